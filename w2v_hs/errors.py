@@ -1,0 +1,41 @@
+"""Every error a user can meet. Each message is one line: where, what was found, what was
+expected, what to do. The command line prints it after ``error:`` and exits with 1."""
+
+
+class W2VError(Exception):
+    """Base of all errors raised on purpose by this package."""
+
+    def __str__(self) -> str:  # KeyError would show the repr of its argument
+        return str(self.args[0]) if self.args else ""
+
+
+class OptionError(W2VError, ValueError):
+    """An option outside its range, or two options that contradict each other."""
+
+
+class CorpusError(W2VError, ValueError):
+    """Text that cannot be found, read or decoded."""
+
+
+class VocabularyError(W2VError, ValueError):
+    """Counts from which no usable vocabulary can be made."""
+
+
+class FormatError(W2VError, ValueError):
+    """A file of vectors, a model or a word list that is damaged or not what it says it is."""
+
+
+class UnknownWordError(W2VError, KeyError):
+    """A word that the vocabulary does not hold."""
+
+
+class EvaluationError(W2VError, ValueError):
+    """A test set that is malformed, or of which no line is usable."""
+
+
+class DownloadError(W2VError, OSError):
+    """A corpus that could not be fetched, or came with the wrong checksum."""
+
+
+class OutputError(W2VError, OSError):
+    """A place that cannot be written to."""
