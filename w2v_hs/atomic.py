@@ -17,7 +17,7 @@ def check_writable(path: Path) -> None:
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; give the name of a file")
     try:
-        with tempfile.TemporaryFile(dir=path.parent or Path(".")):
+        with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
         raise OutputError(f"{path}: cannot write there: {error.strerror}") from error

@@ -21,6 +21,10 @@ class VocabularyError(W2VError, ValueError):
     """Counts from which no usable vocabulary can be made."""
 
 
+class DivergedError(W2VError, ArithmeticError):
+    """Training left the finite numbers: the learning rate is too large."""
+
+
 class FormatError(W2VError, ValueError):
     """A file of vectors, a model or a word list that is damaged or not what it says it is."""
 

@@ -1,0 +1,503 @@
+"""Evaluation: figures against gensim and against a slow oracle, counts, and faulty test sets."""
+
+import io
+import json
+import math
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from gensim.models import KeyedVectors, Word2Vec
+from gensim.models.word2vec import LineSentence
+from gensim.test.utils import datapath
+from rich.console import Console
+
+from w2v_hs.errors import EvaluationError, OptionError
+from w2v_hs.evaluation import SETS, evaluate, print_evaluation
+from w2v_hs.vectors import Vectors
+
+CAPITALS = {"athens": "greece", "berlin": "germany", "paris": "france", "oslo": "norway"}
+
+
+@pytest.fixture(scope="module")
+def lee():
+    """Vectors trained on a small corpus of news, words as written: "The", "the", "Australia"."""
+    model = Word2Vec(
+        LineSentence(datapath("lee_background.cor")),
+        vector_size=24,
+        min_count=2,
+        epochs=5,
+        hs=1,
+        negative=0,
+        workers=1,
+        seed=1,
+    )
+    return Vectors(model.wv.index_to_key, model.wv.vectors)
+
+
+@pytest.fixture(scope="module")
+def structured():
+    """The words of the Google set in lower case, b - a = d - c up to noise; a tenth is missing."""
+    rng = np.random.default_rng(5)
+    rows = {}
+    with open(datapath("questions-words.txt"), encoding="utf-8") as lines:
+        for line in lines:
+            if line.startswith(":"):
+                offset = rng.normal(size=20)
+                continue
+            a, b, c, d = line.lower().split()
+            for base, derived in ((a, b), (c, d)):
+                rows.setdefault(base, rng.normal(size=20))
+                rows.setdefault(derived, rows[base] + offset + rng.normal(size=20) * 0.5)
+    words = [word for word in rows if rng.random() > 0.1]
+    rng.shuffle(words)
+    return Vectors(words, np.array([rows[word] for word in words], dtype=np.float32))
+
+
+def keyed(vectors):
+    result = KeyedVectors(vectors.dim)
+    result.add_vectors(list(vectors.words), np.array(vectors.matrix))
+    return result
+
+
+def written(tmp_path, text, name="set.txt"):
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def analogies(vectors, path, **options):
+    return evaluate(vectors, analogies=[path], similarity=[], **options).analogies[0]
+
+
+def similarity(vectors, path, **options):
+    return evaluate(vectors, analogies=[], similarity=[path], **options).similarity[0]
+
+
+def rendered(result, width=110):
+    stream = io.StringIO()
+    print_evaluation(result, Console(file=stream, width=width))
+    return stream.getvalue()
+
+
+# --- against gensim ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("which", ["structured", "lee"])
+@pytest.mark.parametrize("restrict", [500, 30_000])
+@pytest.mark.parametrize("fold", [True, False])
+def test_analogy_counts_are_those_of_gensim(request, which, restrict, fold):
+    vectors = request.getfixturevalue(which)
+    score, reference = keyed(vectors).evaluate_word_analogies(
+        datapath("questions-words.txt"), restrict_vocab=restrict, case_insensitive=fold
+    )
+    computed = analogies(vectors, "google", restrict_vocab=restrict, case_insensitive=fold)
+    counts = [(part.name, part.correct, part.seen) for part in computed.sections]
+    assert counts == [
+        (part["section"], len(part["correct"]), len(part["correct"]) + len(part["incorrect"]))
+        for part in reference[:-1]  # the last one is the sum
+    ]
+    assert computed.seen == sum(seen for _, _, seen in counts)
+    assert (computed.accuracy or 0.0) == score
+    assert computed.total == 19_544
+    if which == "structured" and restrict == 30_000 and fold:  # the comparison is of substance
+        assert 0.1 < computed.accuracy < 0.9
+        assert 5_000 < computed.seen < 19_544
+
+
+@pytest.mark.parametrize("name", list(SETS["similarity"]))
+@pytest.mark.parametrize("fold", [True, False])
+def test_correlations_are_those_of_gensim(lee, name, fold):
+    path = datapath(SETS["similarity"][name])
+    pearson, spearman, missing = keyed(lee).evaluate_word_pairs(path, case_insensitive=fold)
+    computed = similarity(lee, name, case_insensitive=fold)
+    assert computed.pearson == pytest.approx(pearson[0], abs=1e-5)
+    assert computed.spearman == pytest.approx(spearman[0], abs=1e-3)  # a near tie may swap
+    assert 100 * (1 - computed.used / computed.total) == pytest.approx(missing)
+    assert 20 < computed.used < computed.total == {"wordsim353": 353, "simlex999": 999}[name]
+
+
+def test_pairs_use_all_words_and_questions_only_the_most_frequent(lee):
+    few = evaluate(lee, restrict_vocab=200)
+    many = evaluate(lee, restrict_vocab=None)
+    assert few.similarity == many.similarity
+    assert few.analogies[0].seen < many.analogies[0].seen
+    assert (few.restrict_vocab, many.restrict_vocab) == (200, None)
+    assert evaluate(lee, restrict_vocab=0) == many
+
+
+# --- against an oracle in plain Python --------------------------------------------------------
+
+
+def naive_counts(words, matrix, questions, restrict, fold):
+    """Correct and seen, in float64, one candidate at a time."""
+    folded = [fold(word) for word in words]
+    unit = {}
+    for row, values in enumerate(matrix[:restrict]):
+        norm = math.sqrt(sum(float(x) ** 2 for x in values))
+        if math.isfinite(norm) and norm > 0:
+            unit[row] = [float(x) / norm for x in values]
+    correct = seen = 0
+    for question in questions:
+        found = [
+            next((row for row in unit if folded[row] == fold(word)), None) for word in question
+        ]
+        if None in found:
+            continue
+        seen += 1
+        a, b, c = (unit[row] for row in found[:3])
+        target = [y - x + z for x, y, z in zip(a, b, c, strict=True)]
+        best, best_cosine = None, -math.inf
+        for row, values in unit.items():
+            if folded[row] in map(fold, question[:3]):
+                continue
+            cosine = sum(x * y for x, y in zip(target, values, strict=True))
+            if cosine > best_cosine:
+                best, best_cosine = folded[row], cosine
+        correct += best == fold(question[3])
+    return correct, seen
+
+
+@pytest.mark.parametrize("restrict", [None, 25, 3, 1])
+@pytest.mark.parametrize("fold", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_analogies_of_random_words_agree_with_the_oracle(
+    tmp_path, monkeypatch, seed, fold, restrict
+):
+    monkeypatch.setattr("w2v_hs.evaluation.BLOCK_VALUES", 500)  # many blocks, the last one short
+    rng = np.random.default_rng(seed)
+    # Three letters in all forms: "abc", "aBc" ... seven forms of the same word may be in the way.
+    letters = ["".join(rng.choice(list("abAB"), size=3)) for _ in range(200)]
+    words = list(dict.fromkeys(letters))
+    matrix = rng.normal(size=(len(words), 3)).astype(np.float32)
+    matrix[[2, 7]] = 0
+    matrix[11, 1] = np.nan
+    questions = [rng.choice([*words, "missing"], size=4).tolist() for _ in range(400)]
+    path = written(tmp_path, ": all\n" + "\n".join(" ".join(question) for question in questions))
+    computed = analogies(
+        Vectors(words, matrix), path, restrict_vocab=restrict, case_insensitive=fold
+    )
+    reference = naive_counts(words, matrix, questions, restrict, str.upper if fold else str)
+    assert (computed.correct, computed.seen) == reference
+    assert computed.total == 400
+    if restrict is None:
+        assert computed.correct > 0
+
+
+# --- meaning of the options -------------------------------------------------------------------
+
+
+def capitals(order=None, **special):
+    """Capital + (0, 0, 0, 0, 1) = country, for each of `CAPITALS`; `special` adds other words."""
+    rows = {}
+    for axis, (capital, country) in enumerate(CAPITALS.items()):
+        rows[capital] = np.eye(5)[axis]
+        rows[country] = np.eye(5)[axis] + np.eye(5)[4]
+    rows |= special
+    words = order or list(rows)
+    return Vectors(words, np.array([rows[word] for word in words], dtype=np.float32))
+
+
+def test_restriction_holds_for_questions_and_for_answers(tmp_path):
+    path = written(tmp_path, ": s\nathens greece berlin germany\nathens greece oslo norway\n")
+    near = {"thief": np.array([-0.6, 0, 0, 1, 0.9])}  # nearer to norway than norway itself
+    order = ["thief", *(word for pair in CAPITALS.items() for word in pair)]
+    hit = analogies(capitals(**near), path, restrict_vocab=8)  # "thief" is the ninth word
+    assert (hit.correct, hit.seen, hit.total) == (2, 2, 2)
+    stolen = analogies(capitals(order, **near), path, restrict_vocab=9)
+    assert (stolen.correct, stolen.seen, stolen.total) == (1, 2, 2)
+    cut = analogies(capitals(**near), path, restrict_vocab=7)  # without "norway"
+    assert (cut.correct, cut.seen, cut.total) == (1, 1, 2)
+
+
+def test_the_most_frequent_form_of_a_word_is_taken(tmp_path):
+    path = written(tmp_path, "Athens Greece Berlin Germany\n")
+    wrong = np.array([0, 0, 1.0, 0, 0])
+    words = list(capitals().words)
+    last = analogies(capitals([*words, "GREECE"], GREECE=wrong), path)
+    first = analogies(capitals(["GREECE", *words], GREECE=wrong), path)
+    exact = analogies(capitals([*words, "GREECE"], GREECE=wrong), path, case_insensitive=False)
+    assert [(part.correct, part.seen) for part in (last, first, exact)] == [(1, 1), (0, 1), (0, 0)]
+
+
+def test_case_of_pairs(tmp_path):
+    path = written(tmp_path, "Athens\tgreece\t9\nathens\tberlin\t1\nOSLO\tnorway\t8\n")
+    assert similarity(capitals(), path).used == 3
+    assert similarity(capitals(), path, case_insensitive=False).used == 1
+    result = evaluate(capitals(), analogies=(), similarity=path, case_insensitive=False)
+    assert result.case_insensitive is False
+    assert "as written" in rendered(result)
+
+
+def test_the_form_of_a_pair_word_is_the_most_frequent(tmp_path):
+    path = written(tmp_path, "athens\tgreece\t9\nathens\tberlin\t1\nathens\tparis\t2\n")
+    words = capitals().words
+    opposite = {"ATHENS": -np.eye(5)[0]}
+    last = similarity(capitals([*words, "ATHENS"], **opposite), path)
+    first = similarity(capitals(["ATHENS", *words], **opposite), path)
+    assert last.pearson > 0.9
+    assert first.pearson < -0.9
+
+
+def test_a_model_is_judged_by_its_vectors(tmp_path):
+    path = written(tmp_path, "athens greece berlin germany\n")
+    model = SimpleNamespace(vectors=capitals())
+    assert analogies(model, path) == analogies(capitals(), path)
+    with pytest.raises(TypeError, match="found KeyedVectors; expected a model or Vectors"):
+        evaluate(keyed(capitals()))
+
+
+def test_a_negative_restriction_is_refused():
+    with pytest.raises(OptionError, match="restrict_vocab is -1; expected 1 or more"):
+        evaluate(capitals(), restrict_vocab=-1)
+
+
+def test_padded_rows_and_extreme_lengths_change_nothing(tmp_path):
+    path = written(tmp_path, "athens greece berlin germany\nathens greece oslo norway\n")
+    pairs = written(tmp_path, "athens greece 9\nathens berlin 1\noslo norway 8\n", "pairs.txt")
+    plain = capitals()
+    padded = np.full((len(plain), 16), np.nan, dtype=np.float32)
+    lengths = np.resize(np.float32([1e30, 1e-30, 3]), len(plain))  # their squares leave float32
+    padded[:, :5] = plain.matrix * lengths[:, None]
+    scaled = Vectors(plain.words, padded[:, :5])
+    assert analogies(scaled, path) == analogies(plain, path)
+    assert analogies(plain, path).correct == 2
+    expected = similarity(plain, pairs)
+    assert similarity(scaled, pairs).pearson == pytest.approx(expected.pearson, abs=1e-6)
+    assert expected.used == 3
+
+
+# --- faults -----------------------------------------------------------------------------------
+
+
+def test_nothing_usable_is_none_and_says_so(tmp_path):
+    questions = written(tmp_path, ": odd\n" + "w x y z\n" * 203)
+    pairs = written(tmp_path, "w\tx\t1\n" * 40, "pairs.tsv")
+    result = evaluate(capitals(), analogies=[questions], similarity=[pairs])
+    assert result.as_dict()["analogies"][0] == {
+        "name": str(questions),
+        "correct": 0,
+        "seen": 0,
+        "total": 203,
+        "accuracy": None,
+        "sections": [{"name": "odd", "correct": 0, "seen": 0, "total": 203, "accuracy": None}],
+    }
+    assert result.as_dict()["similarity"] == [
+        {"name": str(pairs), "spearman": None, "pearson": None, "used": 0, "total": 40}
+    ]
+    assert '"accuracy": null' in result.to_json()
+    assert "NaN" not in result.to_json()
+    text = rendered(result)
+    assert text.count("0 of 203 usable") == 2  # the section and the sum
+    assert text.count("0 of 40 usable") == 2
+
+
+def test_no_words_at_all(tmp_path):
+    path = written(tmp_path, "w x y z\n")
+    empty = Vectors([], np.zeros((0, 4), dtype=np.float32))
+    assert analogies(empty, path).accuracy is None
+    assert similarity(empty, "wordsim353").used == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "used"),
+    [("athens greece 3\n", 1), ("athens greece 3\nathens berlin 3\noslo paris 3\n", 3)],
+    ids=["one pair", "equal ratings"],
+)
+def test_undefined_correlation_is_none_without_a_warning(tmp_path, text, used):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = evaluate(capitals(), analogies=[], similarity=[written(tmp_path, text)])
+    done = result.similarity[0]
+    assert (done.pearson, done.spearman, done.used) == (None, None, used)
+    assert rendered(result).count("undefined") == 2
+
+
+def test_missing_words_are_counted_by_section(tmp_path):
+    path = written(
+        tmp_path,
+        ": first part\nathens greece berlin germany\nathens greece rome italy\n"
+        ": second\nathens greece x y\n: empty\n",
+    )
+    computed = analogies(capitals(), path)
+    assert [(part.name, part.correct, part.seen, part.total) for part in computed.sections] == [
+        ("first part", 1, 1, 2),
+        ("second", 0, 0, 1),
+        ("empty", 0, 0, 0),
+    ]
+    assert (computed.correct, computed.seen, computed.total, computed.accuracy) == (1, 1, 3, 1.0)
+
+
+@pytest.mark.parametrize("bad", [0.0, np.nan, np.inf])
+def test_zero_and_non_finite_vectors_are_left_out_and_counted(tmp_path, bad):
+    questions = written(tmp_path, "athens greece berlin germany\nathens greece oslo norway\n")
+    pairs = written(tmp_path, "athens greece 9\nathens berlin 1\noslo norway 8\n", "pairs.txt")
+    # "ATHENS" comes first and has no vector to speak of: "athens" stands in for it.
+    special = {"norway": np.full(5, bad), "ATHENS": np.full(5, bad)}
+    vectors = capitals(["ATHENS", *capitals().words], **special)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = evaluate(vectors, analogies=[questions], similarity=[pairs])
+    assert result.left_out_vectors == 2
+    done = result.analogies[0]
+    assert (done.correct, done.seen, done.total) == (1, 1, 2)
+    assert (result.similarity[0].used, result.similarity[0].total) == (2, 3)
+    assert math.isfinite(result.similarity[0].pearson)
+    assert "Left out: 2 zero or non-finite vectors." in rendered(result)
+    assert "Left out" not in rendered(evaluate(capitals(), analogies=[], similarity=[]))
+
+
+def test_left_out_words_keep_their_rank(tmp_path):
+    """The 3 most frequent words are the same 3 whether or not one of them is a zero vector."""
+    path = written(tmp_path, "athens greece berlin germany\n")
+    words = ["nothing", "athens", "greece", "berlin", "germany"]
+    vectors = capitals(words, nothing=np.zeros(5))
+    assert analogies(vectors, path, restrict_vocab=4).seen == 0
+    assert analogies(vectors, path, restrict_vocab=5).seen == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("athens greece berlin", "'athens greece berlin'"),
+        ("athens greece berlin germany europe", "'athens greece berlin germany europe'"),
+        (":", "':'"),
+        (":family", "':family'"),
+        ("# a remark", "'# a remark'"),
+        ("x" * 100, repr("x" * 57 + "...")),
+    ],
+)
+def test_a_malformed_question_is_an_error_with_its_line(tmp_path, line, found):
+    path = written(tmp_path, f": s\n\nathens greece berlin germany\n{line}\n")
+    with pytest.raises(EvaluationError) as raised:
+        evaluate(capitals(), analogies=[path])
+    assert str(raised.value) == (
+        f"{path}:4: found {found}; expected four words, or ': ' and a name"
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "athens\tgreece",
+        "athens\tgreece\tmuch",
+        "athens\tgreece\tnan",
+        "athens\tgreece\tinf",
+        "athens\tgreece\t3\t4",
+        "athens\t\t3",
+        "athens,greece,3,5",
+        "athens greece",
+        "Word 1\tWord 2\tmean",
+    ],
+)
+def test_a_malformed_pair_is_an_error_with_its_line(tmp_path, line):
+    path = written(tmp_path, f"# heading\nathens\tberlin\t1\n{line}\n")
+    with pytest.raises(EvaluationError) as raised:
+        evaluate(capitals(), analogies=[], similarity=[path])
+    assert str(raised.value) == (
+        f"{path}:3: found {line!r}; expected two words and a number, or '#' before a heading"
+    )
+
+
+@pytest.mark.parametrize("kind", ["analogies", "similarity"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", ": found no"),
+        (b"\n \n", ": found no"),
+        (b"\n\nathens \xe9", ":3: found byte 0xe9; expected UTF-8"),
+        (None, ": no such file; for {kind} expected the path of a file or {names}"),
+    ],
+    ids=["empty", "blank", "latin-1", "missing"],
+)
+def test_unusable_files_are_errors_of_one_line(tmp_path, kind, content, message):
+    path = tmp_path / "set.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(EvaluationError) as raised:
+        evaluate(capitals(), **{"analogies": [], "similarity": [], kind: [path]})
+    names = " or ".join(SETS[kind])
+    assert str(raised.value).startswith(f"{path}{message.format(kind=kind, names=names)}")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["analogies", "similarity"])
+def test_a_folder_is_an_error(tmp_path, kind):
+    with pytest.raises(EvaluationError, match=r"cannot be read: Is a directory"):
+        evaluate(capitals(), **{kind: [tmp_path]})
+
+
+def test_sections_or_comments_alone_are_no_test_set(tmp_path):
+    with pytest.raises(EvaluationError, match=r"set\.txt: found no question; expected lines of"):
+        analogies(capitals(), written(tmp_path, ": a\n: b\n"))
+    with pytest.raises(EvaluationError, match=r"set\.txt: found no pair; expected lines of two"):
+        similarity(capitals(), written(tmp_path, "# a\n# b\n"))
+
+
+# --- forms of files ---------------------------------------------------------------------------
+
+
+def test_questions_before_a_section_are_named_after_the_file(tmp_path):
+    path = written(tmp_path, "athens greece berlin germany\n: later\nathens greece oslo norway\n")
+    names = [part.name for part in analogies(capitals(), path).sections]
+    assert names == ["set", "later"]
+
+
+@pytest.mark.parametrize("separator", ["\t", ",", " , ", " ", "   "])
+@pytest.mark.parametrize(("start", "end"), [("", "\n"), ("\ufeff", "\r\n")])
+def test_pairs_may_be_separated_by_tabs_commas_or_spaces(tmp_path, separator, start, end):
+    rows = [("athens", "greece", "9"), ("athens", "berlin", "1"), ("oslo", "norway", "1e1")]
+    path = written(tmp_path, start + "".join(separator.join(row) + end for row in rows))
+    computed = similarity(capitals(), path)
+    assert (computed.used, computed.total) == (3, 3)
+    assert computed.pearson == pytest.approx(np.corrcoef([9, 1, 10], [1, 0, 1])[0, 1], abs=1e-6)
+
+
+def test_a_phrase_between_tabs_is_a_word(tmp_path):
+    path = written(tmp_path, "new  york\tathens\t3\nathens\tberlin\t1\noslo\tnorway\t5\n")
+    vectors = capitals(**{"new york": np.ones(5)})
+    assert (similarity(capitals(), path).used, similarity(vectors, path).used) == (2, 3)
+
+
+# --- results ----------------------------------------------------------------------------------
+
+
+def test_json_has_exactly_the_documented_keys(lee):
+    result = evaluate(lee, restrict_vocab=2_000)
+    data = json.loads(result.to_json())
+    assert data == result.as_dict()
+    assert list(data) == [
+        "analogies",
+        "similarity",
+        "restrict_vocab",
+        "case_insensitive",
+        "left_out_vectors",
+    ]
+    section = ["name", "correct", "seen", "total", "accuracy"]
+    assert [list(one) for one in data["analogies"]] == [[*section, "sections"]]
+    assert all(list(part) == section for part in data["analogies"][0]["sections"])
+    pairs = ["name", "spearman", "pearson", "used", "total"]
+    assert [list(one) for one in data["similarity"]] == [pairs, pairs]
+    assert [one["name"] for one in data["similarity"]] == ["wordsim353", "simlex999"]
+    assert (data["restrict_vocab"], data["case_insensitive"]) == (2_000, True)
+    done = result.analogies[0]
+    assert done.accuracy == done.correct / done.seen == data["analogies"][0]["accuracy"]
+
+
+def test_tables_show_every_count(tmp_path):
+    questions = written(
+        tmp_path, ": [red]one\n" + "athens greece oslo norway\n" * 2 + "athens greece paris x\n"
+    )
+    result = evaluate(
+        capitals(), analogies=questions, restrict_vocab=1_000, similarity="wordsim353"
+    )
+    text = rendered(result, width=200)
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()]
+    assert ["[red]one", "2", "2", "3", "100.0%"] in rows
+    assert ["all sections", "2", "2", "3", "100.0%"] in rows
+    assert ["wordsim353", "0 of 353 usable", "0 of 353 usable", "0", "353"] in rows
+    assert "Questions and answers: the 1,000 most frequent words." in text
+    assert "Case: ignored." in text
+    unrestricted = evaluate(capitals(), analogies=questions, restrict_vocab=None, similarity=())
+    assert "Questions and answers: all words." in rendered(unrestricted)

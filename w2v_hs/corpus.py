@@ -1,0 +1,314 @@
+"""Text read once and kept as numbers.
+
+Tokens become numbers of types while the text is read, by one thread a core, each with a table of
+its own; the numbers go to a temporary file that is mapped into memory, so a corpus may be larger
+than memory. When all is read the tables are merged, the vocabulary is chosen, and the file is
+rewritten in place: rows of the vocabulary, without the words left out.
+"""
+
+import errno
+import hashlib
+import os
+import queue
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from w2v_hs.errors import CorpusError, OutputError
+from w2v_hs.kernels import reader
+from w2v_hs.sources import Source, find_sources
+from w2v_hs.text import BadByte, Block, Cleaning, clean, locate, whole_tokens
+from w2v_hs.vocabulary import Vocabulary, choose_words
+
+LONGEST_SENTENCE = 1000  # words, as in word2vec.c
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Encoded text.
+
+    ids: (N,) int32 rows of the vocabulary, mapped from a temporary file. sentences: (n + 1,)
+    int64 offsets into ids; no sentence is longer than `LONGEST_SENTENCE`. tokens, types: how many
+    were read, before any word was left out. checksum: SHA-256 of the text as it was read.
+    mended: malformed UTF-8 sequences replaced or left out, on request.
+    """
+
+    ids: np.ndarray
+    sentences: np.ndarray
+    vocabulary: Vocabulary
+    names: list[str]
+    tokens: int
+    types: int
+    checksum: str
+    mended: int = 0
+
+
+@dataclass
+class _Stream:
+    """Numbers of types in a temporary file, piece by piece: (numbers, table they belong to)."""
+
+    file: object
+    pieces: list[tuple[int, int]]
+
+    def append(self, numbers: np.ndarray, table: int) -> None:
+        if len(numbers):
+            self.file.write(memoryview(numbers))
+            self.pieces.append((len(numbers), table))
+
+
+@dataclass
+class _Tally:
+    """What is counted while reading."""
+
+    checksum: object
+    mended: int = 0
+
+
+def read_corpus(
+    corpus,
+    *,
+    min_count: int = 5,
+    max_vocab: int | None = None,
+    vocabulary: Vocabulary | None = None,
+    cleaning: Cleaning = Cleaning(),  # noqa: B008 (frozen)
+    threads: int = 1,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Corpus:
+    """Read and encode a corpus, once.
+
+    corpus: a source as in `find_sources` (str or Path), a list of Paths, or any iterable of lists
+    of tokens, a generator too. vocabulary: words to use instead of the corpus's own.
+    progress(done, total): bytes of the sources read so far and in all, where known.
+
+    Raises
+    ------
+    CorpusError
+        A source that is missing, damaged, not UTF-8, or without a token.
+    VocabularyError
+        Too few words are left.
+    OutputError
+        The temporary folder is full.
+    TypeError
+        The corpus is a list of str or of something else that is not a list of tokens.
+    """
+    sources, sentences = _resolve(corpus)
+    tally = _Tally(hashlib.sha256())
+    try:
+        with tempfile.TemporaryFile(prefix="w2v-hs-") as file:
+            stream = _Stream(file, [])
+            if sources is not None:
+                names = [source.name for source in sources]
+                tables = _scan_sources(sources, stream, tally, cleaning, threads, progress)
+            else:
+                names = ["token lists"]
+                tables = [_encode_lists(sentences, stream, tally, cleaning)]
+            file.flush()
+            return _finish(
+                file, stream.pieces, tables, names, tally, min_count, max_vocab, vocabulary
+            )
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        folder = tempfile.gettempdir()
+        free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
+        raise OutputError(
+            f"{folder}: no room for the encoded corpus, 4 bytes a token; {free:,} bytes are free; "
+            "set TMPDIR to a folder with more"
+        ) from error
+
+
+def _resolve(corpus) -> tuple[list[Source] | None, Iterable[list[str]] | None]:
+    """Sources, or an iterable of token lists: one of the two is None."""
+    if isinstance(corpus, str) and not _names_text(corpus):
+        raise TypeError(
+            f"corpus is a str that begins {corpus[:40]!r}: expected the path of a file or lists "
+            "of tokens; for text in memory pass [line.split() for line in text.splitlines()]"
+        )
+    if isinstance(corpus, (str, Path)):
+        return find_sources(corpus), None
+    if isinstance(corpus, (bytes, dict)) or not isinstance(corpus, Iterable):
+        raise TypeError(
+            f"corpus is of type {type(corpus).__name__}: expected a path or lists of tokens"
+        )
+    if isinstance(corpus, (list, tuple)) and corpus and all(isinstance(c, Path) for c in corpus):
+        return [source for path in corpus for source in find_sources(path)], None
+    return None, corpus
+
+
+def _names_text(corpus: str) -> bool:
+    """Whether a str can be meant as a path: one line, not too long, or something that is there."""
+    return len(corpus) < 4096 and (len(corpus.split()) < 4 or Path(corpus).exists())
+
+
+# ---- reading text -------------------------------------------------------------------------------
+
+
+def _scan_sources(sources, stream, tally, cleaning, threads, progress) -> list[list[str]]:
+    """Scan all sources into the stream; return the words of each table, in order of number."""
+    sizes = [source.size for source in sources]
+    total = None if None in sizes else sum(sizes)
+    tables: queue.SimpleQueue = queue.SimpleQueue()  # those no thread is using
+    all_tables = [reader.new_types() for _ in range(threads)]
+    for number in range(threads):
+        tables.put(number)
+
+    def scan(block: Block) -> tuple[list[tuple[np.ndarray, int]], int, int]:
+        data, mended = clean(block.data, cleaning)
+        number = tables.get()
+        try:
+            numbers = _scan_block(np.frombuffer(data, np.uint8), all_tables, number)
+        finally:
+            tables.put(number)
+        return numbers, mended, block.data.count(b"\n")
+
+    done = 0
+    with ThreadPoolExecutor(threads, "reader") as pool:
+        for source in sources:
+            lines = 0
+            position = 0
+            waiting: deque[tuple[Block, Future]] = deque()
+
+            def collect_first() -> None:
+                nonlocal lines
+                block, future = waiting.popleft()  # noqa: B023 (called within this turn)
+                try:
+                    (numbers, table), mended, newlines = future.result()
+                except BadByte as error:
+                    raise locate(source.name, lines, block, error) from None  # noqa: B023
+                stream.append(numbers, table)
+                tally.mended += mended
+                lines += newlines
+
+            for block in whole_tokens(source.blocks()):
+                tally.checksum.update(block.data)
+                waiting.append((block, pool.submit(scan, block)))
+                position = block.position
+                if len(waiting) > 2 * threads:
+                    collect_first()
+                if progress:
+                    progress(done + position, total)
+            while waiting:
+                collect_first()
+            done += position
+    return [reader.words_of(table) for table in all_tables]
+
+
+def _scan_block(data: np.ndarray, tables: list, number: int) -> tuple[np.ndarray, int]:
+    """Scan a block with table `number`, which grows as needed."""
+    numbers = np.empty(len(data) + 1, np.int32)
+    position = written = 0
+    while True:
+        position, more = reader.scan(data, position, tables[number], numbers[written:])
+        written += more
+        if position == len(data):
+            return numbers[:written].copy(), number
+        tables[number] = reader.grown(tables[number], len(data))
+
+
+def _encode_lists(sentences, stream, tally, cleaning) -> list[str]:
+    """Encode lists of tokens; return the words in order of number."""
+    numbers: dict[str, int] = {}
+    pending: list[int] = []
+    for place, sentence in enumerate(sentences):
+        if isinstance(sentence, (str, bytes)) or not isinstance(sentence, Iterable):
+            raise TypeError(
+                f"corpus[{place}] is {str(sentence)[:40]!r} of type {type(sentence).__name__}: "
+                "expected a list of tokens; split it first, as in [s.split() for s in corpus] "
+                "(files are given as pathlib.Path)"
+            )
+        tokens = list(sentence)
+        for token in tokens:
+            if not isinstance(token, str) or not token:
+                raise TypeError(
+                    f"corpus[{place}] holds the token {token!r}: expected a non-empty str"
+                )
+        if cleaning.lowercase:
+            tokens = [token.lower() for token in tokens]
+        # Lengths stand before the tokens, so that no two corpora give the same bytes.
+        for token in tokens:
+            encoded = token.encode(errors="surrogatepass")
+            tally.checksum.update(b"%d " % len(encoded) + encoded)
+        tally.checksum.update(b"\n")
+        pending += [numbers.setdefault(token, len(numbers)) for token in tokens]
+        pending.append(int(reader.END))
+        if len(pending) > 100_000:
+            stream.append(np.array(pending, np.int32), 0)
+            pending = []
+    stream.append(np.array(pending, np.int32), 0)
+    return list(numbers)
+
+
+# ---- from types to rows of the vocabulary -------------------------------------------------------
+
+
+def _finish(file, pieces, tables, names, tally, min_count, max_vocab, vocabulary) -> Corpus:
+    size = sum(length for length, _ in pieces)
+    where = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    if size == 0:
+        raise CorpusError(f"0 tokens in {where}")
+    stream = np.memmap(file, np.int32, mode="r+", shape=(size,))
+    spans = _spans(pieces)
+
+    counts = [np.zeros(len(words), np.int64) for words in tables]
+    for begin, end, table in spans:
+        reader.count(stream[begin:end], counts[table])
+    words, totals, merged = _merge_tables(tables, counts)
+    tokens = int(totals.sum())
+    if tokens == 0:
+        raise CorpusError(f"0 tokens in {where}")
+    if vocabulary is None:
+        vocabulary = choose_words(words, totals, min_count, max_vocab)
+    rows = np.array([vocabulary.index.get(word, -1) for word in words], np.int32)
+    if rows.max() < 0:
+        raise CorpusError(
+            f"none of the {len(words)} types in {where} is in the given vocabulary of "
+            f"{len(vocabulary)} words"
+        )
+
+    ends = size - tokens
+    sentences = np.zeros(ends + tokens // LONGEST_SENTENCE + 2, np.int64)
+    state = np.zeros(2, np.int64)
+    for begin, end, table in spans:
+        reader.compact(
+            stream, begin, end, rows[merged[table]], stream, sentences, state, LONGEST_SENTENCE
+        )
+    if state[0] > sentences[state[1]]:
+        state[1] += 1
+        sentences[state[1]] = state[0]
+    return Corpus(
+        ids=stream[: state[0]],
+        sentences=sentences[: state[1] + 1].copy(),
+        vocabulary=vocabulary,
+        names=names,
+        tokens=tokens,
+        types=len(words),
+        checksum=tally.checksum.hexdigest(),
+        mended=tally.mended,
+    )
+
+
+def _spans(pieces: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """(begin, end, table) of each piece of the stream."""
+    spans, begin = [], 0
+    for length, table in pieces:
+        spans.append((begin, begin + length, table))
+        begin += length
+    return spans
+
+
+def _merge_tables(tables, counts) -> tuple[list[str], np.ndarray, list[np.ndarray]]:
+    """One list of words and counts, and for each table the numbers of its types in that list."""
+    numbers: dict[str, int] = {}
+    merged = [
+        np.array([numbers.setdefault(word, len(numbers)) for word in words], np.int64)
+        for words in tables
+    ]
+    totals = np.zeros(len(numbers), np.int64)
+    for places, count in zip(merged, counts, strict=True):
+        np.add.at(totals, places, count)
+    return list(numbers), totals, merged

@@ -1,0 +1,136 @@
+"""CBOW against hierarchical softmax (Mikolov et al. 2013).
+
+The mean h of the input vectors of the C context words predicts the centre word w. Node l on the
+path of w, with vector n_l and bit b_l (0 is left), gives
+
+    P(branch l | h) = sigmoid(s_l f),    f = h . n_l,    s_l = 1 - 2 b_l
+    loss            = -sum_l log sigmoid(s_l f)
+    g_l             = lr * s_l * sigmoid(-s_l f)
+    x_c += sum_l g_l n_l for every c,    n_l += g_l h      (both from the old h and n)
+
+The error is added undivided to each context vector, as in word2vec.c. (The exact gradient of the
+mean would divide it by C; C then only scales the rate of the inputs.)
+"""
+
+import numpy as np
+
+from w2v_hs.kernels.common import (
+    LN2,
+    STEPS,
+    collect_loss,
+    draw_reach,
+    gradients,
+    inline,
+    jit,
+    start_loss,
+    subsample,
+)
+from w2v_hs.kernels.top import find_path, merge_top
+from w2v_hs.kernels.vector import (
+    LANES,
+    add,
+    broadcast,
+    fold,
+    load,
+    load_each,
+    multiply,
+    multiply_add,
+    multiply_add_each,
+    store,
+    zeros_like_each,
+)
+
+NODES = (0,) * 8  # path nodes that are multiplied with the hidden vector at once
+
+
+@inline
+def sum_contexts(kept, begin, centre, end, vectors, stride, hidden):
+    """hidden[:stride] = mean of the vectors of kept[begin:end] without the centre."""
+    share = broadcast(np.float32(1.0 / (end - begin - 1)))
+    for k in range(0, stride, LANES):
+        total = broadcast(np.float32(0.0))
+        for at in range(begin, end):
+            if at != centre:
+                total = add(total, load(vectors, np.int64(kept[at]) * stride + k))
+        store(hidden, k, multiply(total, share))
+
+
+@inline
+def train_path(length, weights, stride, rate, hidden, scratch):
+    """Train the nodes of scratch.path on hidden[:stride]; the error goes to hidden[stride:]."""
+    path, scores = scratch.path, scratch.scores
+    rates = broadcast(np.float32(rate))
+    for j in range(0, length, 2 * len(NODES)):
+        low = zeros_like_each(NODES)
+        high = zeros_like_each(NODES)
+        first, second = path[j:], path[j + len(NODES) :]
+        if j + len(NODES) < length:
+            for k in range(0, stride, LANES):
+                h = load(hidden, k)
+                low = multiply_add_each(load_each(NODES, weights, first, k), h, low)
+                high = multiply_add_each(load_each(NODES, weights, second, k), h, high)
+        else:
+            for k in range(0, stride, LANES):
+                h = load(hidden, k)
+                low = multiply_add_each(load_each(NODES, weights, first, k), h, low)
+        store(scores, j, gradients(fold(low, high), load(scratch.signs, j), rates, scratch.lanes))
+        if j % (LANES * STEPS) == LANES * (STEPS - 1):
+            scratch.totals[0] += collect_loss(scratch.lanes)
+    for k in range(0, stride, LANES):
+        h = load(hidden, k)
+        error = broadcast(np.float32(0.0))
+        for j in range(length):
+            n = load(weights, path[j] + k)
+            g = broadcast(scores[j])
+            error = multiply_add(g, n, error)
+            store(weights, path[j] + k, multiply_add(g, h, n))
+        store(hidden, stride + k, error)
+
+
+@inline
+def add_error(kept, begin, centre, end, vectors, stride, hidden):
+    """Add hidden[stride:] to the vectors of kept[begin:end] without the centre."""
+    for at in range(begin, end):
+        if at != centre:
+            row = np.int64(kept[at]) * stride
+            for k in range(0, stride, LANES):
+                store(vectors, row + k, add(load(vectors, row + k), load(hidden, stride + k)))
+
+
+@jit
+def train(text, first, last, window, paths, vectors, weights, stride, rate, top, scratch):
+    """Train on sentences first .. last - 1.
+
+    vectors (V*stride,) and weights (rows*stride,) float32, flat; for the rows of `weights` see
+    `top`. Adds to scratch.totals: loss in nats, predictions (centres), kept tokens.
+    """
+    centres, tokens, unused, steps, windows = 0, 0, 0, 0, 0
+    kept, hidden = scratch.kept, scratch.hidden
+    start_loss(scratch.lanes)
+    for sentence in range(first, last):
+        length = subsample(text, sentence, scratch)
+        tokens += length
+        for i in range(length):
+            reach = draw_reach(window, scratch.random)
+            begin, end = max(0, i - reach), min(length, i + reach + 1)
+            if end - begin == 1:
+                continue
+            depth = find_path(paths, kept[i], stride, top, scratch)
+            sum_contexts(kept, begin, i, end, vectors, stride, hidden)
+            train_path(depth, weights, stride, rate, hidden, scratch)
+            add_error(kept, begin, i, end, vectors, stride, hidden)
+            blocks = (depth + LANES - 1) // LANES
+            # A lane without a node has z = 0 and so a factor of 2.
+            unused += blocks * LANES - depth
+            steps += blocks
+            if steps > STEPS:
+                scratch.totals[0] += collect_loss(scratch.lanes)
+                steps = 0
+            centres += 1
+            windows += 1
+            if windows % top.interval == 0:
+                merge_top(weights, stride, top)
+    merge_top(weights, stride, top)
+    scratch.totals[0] += collect_loss(scratch.lanes) - unused * LN2
+    scratch.totals[1] += centres
+    scratch.totals[2] += tokens

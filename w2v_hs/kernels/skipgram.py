@@ -1,0 +1,143 @@
+"""Skip-gram against hierarchical softmax (Mikolov et al. 2013; Morin and Bengio 2005).
+
+Each context word c of a centre word w, with input vector x_c, predicts w. The probability of w is
+the product of the branches on its path, and node l with vector n_l and bit b_l (0 is left) gives
+
+    P(branch l | c) = sigmoid(s_l f),    f = x_c . n_l,    s_l = 1 - 2 b_l
+    loss            = -sum_l log sigmoid(s_l f)
+    g_cl            = lr * -d loss / d f = lr * s_l * sigmoid(-s_l f)
+    x_c += sum_l g_cl n_l,    n_l += sum_c g_cl x_c      (both from the old x and n)
+
+All contexts of a centre share its path, so the window is three small matrix products. Up to
+`BATCH` contexts go at once and see the same node vectors; a wider window is cut into equal
+batches, each of which sees what the batch before it wrote.
+"""
+
+import numpy as np
+
+from w2v_hs.kernels.common import (
+    BATCH,
+    LN2,
+    STEPS,
+    collect_loss,
+    draw_reach,
+    gradients,
+    inline,
+    jit,
+    start_loss,
+    subsample,
+)
+from w2v_hs.kernels.top import find_path, merge_top
+from w2v_hs.kernels.vector import (
+    LANES,
+    add_products,
+    add_to_rows,
+    broadcast,
+    broadcast_each,
+    fold,
+    halves,
+    load,
+    load_each,
+    multiply_add_each,
+    store,
+    zeros_like_each,
+)
+
+
+@inline
+def train_batch(like, vectors, weights, stride, length, rate, scratch):
+    """One batch of len(like) contexts against a path of `length` nodes.
+
+    scratch.rows and scratch.path hold the offsets of the rows; the path ends with a row of zeros,
+    which makes it even.
+    """
+    rows, path, signs, scores = scratch.rows, scratch.path, scratch.signs, scratch.scores
+    rates = broadcast(np.float32(rate))
+    for j in range(0, length, 2):
+        low = zeros_like_each(like)
+        high = zeros_like_each(like)
+        for k in range(0, stride, LANES):
+            x = load_each(like, vectors, rows, k)
+            low = multiply_add_each(x, load(weights, path[j] + k), low)
+            high = multiply_add_each(x, load(weights, path[j + 1] + k), high)
+        g = gradients(fold(low, high), halves(signs[j], signs[j + 1]), rates, scratch.lanes)
+        store(scores, j * BATCH, g)
+        if j % (2 * STEPS) == 2 * STEPS - 2:
+            scratch.totals[0] += collect_loss(scratch.lanes)
+    for k in range(0, stride, LANES):
+        x = load_each(like, vectors, rows, k)
+        error = zeros_like_each(like)
+        for j in range(length):
+            n = load(weights, path[j] + k)
+            g = broadcast_each(like, scores, j * BATCH)
+            error = multiply_add_each(g, n, error)
+            store(weights, path[j] + k, add_products(g, x, n))
+        add_to_rows(error, vectors, rows, k)
+
+
+@inline
+def train_contexts(count, vectors, weights, stride, length, rate, scratch):
+    """`train_batch` for a number of contexts that is only known at run time."""
+    if count == 1:
+        train_batch((0,), vectors, weights, stride, length, rate, scratch)
+    elif count == 2:
+        train_batch((0,) * 2, vectors, weights, stride, length, rate, scratch)
+    elif count == 3:
+        train_batch((0,) * 3, vectors, weights, stride, length, rate, scratch)
+    elif count == 4:
+        train_batch((0,) * 4, vectors, weights, stride, length, rate, scratch)
+    elif count == 5:
+        train_batch((0,) * 5, vectors, weights, stride, length, rate, scratch)
+    elif count == 6:
+        train_batch((0,) * 6, vectors, weights, stride, length, rate, scratch)
+    elif count == 7:
+        train_batch((0,) * 7, vectors, weights, stride, length, rate, scratch)
+    elif count == 8:
+        train_batch((0,) * 8, vectors, weights, stride, length, rate, scratch)
+
+
+@jit
+def train(text, first, last, window, paths, vectors, weights, stride, rate, top, scratch):
+    """Train on sentences first .. last - 1.
+
+    vectors (V*stride,) and weights (rows*stride,) float32, flat; the row before the last of
+    `weights`' private parts is zero (see `top`). Adds to scratch.totals: loss in nats,
+    predictions (context-centre pairs), kept tokens.
+    """
+    pairs, tokens, unused, steps, windows = 0, 0, 0, 0, 0
+    start_loss(scratch.lanes)
+    for sentence in range(first, last):
+        length = subsample(text, sentence, scratch)
+        tokens += length
+        for i in range(length):
+            reach = draw_reach(window, scratch.random)
+            begin, end = max(0, i - reach), min(length, i + reach + 1)
+            contexts = end - begin - 1
+            if contexts == 0:
+                continue
+            depth = find_path(paths, scratch.kept[i], stride, top, scratch)
+            batches = (contexts + BATCH - 1) // BATCH
+            at = begin
+            for batch in range(batches):
+                count = (contexts * (batch + 1)) // batches - (contexts * batch) // batches
+                for c in range(count):
+                    if at == i:
+                        at += 1
+                    scratch.rows[c] = np.int64(scratch.kept[at]) * stride
+                    at += 1
+                train_contexts(count, vectors, weights, stride, depth, rate, scratch)
+                half = (depth + 1) // 2
+                # A lane without a pair has z = 0 and so a factor of 2.
+                unused += half * LANES - count * depth
+                steps += half
+                if steps > STEPS:
+                    scratch.totals[0] += collect_loss(scratch.lanes)
+                    steps = 0
+            pairs += contexts
+            windows += 1
+            if windows % top.interval == 0:
+                merge_top(weights, stride, top)
+    merge_top(weights, stride, top)
+    scratch.totals[0] += collect_loss(scratch.lanes) - unused * LN2
+    scratch.totals[1] += pairs
+    scratch.totals[2] += tokens

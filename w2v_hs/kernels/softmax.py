@@ -1,0 +1,166 @@
+"""Skip-gram and CBOW against the full softmax.
+
+A hidden vector h, the input vector of one context word (skip-gram) or the mean over all of them
+(CBOW), predicts the centre word w among V words with output vectors o_v:
+
+    P(v | h) = exp(h . o_v) / sum_u exp(h . o_u),    loss = -log P(w | h)
+    g_v      = lr * ((v = w) - P(v | h))
+    x_c += sum_v g_v o_v for every context c,    o_v += g_v h      (both from the old h and o)
+
+`ROWS` predictions make a batch, so that the work is three matrix products:
+
+    Z = H O^T,    E = G O,    O += G^T H
+
+Gradients are summed over the batch, not averaged, so a rate means what it means when one
+prediction is trained after the other. The largest score of a row is subtracted before `exp`.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from w2v_hs.kernels.common import aligned_zeros, draw_reach, inline, jit, padded, subsample
+from w2v_hs.kernels.vector import (
+    LANES,
+    add,
+    broadcast,
+    exp_minus_abs,
+    load,
+    maximum,
+    multiply,
+    store,
+    subtract,
+)
+
+ROWS = 64
+
+
+class Batch(NamedTuple):
+    """Memory for one batch of a thread.
+
+    hidden, error (ROWS, stride), scores (ROWS, V'), change (V', stride): float32, V' is V rounded
+    up to a multiple of 16. members (ROWS, 2*window) int32: context words of each prediction.
+    sizes, targets (ROWS,) int32. lanes (16,) float32.
+    """
+
+    hidden: np.ndarray
+    error: np.ndarray
+    scores: np.ndarray
+    change: np.ndarray
+    members: np.ndarray
+    sizes: np.ndarray
+    targets: np.ndarray
+    lanes: np.ndarray
+
+
+def make_batch(words: int, window: int, stride: int) -> Batch:
+    """Memory for batches over `words` words."""
+    return Batch(
+        hidden=aligned_zeros(ROWS, stride),
+        error=aligned_zeros(ROWS, stride),
+        scores=aligned_zeros(ROWS, padded(words)),
+        change=aligned_zeros(padded(words), stride),
+        members=np.zeros((ROWS, 2 * window), np.int32),
+        sizes=np.zeros(ROWS, np.int32),
+        targets=np.zeros(ROWS, np.int32),
+        lanes=np.zeros(LANES, np.float32),
+    )
+
+
+@inline
+def softmax_gradient(scores, target, words, rate, lanes):
+    """Turn the scores of one prediction into rate * (target - P), in place; return its loss.
+
+    scores (V',) float32, of which the first `words` count; the rest become 0.
+    """
+    size = len(scores)
+    for v in range(words, size):
+        scores[v] = -np.inf
+    best = load(scores, 0)
+    for k in range(LANES, size, LANES):
+        best = maximum(best, load(scores, k))
+    store(lanes, 0, best)
+    highest = lanes[0]
+    for i in range(1, LANES):
+        highest = max(highest, lanes[i])
+    loss = np.float64(highest) - np.float64(scores[target])
+    shift = broadcast(highest)
+    total = broadcast(np.float32(0.0))
+    for k in range(0, size, LANES):
+        p = exp_minus_abs(subtract(load(scores, k), shift))
+        store(scores, k, p)
+        total = add(total, p)
+    store(lanes, 0, total)
+    norm = 0.0
+    for i in range(LANES):
+        norm += lanes[i]
+    factor = broadcast(np.float32(-rate / norm))
+    for k in range(0, size, LANES):
+        store(scores, k, multiply(load(scores, k), factor))
+    for v in range(words, size):
+        scores[v] = 0.0
+    scores[target] += np.float32(rate)
+    return loss + math.log(norm)
+
+
+@inline
+def train_batch(count, words, vectors, outputs, rate, batch):
+    """Train the first `count` predictions of a batch; return their loss in nats."""
+    hidden, error, scores = batch.hidden[:count], batch.error[:count], batch.scores[:count]
+    for r in range(count):
+        hidden[r] = vectors[batch.members[r, 0]]
+        for m in range(1, batch.sizes[r]):
+            hidden[r] += vectors[batch.members[r, m]]
+        if batch.sizes[r] > 1:
+            hidden[r] /= np.float32(batch.sizes[r])
+    np.dot(hidden, outputs.T, scores)
+    loss = 0.0
+    for r in range(count):
+        loss += softmax_gradient(scores[r], batch.targets[r], words, rate, batch.lanes)
+    np.dot(scores, outputs, error)
+    np.dot(scores.T, hidden, batch.change)
+    outputs += batch.change
+    for r in range(count):
+        for m in range(batch.sizes[r]):
+            vectors[batch.members[r, m]] += error[r]
+    return loss
+
+
+@jit
+def train(text, first, last, window, cbow, words, vectors, outputs, rate, batch, scratch):
+    """Train on sentences first .. last - 1.
+
+    vectors (V, stride) and outputs (V', stride) float32. cbow: one prediction a window instead of
+    one a context word. Adds to scratch.totals: loss in nats, predictions, kept tokens.
+    """
+    count, loss, predictions, tokens = 0, 0.0, 0, 0
+    for sentence in range(first, last):
+        length = subsample(text, sentence, scratch)
+        tokens += length
+        for i in range(length):
+            reach = draw_reach(window, scratch.random)
+            size = 0
+            for at in range(max(0, i - reach), min(length, i + reach + 1)):
+                if at == i:
+                    continue
+                batch.members[count, size] = scratch.kept[at]
+                size += 1
+                if not cbow:
+                    batch.sizes[count], batch.targets[count] = 1, scratch.kept[i]
+                    count, size = count + 1, 0
+                    if count == ROWS:
+                        loss += train_batch(count, words, vectors, outputs, rate, batch)
+                        predictions, count = predictions + count, 0
+            if size > 0:
+                batch.sizes[count], batch.targets[count] = size, scratch.kept[i]
+                count += 1
+                if count == ROWS:
+                    loss += train_batch(count, words, vectors, outputs, rate, batch)
+                    predictions, count = predictions + count, 0
+    if count > 0:
+        loss += train_batch(count, words, vectors, outputs, rate, batch)
+        predictions += count
+    scratch.totals[0] += loss
+    scratch.totals[1] += predictions
+    scratch.totals[2] += tokens

@@ -1,0 +1,71 @@
+"""Private copies of the top of the tree, one for each thread.
+
+Every path starts at the root and passes the few nodes below it, so threads that update them in
+place spend their time moving those cache lines between cores. Each thread works on its own copy
+of the `count` heaviest inner nodes and from time to time adds what it has changed to the shared
+rows (`merge_top`), taking over what the others have added. Inner nodes are numbered by weight, so
+the top of the tree is one block of rows.
+
+The copies live behind the shared rows in the same matrix of output weights:
+
+    rows 0 .. inner-1            shared
+    rows start .. start+count-1  the copy of one thread, for each thread
+    the last row                 zeros, never written
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from w2v_hs.kernels.common import inline
+from w2v_hs.kernels.vector import LANES, add, broadcast, load, multiply_add, store
+
+
+class Top(NamedTuple):
+    """One thread's copy: `count` rows from row `start`; `first` is the row with which merging
+    begins, different for each thread so that two rarely meet; `zero` is the row of zeros;
+    `interval` is the number of windows between merges; `snapshot` (count*stride,) float32 holds
+    the rows as they were after the last merge."""
+
+    count: int
+    start: int
+    first: int
+    zero: int
+    interval: int
+    snapshot: np.ndarray
+
+
+@inline
+def merge_top(weights, stride, top):
+    """Add the changes since the last merge to the shared rows; take the sums over."""
+    minus_one = broadcast(np.float32(-1.0))
+    for i in range(top.count):
+        row = (top.first + i) % top.count
+        shared, private, saved = row * stride, (top.start + row) * stride, row * stride
+        for k in range(0, stride, LANES):
+            change = multiply_add(
+                load(top.snapshot, saved + k), minus_one, load(weights, private + k)
+            )
+            total = add(load(weights, shared + k), change)
+            store(weights, shared + k, total)
+            store(weights, private + k, total)
+            store(top.snapshot, saved + k, total)
+
+
+@inline
+def find_path(paths, word, stride, top, scratch):
+    """Write the offsets of the rows on the path of `word`, and its signs; return its length.
+
+    Offsets of the row of zeros fill up the path to a multiple of 16.
+    """
+    start = paths.offsets[word]
+    length = paths.offsets[word + 1] - start
+    for j in range(length):
+        row = np.int64(paths.nodes[start + j])
+        if row < top.count:
+            row += top.start
+        scratch.path[j] = row * stride
+        scratch.signs[j] = np.float32(1.0) - np.float32(2.0) * np.float32(paths.bits[start + j])
+    for j in range(length, -(-length // LANES) * LANES):
+        scratch.path[j] = top.zero * stride
+    return length

@@ -1,0 +1,255 @@
+"""A trained model: vectors, output weights, tree, counts, and how it came about."""
+
+import platform
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from w2v_hs import __version__, progress, storage
+from w2v_hs.corpus import Corpus, read_corpus
+from w2v_hs.errors import FormatError, OptionError
+from w2v_hs.formats import save_vectors
+from w2v_hs.kernels.common import padded
+from w2v_hs.memory import check_fits, peak_bytes
+from w2v_hs.options import Options
+from w2v_hs.text import Cleaning
+from w2v_hs.trainer import check_softmax, train_weights
+from w2v_hs.tree import TREES, Tree, entropy
+from w2v_hs.vectors import Vectors
+from w2v_hs.vocabulary import Vocabulary, load_vocabulary
+
+FORMAT = 1  # of the model file
+ERRORS = ("strict", "replace", "ignore")
+
+
+@dataclass
+class Model:
+    """Word vectors and what predicts words from them.
+
+    vectors: input vectors, most frequent word first. outputs: float32, (V - 1, dim) weights of
+    the tree's inner nodes or (V, dim) output vectors of the full softmax. tree: None for the full
+    softmax. losses: mean nats a prediction, one for each epoch. provenance: corpus, versions,
+    figures of the run.
+    """
+
+    vectors: Vectors
+    outputs: np.ndarray
+    tree: Tree | None
+    vocabulary: Vocabulary
+    options: Options
+    losses: list[float] = field(default_factory=list)
+    provenance: dict = field(default_factory=dict)
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to one `.safetensors` file.
+
+        Raises `OutputError` where that fails; a file that was there before stays whole.
+        """
+        arrays = {
+            "vectors": self.vectors.matrix,
+            "outputs": self.outputs,
+            "counts": self.vocabulary.counts,
+            **storage.pack_words(self.vocabulary.words),
+        }
+        if self.tree is not None:
+            arrays |= {
+                "tree.offsets": self.tree.offsets,
+                "tree.nodes": self.tree.nodes,
+                "tree.bits": self.tree.bits,
+            }
+        description = {
+            "format": FORMAT,
+            "options": self.options.as_dict(),
+            "losses": self.losses,
+            "provenance": self.provenance,
+        }
+        storage.save_arrays(path, arrays, description)
+
+    def export(self, path: str | Path, format: str | None = None) -> None:
+        """Write the input vectors in a format other tools read; see `formats.save_vectors`."""
+        save_vectors(self.vectors, path, format=format)
+
+    def summary(self) -> dict:
+        """Options, corpus, counts, tree and figures, as JSON can hold them."""
+        counts = self.vocabulary.counts
+        tree = None
+        if self.tree is not None:
+            tree = {
+                "kind": self.options.tree,
+                "inner_nodes": self.tree.inner,
+                "expected_length_bits": self.tree.expected_length(counts),
+                "deepest_leaf": int(self.tree.lengths.max()),
+            }
+        return {
+            "options": self.options.as_dict(),
+            "vocabulary": {
+                "words": len(self.vocabulary),
+                "tokens": self.vocabulary.tokens,
+                "entropy_bits": entropy(counts),
+            },
+            "tree": tree,
+            "losses": self.losses,
+            "provenance": self.provenance,
+        }
+
+
+def train(
+    corpus,
+    *,
+    arch: str = "skipgram",
+    loss: str = "hs",
+    tree: str = "huffman",
+    dim: int = 100,
+    window: int = 5,
+    epochs: int = 5,
+    min_count: int = 5,
+    max_vocab: int | None = None,
+    sample: float = 1e-3,
+    lr: float | None = None,
+    threads: int | None = None,
+    seed: int = 1,
+    vocab: str | Path | None = None,
+    lowercase: bool = False,
+    errors: str = "strict",
+    progress: bool = False,
+) -> Model:
+    """Read a corpus, build the vocabulary and the tree, train.
+
+    Parameters
+    ----------
+    corpus
+        A path (file, folder, glob), a named corpus, ``nltk:NAME``, a list of `pathlib.Path`, or
+        any iterable of lists of tokens.
+    arch, loss, tree, dim, window, epochs, min_count, max_vocab, sample, lr, threads, seed
+        See `Options`.
+    vocab
+        A file of ``word count`` lines to take the vocabulary from; min_count and max_vocab then
+        do not apply.
+    lowercase, errors
+        What is done to text: lower case; bytes that are not UTF-8 ("strict", "replace", "ignore").
+    progress
+        Show progress bars on standard error, if that is a terminal.
+
+    Raises
+    ------
+    OptionError, CorpusError, VocabularyError, DivergedError, TypeError
+    """
+    options = Options(
+        arch, loss, tree, dim, window, epochs, min_count, max_vocab, sample, lr, threads, seed
+    )
+    return train_options(
+        corpus, options, vocab=vocab, cleaning=Cleaning(lowercase, errors), show=progress
+    )
+
+
+def train_options(
+    corpus,
+    options: Options,
+    *,
+    vocab: str | Path | None = None,
+    cleaning: Cleaning = Cleaning(),  # noqa: B008 (frozen)
+    show: bool = False,
+) -> Model:
+    """`train` with the options as one object."""
+    if cleaning.errors not in ERRORS:
+        raise OptionError(f"errors={cleaning.errors!r}: expected one of {', '.join(ERRORS)}")
+    options = options.resolved()
+    given = load_vocabulary(vocab) if vocab is not None else None
+    with progress.display(show) as display:
+        text = read_corpus(
+            corpus,
+            min_count=options.min_count,
+            max_vocab=options.max_vocab,
+            vocabulary=given,
+            cleaning=cleaning,
+            threads=options.threads,
+            progress=display.read,
+        )
+        words = text.vocabulary
+        check_fits(words, padded(options.dim))
+        built = None
+        if options.loss == "hs":
+            display.step("tree")
+            built = TREES[options.tree](words.counts)
+        else:
+            check_softmax(len(words), options.dim)
+        display.step("compiling")
+        weights = train_weights(text, built, options, display.train)
+    return Model(
+        vectors=Vectors(words.words, weights.vectors[:, : options.dim]),
+        outputs=weights.outputs[:, : options.dim],
+        tree=built,
+        vocabulary=words,
+        options=options,
+        losses=weights.losses,
+        provenance=_provenance(text, weights),
+    )
+
+
+def load(path: str | Path) -> Model:
+    """Read a model that `Model.save` wrote.
+
+    Raises
+    ------
+    FormatError
+        The file is missing, damaged, or not a model.
+    """
+    arrays, description = storage.load_arrays(path)
+    try:
+        if description["format"] != FORMAT:
+            raise FormatError(
+                f"{path}: model format {description['format']!r}, this version reads {FORMAT}; "
+                "install the version that wrote it"
+            )
+        options = Options(**description["options"])
+        words = storage.unpack_words(arrays, path)
+        tree = None
+        if options.loss == "hs":
+            tree = Tree(arrays["tree.offsets"], arrays["tree.nodes"], arrays["tree.bits"])
+        expected = {
+            "vectors": (len(words), options.dim),
+            "outputs": (len(words) - (tree is not None), options.dim),
+            "counts": (len(words),),
+        }
+        for name, shape in expected.items():
+            if arrays[name].shape != shape:
+                raise FormatError(
+                    f"{path}: {name} has the shape {arrays[name].shape}, expected {shape}"
+                )
+        return Model(
+            vectors=Vectors(words, arrays["vectors"]),
+            outputs=arrays["outputs"],
+            tree=tree,
+            vocabulary=Vocabulary(words, arrays["counts"]),
+            options=options,
+            losses=description["losses"],
+            provenance=description["provenance"],
+        )
+    except (KeyError, TypeError, OptionError) as error:
+        raise FormatError(f"{path}: incomplete model: {error}") from None
+
+
+def _provenance(corpus: Corpus, weights) -> dict:
+    import numba
+
+    return {
+        "corpus": {
+            "names": corpus.names,
+            "sha256": corpus.checksum,
+            "tokens": corpus.tokens,
+            "types": corpus.types,
+            "retained_tokens": len(corpus.ids),
+            "sentences": len(corpus.sentences) - 1,
+            "mended_utf8": corpus.mended,
+        },
+        "versions": {
+            "w2v_hs": __version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "numba": numba.__version__,
+        },
+        "training_seconds": weights.seconds,
+        "predictions": weights.predictions,
+        "peak_memory_bytes": peak_bytes(),
+    }

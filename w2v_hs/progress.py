@@ -1,0 +1,87 @@
+"""Progress on a terminal: reading, compiling, training."""
+
+import contextlib
+import math
+import sys
+from collections.abc import Iterator
+
+
+class Silent:
+    """Shows nothing. The interface of a display."""
+
+    def read(self, done: int, total: int | None) -> None:
+        """Bytes read so far, and in all where that is known."""
+
+    def step(self, what: str) -> None:
+        """A step whose length is not known begins."""
+
+    def train(self, progress) -> None:
+        """A `trainer.Progress`."""
+
+
+class Bars(Silent):
+    """Shows one rich progress bar a step, on standard error."""
+
+    def __init__(self, bars):
+        self._bars = bars
+        self._task = None
+        self._title = None
+
+    def read(self, done, total):
+        self._begin("reading", total)
+        self._bars.update(self._task, completed=done, total=total, figures=_megabytes(done))
+
+    def step(self, what):
+        self._begin(what, None)
+
+    def train(self, progress):
+        self._begin("training", progress.total)
+        speed = progress.tokens / progress.seconds if progress.seconds else 0.0
+        loss = "" if math.isnan(progress.loss) else f"  loss {progress.loss:.3f}"
+        self._bars.update(
+            self._task,
+            completed=progress.tokens,
+            figures=f"{speed / 1e6:.2f}M words/s  epoch {progress.epoch}  "
+            f"lr {progress.rate:.4f}{loss}",
+        )
+
+    def _begin(self, title, total):
+        if title == self._title:
+            return
+        self.finish()
+        self._title = title
+        self._task = self._bars.add_task(title, total=total, figures="")
+
+    def finish(self):
+        """Let the bar of the step that ends show 100 %."""
+        if self._task is not None:
+            done = self._bars.tasks[self._task].completed or 1
+            self._bars.update(self._task, completed=done, total=done)
+            self._bars.stop_task(self._task)
+
+
+@contextlib.contextmanager
+def display(show: bool) -> Iterator[Silent]:
+    """A display: bars where `show` is true and standard error is a terminal."""
+    if not show or not sys.stderr.isatty():
+        yield Silent()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[figures]}"),
+        Remaining(compact=True, elapsed_when_finished=True),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        shown = Bars(bars)
+        yield shown
+        shown.finish()
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"

@@ -1,0 +1,126 @@
+"""Arrays and a description in one `.safetensors` file, with a checksum of all of it.
+
+The layout is that of the safetensors format (a JSON header, then the bytes of the arrays), so any
+reader of that format opens the file, and nothing in it can run code. The checksum, SHA-256 over
+the description and over name, type, shape and bytes of each array, is in the header.
+"""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from w2v_hs.atomic import replacing
+from w2v_hs.errors import FormatError
+
+_DTYPES = {"float32": "F32", "int64": "I64", "int32": "I32", "uint8": "U8"}
+_ROWS = 1 << 14
+
+
+def save_arrays(path: str | Path, arrays: dict[str, np.ndarray], description: dict) -> None:
+    """Write arrays and a description (anything JSON can hold).
+
+    Arrays need not be contiguous; they go out in blocks of rows, without a second copy of a
+    matrix (the safetensors package's own writer would make two).
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written; a file that was there before stays whole.
+    """
+    path = Path(path)
+    text = json.dumps(description, sort_keys=True)
+    header: dict = {
+        "__metadata__": {"description": text, "sha256": _digest(arrays, text)},
+    }
+    position = 0
+    for name, array in arrays.items():
+        size = array.dtype.itemsize * array.size
+        header[name] = {
+            "dtype": _DTYPES[array.dtype.name],
+            "shape": list(array.shape),
+            "data_offsets": [position, position + size],
+        }
+        position += size
+    encoded = json.dumps(header).encode()
+    encoded += b" " * (-len(encoded) % 8)  # arrays start on a multiple of 8 bytes
+    with replacing(path) as temporary, temporary.open("wb") as out:
+        out.write(len(encoded).to_bytes(8, "little"))
+        out.write(encoded)
+        for array in arrays.values():
+            for block in _blocks(array):
+                out.write(block)
+
+
+def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict]:
+    """Read what `save_arrays` wrote: the arrays and the description.
+
+    Raises
+    ------
+    FormatError
+        The file is missing, truncated, damaged, or was not written by this package.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise FormatError(f"{path}: no such file") from None
+    except (SafetensorError, OSError, ValueError, TypeError, MemoryError) as error:
+        raise FormatError(f"{path}: not a readable .safetensors file: {error}") from None
+    if "description" not in metadata or "sha256" not in metadata:
+        raise FormatError(f"{path}: a .safetensors file, but not a model of w2v_hs")
+    found = _digest(arrays, metadata["description"])
+    if found != metadata["sha256"]:
+        raise FormatError(
+            f"{path}: damaged: its contents have the checksum {found[:16]}..., the file declares "
+            f"{metadata['sha256'][:16]}...; take a copy from a backup"
+        )
+    try:
+        return arrays, json.loads(metadata["description"])
+    except ValueError:
+        raise FormatError(f"{path}: its description is not JSON") from None
+
+
+def pack_words(words: list[str]) -> dict[str, np.ndarray]:
+    """Words as two arrays: their UTF-8 bytes on end, (bytes,) uint8, and where each ends, (V,)."""
+    encoded = [word.encode(errors="surrogatepass") for word in words]
+    ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
+    return {"words.bytes": np.frombuffer(b"".join(encoded), np.uint8), "words.ends": ends}
+
+
+def unpack_words(arrays: dict[str, np.ndarray], path: str | Path) -> list[str]:
+    """The words of `pack_words`; `FormatError` where the two arrays do not fit together."""
+    data, ends = arrays["words.bytes"].tobytes(), arrays["words.ends"]
+    if len(ends) == 0 or ends[0] < 0 or np.any(np.diff(ends) < 0) or ends[-1] != len(data):
+        raise FormatError(f"{path}: the words do not fill their {len(data)} bytes")
+    bounds = [0, *ends.tolist()]
+    try:
+        return [
+            data[begin:end].decode(errors="surrogatepass")
+            for begin, end in itertools.pairwise(bounds)
+        ]
+    except UnicodeDecodeError:
+        raise FormatError(f"{path}: a word is not UTF-8") from None
+
+
+def _blocks(array: np.ndarray) -> Iterator[memoryview]:
+    for first in range(0, len(array), _ROWS):
+        block = np.ascontiguousarray(array[first : first + _ROWS])
+        yield memoryview(block).cast("B")
+
+
+def _digest(arrays: dict[str, np.ndarray], text: str) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"\n{name} {array.dtype.name} {array.shape}\n".encode())
+        for block in _blocks(array):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,272 @@
+"""Training: chunks of sentences, threads that take them, a rate that falls.
+
+The corpus is cut into chunks of sentences. Threads take the next chunk, epoch after epoch, until
+all are done; nothing locks the weights (Hogwild: Recht, Re, Wright, Niu 2011). Learning rate and
+random numbers of a chunk depend on its place alone, not on the thread or on time, so a run with
+one thread can be repeated to the bit.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from w2v_hs.corpus import LONGEST_SENTENCE, Corpus
+from w2v_hs.errors import DivergedError, OptionError
+from w2v_hs.kernels import cbow, skipgram, softmax
+from w2v_hs.kernels.common import Paths, Text, aligned_zeros, make_scratch, padded
+from w2v_hs.kernels.top import Top
+from w2v_hs.options import Options
+from w2v_hs.tree import Tree
+
+LOWEST_RATE = 1e-4  # as a share of the rate at the start, as in word2vec.c
+LONGEST_CHUNK = 20_000  # words: some 20 ms, so that Ctrl-C and the progress bar need not wait
+# The full softmax reads and writes all output weights for each batch: beyond the caches of a
+# processor it would take days where the tree takes minutes.
+SOFTMAX_LIMIT = 16 << 20  # bytes of output weights
+# Private copies of the top of the tree, where there are several threads (see kernels.top).
+TOP_NODES = 512
+MERGE_INTERVAL = 512  # windows
+
+
+@dataclass
+class Progress:
+    """Where a run is: tokens trained of all tokens of all epochs, the rate now, the mean loss of
+    late in nats a prediction, and the seconds since it began."""
+
+    tokens: int
+    total: int
+    epoch: int
+    rate: float
+    loss: float
+    seconds: float
+
+
+@dataclass
+class Weights:
+    """What training gives.
+
+    vectors: (V, stride) float32 input vectors; outputs: (V - 1, stride) weights of the inner nodes
+    or (V, stride) output vectors of the full softmax; the first `dim` columns count, the others
+    are 0. losses: mean nats a prediction, one for each epoch. predictions: over all epochs.
+    """
+
+    vectors: np.ndarray
+    outputs: np.ndarray
+    losses: list[float] = field(default_factory=list)
+    predictions: int = 0
+    seconds: float = 0.0
+
+
+def check_softmax(words: int, dim: int) -> None:
+    """Raise `OptionError` where the full softmax is too large to be of use."""
+    row = 4 * padded(dim)
+    if words * row > SOFTMAX_LIMIT:
+        raise OptionError(
+            f"loss=softmax over {words:,} words needs {words * row:,} bytes of output weights, the "
+            f"limit is {SOFTMAX_LIMIT:,}; set max_vocab to {SOFTMAX_LIMIT // row} or less, or use "
+            "loss=hs"
+        )
+
+
+def start_vectors(words: int, dim: int, seed: int) -> np.ndarray:
+    """(V, stride) float32: uniform in [-0.5, 0.5) / dim, as in word2vec.c."""
+    vectors = aligned_zeros(words, padded(dim))
+    generator = np.random.Generator(np.random.PCG64(seed))
+    block = 1 << 16
+    for first in range(0, words, block):
+        rows = vectors[first : first + block, :dim]
+        rows[:] = (generator.random(rows.shape, np.float32) - np.float32(0.5)) / np.float32(dim)
+    return vectors
+
+
+def train_weights(
+    corpus: Corpus,
+    tree: Tree | None,
+    options: Options,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Weights:
+    """Train on a corpus; `tree` is None for the full softmax. `options` must be resolved.
+
+    report is called from the calling thread, some ten times a second.
+
+    Raises
+    ------
+    DivergedError
+        The loss is no longer a finite number.
+    """
+    words, stride = len(corpus.vocabulary), padded(options.dim)
+    vectors = start_vectors(words, options.dim, options.seed)
+    if tree is None:
+        outputs, shared = aligned_zeros(padded(words), stride), words
+        workers = _softmax_workers(corpus, options, vectors, outputs)
+    else:
+        copies = min(TOP_NODES, tree.inner) if options.threads > 1 else 0
+        outputs = aligned_zeros(tree.inner + options.threads * copies + 1, stride)
+        shared = tree.inner
+        workers = _tree_workers(corpus, tree, options, vectors, outputs, copies)
+    run = _Run(corpus, options)
+    run.go(workers, report)
+    return Weights(vectors, outputs[:shared], run.losses(), int(run.predictions.sum()), run.seconds)
+
+
+def _text(corpus: Corpus, options: Options) -> Text:
+    keep = corpus.vocabulary.keep_probabilities(options.sample)
+    # np.asarray: Numba compiles for a plain array once, and for a memory map again.
+    return Text(np.asarray(corpus.ids), corpus.sentences, keep)
+
+
+def _tree_workers(corpus, tree, options, vectors, outputs, copies) -> list[Callable]:
+    """A function (first, last, rate, state of the generator) -> totals for each thread."""
+    text = _text(corpus, options)
+    paths = Paths(tree.offsets, tree.nodes, tree.bits)
+    kernel = skipgram.train if options.arch == "skipgram" else cbow.train
+    stride = vectors.shape[1]
+    longest = int(tree.lengths.max())
+
+    def worker(thread: int) -> Callable:
+        scratch = make_scratch(LONGEST_SENTENCE, longest, stride)
+        top = Top(
+            count=copies,
+            start=tree.inner + thread * copies,
+            first=thread * copies // options.threads,
+            zero=len(outputs) - 1,
+            interval=MERGE_INTERVAL,
+            snapshot=aligned_zeros(copies, stride).ravel(),
+        )
+
+        def train(first, last, rate, state):
+            scratch.random[0], scratch.totals[:] = state, 0
+            kernel(
+                text, first, last, options.window, paths, vectors.ravel(), outputs.ravel(), stride,
+                rate, top, scratch,
+            )  # fmt: skip
+            return scratch.totals
+
+        return train
+
+    return [worker(thread) for thread in range(options.threads)]
+
+
+def _softmax_workers(corpus, options, vectors, outputs) -> list[Callable]:
+    """As `_tree_workers`, for the full softmax."""
+    text = _text(corpus, options)
+    words, stride = len(corpus.vocabulary), vectors.shape[1]
+
+    def worker() -> Callable:
+        scratch = make_scratch(LONGEST_SENTENCE, 0, stride)
+        batch = softmax.make_batch(words, options.window, stride)
+
+        def train(first, last, rate, state):
+            scratch.random[0], scratch.totals[:] = state, 0
+            softmax.train(
+                text, first, last, options.window, options.arch == "cbow", words, vectors, outputs,
+                rate, batch, scratch,
+            )  # fmt: skip
+            return scratch.totals
+
+        return train
+
+    return [worker() for _ in range(options.threads)]
+
+
+class _Run:
+    """One run over all epochs: hands out chunks and adds up what comes back."""
+
+    def __init__(self, corpus: Corpus, options: Options):
+        self.options = options
+        self.tokens = len(corpus.ids)
+        self.total = self.tokens * options.epochs
+        steps = 200 * options.threads  # the rate falls in at least as many steps
+        size = min(LONGEST_CHUNK, self.total // steps + 1)
+        self.bounds = _cut(corpus.sentences, size)
+        self.before = corpus.sentences[self.bounds]  # tokens before each chunk
+        chunks = (len(self.bounds) - 1) * options.epochs
+        self.loss = np.zeros(chunks)  # nats, float64, of each chunk
+        self.predictions = np.zeros(chunks, np.int64)
+        self.next = 0
+        self.done = 0  # tokens
+        self.rate = options.lr
+        self.recent = (0.0, 0.0)
+        self.stopped = False
+        self.lock = threading.Lock()
+        self.seconds = 0.0
+
+    def go(self, workers: list[Callable], report: Callable[[Progress], None]) -> None:
+        # BLAS must not start threads of its own beside ours.
+        from threadpoolctl import threadpool_limits
+
+        workers[0](0, 0, 0.0, np.uint64(0))  # compiles, or loads what was compiled
+        started = time.perf_counter()
+        with threadpool_limits(1), ThreadPoolExecutor(len(workers), "trainer") as pool:
+            futures = {pool.submit(self._work, worker) for worker in workers}
+            try:
+                waiting = futures
+                while waiting:
+                    finished, waiting = wait(waiting, 0.1, FIRST_EXCEPTION)
+                    for future in finished:
+                        future.result()
+                    self.seconds = time.perf_counter() - started
+                    report(self._progress())
+            finally:
+                self.stopped = True
+
+    def _work(self, worker: Callable) -> None:
+        chunks = len(self.bounds) - 1
+        while not self.stopped:
+            with self.lock:
+                place = self.next
+                if place == len(self.loss):
+                    return
+                self.next += 1
+            epoch, chunk = divmod(place, chunks)
+            before = epoch * self.tokens + int(self.before[chunk])
+            rate = self.options.lr * max(LOWEST_RATE, 1 - before / (self.total + 1))
+            state = np.random.SeedSequence([self.options.seed, place]).generate_state(1, np.uint64)
+            loss, predictions, _ = worker(
+                int(self.bounds[chunk]), int(self.bounds[chunk + 1]), rate, state[0]
+            )
+            if not math.isfinite(loss):
+                raise DivergedError(
+                    f"epoch {epoch + 1}, token {before:,}: the loss is {loss} at the learning rate "
+                    f"{rate:.3g}; start again with a smaller lr than {self.options.lr:g}"
+                )
+            with self.lock:
+                self.loss[place], self.predictions[place] = loss, predictions
+                self.done += int(self.before[chunk + 1] - self.before[chunk])
+                self.rate = rate
+                # A mean that forgets: the loss of about the last 50 chunks.
+                self.recent = (0.98 * self.recent[0] + loss, 0.98 * self.recent[1] + predictions)
+
+    def _progress(self) -> Progress:
+        with self.lock:
+            loss, predictions = self.recent
+            return Progress(
+                self.done,
+                self.total,
+                min(self.done // self.tokens + 1, self.options.epochs),
+                self.rate,
+                loss / predictions if predictions else math.nan,
+                self.seconds,
+            )
+
+    def losses(self) -> list[float]:
+        """Mean nats a prediction of each epoch; NaN for one without a prediction."""
+        loss = self.loss.reshape(self.options.epochs, -1).sum(axis=1)
+        predictions = self.predictions.reshape(self.options.epochs, -1).sum(axis=1)
+        return [
+            float(nats / count) if count else math.nan
+            for nats, count in zip(loss, predictions, strict=True)
+        ]
+
+
+def _cut(sentences: np.ndarray, size: int) -> np.ndarray:
+    """Bounds of chunks of about `size` tokens, as numbers of sentences; no sentence is cut."""
+    targets = np.arange(0, sentences[-1] + size, size)
+    bounds = np.unique(np.searchsorted(sentences, targets))
+    bounds = np.minimum(bounds, len(sentences) - 1)
+    return np.unique(np.append(bounds, len(sentences) - 1))

@@ -1,0 +1,205 @@
+"""Binary trees over the vocabulary, as arrays.
+
+Each word is a leaf, each of the V - 1 inner nodes a branching with a weight vector. A tree is
+stored as the path of every word in compressed sparse rows, root first, which is what training
+reads. Inner nodes are numbered by weight (occurrences below them), heaviest first, so that the
+root is node 0 and the much-used top of the tree is one block of rows.
+"""
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+from w2v_hs.errors import VocabularyError
+
+_jit = numba.njit(cache=True, nogil=True)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Paths from the root to V words.
+
+    offsets: (V + 1,) int64. Word w passes nodes[offsets[w]:offsets[w + 1]] (int32, inner nodes
+    0 .. V - 2, root first) and takes bits[offsets[w]:offsets[w + 1]] there (uint8, 0 is left, the
+    branch whose probability is sigmoid(f), as in word2vec.c).
+    """
+
+    offsets: np.ndarray
+    nodes: np.ndarray
+    bits: np.ndarray
+
+    @property
+    def inner(self) -> int:
+        """Number of inner nodes, V - 1."""
+        return len(self.offsets) - 2
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(V,) int64: branches on the path of each word."""
+        return np.diff(self.offsets)
+
+    def code(self, word: int) -> str:
+        """The branches to a word as a string of 0 and 1."""
+        return "".join(map(str, self.bits[self.offsets[word] : self.offsets[word + 1]]))
+
+    def expected_length(self, counts: np.ndarray) -> float:
+        """Mean path length in bits over all occurrences; `counts` is (V,)."""
+        return float(np.dot(self.lengths, counts / np.sum(counts, dtype=np.float64)))
+
+
+def entropy(counts: np.ndarray) -> float:
+    """Entropy of the unigram distribution in bits: no tree's expected length is below it."""
+    p = counts / np.sum(counts, dtype=np.float64)
+    return float(-np.dot(p, np.log2(p)))
+
+
+def huffman(counts: np.ndarray) -> Tree:
+    """The tree of the least expected path length (Huffman 1952), in O(V log V).
+
+    counts: (V,) integers >= 1, in any order. Of a word and an inner node of equal weight the inner
+    node is merged first, as in word2vec.c; the second of a pair is the right child.
+    """
+    counts = _checked(counts)
+    order = np.argsort(-counts, kind="stable")
+    merged = _merge_lightest(counts[order])
+    leaves = merged < len(counts)
+    merged[leaves] = order[merged[leaves]]
+    return tree_from_children(merged, counts)
+
+
+def balanced(counts: np.ndarray) -> Tree:
+    """The tree that halves the list of words again and again: depth ceil(log2 V).
+
+    Words keep their order (by frequency), so that neighbours in frequency are neighbours in the
+    tree. counts: (V,) integers >= 1.
+    """
+    counts = _checked(counts)
+    return tree_from_children(_halve(len(counts)), counts)
+
+
+TREES = {"huffman": huffman, "balanced": balanced}
+
+
+def tree_from_children(children: np.ndarray, counts: np.ndarray) -> Tree:
+    """The `Tree` of V - 1 inner nodes given by their children.
+
+    children: (V - 1, 2) int64, left and right; a value c < V is word c, a value V + j inner node
+    j. counts: (V,) int64, the weights of the words.
+    """
+    parents, sides = _invert(children)
+    weights = _weights_below(parents, counts)
+    number = np.empty(len(children), np.int64)
+    number[np.argsort(-weights, kind="stable")] = np.arange(len(children))
+    offsets = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(_depths(parents, len(counts)), out=offsets[1:])
+    nodes = np.empty(offsets[-1], np.int32)
+    bits = np.empty(offsets[-1], np.uint8)
+    _write_paths(parents, sides, number, offsets, nodes, bits)
+    return Tree(offsets, nodes, bits)
+
+
+def _checked(counts) -> np.ndarray:
+    counts = np.asarray(counts, dtype=np.int64)
+    if len(counts) < 2:
+        raise VocabularyError(f"a tree over {len(counts)} words: need at least 2 words")
+    if counts.min() < 1:
+        word = int(np.argmin(counts))
+        raise VocabularyError(f"word {word} has the count {counts[word]}: counts start at 1")
+    return counts
+
+
+@_jit
+def _merge_lightest(counts):
+    """Huffman's merges over falling counts: two queues, both sorted, one comparison a step."""
+    words = len(counts)
+    weights = np.empty(2 * words - 1, np.int64)
+    weights[:words] = counts
+    weights[words:] = np.iinfo(np.int64).max
+    children = np.empty((words - 1, 2), np.int64)
+    leaf, inner = words - 1, words
+    for node in range(words, 2 * words - 1):
+        total = 0
+        for side in range(2):
+            if leaf >= 0 and weights[leaf] < weights[inner]:
+                child = leaf
+                leaf -= 1
+            else:
+                child = inner
+                inner += 1
+            children[node - words, side] = child
+            total += weights[child]
+        weights[node] = total
+    return children
+
+
+@_jit
+def _halve(words):
+    """Children of the tree that splits words first .. last - 1 in the middle, root first."""
+    children = np.empty((words - 1, 2), np.int64)
+    first = np.empty(words - 1, np.int64)
+    last = np.empty(words - 1, np.int64)
+    first[0], last[0] = 0, words
+    used = 1
+    for node in range(words - 1):
+        middle = (first[node] + last[node] + 1) // 2
+        for side in range(2):
+            low = first[node] if side == 0 else middle
+            high = middle if side == 0 else last[node]
+            if high - low == 1:
+                children[node, side] = low
+            else:
+                first[used], last[used] = low, high
+                children[node, side] = words + used
+                used += 1
+    return children
+
+
+@_jit
+def _invert(children):
+    """For each word and inner node: its parent (inner node number, -1 for the root) and side."""
+    words = len(children) + 1
+    parents = np.full(2 * words - 1, -1, np.int64)
+    sides = np.zeros(2 * words - 1, np.uint8)
+    for node in range(words - 1):
+        for side in range(2):
+            parents[children[node, side]] = node
+            sides[children[node, side]] = side
+    return parents, sides
+
+
+@_jit
+def _weights_below(parents, counts):
+    words = len(counts)
+    weights = np.zeros(words - 1, np.int64)
+    for word in range(words):
+        node = parents[word]
+        while node >= 0:
+            weights[node] += counts[word]
+            node = parents[words + node]
+    return weights
+
+
+@_jit
+def _depths(parents, words):
+    depths = np.zeros(words, np.int64)
+    for word in range(words):
+        node = parents[word]
+        while node >= 0:
+            depths[word] += 1
+            node = parents[words + node]
+    return depths
+
+
+@_jit
+def _write_paths(parents, sides, number, offsets, nodes, bits):
+    words = len(offsets) - 1
+    for word in range(words):
+        at = offsets[word + 1]
+        child, node = word, parents[word]
+        while node >= 0:
+            at -= 1
+            nodes[at] = number[node]
+            bits[at] = sides[child]
+            child = words + node
+            node = parents[child]

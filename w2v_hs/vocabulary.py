@@ -1,0 +1,115 @@
+"""Words and their counts, most frequent first."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from w2v_hs.atomic import replacing
+from w2v_hs.errors import FormatError, VocabularyError
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """V words and their counts (int64), most frequent first; ties by code point order."""
+
+    words: list[str]
+    counts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Row of each word."""
+        return {word: row for row, word in enumerate(self.words)}
+
+    @property
+    def tokens(self) -> int:
+        """Occurrences of all words together."""
+        return int(self.counts.sum())
+
+    def keep_probabilities(self, sample: float) -> np.ndarray:
+        """(V,) float32: probability that subsampling keeps an occurrence of each word.
+
+        (sqrt(n / tN) + 1) tN / n for a word that occurs n times among N, with t = `sample`; 1
+        where that is more, or where t is 0 (word2vec.c; Mikolov et al. 2013 print another form).
+        """
+        if sample == 0:
+            return np.ones(len(self), np.float32)
+        threshold = sample * self.tokens
+        keep = (np.sqrt(self.counts / threshold) + 1) * threshold / self.counts
+        return np.minimum(keep, 1).astype(np.float32)
+
+    def save(self, path: str | Path) -> None:
+        """Write one ``word count`` a line, as word2vec.c's -save-vocab does."""
+        with replacing(Path(path)) as temporary, temporary.open("w", encoding="utf-8") as out:
+            for word, count in zip(self.words, self.counts, strict=True):
+                if word.split() != [word]:
+                    raise FormatError(f"{path}: the word {word!r} holds white space")
+                out.write(f"{word} {count}\n")
+
+
+def choose_words(
+    words: list[str], counts: np.ndarray, min_count: int, max_vocab: int | None
+) -> Vocabulary:
+    """The vocabulary of all words that occur `min_count` times, cut to the `max_vocab` first.
+
+    words, counts: each type of the corpus once, in any order.
+
+    Raises
+    ------
+    VocabularyError
+        Fewer than 2 words are left.
+    """
+    counts = np.asarray(counts, dtype=np.int64)
+    rows = np.flatnonzero(counts >= min_count)
+    if len(rows) == 0:
+        top = min(range(len(words)), key=lambda i: (-counts[i], words[i]))
+        raise VocabularyError(
+            f"all {len(words)} types occur fewer than min_count={min_count} times; the most "
+            f"frequent, {words[top]!r}, occurs {counts[top]} times; lower min_count"
+        )
+    # UTF-8 bytes sort like code points.
+    rows = sorted(rows, key=lambda i: (-counts[i], words[i]))[:max_vocab]
+    if len(rows) < 2:
+        raise VocabularyError(
+            f"need at least 2 words, found 1: {words[rows[0]]!r} is all that is left of "
+            f"{len(words)} types at min_count={min_count}, max_vocab={max_vocab}"
+        )
+    return Vocabulary([words[i] for i in rows], counts[rows])
+
+
+def load_vocabulary(path: str | Path) -> Vocabulary:
+    """Read ``word count`` lines, as `Vocabulary.save` and word2vec.c write them.
+
+    Raises
+    ------
+    FormatError
+        ``path:line: found, expected``: a malformed line, a count below 1, a word twice.
+    VocabularyError
+        Fewer than 2 words.
+    """
+    path = Path(path)
+    rows: dict[str, tuple[int, int]] = {}
+    try:
+        lines = path.read_bytes().decode("utf-8-sig").splitlines()
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path}: byte {error.start}: not UTF-8") from error
+    for number, line in enumerate(lines, 1):
+        fields = line.split()
+        if len(fields) != 2 or not fields[1].isascii() or not fields[1].isdigit():
+            raise FormatError(f"{path}:{number}: found {line[:80]!r}, expected 'word count'")
+        word, count = fields[0], int(fields[1])
+        if word in rows:
+            raise FormatError(f"{path}:{number}: {word!r} stands in line {rows[word][1]} already")
+        if not 1 <= count < 2**62:
+            raise FormatError(f"{path}:{number}: the count {count} is not in 1 .. 2^62")
+        rows[word] = (count, number)
+    if len(rows) < 2:
+        raise VocabularyError(f"{path}: need at least 2 words, found {len(rows)}")
+    words = sorted(rows, key=lambda word: (-rows[word][0], word))
+    return Vocabulary(words, np.array([rows[word][0] for word in words], np.int64))
