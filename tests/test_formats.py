@@ -201,6 +201,13 @@ def test_nonfinite_values_are_an_error_unless_allowed(tmp_path, format, value):
     same(load_vectors(path, allow_nonfinite=True), ["a", "b"], matrix)
 
 
+def test_the_row_of_a_nonfinite_value_is_right_beyond_the_first_block(tmp_path, monkeypatch):
+    monkeypatch.setattr(formats, "BLOCK_VALUES", 4)
+    (tmp_path / "v.txt").write_text("".join(f"w{row} 1 {row}\n" for row in range(8)) + "x 1 nan\n")
+    with pytest.raises(FormatError, match=r"v.txt:9: the vector of 'x'"):
+        load_vectors(tmp_path / "v.txt")
+
+
 # Damage. What comes first is the file, then what the message has to say.
 
 TEXT_FAULTS = {
@@ -302,6 +309,12 @@ def test_damaged_binary(tmp_path, content, message):
     assert "\n" not in str(caught.value)
 
 
+def test_enormous_rows_with_spaces_in_words(tmp_path):
+    (tmp_path / "v.txt").write_text(f"1 {10**25}\nnew york 1\n")
+    with pytest.raises(FormatError, match=r"v.txt:2: "):
+        load_vectors(tmp_path / "v.txt", spaces_in_words=True)
+
+
 @pytest.mark.parametrize("suffix", [".txt", ".bin"])
 def test_an_enormous_header_allocates_nothing(tmp_path, suffix):
     path = tmp_path / f"v{suffix}"
@@ -362,6 +375,10 @@ NPZ_FAULTS = {
     "a header larger than its data": (
         {"words.npy": WORDS, "vectors.npy": HUGE},
         "'vectors' declares 4000000000128 bytes, the archive holds 128",
+    ),
+    "data after the array": (
+        {"words.npy": WORDS, "vectors.npy": MATRIX + b"more"},
+        "'vectors' declares 152 bytes, the archive holds 156",
     ),
     "no array at all": ({"words.npy": WORDS, "vectors.npy": b"hello"}, "not a whole npz archive"),
 }

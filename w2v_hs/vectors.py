@@ -49,8 +49,8 @@ class Vectors:
         """1 / norm of each row, (V,) float64; 0 for rows without a direction: zero, NaN, Inf."""
         # float64, for the square of a large or subnormal float32 leaves the range of float32.
         norms = np.sqrt(np.einsum("ij,ij->i", self.matrix, self.matrix, dtype=np.float64))
-        usable = np.isfinite(norms) & (norms > 0)
-        return np.divide(1.0, norms, out=np.zeros_like(norms), where=usable)
+        # NaN > 0 is false, and 1 / Inf is 0.
+        return np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
 
     def __len__(self) -> int:
         return len(self.words)

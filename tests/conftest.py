@@ -1,0 +1,66 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("default", deadline=None, max_examples=60)
+settings.load_profile("default")
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+TEXT = """the king rules the land and the queen rules the sea
+the dog chases the cat and the cat chases the mouse
+paris is the capital of france and berlin is the capital of germany
+"""
+
+
+@pytest.fixture(scope="session")
+def text_file(tmp_path_factory):
+    """A small text: 600 sentences, 25 words."""
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text(TEXT * 200)
+    return path
+
+
+@pytest.fixture(scope="session")
+def model(text_file):
+    import w2v_hs
+
+    return w2v_hs.train(text_file, dim=20, epochs=3, threads=1, sample=0)
+
+
+@pytest.fixture
+def run():
+    """Run `w2v-hs` as a process of its own; returns the finished process."""
+
+    def run(*arguments, input=None, env=None, cwd=None):
+        return subprocess.run(
+            [sys.executable, "-m", "w2v_hs", *map(str, arguments)],
+            input=input,
+            capture_output=True,
+            env={**os.environ, "COLUMNS": "120", **(env or {})},
+            cwd=cwd,
+            timeout=300,
+        )
+
+    return run
+
+
+@pytest.fixture
+def fails(run):
+    """Run `w2v-hs`, check that it fails in one line without a traceback, return that line."""
+
+    def fails(*arguments, code=1, **kwargs):
+        done = run(*arguments, **kwargs)
+        message = done.stderr.decode()
+        assert done.returncode == code, message
+        assert "Traceback" not in message
+        lines = [line for line in message.splitlines() if not line.startswith("warning:")]
+        if code == 1:
+            assert len(lines) == 1 and lines[0].startswith("error: "), message
+        return message
+
+    return fails

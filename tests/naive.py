@@ -1,0 +1,190 @@
+"""Slow, obvious twins of what the package does fast: float64, plain Python, one word at a time."""
+
+import heapq
+import itertools
+import math
+
+import numpy as np
+
+MASK = (1 << 64) - 1
+
+
+class Random:
+    """SplitMix64 on Python integers."""
+
+    def __init__(self, state):
+        self.state = int(state)
+
+    def bits(self):
+        self.state = (self.state + 0x9E3779B97F4A7C15) & MASK
+        z = self.state
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
+        return z ^ (z >> 31)
+
+
+def sigmoid(z):
+    return 1 / (1 + math.exp(-z)) if z >= 0 else math.exp(z) / (1 + math.exp(z))
+
+
+# ---- trees --------------------------------------------------------------------------------------
+
+
+def huffman_cost(counts):
+    """Sum of count times code length, by a heap of weights alone."""
+    heap = [int(count) for count in counts]
+    heapq.heapify(heap)
+    cost = 0
+    while len(heap) > 1:
+        merged = heapq.heappop(heap) + heapq.heappop(heap)
+        cost += merged
+        heapq.heappush(heap, merged)
+    return cost
+
+
+def path(tree, word):
+    """(node, sign) along the path of a word: sign 1 is left, -1 right."""
+    steps = range(tree.offsets[word], tree.offsets[word + 1])
+    return [(int(tree.nodes[i]), 1 - 2 * int(tree.bits[i])) for i in steps]
+
+
+# ---- losses and gradients -----------------------------------------------------------------------
+
+
+def tree_loss(h, nodes, steps):
+    """-log P(word | h) in nats; nodes (V - 1, dim), steps as `path` gives them."""
+    return sum(math.log1p(math.exp(-s * float(h @ nodes[n]))) for n, s in steps)
+
+
+def tree_gradient(h, nodes, steps):
+    """d loss / d h, (dim,), and d loss / d nodes, (V - 1, dim)."""
+    dh, dnodes = np.zeros_like(h), np.zeros_like(nodes)
+    for n, s in steps:
+        slope = -s * sigmoid(-s * float(h @ nodes[n]))
+        dh += slope * nodes[n]
+        dnodes[n] += slope * h
+    return dh, dnodes
+
+
+def softmax_probabilities(h, outputs):
+    scores = outputs @ h
+    powers = np.exp(scores - scores.max())
+    return powers / powers.sum()
+
+
+def softmax_loss(h, outputs, word):
+    return -math.log(softmax_probabilities(h, outputs)[word])
+
+
+def softmax_gradient(h, outputs, word):
+    slope = softmax_probabilities(h, outputs)
+    slope[word] -= 1
+    return slope @ outputs, np.outer(slope, h)
+
+
+# ---- training -----------------------------------------------------------------------------------
+
+
+def windows(sentences, keep, window, random):
+    """(centre, contexts) for each kept word, drawn like the kernels draw."""
+    for sentence in sentences:
+        kept = [
+            word
+            for word in sentence
+            if keep[word] >= 1 or np.float32(random.bits() >> 40) * np.float32(2**-24) < keep[word]
+        ]
+        for i, centre in enumerate(kept):
+            reach = 1 + random.bits() % window
+            contexts = kept[max(0, i - reach) : i] + kept[i + 1 : i + 1 + reach]
+            if contexts:
+                yield centre, contexts
+
+
+def train_skipgram_tree(sentences, keep, window, tree, x, nodes, rate, random, batch=8):
+    """Train x (V, dim) and nodes (V - 1, dim) in place; return (loss, predictions).
+
+    The contexts of a window see the same nodes, in equal batches of at most `batch`.
+    """
+    loss = predictions = 0
+    for centre, contexts in windows(sentences, keep, window, random):
+        steps = path(tree, centre)
+        groups = -(-len(contexts) // batch)
+        bounds = [len(contexts) * i // groups for i in range(groups + 1)]
+        for group in (contexts[a:b] for a, b in itertools.pairwise(bounds)):
+            dnodes = np.zeros_like(nodes)
+            errors = []
+            for c in group:
+                loss += tree_loss(x[c], nodes, steps)
+                dh, dn = tree_gradient(x[c], nodes, steps)
+                errors.append((c, dh))
+                dnodes += dn
+            for c, dh in errors:
+                x[c] -= rate * dh
+            nodes -= rate * dnodes
+            predictions += len(group)
+    return loss, predictions
+
+
+def train_cbow_tree(sentences, keep, window, tree, x, nodes, rate, random):
+    loss = predictions = 0
+    for centre, contexts in windows(sentences, keep, window, random):
+        steps = path(tree, centre)
+        h = np.mean([x[c] for c in contexts], axis=0)
+        loss += tree_loss(h, nodes, steps)
+        dh, dnodes = tree_gradient(h, nodes, steps)
+        for c in contexts:
+            x[c] -= rate * dh
+        nodes -= rate * dnodes
+        predictions += 1
+    return loss, predictions
+
+
+def train_softmax(sentences, keep, window, cbow, x, outputs, rate, random, batch):
+    """Predictions in batches: all of a batch see the same weights, their gradients are summed."""
+    loss = predictions = 0
+    pending = []
+
+    def flush():
+        nonlocal loss, predictions
+        hidden = [np.mean([x[c] for c in contexts], axis=0) for _, contexts in pending]
+        doutputs = np.zeros_like(outputs)
+        errors = []
+        for (word, contexts), h in zip(pending, hidden, strict=True):
+            loss += softmax_loss(h, outputs, word)
+            dh, do = softmax_gradient(h, outputs, word)
+            doutputs += do
+            errors.append((contexts, dh))
+        for contexts, dh in errors:
+            for c in contexts:
+                x[c] -= rate * dh
+        outputs[:] -= rate * doutputs
+        predictions += len(pending)
+        pending.clear()
+
+    for centre, contexts in windows(sentences, keep, window, random):
+        for group in [contexts] if cbow else [[c] for c in contexts]:
+            pending.append((centre, group))
+            if len(pending) == batch:
+                flush()
+    if pending:
+        flush()
+    return loss, predictions
+
+
+# ---- text ---------------------------------------------------------------------------------------
+
+
+def encode(text, min_count, longest=1000):
+    """(words, counts, sentences of rows) of a text, by str.split and a dict."""
+    lines = [line.split() for line in text.split("\n")]
+    counts = {}
+    for line in lines:
+        for token in line:
+            counts[token] = counts.get(token, 0) + 1
+    words = sorted((w for w in counts if counts[w] >= min_count), key=lambda w: (-counts[w], w))
+    row = {word: i for i, word in enumerate(words)}
+    sentences = []
+    for line in lines:
+        kept = [row[token] for token in line if token in row]
+        sentences += [kept[i : i + longest] for i in range(0, len(kept), longest)]
+    return words, [counts[word] for word in words], sentences

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from w2v_hs.errors import FormatError, VocabularyError
+from w2v_hs.vocabulary import Vocabulary, choose_words, load_vocabulary
+
+
+def test_frequency_order_and_ties():
+    v = choose_words(["b", "é", "a", "z", "rare"], [3, 3, 3, 9, 1], min_count=2, max_vocab=None)
+    assert v.words == ["z", "a", "b", "é"]
+    assert v.counts.dtype == np.int64 and v.counts.tolist() == [9, 3, 3, 3]
+
+
+def test_max_vocab_keeps_the_most_frequent():
+    v = choose_words(["a", "b", "c"], [1, 2, 3], min_count=1, max_vocab=2)
+    assert v.words == ["c", "b"]
+    with pytest.raises(VocabularyError, match="need at least 2 words"):
+        choose_words(["a", "b", "c"], [1, 2, 9], min_count=3, max_vocab=None)
+
+
+@given(st.lists(st.integers(1, 10**7), min_size=2, max_size=20), st.floats(1e-6, 1e-1))
+def test_subsampling_is_word2vec_c_s(counts, sample):
+    """keep = (sqrt(n / tN) + 1) * tN / n, at most 1."""
+    counts = np.sort(counts)[::-1].astype(np.int64)
+    v = Vocabulary([str(i) for i in range(len(counts))], counts)
+    total = int(counts.sum())
+    for keep, n in zip(v.keep_probabilities(sample), counts.tolist(), strict=True):
+        ratio = n / (sample * total)
+        assert keep == pytest.approx(min(1, (ratio**0.5 + 1) / ratio), rel=1e-6)
+    assert np.all(v.keep_probabilities(0) == 1)
+
+
+def test_counts_beyond_32_bits():
+    v = choose_words(["a", "b"], [2**40, 2**41], 1, None)
+    assert v.tokens == 3 * 2**40
+
+
+def test_saved_and_read_again(tmp_path):
+    v = choose_words(["a", "été", "c"], [5, 2**40, 7], 1, None)
+    v.save(tmp_path / "v.txt")
+    again = load_vocabulary(tmp_path / "v.txt")
+    assert again.words == v.words and again.counts.tolist() == v.counts.tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"a 3\nb\n", r"v\.txt:2: found 'b', expected 'word count'"),
+        (b"a 3\nb x\n", r"v\.txt:2: found 'b x'"),
+        (b"a 3\nb -1\n", r"v\.txt:2: found 'b -1'"),
+        (b"a 3\nb 0\n", r"v\.txt:2: the count 0"),
+        (b"a 3\nb 2\na 1\n", r"v\.txt:3: 'a' stands in line 1"),
+        (b"a \xff\n", r"byte 2: not UTF-8"),
+        (b"a 99999999999999999999\nb 1\n", r"v\.txt:1: the count"),
+    ],
+)
+def test_damaged_vocabulary_files(tmp_path, text, message):
+    (tmp_path / "v.txt").write_bytes(text)
+    with pytest.raises(FormatError, match=message):
+        load_vocabulary(tmp_path / "v.txt")
+    (tmp_path / "one.txt").write_text("a 3\n")
+    with pytest.raises(VocabularyError, match="need at least 2 words, found 1"):
+        load_vocabulary(tmp_path / "one.txt")
+    with pytest.raises(FormatError, match=r"none\.txt: cannot be read"):
+        load_vocabulary(tmp_path / "none.txt")
+
+
+def test_a_word_with_a_space_is_not_written(tmp_path):
+    (tmp_path / "v.txt").write_text("old")
+    with pytest.raises(FormatError, match="'new york' holds white space"):
+        Vocabulary(["a", "new york"], np.array([2, 1])).save(tmp_path / "v.txt")
+    assert (tmp_path / "v.txt").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [tmp_path / "v.txt"]

@@ -1,0 +1,425 @@
+"""The command line, `w2v-hs`.
+
+Exit codes: 0 done; 1 an error, told in one line on standard error; 2 wrong usage; 130 stopped by
+Ctrl-C.
+"""
+
+import json
+import sys
+import warnings
+from pathlib import Path
+
+import click
+
+from w2v_hs import __version__
+from w2v_hs.errors import W2VError
+from w2v_hs.options import ARCHITECTURES, LOSSES, TREES, Options
+
+FORMAT_NAMES = ("word2vec-text", "word2vec-binary", "glove", "npz")
+as_json = click.option("--json", "json_out", is_flag=True, help="Print JSON instead of a table.")
+
+
+def main() -> None:
+    """Run a command; an expected error or a warning is one line."""
+    warnings.showwarning = lambda message, *place, **_: click.echo(f"warning: {message}", err=True)
+    try:
+        status = commands.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped; nothing was written", err=True)
+        status = 130
+    except W2VError as error:
+        click.echo(f"error: {error}", err=True)
+        status = 1
+    except BrokenPipeError:  # the reader of our output has gone, as in `| head`
+        sys.stderr.close()
+        status = 1
+    sys.exit(status or 0)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__)
+def commands():
+    """Train word embeddings with hierarchical softmax, export and evaluate them.
+
+    \b
+    w2v-hs demo
+    w2v-hs train text.txt -o model.safetensors
+    w2v-hs neighbors model.safetensors paris
+    """
+
+
+# ---- training -----------------------------------------------------------------------------------
+
+
+def _training_options(command):
+    """Options of `train`; the defaults are those of `Options`."""
+    default = Options()
+    for option in reversed(
+        (
+            click.option(
+                "--arch",
+                type=click.Choice(ARCHITECTURES),
+                default=default.arch,
+                help="Architecture: predict each word from one context word, or from their mean.",
+            ),
+            click.option(
+                "--loss",
+                type=click.Choice(LOSSES),
+                default=default.loss,
+                help="Hierarchical softmax, or full softmax for small vocabularies.",
+            ),
+            click.option(
+                "--tree",
+                type=click.Choice(TREES),
+                default=default.tree,
+                help="Tree for hierarchical softmax.",
+            ),
+            click.option("--dim", default=default.dim, help="Length of a vector."),
+            click.option(
+                "--window", default=default.window, help="Farthest context word to either side."
+            ),
+            click.option("--epochs", default=default.epochs, help="Passes over the text."),
+            click.option(
+                "--min-count", default=default.min_count, help="Leave out words rarer than this."
+            ),
+            click.option("--max-vocab", type=int, help="Keep this many words at most."),
+            click.option(
+                "--sample",
+                default=default.sample,
+                help="Subsampling threshold of frequent words; 0 turns it off.",
+            ),
+            click.option(
+                "--lr",
+                type=float,
+                help="Learning rate at the start.  [default: 0.025, CBOW 0.05]",
+            ),
+            click.option("--threads", type=int, help="Threads.  [default: one a core]"),
+            click.option("--seed", default=default.seed, help="Seed of all random numbers."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@commands.command(context_settings={"show_default": True})
+@click.argument("text", nargs=-1, required=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Model file.")
+@_training_options
+@click.option(
+    "--vocab",
+    type=click.Path(path_type=Path),
+    help="Take words and counts from this file of 'word count' lines.",
+)
+@click.option(
+    "--save-vocab", type=click.Path(path_type=Path), help="Write 'word count' lines to this file."
+)
+@click.option("--lowercase", is_flag=True, help="Turn the text to lower case.")
+@click.option(
+    "--errors",
+    type=click.Choice(("strict", "replace", "ignore")),
+    default="strict",
+    help="What to do with bytes that are not UTF-8.",
+)
+def train(text, output, vocab, save_vocab, lowercase, errors, **options):
+    """Train vectors on TEXT and write a model.
+
+    TEXT is one or more files (plain, .gz, .bz2, .xz, .zst), folders, quoted patterns, '-' for
+    standard input, 'nltk:NAME' for a corpus of NLTK, or a named corpus ('w2v-hs corpus list').
+    One sentence a line, tokens separated by white space.
+
+    \b
+    w2v-hs train wiki.txt -o wiki.safetensors
+    w2v-hs train a.txt b.txt.gz texts/ -o m.safetensors --arch cbow --dim 200 --threads 2
+    w2v-hs train - -o m.safetensors < wiki.txt
+    """
+    from w2v_hs.atomic import check_writable
+    from w2v_hs.model import train_options
+    from w2v_hs.text import Cleaning
+
+    run = Options(**options)
+    check_writable(output)
+    if output.suffix != ".safetensors":
+        raise click.UsageError(f"the output {output} must end in .safetensors")
+    if save_vocab is not None:
+        check_writable(save_vocab)
+    model = train_options(
+        [Path(source) for source in text],
+        run,
+        vocab=vocab,
+        cleaning=Cleaning(lowercase, errors),
+        show=True,
+    )
+    model.save(output)
+    if save_vocab is not None:
+        model.vocabulary.save(save_vocab)
+    click.echo(_summary(model, output), err=True)
+
+
+def _summary(model, output: Path) -> str:
+    """Two lines that say what a run gave."""
+    facts, corpus = model.provenance, model.provenance["corpus"]
+    tokens = corpus["retained_tokens"] * model.options.epochs
+    seconds = facts["training_seconds"]
+    mended = corpus["mended_utf8"]
+    return (
+        f"{len(model.vocabulary):,} of {corpus['types']:,} types, "
+        f"{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens"
+        + (f", {mended:,} malformed UTF-8 sequences mended" if mended else "")
+        + f"\ntrained in {seconds:.1f} s ({tokens / seconds / 1e6:.2f}M words/s, "
+        f"{model.options.threads} threads), loss by epoch: "
+        + " ".join(f"{loss:.3f}" for loss in model.losses)
+        + f"; peak memory {facts['peak_memory_bytes'] / 1e6:.0f} MB\nwrote {output}"
+    )
+
+
+@commands.command()
+@click.argument("corpus", default="factbook")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("w2v-demo"),
+    show_default=True,
+    help="Folder for what the demo makes.",
+)
+@click.option("--epochs", default=20, show_default=True, help="Passes over the text.")
+@click.option("--seed", default=1, show_default=True, help="Seed of all random numbers.")
+def demo(corpus, output, epochs, seed):
+    """Train on a named corpus, export, evaluate and show neighbours: the whole tour.
+
+    Without CORPUS the embedded one is taken, the text of the CIA World Factbook.
+    """
+    from w2v_hs.errors import OutputError
+    from w2v_hs.evaluation import evaluate, print_evaluation
+    from w2v_hs.model import train_options
+
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{output}: cannot make this folder: {error.strerror}") from error
+    console = _console()
+    path, vectors = output / "model.safetensors", output / "vectors.txt"
+    console.print(f"Training on [bold]{corpus}[/] ...")
+    model = train_options(corpus, Options(epochs=epochs, seed=seed), show=True)
+    model.save(path)
+    model.export(vectors)
+    console.print(_summary(model, path), f"wrote {vectors}", sep="\n", highlight=False)
+    for word in ("france", "oil", "river", "religion", "war"):
+        if word in model.vectors:
+            found = " ".join(w for w, _ in model.vectors.most_similar(word, k=8))
+            console.print(f"[bold]{word:>9}[/]  {found}", highlight=False)
+    result = evaluate(model)
+    print_evaluation(result, console)
+    _write_json(output / "evaluation.json", result.as_dict())
+    console.print(
+        f"Vectors of {len(model.vocabulary):,} words lie in {output}. Next, try:\n"
+        f"  w2v-hs neighbors {path} island\n"
+        f"  w2v-hs train YOUR-TEXT.txt -o model.safetensors",
+        highlight=False,
+    )
+
+
+# ---- models and vectors -------------------------------------------------------------------------
+
+
+@commands.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@as_json
+def info(model, json_out):
+    """Show options, corpus, counts, tree and figures of MODEL."""
+    from w2v_hs.model import load
+
+    summary = load(model).summary()
+    if json_out:
+        _print_json(summary)
+        return
+    table = _table(str(model), "", "")
+    for part in ("options", "vocabulary", "tree"):
+        for name, value in (summary[part] or {}).items():
+            table.add_row(f"{part} {name}", _text(value))
+    table.add_row("loss by epoch", " ".join(_text(loss) for loss in summary["losses"]))
+    for name, value in summary["provenance"].items():
+        for inner, fact in value.items() if isinstance(value, dict) else [("", value)]:
+            table.add_row(f"{name} {inner}", _text(fact))
+    _console().print(table)
+
+
+@commands.command()
+@click.argument("vectors", type=click.Path(path_type=Path))
+@click.argument("word")
+@click.option("-k", default=10, show_default=True, help="How many.")
+@as_json
+def neighbors(vectors, word, k, json_out):
+    """Show the words nearest to WORD by cosine, in a model or a file of vectors."""
+    _print_words(f"nearest to {word}", _load_vectors(vectors).most_similar(word, k=k), json_out)
+
+
+@commands.command()
+@click.argument("vectors", type=click.Path(path_type=Path))
+@click.argument("a")
+@click.argument("b")
+@click.argument("c")
+@click.option("-k", default=10, show_default=True, help="How many.")
+@as_json
+def analogy(vectors, a, b, c, k, json_out):
+    """Answer "A is to B as C is to ?" with the words nearest to B - A + C."""
+    found = _load_vectors(vectors).analogy(a, b, c, k=k)
+    _print_words(f"{a} is to {b} as {c} is to", found, json_out)
+
+
+@commands.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(FORMAT_NAMES),
+    help="Where the suffix of OUTPUT does not say it.",
+)
+def export(model, output, format_name):
+    """Write the vectors of MODEL (or of a file of vectors) to OUTPUT.
+
+    .txt, .vec: word2vec text. .bin: word2vec binary. .glove: GloVe text. .npz: NumPy.
+    """
+    from w2v_hs.formats import save_vectors
+
+    vectors = _load_vectors(model)
+    save_vectors(vectors, output, format=format_name)
+    click.echo(f"wrote {len(vectors):,} vectors of length {vectors.dim} to {output}", err=True)
+
+
+@commands.command()
+@click.argument("vectors", type=click.Path(path_type=Path))
+@click.option(
+    "--analogies",
+    multiple=True,
+    help="Questions: 'google' or a file. Can be repeated.  [default: google]",
+)
+@click.option(
+    "--similarity",
+    multiple=True,
+    help="Rated pairs: 'wordsim353', 'simlex999' or a file. Can be repeated.  [default: both]",
+)
+@click.option(
+    "--restrict-vocab",
+    default=30_000,
+    show_default=True,
+    help="Analogies only among this many most frequent words; 0 for all.",
+)
+@click.option("--case-sensitive", is_flag=True, help="Take words as they are written.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write JSON to a file.")
+def evaluate(vectors, analogies, similarity, restrict_vocab, case_sensitive, json_path):
+    """Answer analogies and correlate with rated pairs, for a model or anyone's vectors.
+
+    Without --analogies and --similarity: Google's analogies, WordSim-353 and SimLex-999; with
+    either of them only what they name. JSON goes to standard output for --json -.
+    """
+    from w2v_hs.atomic import check_writable
+    from w2v_hs.evaluation import evaluate as run
+    from w2v_hs.evaluation import print_evaluation
+
+    if json_path is not None and str(json_path) != "-":
+        check_writable(json_path)
+    sets = {"analogies": analogies, "similarity": similarity} if analogies or similarity else {}
+    result = run(
+        _load_vectors(vectors),
+        restrict_vocab=restrict_vocab,
+        case_insensitive=not case_sensitive,
+        **sets,
+    )
+    if str(json_path) == "-":
+        _print_json(result.as_dict())
+        return
+    print_evaluation(result, _console())
+    if json_path is not None:
+        _write_json(json_path, result.as_dict())
+
+
+# ---- corpora ------------------------------------------------------------------------------------
+
+
+@commands.group()
+def corpus():
+    """List and fetch the named corpora."""
+
+
+@corpus.command("list")
+@as_json
+def corpus_list(json_out):
+    """List the named corpora: size, licence, and whether each is ready to train on."""
+    from w2v_hs import catalog
+
+    entries = [catalog.entry(name) for name in catalog.names()]
+    if json_out:
+        _print_json([{**vars(entry), "status": catalog.status(entry.name)} for entry in entries])
+        return
+    table = _table("Named corpora", "name", "tokens", "licence", "status")
+    for entry in entries:
+        tokens = f"{entry.tokens / 1e6:,.1f}M" if entry.tokens else ""
+        table.add_row(entry.name, tokens, entry.licence, catalog.status(entry.name))
+    _console().print(table)
+
+
+@corpus.command("fetch")
+@click.argument("name")
+def corpus_fetch(name):
+    """Download the corpus NAME, check it, and keep it for `w2v-hs train NAME`."""
+    from w2v_hs import catalog
+
+    path = catalog.fetch(name, progress=sys.stderr.isatty())
+    click.echo(f"{name}: ready" + (f" in {path}" if path else ""), err=True)
+
+
+# ---- helpers ------------------------------------------------------------------------------------
+
+
+def _load_vectors(path: Path):
+    """Vectors of a model or of a file in any format that can be read."""
+    from w2v_hs.formats import load_vectors
+    from w2v_hs.model import load
+
+    return load(path).vectors if path.suffix == ".safetensors" else load_vectors(path)
+
+
+def _console():
+    from rich.console import Console
+
+    return Console()
+
+
+def _table(title: str, *columns: str):
+    from rich.table import Table
+
+    return Table(*columns, title=title, title_justify="left", show_header=any(columns))
+
+
+def _text(value) -> str:
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _print_words(title, found, json_out) -> None:
+    if json_out:
+        _print_json([{"word": word, "similarity": similarity} for word, similarity in found])
+        return
+    table = _table(title, "word", "cosine")
+    for word, similarity in found:
+        table.add_row(word, f"{similarity:.3f}")
+    _console().print(table)
+
+
+def _print_json(value) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _write_json(path: Path, value) -> None:
+    from w2v_hs.atomic import replacing
+
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
