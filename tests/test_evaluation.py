@@ -356,6 +356,7 @@ def test_left_out_words_keep_their_rank(tmp_path):
     vectors = capitals(words, nothing=np.zeros(5))
     assert analogies(vectors, path, restrict_vocab=4).seen == 0
     assert analogies(vectors, path, restrict_vocab=5).seen == 1
+    assert evaluate(vectors, restrict_vocab=4).left_out_vectors == 1  # counted among all words
 
 
 @pytest.mark.parametrize(
@@ -443,6 +444,11 @@ def test_questions_before_a_section_are_named_after_the_file(tmp_path):
     path = written(tmp_path, "athens greece berlin germany\n: later\nathens greece oslo norway\n")
     names = [part.name for part in analogies(capitals(), path).sections]
     assert names == ["set", "later"]
+
+
+def test_a_word_that_begins_with_a_colon_opens_no_section(tmp_path):
+    done = analogies(capitals(), written(tmp_path, ": faces\n:) happy :( sad\n"))
+    assert [(part.name, part.total) for part in done.sections] == [("faces", 1)]
 
 
 @pytest.mark.parametrize("separator", ["\t", ",", " , ", " ", "   "])

@@ -203,10 +203,10 @@ def demo(corpus, output, epochs, seed):
     console = _console()
     path, vectors = output / "model.safetensors", output / "vectors.txt"
     console.print(f"Training on [bold]{corpus}[/] ...")
-    model = train_options(corpus, Options(epochs=epochs, seed=seed), show=True)
+    model = train_options(corpus, Options(window=10, epochs=epochs, seed=seed), show=True)
     model.save(path)
     model.export(vectors)
-    console.print(_summary(model, path), f"wrote {vectors}", sep="\n", highlight=False)
+    click.echo(f"{_summary(model, path)}\nwrote {vectors}")
     for word in ("france", "oil", "river", "religion", "war"):
         if word in model.vectors:
             found = " ".join(w for w, _ in model.vectors.most_similar(word, k=8))

@@ -1,0 +1,159 @@
+"""Train peers beside w2v_hs on one text, in turn, and print ratios and quality.
+
+    python benchmarks/peers.py wiki.txt                                  # skip-gram, one epoch
+    python benchmarks/peers.py wiki.txt --arch cbow
+    python benchmarks/peers.py wiki.txt --epochs 5 --runs 1 --programs ours gensim
+    python benchmarks/peers.py wiki.txt --word2vec ./word2vec --json peers.json
+
+Every run is a whole process, from text to exported vectors; programs take turns, run i with seed
+i. Printed are medians of seconds, the ratio to ours, and means over the runs of Google's analogies
+(30,000 most frequent words), WordSim-353 and SimLex-999.
+
+Programs: ours; gensim (hierarchical softmax); gensim-ns (5 negative samples); fasttext
+(hierarchical softmax, where the package is installed); word2vec.c, where --word2vec gives the
+binary.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+import w2v_hs
+
+TRAINERS = Path(__file__).with_name("trainers.py")
+
+
+def command(program: str, o, text: Path, output: Path, seed: int) -> list[str]:
+    """The command line of one run."""
+    if program == "word2vec.c":
+        return [
+            o.word2vec, "-train", text, "-output", output, "-cbow", int(o.arch == "cbow"),
+            "-hs", 1, "-negative", 0, "-size", o.dim, "-window", o.window, "-sample", 1e-3,
+            "-min-count", 5, "-iter", o.epochs, "-threads", o.threads, "-binary", 1,
+            "-alpha", 0.05 if o.arch == "cbow" else 0.025,
+        ]  # fmt: skip
+    name, _, variant = program.partition("-")
+    more = ["--negative", 5] if variant == "ns" else []
+    return [
+        sys.executable, TRAINERS, name, text, output, "--arch", o.arch, "--dim", o.dim,
+        "--window", o.window, "--epochs", o.epochs, "--threads", o.threads, "--seed", seed, *more,
+    ]  # fmt: skip
+
+
+def run(program: str, o, text: Path, seed: int) -> dict:
+    """Run one program once; seconds, peak memory and quality."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "vectors.bin"
+        arguments = [str(a) for a in command(program, o, text, output, seed)]
+        started = time.perf_counter()
+        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        printed, errors = process.communicate()
+        seconds = time.perf_counter() - started
+        if process.returncode != 0:
+            sys.exit(f"{program} failed:\n{errors.decode()}")
+        result = w2v_hs.evaluate(w2v_hs.load_vectors(output))
+    last = printed.decode().strip().splitlines()[-1:] or [""]
+    figures = json.loads(last[0]) if last[0].startswith("{") else {}
+    return {
+        "program": program,
+        "seed": seed,
+        "seconds": seconds,
+        **figures,
+        "google": result.analogies[0].accuracy,
+        **{s.name: s.spearman for s in result.similarity},
+    }
+
+
+def summary(program: str, runs: list[dict]) -> dict:
+    """Medians of times, means of qualities."""
+    mine = [r for r in runs if r["program"] == program]
+    row = {"program": program, "runs": len(mine)}
+    for key in ("seconds", "training_seconds"):
+        values = [r[key] for r in mine if key in r]
+        row[key] = statistics.median(values) if values else None
+    for key in ("google", "wordsim353", "simlex999"):
+        row[key] = statistics.mean(r[key] for r in mine)
+    return row
+
+
+def show(rows: list[dict], title: str) -> None:
+    table = Table(title=title, title_justify="left")
+    for column in (
+        "program",
+        "seconds",
+        "ratio",
+        "training",
+        "ratio ",
+        "Google",
+        "WS-353",
+        "SimLex",
+    ):
+        table.add_column(column, justify="left" if column == "program" else "right", no_wrap=True)
+    base = rows[0]
+    for row in rows:
+        training = row["training_seconds"]
+        table.add_row(
+            row["program"],
+            f"{row['seconds']:.1f}",
+            f"{row['seconds'] / base['seconds']:.2f}",
+            f"{training:.1f}" if training else "",
+            f"{training / base['training_seconds']:.2f}" if training else "",
+            *(f"{row[key]:.3f}" for key in ("google", "wordsim353", "simlex999")),
+        )
+    Console().print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("text", type=Path)
+    parser.add_argument("--arch", default="skipgram", choices=("skipgram", "cbow"))
+    parser.add_argument("--dim", type=int, default=100)
+    parser.add_argument("--window", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--programs", nargs="+", default=["ours", "gensim"])
+    parser.add_argument("--word2vec", help="binary of word2vec.c; adds it to the programs")
+    parser.add_argument("--json", type=Path, help="write all runs to this file")
+    o = parser.parse_args()
+    programs = o.programs + (["word2vec.c"] if o.word2vec else [])
+    if "fasttext" in programs and importlib.util.find_spec("fasttext") is None:
+        sys.exit("the package fasttext is not installed: leave it out of --programs")
+    # The first run of ours would compile; the caches are warmed with a small text.
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as small:
+        small.write("a b c d e f g h\n" * 100)
+        small.flush()
+        run_warm = command("ours", o, Path(small.name), Path(os.devnull), 1)
+        subprocess.run([str(a) for a in run_warm], check=False, capture_output=True)
+    runs = []
+    for seed in range(1, o.runs + 1):
+        for program in programs:
+            runs.append(run(program, o, o.text, seed))
+            print(json.dumps(runs[-1]), file=sys.stderr, flush=True)
+    rows = [summary(program, runs) for program in programs]
+    show(rows, f"{o.arch}, {o.epochs} epochs, dim {o.dim}, {o.threads} threads, {o.runs} runs")
+    if o.json:
+        options = {k: str(v) if isinstance(v, Path) else v for k, v in vars(o).items()}
+        machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
+        o.json.write_text(
+            json.dumps(
+                {"options": options, "machine": machine, "summary": rows, "runs": runs}, indent=1
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""The commands as a user runs them: real processes on real files."""
+
+import gzip
+import json
+import os
+
+import click
+import numpy as np
+import pytest
+from conftest import SHARED, TEXT
+
+import w2v_hs
+from w2v_hs.cli import commands
+
+
+@pytest.fixture(scope="session")
+def model_file(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "m.safetensors"
+    model.save(path)
+    return path
+
+
+def all_commands(group=commands, path=()):
+    for name, command in group.commands.items():
+        yield (*path, name), command
+        if isinstance(command, click.Group):
+            yield from all_commands(command, (*path, name))
+
+
+@pytest.mark.parametrize(("path", "command"), list(all_commands()), ids=lambda v: str(v))
+def test_every_command_and_option_has_help(path, command):
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{path}: {parameter.opts}"
+
+
+def test_every_command_stands_in_the_readme():
+    from pathlib import Path
+
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    for path, command in all_commands():
+        if not isinstance(command, click.Group):
+            assert f"w2v-hs {' '.join(path)}" in readme, path
+    for parameter in commands.commands["train"].params:
+        if isinstance(parameter, click.Option):
+            assert f"`{parameter.opts[-1]}`" in readme, parameter.opts
+
+
+def test_train_from_many_sources(run, tmp_path):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "a.txt").write_text(TEXT * 50)
+    (tmp_path / "texts" / "c.txt").write_text(TEXT * 50)
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress((TEXT * 50).encode()))
+    done = run(
+        "train", tmp_path / "a.txt", tmp_path / "b.txt.gz", f"{tmp_path}/texts/", "-o",
+        tmp_path / "m.safetensors", "--arch", "cbow", "--tree", "balanced", "--dim", "20",
+        "--window", "8", "--epochs", "3", "--min-count", "10", "--threads", "1", "--seed", "7",
+        "--save-vocab", tmp_path / "v.txt",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"loss by epoch" in done.stderr and done.stdout == b""
+    model = w2v_hs.load(tmp_path / "m.safetensors")
+    assert model.options == w2v_hs.Options(
+        arch="cbow", tree="balanced", dim=20, window=8, epochs=3, min_count=10, threads=1, seed=7,
+        lr=0.05,
+    )  # fmt: skip
+    assert model.provenance["corpus"]["tokens"] == 150 * len(TEXT.split())
+    assert (tmp_path / "v.txt").read_text().splitlines()[0] == "the 1500"
+
+    again = run(
+        "train", tmp_path / "a.txt", "-o", tmp_path / "n.safetensors", "--vocab",
+        tmp_path / "v.txt", "--epochs", "1", "--dim", "5",
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    assert w2v_hs.load(tmp_path / "n.safetensors").vocabulary.words == model.vocabulary.words
+
+
+def test_train_from_standard_input_is_the_same(run, model, tmp_path, text_file):
+    done = run(
+        "train", "-", "-o", tmp_path / "m.safetensors", "--dim", "20", "--epochs", "3",
+        "--threads", "1", "--sample", "0", input=text_file.read_bytes(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    again = w2v_hs.load(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(again.vectors.matrix, model.vectors.matrix)
+
+
+def test_train_on_nltk_and_softmax(run, tmp_path):
+    if not SHARED.exists():
+        pytest.skip("needs NLTK's data")
+    done = run(
+        "train", "nltk:inaugural", "-o", tmp_path / "m.safetensors", "--loss", "softmax",
+        "--max-vocab", "200", "--dim", "8", "--epochs", "1", "--window", "2", "--lowercase",
+        env={"NLTK_DATA": str(SHARED / "data" / "nltk_data")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(w2v_hs.load(tmp_path / "m.safetensors").vectors) == 200
+
+
+def test_demo_leaves_a_model_vectors_and_an_evaluation(run, tmp_path):
+    done = run("demo", "--epochs", "2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    model = w2v_hs.load(tmp_path / "w2v-demo" / "model.safetensors")
+    vectors = w2v_hs.load_vectors(tmp_path / "w2v-demo" / "vectors.txt")
+    np.testing.assert_array_equal(vectors.matrix, model.vectors.matrix)
+    results = json.loads((tmp_path / "w2v-demo" / "evaluation.json").read_text())
+    assert results["analogies"][0]["seen"] > 5_000
+    assert "france" in done.stdout.decode()
+
+
+def test_info(run, model, model_file):
+    shown = run("info", model_file).stdout.decode()
+    assert "huffman" in shown and "sha256" in shown and "expected_length_bits" in shown
+    assert json.loads(run("info", model_file, "--json").stdout) == model.summary()
+
+
+def test_neighbors_and_analogy(run, model, model_file, tmp_path):
+    found = json.loads(run("neighbors", model_file, "paris", "-k", "3", "--json").stdout)
+    assert [f["word"] for f in found] == [w for w, _ in model.vectors.most_similar("paris", k=3)]
+    found = json.loads(run("analogy", model_file, "paris", "france", "berlin", "--json").stdout)
+    expected = model.vectors.analogy("paris", "france", "berlin")
+    assert [f["word"] for f in found] == [w for w, _ in expected]
+    model.export(tmp_path / "v.bin")
+    assert "berlin" in run("neighbors", tmp_path / "v.bin", "paris").stdout.decode()
+    assert (
+        "is to" in run("analogy", tmp_path / "v.bin", "paris", "france", "berlin").stdout.decode()
+    )
+
+
+@pytest.mark.parametrize("name", ["v.txt", "v.vec", "v.bin", "v.glove", "v.npz"])
+def test_export(run, model, model_file, tmp_path, name):
+    done = run("export", model_file, tmp_path / name)
+    assert done.returncode == 0, done.stderr
+    again = w2v_hs.load_vectors(tmp_path / name)
+    np.testing.assert_array_equal(again.matrix, model.vectors.matrix)
+
+
+def test_evaluate(run, model_file, tmp_path):
+    (tmp_path / "pairs.txt").write_text("king\tqueen\t9\ndog\tcat\t8\nking\tmouse\t1\nx\ty\t2\n")
+    (tmp_path / "q.txt").write_text(": capitals\nparis france berlin germany\nrome italy x y\n")
+    arguments = (
+        "evaluate", model_file, "--similarity", tmp_path / "pairs.txt", "--analogies",
+        tmp_path / "q.txt", "--restrict-vocab", "30000", "--json",
+    )  # fmt: skip
+    done = run(*arguments, tmp_path / "out.json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "out.json").read_text())
+    part = result["analogies"][0]
+    assert (part["seen"], part["total"]) == (1, 2)
+    assert part["sections"][0]["name"] == "capitals"
+    assert (result["similarity"][0]["used"], result["similarity"][0]["total"]) == (3, 4)
+    assert json.loads(run(*arguments, "-").stdout) == result
+    assert b"capitals" in done.stdout
+
+
+def test_corpus_list(run):
+    listed = json.loads(run("corpus", "list", "--json").stdout)
+    assert {entry["name"]: entry["status"] for entry in listed}["factbook"] == "ready"
+    assert b"text8" in run("corpus", "list").stdout
+
+
+# ---- errors -------------------------------------------------------------------------------------
+
+
+def test_errors_are_one_line_and_leave_old_files_whole(fails, tmp_path):
+    output = tmp_path / "m.safetensors"
+    output.write_bytes(b"old")
+    (tmp_path / "empty.txt").touch()
+    (tmp_path / "rare.txt").write_text("a b c\n")
+    (tmp_path / "bad.txt").write_bytes(b"a\xff")
+    for name, message in (
+        ("empty.txt", "0 tokens in"),
+        ("rare.txt", "all 3 types occur fewer than min_count=5"),
+        ("bad.txt", "bad.txt:1: byte 1: 0xff is not UTF-8"),
+        ("none.txt", "no such file"),
+        ("nltk:nothing_like_it", "nltk:nothing_like_it"),
+    ):
+        assert message in fails("train", tmp_path / name if "." in name else name, "-o", output)
+    assert output.read_bytes() == b"old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(
+        ["m.safetensors", "empty.txt", "rare.txt", "bad.txt"]
+    )
+
+
+def test_wrong_usage(fails, tmp_path, text_file, model_file):
+    assert "--arch" in fails("train", text_file, "-o", "m.safetensors", "--arch", "x", code=2)
+    assert "must end in .safetensors" in fails("train", text_file, "-o", tmp_path / "m.bin", code=2)
+    assert "dim=0" in fails("train", text_file, "-o", tmp_path / "m.safetensors", "--dim", "0")
+    assert "'zebra'" in fails("neighbors", model_file, "zebra")
+    assert "no such file" in fails("info", tmp_path / "none.safetensors")
+    assert "none.bin" in fails("neighbors", tmp_path / "none.bin", "a")
+    assert "cannot write" in fails("train", text_file, "-o", tmp_path / "no" / "m.safetensors")
+    assert "is a folder" in fails("evaluate", model_file, "--json", tmp_path)
+    assert "loss=softmax" not in fails("export", model_file, tmp_path / "v.unknown")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_told_before_training(fails, text_file, tmp_path):
+    tmp_path.chmod(0o500)
+    assert "cannot write there" in fails("train", text_file, "-o", tmp_path / "m.safetensors")
+
+
+def test_warning_about_threads_is_one_line(run, text_file, tmp_path):
+    done = run(
+        "train", text_file, "-o", tmp_path / "m.safetensors", "--threads", "9999", "--dim", "4",
+        "--epochs", "1",
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert done.stderr.decode().startswith("warning: threads=9999: this process may use")
+
+
+def test_version(run):
+    assert w2v_hs.__version__ in run("--version").stdout.decode()

@@ -1,0 +1,131 @@
+import json
+
+import numpy as np
+import pytest
+
+import w2v_hs
+from w2v_hs.errors import FormatError
+from w2v_hs.storage import load_arrays, save_arrays
+
+
+def test_saved_and_loaded(model, tmp_path):
+    model.save(tmp_path / "m.safetensors")
+    again = w2v_hs.load(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(again.vectors.matrix, model.vectors.matrix)
+    np.testing.assert_array_equal(again.outputs, model.outputs)
+    np.testing.assert_array_equal(again.vocabulary.counts, model.vocabulary.counts)
+    assert again.vectors.words == model.vectors.words
+    assert again.options == model.options and again.losses == model.losses
+    assert again.provenance == model.provenance
+    for word in range(len(model.vocabulary)):
+        assert again.tree.code(word) == model.tree.code(word)
+
+
+def test_full_softmax_and_odd_words_are_saved_too(tmp_path):
+    words = ["new york", "line\nbreak", "😀", "\ud800"]
+    model = w2v_hs.train([words] * 20, loss="softmax", dim=3, epochs=1, threads=1)
+    model.save(tmp_path / "m.safetensors")
+    again = w2v_hs.load(tmp_path / "m.safetensors")
+    assert sorted(again.vectors.words) == sorted(words)
+    assert again.tree is None and again.outputs.shape == (4, 3)
+
+
+def test_any_safetensors_reader_opens_it(model, tmp_path):
+    from safetensors.numpy import load_file
+
+    model.save(tmp_path / "m.safetensors")
+    arrays = load_file(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(arrays["vectors"], model.vectors.matrix)
+
+
+def test_provenance_says_what_it_was_trained_on(model, text_file):
+    facts = model.provenance
+    assert facts["corpus"]["names"] == [str(text_file)]
+    assert facts["corpus"]["tokens"] == len(text_file.read_text().split())
+    assert len(facts["corpus"]["sha256"]) == 64
+    assert facts["versions"]["w2v_hs"] == w2v_hs.__version__
+    json.dumps(model.summary(), allow_nan=False)
+
+
+def test_every_truncation_and_flipped_byte_is_seen(tmp_path):
+    """A small model, cut and flipped everywhere: `FormatError`, or the same model."""
+    path = tmp_path / "m.safetensors"
+    model = w2v_hs.train([["a", "b", "c"]] * 10, dim=2, epochs=1, threads=1)
+    model.save(path)
+    whole = path.read_bytes()
+    refused = 0
+    for at in range(0, len(whole), 3):
+        for damaged in (whole[:at], whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :]):
+            path.write_bytes(damaged)
+            try:
+                again = w2v_hs.load(path)
+            except FormatError as error:
+                assert str(path) in str(error) and "\n" not in str(error)
+                refused += 1
+            else:
+                np.testing.assert_array_equal(again.vectors.matrix, model.vectors.matrix)
+                assert again.summary() == model.summary()
+    assert refused > 0.95 * 2 * len(whole) / 3
+
+
+def test_files_that_are_not_models(tmp_path):
+    with pytest.raises(FormatError, match="no such file"):
+        w2v_hs.load(tmp_path / "none.safetensors")
+    (tmp_path / "empty.safetensors").touch()
+    with pytest.raises(FormatError, match=r"not a readable \.safetensors file"):
+        w2v_hs.load(tmp_path / "empty.safetensors")
+    from safetensors.numpy import save_file
+
+    save_file({"weight": np.zeros(3, np.float32)}, tmp_path / "other.safetensors")
+    with pytest.raises(FormatError, match="not a model of w2v_hs"):
+        w2v_hs.load(tmp_path / "other.safetensors")
+
+
+def test_shapes_that_do_not_fit_together(model, tmp_path):
+    path = tmp_path / "m.safetensors"
+    model.save(path)
+    arrays, description = load_arrays(path)
+    arrays["outputs"] = arrays["outputs"][:-1]
+    save_arrays(path, arrays, description)
+    with pytest.raises(FormatError, match=r"outputs has the shape .*, expected"):
+        w2v_hs.load(path)
+    arrays, description = load_arrays(path)
+    del arrays["counts"]
+    save_arrays(path, arrays, description)
+    with pytest.raises(FormatError, match="incomplete model"):
+        w2v_hs.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "format"),
+    [
+        ("v.txt", None),
+        ("v.bin", None),
+        ("v.npz", None),
+        ("v.dat", "word2vec-binary"),
+        ("v.dat", "glove"),
+    ],
+)
+def test_exported_vectors_are_read_back(model, tmp_path, name, format):
+    model.export(tmp_path / name, format=format)
+    again = w2v_hs.load_vectors(tmp_path / name, format=format)
+    assert again.words == model.vectors.words
+    np.testing.assert_array_equal(again.matrix, model.vectors.matrix)
+
+
+def test_gensim_reads_what_is_exported(model, tmp_path):
+    from gensim.models import KeyedVectors
+
+    for name, binary in (("v.txt", False), ("v.bin", True)):
+        model.export(tmp_path / name)
+        theirs = KeyedVectors.load_word2vec_format(tmp_path / name, binary=binary)
+        assert theirs.index_to_key == model.vectors.words
+        np.testing.assert_array_equal(theirs.vectors, model.vectors.matrix)
+
+
+def test_no_pickle_anywhere():
+    from pathlib import Path
+
+    for path in Path(w2v_hs.__file__).parent.rglob("*.py"):
+        text = path.read_text()
+        assert "import pickle" not in text and "allow_pickle=True" not in text, path

