@@ -56,6 +56,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if fault == "endless":
                 while not self.server.closing.is_set():
                     self.wfile.write(data)
+                    self.server.sent += len(data)
             elif fault == "slow":
                 self.wfile.write(data[: len(data) // 2])
                 self.wfile.flush()
@@ -70,7 +71,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.files, server.closing = {}, threading.Event()
+        server.files, server.sent, server.closing = {}, 0, threading.Event()
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield server
@@ -265,6 +266,7 @@ def test_a_server_that_never_stops_is_cut_off(server, folder, corpus):
     corpus(address_of(server, b"x" * 65536, "endless"), size=1_000_000)
     with pytest.raises(DownloadError, match="more bytes than the file has"):
         catalog.fetch("fox")
+    assert server.sent < 20_000_000  # with what lies in buffers on the way
     assert files_in(folder) == []
 
 

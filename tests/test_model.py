@@ -85,11 +85,9 @@ def test_shapes_that_do_not_fit_together(model, tmp_path):
     path = tmp_path / "m.safetensors"
     model.save(path)
     arrays, description = load_arrays(path)
-    arrays["outputs"] = arrays["outputs"][:-1]
-    save_arrays(path, arrays, description)
+    save_arrays(path, arrays | {"outputs": arrays["outputs"][:-1]}, description)
     with pytest.raises(FormatError, match=r"outputs has the shape .*, expected"):
         w2v_hs.load(path)
-    arrays, description = load_arrays(path)
     del arrays["counts"]
     save_arrays(path, arrays, description)
     with pytest.raises(FormatError, match="incomplete model"):

@@ -4,9 +4,9 @@
     model = w2v_hs.train("text.txt")
     model.vectors.most_similar("paris")
 
-The modules in the order in which data flows: `download`, `catalog`, `extract` and `sources` (where text comes
-from), `text` and `corpus` (text to numbers), `vocabulary`, `tree`, `kernels`, `trainer`,
-`vectors`, `formats`, `storage`, `model`, `evaluation`, `cli`.
+The modules in the order in which data flows: `download`, `catalog`, `extract` and `sources`
+(where text comes from), `text` and `corpus` (text to numbers), `vocabulary`, `tree`, `kernels`,
+`trainer`, `vectors`, `formats`, `storage`, `model`, `evaluation`, `cli`.
 """
 
 from importlib import import_module

@@ -60,20 +60,18 @@ def train_path(length, weights, stride, rate, hidden, scratch):
     """Train the nodes of scratch.path on hidden[:stride]; the error goes to hidden[stride:]."""
     path, scores = scratch.path, scratch.scores
     rates = broadcast(np.float32(rate))
-    for j in range(0, length, 2 * len(NODES)):
+    for j in range(0, length, LANES):
         low = zeros_like_each(NODES)
         high = zeros_like_each(NODES)
         first, second = path[j:], path[j + len(NODES) :]
+        for k in range(0, stride, LANES):
+            low = multiply_add_each(load_each(NODES, weights, first, k), load(hidden, k), low)
         if j + len(NODES) < length:
             for k in range(0, stride, LANES):
-                h = load(hidden, k)
-                low = multiply_add_each(load_each(NODES, weights, first, k), h, low)
-                high = multiply_add_each(load_each(NODES, weights, second, k), h, high)
-        else:
-            for k in range(0, stride, LANES):
-                h = load(hidden, k)
-                low = multiply_add_each(load_each(NODES, weights, first, k), h, low)
-        store(scores, j, gradients(fold(low, high), load(scratch.signs, j), rates, scratch.lanes))
+                n = load_each(NODES, weights, second, k)
+                high = multiply_add_each(n, load(hidden, k), high)
+        f = fold(low + high, (0,))
+        store(scores, j, gradients(f, load(scratch.signs, j), rates, scratch.lanes))
         if j % (LANES * STEPS) == LANES * (STEPS - 1):
             scratch.totals[0] += collect_loss(scratch.lanes)
     for k in range(0, stride, LANES):

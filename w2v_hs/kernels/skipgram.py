@@ -35,65 +35,69 @@ from w2v_hs.kernels.vector import (
     broadcast,
     broadcast_each,
     fold,
-    halves,
     load,
     load_each,
     multiply_add_each,
+    outer_multiply_add,
+    spread_each,
     store,
+    zeros_for_products,
     zeros_like_each,
 )
 
 
 @inline
-def train_batch(like, vectors, weights, stride, length, rate, scratch):
-    """One batch of len(like) contexts against a path of `length` nodes.
+def train_batch(contexts, nodes, vectors, weights, stride, length, rate, scratch):
+    """One batch of len(contexts) contexts against a path of `length` nodes, len(nodes) at once.
 
-    scratch.rows and scratch.path hold the offsets of the rows; the path ends with a row of zeros,
-    which makes it even.
+    scratch.rows and scratch.path hold the offsets of the rows; rows of zeros fill up the path.
     """
-    rows, path, signs, scores = scratch.rows, scratch.path, scratch.signs, scratch.scores
+    rows, path, scores = scratch.rows, scratch.path, scratch.scores
     rates = broadcast(np.float32(rate))
-    for j in range(0, length, 2):
-        low = zeros_like_each(like)
-        high = zeros_like_each(like)
+    room = LANES // len(nodes)  # lanes of a node; the contexts take the first of them
+    for j in range(0, length, len(nodes)):
+        f = zeros_for_products(nodes, contexts)
         for k in range(0, stride, LANES):
-            x = load_each(like, vectors, rows, k)
-            low = multiply_add_each(x, load(weights, path[j] + k), low)
-            high = multiply_add_each(x, load(weights, path[j + 1] + k), high)
-        g = gradients(fold(low, high), halves(signs[j], signs[j + 1]), rates, scratch.lanes)
-        store(scores, j * BATCH, g)
-        if j % (2 * STEPS) == 2 * STEPS - 2:
+            x = load_each(contexts, vectors, rows, k)
+            n = load_each(nodes, weights, path[j:], k)
+            f = outer_multiply_add(n, x, f)
+        signs = spread_each(nodes, scratch.signs, j)
+        store(scores, j * room, gradients(fold(f, nodes), signs, rates, scratch.lanes))
+        if (j // len(nodes)) % STEPS == STEPS - 1:
             scratch.totals[0] += collect_loss(scratch.lanes)
     for k in range(0, stride, LANES):
-        x = load_each(like, vectors, rows, k)
-        error = zeros_like_each(like)
+        x = load_each(contexts, vectors, rows, k)
+        error = zeros_like_each(contexts)
         for j in range(length):
             n = load(weights, path[j] + k)
-            g = broadcast_each(like, scores, j * BATCH)
+            g = broadcast_each(contexts, scores, j * room)
             error = multiply_add_each(g, n, error)
             store(weights, path[j] + k, add_products(g, x, n))
         add_to_rows(error, vectors, rows, k)
+    return (length + len(nodes) - 1) // len(nodes)
 
 
 @inline
 def train_contexts(count, vectors, weights, stride, length, rate, scratch):
-    """`train_batch` for a number of contexts that is only known at run time."""
+    """`train_batch` for a number of contexts known only at run time; returns the steps it took.
+
+    16 sums of products fill the lanes of a vector: the fewer contexts, the more nodes at once.
+    """
     if count == 1:
-        train_batch((0,), vectors, weights, stride, length, rate, scratch)
-    elif count == 2:
-        train_batch((0,) * 2, vectors, weights, stride, length, rate, scratch)
-    elif count == 3:
-        train_batch((0,) * 3, vectors, weights, stride, length, rate, scratch)
-    elif count == 4:
-        train_batch((0,) * 4, vectors, weights, stride, length, rate, scratch)
-    elif count == 5:
-        train_batch((0,) * 5, vectors, weights, stride, length, rate, scratch)
-    elif count == 6:
-        train_batch((0,) * 6, vectors, weights, stride, length, rate, scratch)
-    elif count == 7:
-        train_batch((0,) * 7, vectors, weights, stride, length, rate, scratch)
-    elif count == 8:
-        train_batch((0,) * 8, vectors, weights, stride, length, rate, scratch)
+        return train_batch((0,), (0,) * 8, vectors, weights, stride, length, rate, scratch)
+    if count == 2:
+        return train_batch((0,) * 2, (0,) * 8, vectors, weights, stride, length, rate, scratch)
+    if count == 3:
+        return train_batch((0,) * 3, (0,) * 4, vectors, weights, stride, length, rate, scratch)
+    if count == 4:
+        return train_batch((0,) * 4, (0,) * 4, vectors, weights, stride, length, rate, scratch)
+    if count == 5:
+        return train_batch((0,) * 5, (0,) * 2, vectors, weights, stride, length, rate, scratch)
+    if count == 6:
+        return train_batch((0,) * 6, (0,) * 2, vectors, weights, stride, length, rate, scratch)
+    if count == 7:
+        return train_batch((0,) * 7, (0,) * 2, vectors, weights, stride, length, rate, scratch)
+    return train_batch((0,) * 8, (0,) * 2, vectors, weights, stride, length, rate, scratch)
 
 
 @jit
@@ -125,11 +129,10 @@ def train(text, first, last, window, paths, vectors, weights, stride, rate, top,
                         at += 1
                     scratch.rows[c] = np.int64(scratch.kept[at]) * stride
                     at += 1
-                train_contexts(count, vectors, weights, stride, depth, rate, scratch)
-                half = (depth + 1) // 2
+                taken = train_contexts(count, vectors, weights, stride, depth, rate, scratch)
                 # A lane without a pair has z = 0 and so a factor of 2.
-                unused += half * LANES - count * depth
-                steps += half
+                unused += taken * LANES - count * depth
+                steps += taken
                 if steps > STEPS:
                     scratch.totals[0] += collect_loss(scratch.lanes)
                     steps = 0

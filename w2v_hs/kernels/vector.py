@@ -137,17 +137,6 @@ def broadcast(typing, scalar):
 
 
 @intrinsic
-def halves(typing, low, high):
-    """`low` in lanes 0 to 7, `high` in lanes 8 to 15 (float32 both)."""
-
-    def generate(context, builder, signature, arguments):
-        low, high = (_broadcast(builder, a) for a in arguments)
-        return _shuffle(builder, low, high, [0] * 8 + [16] * 8)
-
-    return float32x16(types.float32, types.float32), generate
-
-
-@intrinsic
 def multiply(typing, a, b):
     """a * b, lane by lane."""
 
@@ -268,6 +257,31 @@ def zeros_like_each(typing, like):
 
 
 @intrinsic
+def zeros_for_products(typing, a, b):
+    """A tuple of len(a) * len(b) zero vectors."""
+    count = len(a) * len(b)
+
+    def generate(context, builder, signature, arguments):
+        return _pack(context, builder, [_constant(0.0)] * count)
+
+    return types.UniTuple(float32x16, count)(a, b), generate
+
+
+@intrinsic
+def spread_each(typing, like, array, offset):
+    """One vector of len(like) equal groups of lanes: group i holds array[offset + i]."""
+    count = len(like)
+
+    def generate(context, builder, signature, arguments):
+        _, array, offset = arguments
+        lanes = [i * count // LANES for i in range(LANES)]
+        vector = _load(context, builder, signature.args[1], array, offset)
+        return _shuffle(builder, vector, vector, lanes)
+
+    return float32x16(like, array, types.intp), generate
+
+
+@intrinsic
 def load_each(typing, like, array, offsets, shift):
     """array[offsets[i] + shift :][:16] for each i below len(like)."""
     count = len(like)
@@ -364,20 +378,35 @@ def add_products(typing, a, b, c):
 
 
 @intrinsic
-def fold(typing, low, high):
-    """The sums of all lanes of up to 16 vectors, as one vector.
-
-    Lane i holds the sum of ``low[i]``, lane 8 + i that of ``high[i]``; lanes without a vector
-    hold 0. A tree of shuffles: each step adds the halves of two vectors side by side.
-    """
-    assert len(low) <= 8 and len(high) <= 8
+def outer_multiply_add(typing, a, b, c):
+    """c[i * len(b) + j] + a[i] * b[j] for each i and j: a block of a matrix product."""
+    assert len(c) == len(a) * len(b)
 
     def generate(context, builder, signature, arguments):
+        a, b, c = (_unpack(builder, argument) for argument in arguments)
+        products = [(x, y) for x in a for y in b]
+        sums = [_multiply_add(builder, x, y, z) for (x, y), z in zip(products, c, strict=True)]
+        return _pack(context, builder, sums)
+
+    return c(a, b, c), generate
+
+
+@intrinsic
+def fold(typing, vectors, groups):
+    """The sums of all lanes of up to 16 vectors, as one vector.
+
+    The vectors belong to len(groups) groups of equal size, a power of two of them; group i begins
+    at lane i * 16 / len(groups). Lanes without a vector hold 0. A tree of shuffles: each step adds
+    the halves of two vectors side by side.
+    """
+    size, room = len(vectors) // len(groups), LANES // len(groups)
+    assert size * len(groups) == len(vectors) and size <= room
+
+    def generate(context, builder, signature, arguments):
+        given = _unpack(builder, arguments[0])
         vectors = []
-        for part in arguments:
-            part = _unpack(builder, part)
-            vectors += part + [None] * (8 - len(part))
-        # Bit-reversed pairing: after the steps, lane i belongs to vector i.
+        for first in range(0, len(given), size):
+            vectors += given[first : first + size] + [None] * (room - size)
         width = LANES
         while len(vectors) > 1:
             half = len(vectors) // 2
@@ -387,7 +416,7 @@ def fold(typing, low, high):
             width //= 2
         return vectors[0]
 
-    return float32x16(low, high), generate
+    return float32x16(vectors, groups), generate
 
 
 def _add_halves(builder, a, b, width):
