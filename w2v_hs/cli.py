@@ -207,7 +207,7 @@ def demo(corpus, output, epochs, seed):
     model.save(path)
     model.export(vectors)
     click.echo(f"{_summary(model, path)}\nwrote {vectors}")
-    for word in ("france", "oil", "river", "religion", "war"):
+    for word in ("france", "island", "religion", "copper", "coffee", "army"):
         if word in model.vectors:
             found = " ".join(w for w, _ in model.vectors.most_similar(word, k=8))
             console.print(f"[bold]{word:>9}[/]  {found}", highlight=False)
