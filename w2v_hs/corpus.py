@@ -11,7 +11,7 @@ import hashlib
 import os
 import queue
 import tempfile
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -62,6 +62,16 @@ class _Stream:
 
 
 @dataclass
+class _AllTypes:
+    """All types of a corpus. numbers: for each table of the stream, what its numbers are here;
+    words_of(numbers) gives types as strings."""
+
+    count: int
+    numbers: list[np.ndarray]
+    words_of: Callable[[np.ndarray], list[str]]
+
+
+@dataclass
 class _Tally:
     """What is counted while reading."""
 
@@ -103,14 +113,12 @@ def read_corpus(
             stream = _Stream(file, [])
             if sources is not None:
                 names = [source.name for source in sources]
-                tables = _scan_sources(sources, stream, tally, cleaning, threads, progress)
+                types = _scan_sources(sources, stream, tally, cleaning, threads, progress)
             else:
                 names = ["token lists"]
-                tables = [_encode_lists(sentences, stream, tally, cleaning)]
+                types = _encode_lists(sentences, stream, tally, cleaning)
             file.flush()
-            return _finish(
-                file, stream.pieces, tables, names, tally, min_count, max_vocab, vocabulary
-            )
+            return _finish(stream, types, names, tally, min_count, max_vocab, vocabulary)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -148,8 +156,8 @@ def _names_text(corpus: str) -> bool:
 # ---- reading text -------------------------------------------------------------------------------
 
 
-def _scan_sources(sources, stream, tally, cleaning, threads, progress) -> list[list[str]]:
-    """Scan all sources into the stream; return the words of each table, in order of number."""
+def _scan_sources(sources, stream, tally, cleaning, threads, progress) -> _AllTypes:
+    """Scan all sources into the stream."""
     sizes = [source.size for source in sources]
     total = None if None in sizes else sum(sizes)
     tables: queue.SimpleQueue = queue.SimpleQueue()  # those no thread is using
@@ -157,11 +165,11 @@ def _scan_sources(sources, stream, tally, cleaning, threads, progress) -> list[l
     for number in range(threads):
         tables.put(number)
 
-    def scan(block: Block) -> tuple[list[tuple[np.ndarray, int]], int, int]:
+    def scan(block: Block) -> tuple[tuple[np.ndarray, int], int, int]:
         data, mended = clean(block.data, cleaning)
         number = tables.get()
         try:
-            numbers = _scan_block(np.frombuffer(data, np.uint8), all_tables, number)
+            numbers = _scan_block(data, all_tables, number)
         finally:
             tables.put(number)
         return numbers, mended, block.data.count(b"\n")
@@ -195,23 +203,25 @@ def _scan_sources(sources, stream, tally, cleaning, threads, progress) -> list[l
             while waiting:
                 collect_first()
             done += position
-    return [reader.words_of(table) for table in all_tables]
+    types, numbers = reader.merged(all_tables)
+    return _AllTypes(int(types.used[0]), numbers, lambda wanted: reader.words_of(types, wanted))
 
 
-def _scan_block(data: np.ndarray, tables: list, number: int) -> tuple[np.ndarray, int]:
+def _scan_block(data: bytes, tables: list, number: int) -> tuple[np.ndarray, int]:
     """Scan a block with table `number`, which grows as needed."""
-    numbers = np.empty(len(data) + 1, np.int32)
+    block = np.frombuffer(data + bytes(reader.PAD), np.uint8)
+    numbers = np.empty(len(data), np.int32)
     position = written = 0
     while True:
-        position, more = reader.scan(data, position, tables[number], numbers[written:])
+        position, more = reader.scan(block, len(data), position, tables[number], numbers[written:])
         written += more
         if position == len(data):
             return numbers[:written].copy(), number
         tables[number] = reader.grown(tables[number], len(data))
 
 
-def _encode_lists(sentences, stream, tally, cleaning) -> list[str]:
-    """Encode lists of tokens; return the words in order of number."""
+def _encode_lists(sentences, stream, tally, cleaning) -> _AllTypes:
+    """Encode lists of tokens into the stream."""
     numbers: dict[str, int] = {}
     pending: list[int] = []
     for place, sentence in enumerate(sentences):
@@ -240,75 +250,72 @@ def _encode_lists(sentences, stream, tally, cleaning) -> list[str]:
             stream.append(np.array(pending, np.int32), 0)
             pending = []
     stream.append(np.array(pending, np.int32), 0)
-    return list(numbers)
+    words = list(numbers)
+    return _AllTypes(
+        len(words), [np.arange(len(words))], lambda wanted: [words[i] for i in wanted.tolist()]
+    )
 
 
 # ---- from types to rows of the vocabulary -------------------------------------------------------
 
 
-def _finish(file, pieces, tables, names, tally, min_count, max_vocab, vocabulary) -> Corpus:
-    size = sum(length for length, _ in pieces)
+def _finish(stream, types, names, tally, min_count, max_vocab, vocabulary) -> Corpus:
+    size = sum(length for length, _ in stream.pieces)
     where = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     if size == 0:
         raise CorpusError(f"0 tokens in {where}")
-    stream = np.memmap(file, np.int32, mode="r+", shape=(size,))
-    spans = _spans(pieces)
+    ids = np.memmap(stream.file, np.int32, mode="r+", shape=(size,))
+    spans = _spans(stream.pieces)
 
-    counts = [np.zeros(len(words), np.int64) for words in tables]
-    for begin, end, table in spans:
-        reader.count(stream[begin:end], counts[table])
-    words, totals, merged = _merge_tables(tables, counts)
-    tokens = int(totals.sum())
+    counts = np.zeros(types.count, np.int64)
+    for table, numbers in enumerate(types.numbers):
+        own = np.zeros(len(numbers), np.int64)
+        for begin, end in spans[table]:
+            reader.count(ids[begin:end], own)
+        counts[numbers] += own
+    tokens = int(counts.sum())
     if tokens == 0:
         raise CorpusError(f"0 tokens in {where}")
     if vocabulary is None:
-        vocabulary = choose_words(words, totals, min_count, max_vocab)
-    rows = np.array([vocabulary.index.get(word, -1) for word in words], np.int32)
-    if rows.max() < 0:
-        raise CorpusError(
-            f"none of the {len(words)} types in {where} is in the given vocabulary of "
-            f"{len(vocabulary)} words"
-        )
+        vocabulary, rows = choose_words(counts, types.words_of, min_count, max_vocab)
+    else:
+        words = types.words_of(np.arange(types.count))
+        rows = np.array([vocabulary.index.get(word, -1) for word in words], np.int32)
+        if rows.max() < 0:
+            raise CorpusError(
+                f"none of the {len(words)} types in {where} is in the given vocabulary of "
+                f"{len(vocabulary)} words"
+            )
 
     ends = size - tokens
     sentences = np.zeros(ends + tokens // LONGEST_SENTENCE + 2, np.int64)
     state = np.zeros(2, np.int64)
-    for begin, end, table in spans:
+    own_rows = [rows[numbers] for numbers in types.numbers]
+    begin = 0
+    for length, table in stream.pieces:
         reader.compact(
-            stream, begin, end, rows[merged[table]], stream, sentences, state, LONGEST_SENTENCE
+            ids, begin, begin + length, own_rows[table], ids, sentences, state, LONGEST_SENTENCE
         )
+        begin += length
     if state[0] > sentences[state[1]]:
         state[1] += 1
         sentences[state[1]] = state[0]
     return Corpus(
-        ids=stream[: state[0]],
+        ids=ids[: state[0]],
         sentences=sentences[: state[1] + 1].copy(),
         vocabulary=vocabulary,
         names=names,
         tokens=tokens,
-        types=len(words),
+        types=types.count,
         checksum=tally.checksum.hexdigest(),
         mended=tally.mended,
     )
 
 
-def _spans(pieces: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
-    """(begin, end, table) of each piece of the stream."""
-    spans, begin = [], 0
+def _spans(pieces: list[tuple[int, int]]) -> dict[int, list[tuple[int, int]]]:
+    """(begin, end) of the pieces of the stream, by table."""
+    spans, begin = defaultdict(list), 0
     for length, table in pieces:
-        spans.append((begin, begin + length, table))
+        spans[table].append((begin, begin + length))
         begin += length
     return spans
-
-
-def _merge_tables(tables, counts) -> tuple[list[str], np.ndarray, list[np.ndarray]]:
-    """One list of words and counts, and for each table the numbers of its types in that list."""
-    numbers: dict[str, int] = {}
-    merged = [
-        np.array([numbers.setdefault(word, len(numbers)) for word in words], np.int64)
-        for words in tables
-    ]
-    totals = np.zeros(len(numbers), np.int64)
-    for places, count in zip(merged, counts, strict=True):
-        np.add.at(totals, places, count)
-    return list(numbers), totals, merged

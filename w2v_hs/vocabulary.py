@@ -1,5 +1,6 @@
 """Words and their counts, most frequent first."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -52,33 +53,40 @@ class Vocabulary:
 
 
 def choose_words(
-    words: list[str], counts: np.ndarray, min_count: int, max_vocab: int | None
-) -> Vocabulary:
-    """The vocabulary of all words that occur `min_count` times, cut to the `max_vocab` first.
+    counts: np.ndarray,
+    words_of: Callable[[np.ndarray], list[str]],
+    min_count: int,
+    max_vocab: int | None,
+) -> tuple[Vocabulary, np.ndarray]:
+    """The vocabulary of all types that occur `min_count` times, cut to the `max_vocab` first.
 
-    words, counts: each type of the corpus once, in any order.
+    counts: (types,) int64. words_of(numbers): the types of these numbers as strings; it is asked
+    only for those that may be kept. Returns the vocabulary and the row of each type in it, (types,)
+    int32, -1 for those left out.
 
     Raises
     ------
     VocabularyError
         Fewer than 2 words are left.
     """
-    counts = np.asarray(counts, dtype=np.int64)
-    rows = np.flatnonzero(counts >= min_count)
-    if len(rows) == 0:
-        top = min(range(len(words)), key=lambda i: (-counts[i], words[i]))
+    numbers = np.flatnonzero(counts >= min_count)
+    if len(numbers) == 0:
+        word = min(words_of(np.flatnonzero(counts == counts.max())))
         raise VocabularyError(
-            f"all {len(words)} types occur fewer than min_count={min_count} times; the most "
-            f"frequent, {words[top]!r}, occurs {counts[top]} times; lower min_count"
+            f"all {len(counts)} types occur fewer than min_count={min_count} times; the most "
+            f"frequent, {word!r}, occurs {counts.max()} times; lower min_count"
         )
-    # UTF-8 bytes sort like code points.
-    rows = sorted(rows, key=lambda i: (-counts[i], words[i]))[:max_vocab]
-    if len(rows) < 2:
+    words = words_of(numbers)
+    by_word = np.array(sorted(range(len(words)), key=words.__getitem__))
+    order = by_word[np.argsort(-counts[numbers[by_word]], kind="stable")][:max_vocab]
+    if len(order) < 2:
         raise VocabularyError(
-            f"need at least 2 words, found 1: {words[rows[0]]!r} is all that is left of "
-            f"{len(words)} types at min_count={min_count}, max_vocab={max_vocab}"
+            f"need at least 2 words, found 1: {words[order[0]]!r} is all that is left of "
+            f"{len(counts)} types at min_count={min_count}, max_vocab={max_vocab}"
         )
-    return Vocabulary([words[i] for i in rows], counts[rows])
+    rows = np.full(len(counts), -1, np.int32)
+    rows[numbers[order]] = np.arange(len(order))
+    return Vocabulary([words[i] for i in order], counts[numbers[order]]), rows
 
 
 def load_vocabulary(path: str | Path) -> Vocabulary:

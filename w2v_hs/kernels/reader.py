@@ -2,17 +2,19 @@
 
 A hash table with open addressing maps the bytes of a token to the number of its type, in order of
 first occurrence. White space is what `str.split` takes for it; a newline ends a sentence. The
-caller sees to it that a block is valid UTF-8 and ends between two tokens.
+caller sees to it that a block is valid UTF-8 and ends with a space or newline, and with `PAD` more
+bytes for reading eight at a time.
 """
 
-import itertools
 from typing import NamedTuple
 
 import numpy as np
 
 from w2v_hs.kernels.common import inline, jit
+from w2v_hs.kernels.vector import load_word
 
 END = np.int32(-1)  # end of a sentence, in a stream of types
+PAD = 8  # bytes behind the text of a block and of an arena
 
 _SPACE, _NEWLINE, _LEAD = 1, 2, 3
 _BYTES = np.zeros(256, np.uint8)
@@ -24,11 +26,13 @@ _BYTES[[0xC2, 0xE1, 0xE2, 0xE3]] = _LEAD  # bytes with which longer white space 
 class Types(NamedTuple):
     """A table of types.
 
-    slots (a power of two,) int64: high 32 bits of the hash, then the number of the type; -1 is an
-    empty slot. starts (n + 1,) int64: type t is arena[starts[t]:starts[t + 1]]. arena uint8.
-    used (1,) int64: number of types.
+    keys, slots (a power of two,): a short type, of up to 8 bytes, has its bytes as its key and is
+    found without a look at the arena; a longer one has its hash. slots int32: 2 * number, plus 1
+    for a longer one; -1 is empty. starts (n + 1,) int64: type t is arena[starts[t]:starts[t + 1]].
+    arena uint8. used (1,) int64: number of types.
     """
 
+    keys: np.ndarray
     slots: np.ndarray
     starts: np.ndarray
     arena: np.ndarray
@@ -38,9 +42,10 @@ class Types(NamedTuple):
 def new_types(slots: int = 1 << 16, arena: int = 1 << 19) -> Types:
     """An empty table; half of the slots can be used."""
     return Types(
-        np.full(slots, -1, np.int64),
+        np.zeros(slots, np.uint64),
+        np.full(slots, -1, np.int32),
         np.zeros(slots // 2 + 1, np.int64),
-        np.zeros(arena, np.uint8),
+        np.zeros(arena + PAD, np.uint8),
         np.zeros(1, np.int64),
     )
 
@@ -50,8 +55,7 @@ def grown(types: Types, room: int) -> Types:
     used = int(types.used[0])
     slots = len(types.slots) * (2 if 2 * used + 2 > len(types.slots) else 1)
     filled = int(types.starts[used])
-    arena = max(len(types.arena), 2 * filled + room)
-    new = new_types(slots, arena)
+    new = new_types(slots, max(len(types.arena) - PAD, 2 * filled + room))
     new.starts[: used + 1] = types.starts[: used + 1]
     new.arena[:filled] = types.arena[:filled]
     new.used[0] = used
@@ -59,36 +63,127 @@ def grown(types: Types, room: int) -> Types:
     return new
 
 
-def words_of(types: Types) -> list[str]:
-    """The types as strings, in order of their numbers."""
-    bounds = types.starts[: int(types.used[0]) + 1].tolist()
-    data = types.arena[: bounds[-1]].tobytes()
+def merged(tables: list[Types]) -> tuple[Types, list[np.ndarray]]:
+    """One table of all types, and for each table the numbers of its types in it."""
+    total, numbers = tables[0], []
+    for table in tables:
+        used = int(table.used[0])
+        places = np.arange(used, dtype=np.int64)
+        done = 0 if table is not tables[0] else used
+        while done < used:
+            done = _absorb(total, table, done, places)
+            if done < used:
+                total = grown(total, int(table.starts[used]))
+        numbers.append(places)
+    return total, numbers
+
+
+def words_of(types: Types, numbers: np.ndarray) -> list[str]:
+    """The types of these numbers as strings."""
+    begins, ends = types.starts[numbers].tolist(), types.starts[numbers + 1].tolist()
+    data = types.arena[: int(types.starts[types.used[0]])].tobytes()
+    bounds = zip(begins, ends, strict=True)
     if data.isascii():  # one byte a character: cut the string
         text = data.decode("ascii")
-        return [text[a:b] for a, b in itertools.pairwise(bounds)]
-    return [data[a:b].decode() for a, b in itertools.pairwise(bounds)]
+        return [text[a:b] for a, b in bounds]
+    return [data[a:b].decode() for a, b in bounds]
 
 
 @inline
-def _mix(hash_):
-    """Spread the entropy of a multiplicative hash over all bits."""
-    hash_ ^= hash_ >> np.uint64(32)
-    hash_ *= np.uint64(0xD6E8FEB86659FD93)
-    return hash_ ^ (hash_ >> np.uint64(32))
+def _word(array, begin, end):
+    """array[begin:end], 1 to 8 bytes without a zero, as a number of its own."""
+    return load_word(array, begin) << np.uint64(64 - 8 * (end - begin))
+
+
+@inline
+def _mix(number):
+    """Spread the bits of a 64-bit number (finalizer of MurmurHash3, Appleby 2011)."""
+    number = (number ^ (number >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
+    number = (number ^ (number >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
+    return number ^ (number >> np.uint64(33))
+
+
+@inline
+def _key(array, begin, end):
+    """The key of a type: its bytes if they are up to 8, else a hash of them."""
+    key = np.uint64(0)
+    while end - begin > 8:
+        key = _mix(key ^ load_word(array, begin)) + np.uint64(end - begin)
+        begin += 8
+    return key ^ _word(array, begin, end)
+
+
+@inline
+def _same(types, number, array, begin, end):
+    """Whether a type longer than 8 bytes is array[begin:end]."""
+    start = types.starts[number]
+    if types.starts[number + 1] - start != end - begin:
+        return False
+    while end - begin > 8:
+        if load_word(array, begin) != load_word(types.arena, start):
+            return False
+        begin += 8
+        start += 8
+    return _word(array, begin, end) == _word(types.arena, start, start + end - begin)
+
+
+@inline
+def _find(types, array, begin, end):
+    """(number, slot, key) of the type array[begin:end]; number -1 and a free slot if it is new."""
+    mask = len(types.slots) - 1
+    key = _key(array, begin, end)
+    longer = np.int32(end - begin > 8)
+    slot = np.int64(_mix(key)) & mask
+    while types.slots[slot] != -1:
+        if types.keys[slot] == key and types.slots[slot] & 1 == longer:
+            number = np.int64(types.slots[slot] >> 1)
+            if longer == 0 or _same(types, number, array, begin, end):
+                return number, slot, key
+        slot = (slot + 1) & mask
+    return np.int64(-1), slot, key
+
+
+@inline
+def _add(types, array, begin, end, slot, key):
+    """Add the type array[begin:end] at a free slot; return its number, -1 if there is no room."""
+    number = types.used[0]
+    start = types.starts[number]
+    if 2 * number + 2 > len(types.slots) or start + end - begin > len(types.arena) - PAD:
+        return np.int64(-1)
+    for i in range(begin, end):
+        types.arena[start + i - begin] = array[i]
+    types.starts[number + 1] = start + end - begin
+    types.keys[slot] = key
+    types.slots[slot] = 2 * number + (end - begin > 8)
+    types.used[0] = number + 1
+    return number
+
+
+@jit
+def _absorb(total, table, begin, places):
+    """Find or add the types of `table` from number `begin` on; return the first without room."""
+    for number in range(begin, table.used[0]):
+        first, last = table.starts[number], table.starts[number + 1]
+        place, slot, key = _find(total, table.arena, first, last)
+        if place == -1:
+            place = _add(total, table.arena, first, last, slot, key)
+            if place == -1:
+                return number
+        places[number] = place
+    return table.used[0]
 
 
 @jit
 def _fill_slots(types):
     mask = len(types.slots) - 1
     for number in range(types.used[0]):
-        hash_ = np.uint64(0)
-        for i in range(types.starts[number], types.starts[number + 1]):
-            hash_ = (hash_ ^ np.uint64(types.arena[i])) * np.uint64(0x100000001B3)
-        hash_ = _mix(hash_)
-        slot = np.int64(hash_) & mask
+        begin, end = types.starts[number], types.starts[number + 1]
+        key = _key(types.arena, begin, end)
+        slot = np.int64(_mix(key)) & mask
         while types.slots[slot] != -1:
             slot = (slot + 1) & mask
-        types.slots[slot] = np.int64(hash_ & np.uint64(0x7FFFFFFF00000000)) | number
+        types.keys[slot] = key
+        types.slots[slot] = 2 * number + (end - begin > 8)
 
 
 @inline
@@ -112,16 +207,12 @@ def _space_width(block, i, size):
 
 
 @jit
-def scan(block, begin, types, stream):
-    """Write the types of the tokens of block[begin:], with `END` after each line that has any.
+def scan(block, size, begin, types, stream):
+    """Write the types of the tokens of block[begin:size], with `END` for each newline.
 
-    block (n,) uint8; stream (>= n + 1,) int32. Returns (position, written): where the scan
-    stopped, n or the token for which the table has no room, and the numbers written.
+    block (size + PAD,) uint8; stream (>= size - begin,) int32. Returns (position, written): where
+    the scan stopped, `size` or the token for which the table has no room, and the numbers written.
     """
-    size = len(block)
-    mask = len(types.slots) - 1
-    slots, starts, arena = types.slots, types.starts, types.arena
-    used = types.used[0]
     written = 0
     i = begin
     while i < size:
@@ -140,45 +231,18 @@ def scan(block, begin, types, stream):
                 i += width
                 continue
         begin = i
-        hash_ = np.uint64(0)
-        while True:
-            hash_ = (hash_ ^ np.uint64(block[i])) * np.uint64(0x100000001B3)
+        while True:  # ends at the space or newline at the end of the block, at the latest
             i += 1
-            if i == size:
-                break
             kind = _BYTES[block[i]]
             if kind != 0 and (kind != _LEAD or _space_width(block, i, size) > 0):
                 break
-        hash_ = _mix(hash_)
-        tag = np.int64(hash_ & np.uint64(0x7FFFFFFF00000000))
-        slot = np.int64(hash_) & mask
-        length = i - begin
-        number = np.int64(-1)
-        while slots[slot] != -1:
-            if slots[slot] & ~np.int64(0xFFFFFFFF) == tag:
-                candidate = slots[slot] & np.int64(0xFFFFFFFF)
-                start = starts[candidate]
-                if starts[candidate + 1] - start == length:
-                    same = 0
-                    while same < length and arena[start + same] == block[begin + same]:
-                        same += 1
-                    if same == length:
-                        number = candidate
-                        break
-            slot = (slot + 1) & mask
+        number, slot, key = _find(types, block, begin, i)
         if number == -1:
-            start = starts[used]
-            if 2 * used + 2 > len(slots) or start + length > len(arena):
-                types.used[0] = used
+            number = _add(types, block, begin, i, slot, key)
+            if number == -1:
                 return begin, written
-            arena[start : start + length] = block[begin:i]
-            number = used
-            used += 1
-            starts[used] = start + length
-            slots[slot] = tag | number
         stream[written] = number
         written += 1
-    types.used[0] = used
     return size, written
 
 

@@ -242,6 +242,19 @@ def complement(typing, z, e):
     return float32x16(float32x16, float32x16), generate
 
 
+@intrinsic
+def load_word(typing, array, offset):
+    """Eight bytes of a uint8 array from `offset` on, as one uint64 in the machine's order."""
+
+    def generate(context, builder, signature, arguments):
+        pointer = _pointer(context, builder, signature.args[0], *arguments, ir.IntType(64))
+        word = builder.load(pointer)
+        word.align = 1
+        return word
+
+    return types.uint64(array, types.intp), generate
+
+
 # ---- tuples of vectors --------------------------------------------------------------------------
 
 
