@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2v_hs.kernels.common import inline, jit
+from w2v_hs.kernels.compile import inline, jit
 from w2v_hs.kernels.vector import (
     broadcast,
     complement,

@@ -8,12 +8,10 @@ root is node 0 and the much-used top of the tree is one block of rows.
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
 from w2v_hs.errors import VocabularyError
-
-_jit = numba.njit(cache=True, nogil=True)
+from w2v_hs.kernels.compile import jit
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ def _checked(counts) -> np.ndarray:
     return counts
 
 
-@_jit
+@jit
 def _merge_lightest(counts):
     """Huffman's merges over falling counts: two queues, both sorted, one comparison a step."""
     words = len(counts)
@@ -133,7 +131,7 @@ def _merge_lightest(counts):
     return children
 
 
-@_jit
+@jit
 def _halve(words):
     """Children of the tree that splits words first .. last - 1 in the middle, root first."""
     children = np.empty((words - 1, 2), np.int64)
@@ -155,7 +153,7 @@ def _halve(words):
     return children
 
 
-@_jit
+@jit
 def _invert(children):
     """For each word and inner node: its parent (inner node number, -1 for the root) and side."""
     words = len(children) + 1
@@ -168,7 +166,7 @@ def _invert(children):
     return parents, sides
 
 
-@_jit
+@jit
 def _weights_below(parents, counts):
     words = len(counts)
     weights = np.zeros(words - 1, np.int64)
@@ -180,7 +178,7 @@ def _weights_below(parents, counts):
     return weights
 
 
-@_jit
+@jit
 def _depths(parents, words):
     depths = np.zeros(words, np.int64)
     for word in range(words):
@@ -191,7 +189,7 @@ def _depths(parents, words):
     return depths
 
 
-@_jit
+@jit
 def _write_paths(parents, sides, number, offsets, nodes, bits):
     words = len(offsets) - 1
     for word in range(words):

@@ -20,12 +20,11 @@ from w2v_hs.kernels.common import (
     collect_loss,
     draw_reach,
     gradients,
-    inline,
-    jit,
     start_loss,
     subsample,
 )
-from w2v_hs.kernels.top import find_path, merge_top
+from w2v_hs.kernels.compile import inline, jit
+from w2v_hs.kernels.top import find_path, merge_top, prefetch_next
 from w2v_hs.kernels.vector import (
     LANES,
     add,
@@ -113,6 +112,10 @@ def train(text, first, last, window, paths, vectors, weights, stride, rate, top,
             begin, end = max(0, i - reach), min(length, i + reach + 1)
             if end - begin == 1:
                 continue
+            if i + 1 < length:
+                ahead = i + 1 + window
+                new = kept[ahead] if ahead < length else np.int32(-1)
+                prefetch_next(paths, kept[i + 1], new, vectors, weights, stride)
             depth = find_path(paths, kept[i], stride, top, scratch)
             sum_contexts(kept, begin, i, end, vectors, stride, hidden)
             train_path(depth, weights, stride, rate, hidden, scratch)

@@ -8,9 +8,9 @@ stays zero under every update, because an update only ever adds multiples of pad
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from w2v_hs.kernels.compile import inline
 from w2v_hs.kernels.vector import (
     LANES,
     add,
@@ -22,11 +22,6 @@ from w2v_hs.kernels.vector import (
     negative_part,
     store,
 )
-
-# No fast-math flag anywhere: a NaN must stay visible. The vector functions fuse multiplications
-# and additions by themselves, which is all that fast-math would gain.
-jit = numba.njit(nogil=True, cache=True, error_model="numpy")
-inline = numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 
 BATCH = 8  # contexts that are multiplied with a path at once
 LN2 = math.log(2.0)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2v_hs.kernels.common import inline, jit
+from w2v_hs.kernels.compile import inline, jit
 from w2v_hs.kernels.vector import load_word
 
 END = np.int32(-1)  # end of a sentence, in a stream of types

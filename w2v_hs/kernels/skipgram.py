@@ -22,12 +22,11 @@ from w2v_hs.kernels.common import (
     collect_loss,
     draw_reach,
     gradients,
-    inline,
-    jit,
     start_loss,
     subsample,
 )
-from w2v_hs.kernels.top import find_path, merge_top
+from w2v_hs.kernels.compile import inline, jit
+from w2v_hs.kernels.top import find_path, merge_top, prefetch_next
 from w2v_hs.kernels.vector import (
     LANES,
     add_products,
@@ -109,6 +108,7 @@ def train(text, first, last, window, paths, vectors, weights, stride, rate, top,
     predictions (context-centre pairs), kept tokens.
     """
     pairs, tokens, unused, steps, windows = 0, 0, 0, 0, 0
+    kept = scratch.kept
     start_loss(scratch.lanes)
     for sentence in range(first, last):
         length = subsample(text, sentence, scratch)
@@ -119,7 +119,11 @@ def train(text, first, last, window, paths, vectors, weights, stride, rate, top,
             contexts = end - begin - 1
             if contexts == 0:
                 continue
-            depth = find_path(paths, scratch.kept[i], stride, top, scratch)
+            if i + 1 < length:
+                ahead = i + 1 + window
+                new = kept[ahead] if ahead < length else np.int32(-1)
+                prefetch_next(paths, kept[i + 1], new, vectors, weights, stride)
+            depth = find_path(paths, kept[i], stride, top, scratch)
             batches = (contexts + BATCH - 1) // BATCH
             at = begin
             for batch in range(batches):
@@ -127,7 +131,7 @@ def train(text, first, last, window, paths, vectors, weights, stride, rate, top,
                 for c in range(count):
                     if at == i:
                         at += 1
-                    scratch.rows[c] = np.int64(scratch.kept[at]) * stride
+                    scratch.rows[c] = np.int64(kept[at]) * stride
                     at += 1
                 taken = train_contexts(count, vectors, weights, stride, depth, rate, scratch)
                 # A lane without a pair has z = 0 and so a factor of 2.

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2v_hs.kernels.common import inline
-from w2v_hs.kernels.vector import LANES, add, broadcast, load, multiply_add, store
+from w2v_hs.kernels.compile import inline
+from w2v_hs.kernels.vector import LANES, add, broadcast, load, multiply_add, prefetch, store
 
 
 class Top(NamedTuple):
@@ -69,3 +69,20 @@ def find_path(paths, word, stride, top, scratch):
     for j in range(length, -(-length // LANES) * LANES):
         scratch.path[j] = top.zero * stride
     return length
+
+
+# Rows above this number are so much used that they are in the cache anyway.
+CACHED = 512
+
+
+@inline
+def prefetch_next(paths, word, new, vectors, weights, stride):
+    """Ask for the rows that the next window needs: the path of `word`, the input row of `new`."""
+    for j in range(paths.offsets[word], paths.offsets[word + 1]):
+        node = np.int64(paths.nodes[j])
+        if node >= CACHED:
+            for k in range(0, stride, LANES):
+                prefetch(weights, node * stride + k)
+    if new >= 0:
+        for k in range(0, stride, LANES):
+            prefetch(vectors, np.int64(new) * stride + k)

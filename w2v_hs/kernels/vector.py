@@ -243,6 +243,22 @@ def complement(typing, z, e):
 
 
 @intrinsic
+def prefetch(typing, array, offset):
+    """Ask for the cache line of a float32 array that holds `offset`; a hint, never a fault."""
+
+    def generate(context, builder, signature, arguments):
+        pointer = _pointer(context, builder, signature.args[0], *arguments, ir.IntType(8))
+        name = "llvm.prefetch.p0"
+        signature_ = ir.FunctionType(ir.VoidType(), [pointer.type, _INT, _INT, _INT])
+        function = cgutils.get_or_insert_function(builder.module, signature_, name)
+        # For reading; keep in all caches; data, not instructions.
+        builder.call(function, [pointer, _INT(0), _INT(3), _INT(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
+
+
+@intrinsic
 def load_word(typing, array, offset):
     """Eight bytes of a uint8 array from `offset` on, as one uint64 in the machine's order."""
 

@@ -1,0 +1,54 @@
+"""The cache of compiled kernels, and other processors, in processes of their own."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+CODE = """
+import json, sys, time
+import w2v_hs
+from conftest import TEXT
+model = w2v_hs.train([line.split() for line in TEXT.splitlines()] * 20, dim=20, epochs=1, threads=1)
+print(json.dumps([model.losses, float(abs(model.vectors.matrix).sum())]))
+"""
+
+
+def train(**env):
+    done = subprocess.run(
+        [sys.executable, "-c", CODE],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": os.path.dirname(__file__), **env},  # noqa: PTH120
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return train()
+
+
+def test_a_damaged_cache_is_no_error_and_is_mended(expected, tmp_path):
+    assert train(NUMBA_CACHE_DIR=str(tmp_path)) == expected
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files, "nothing was cached"
+    for path in files:
+        path.write_bytes(path.read_bytes()[:100] if path.suffix == ".nbc" else b"garbage")
+    assert train(NUMBA_CACHE_DIR=str(tmp_path)) == expected
+    assert any(path.stat().st_size > 1000 for path in tmp_path.rglob("*.nbc"))
+
+
+def test_a_cache_folder_that_cannot_be_made_is_no_error(expected, tmp_path):
+    (tmp_path / "file").touch()
+    assert train(NUMBA_CACHE_DIR=str(tmp_path / "file" / "cache"), HOME="/dev/null") == expected
+
+
+def test_a_plain_processor_gives_the_same(expected, tmp_path):
+    """Without AVX, and without fused multiplication and addition."""
+    losses, total = train(NUMBA_CPU_NAME="generic", NUMBA_CACHE_DIR=str(tmp_path))
+    assert losses == pytest.approx(expected[0], rel=1e-5)
+    assert total == pytest.approx(expected[1], rel=1e-4)
