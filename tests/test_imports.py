@@ -11,7 +11,8 @@ FOLDER = Path(w2v_hs.__file__).parent
 # In the order in which data flows; a module imports only from those before it.
 ORDER = """
 errors atomic download catalog extract sources text kernels.compile kernels.vector
-kernels.common kernels.reader vocabulary corpus tree kernels.top kernels.skipgram kernels.cbow kernels.softmax options memory
+kernels.common kernels.reader vocabulary corpus tree kernels.top kernels.skipgram kernels.cbow
+kernels.softmax options memory
 trainer vectors formats storage progress model evaluation cli
 """.split()  # noqa: SIM905
 
