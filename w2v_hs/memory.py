@@ -6,13 +6,18 @@ from pathlib import Path
 from w2v_hs.errors import VocabularyError
 from w2v_hs.vocabulary import Vocabulary
 
-_OVERHEAD = 150 << 20  # Python, NumPy, Numba and its compiler
+_OVERHEAD = 190 << 20  # Python, NumPy, Numba and its compiler
 
 
 def model_bytes(words: int, stride: int) -> int:
     """Both weight matrices, the tree and the words, for `words` words and padded rows."""
     path = max(words - 1, 1).bit_length() + 4
     return words * (2 * 4 * stride + 5 * path + 120)
+
+
+def run_bytes(words: int, stride: int, tokens: int) -> int:
+    """What a whole run over `tokens` retained tokens is expected to take at its peak."""
+    return _OVERHEAD + model_bytes(words, stride) + 4 * tokens
 
 
 def available_bytes() -> int | None:

@@ -10,8 +10,9 @@ from w2v_hs import __version__, progress, storage
 from w2v_hs.corpus import Corpus, read_corpus
 from w2v_hs.errors import FormatError, OptionError
 from w2v_hs.formats import save_vectors
+from w2v_hs.kernels import reader
 from w2v_hs.kernels.common import padded
-from w2v_hs.memory import check_fits, peak_bytes
+from w2v_hs.memory import check_fits, peak_bytes, run_bytes
 from w2v_hs.options import Options
 from w2v_hs.text import Cleaning
 from w2v_hs.trainer import check_softmax, train_weights
@@ -157,6 +158,8 @@ def train_options(
     options = options.resolved()
     given = load_vocabulary(vocab) if vocab is not None else None
     with progress.display(show) as display:
+        display.step("compiling")
+        reader.warm_up()
         text = read_corpus(
             corpus,
             min_count=options.min_count,
@@ -174,6 +177,10 @@ def train_options(
             built = TREES[options.tree](words.counts)
         else:
             check_softmax(len(words), options.dim)
+        need = run_bytes(len(words), padded(options.dim), len(text.ids))
+        display.note(
+            f"{len(words):,} words, {len(text.ids):,} tokens; about {need / 1e6:,.0f} MB of memory"
+        )
         display.step("compiling")
         weights = train_weights(text, built, options, display.train)
     return Model(

@@ -15,6 +15,9 @@ class Silent:
     def step(self, what: str) -> None:
         """A step whose length is not known begins."""
 
+    def note(self, text: str) -> None:
+        """A line that stays."""
+
     def train(self, progress) -> None:
         """A `trainer.Progress`."""
 
@@ -33,6 +36,9 @@ class Bars(Silent):
 
     def step(self, what):
         self._begin(what, None)
+
+    def note(self, text):
+        self._bars.console.print(text, highlight=False)
 
     def train(self, progress):
         self._begin("training", progress.total)

@@ -30,11 +30,11 @@ class Source:
     size: int | None = None
 
     def blocks(self) -> Iterator[tuple[bytes, int]]:
-        """Blocks of bytes, each with the position in the file, in bytes, after it."""
+        """Blocks of bytes, each with how far the source is read after it, in bytes."""
         if self.kind == "stdin":
-            return _plain(sys.stdin.buffer)
+            return _counted(_read_plain(sys.stdin.buffer))
         if self.kind == "named":
-            return ((block, 0) for block in extract.open_text(self.name))
+            return _counted(extract.open_text(self.name))
         return _file_blocks(Path(self.name))
 
 
@@ -121,9 +121,10 @@ def _read_plain(stream) -> Iterator[bytes]:
         yield block
 
 
-def _plain(stream) -> Iterator[tuple[bytes, int]]:
+def _counted(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Blocks with the bytes of text so far, where there is no file to ask for a position."""
     position = 0
-    for block in _read_plain(stream):
+    for block in blocks:
         position += len(block)
         yield block, position
 

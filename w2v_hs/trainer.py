@@ -24,7 +24,7 @@ from w2v_hs.options import Options
 from w2v_hs.tree import Tree
 
 LOWEST_RATE = 1e-4  # as a share of the rate at the start, as in word2vec.c
-LONGEST_CHUNK = 20_000  # words: some 20 ms, so that Ctrl-C and the progress bar need not wait
+LONGEST_CHUNK = 50_000  # words: some 50 ms, so that Ctrl-C and the progress bar need not wait
 # The full softmax reads and writes all output weights for each batch: beyond the caches of a
 # processor it would take days where the tree takes minutes.
 SOFTMAX_LIMIT = 16 << 20  # bytes of output weights

@@ -274,3 +274,17 @@ def compact(stream, begin, end, rows, ids, sentences, state, longest):
             sentence += 1
             sentences[sentence] = written
     state[0], state[1] = written, sentence
+
+
+def warm_up() -> None:
+    """Compile the kernels of this module, or load them from the cache, on a text of two words."""
+    data = b"a b "
+    block = np.frombuffer(data + bytes(PAD), np.uint8)
+    tables, stream = [new_types(8, 8), new_types(8, 8)], np.zeros(4, np.int32)
+    for table in tables:
+        scan(block, len(data), 0, table, stream)
+    merged(tables)
+    grown(tables[0], 1)
+    count(stream[:2], np.zeros(2, np.int64))
+    rows, state = np.zeros(2, np.int32), np.zeros(2, np.int64)
+    compact(stream, 0, 2, rows, stream, np.zeros(4, np.int64), state, 1)
