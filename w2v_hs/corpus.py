@@ -11,7 +11,7 @@ import hashlib
 import os
 import queue
 import tempfile
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -72,6 +72,16 @@ class _AllTypes:
 
 
 @dataclass
+class _Piece:
+    """ids[begin:end] of the stream, numbers of one table."""
+
+    begin: int
+    end: int
+    table: int
+    newlines: int = 0
+
+
+@dataclass
 class _Tally:
     """What is counted while reading."""
 
@@ -118,7 +128,7 @@ def read_corpus(
                 names = ["token lists"]
                 types = _encode_lists(sentences, stream, tally, cleaning)
             file.flush()
-            return _finish(stream, types, names, tally, min_count, max_vocab, vocabulary)
+            return _finish(stream, types, names, tally, min_count, max_vocab, vocabulary, threads)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -259,19 +269,29 @@ def _encode_lists(sentences, stream, tally, cleaning) -> _AllTypes:
 # ---- from types to rows of the vocabulary -------------------------------------------------------
 
 
-def _finish(stream, types, names, tally, min_count, max_vocab, vocabulary) -> Corpus:
+def _finish(stream, types, names, tally, min_count, max_vocab, vocabulary, threads) -> Corpus:
+    """Count, choose the vocabulary, and rewrite the stream as rows of it."""
     size = sum(length for length, _ in stream.pieces)
     where = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     if size == 0:
         raise CorpusError(f"0 tokens in {where}")
     ids = np.memmap(stream.file, np.int32, mode="r+", shape=(size,))
-    spans = _spans(stream.pieces)
+    pieces, begin = [], 0
+    for length, table in stream.pieces:
+        pieces.append(_Piece(begin, begin + length, table))
+        begin += length
 
+    own_counts = [np.zeros(len(numbers), np.int64) for numbers in types.numbers]
+
+    def count(table: int) -> None:
+        for piece in pieces:
+            if piece.table == table:
+                piece.newlines = reader.count(ids[piece.begin : piece.end], own_counts[table])
+
+    with ThreadPoolExecutor(threads, "counter") as pool:
+        list(pool.map(count, range(len(own_counts))))
     counts = np.zeros(types.count, np.int64)
-    for table, numbers in enumerate(types.numbers):
-        own = np.zeros(len(numbers), np.int64)
-        for begin, end in spans[table]:
-            reader.count(ids[begin:end], own)
+    for numbers, own in zip(types.numbers, own_counts, strict=True):
         counts[numbers] += own
     tokens = int(counts.sum())
     if tokens == 0:
@@ -287,16 +307,19 @@ def _finish(stream, types, names, tally, min_count, max_vocab, vocabulary) -> Co
                 f"{len(vocabulary)} words"
             )
 
-    ends = size - tokens
-    sentences = np.zeros(ends + tokens // LONGEST_SENTENCE + 2, np.int64)
-    state = np.zeros(2, np.int64)
     own_rows = [rows[numbers] for numbers in types.numbers]
-    begin = 0
-    for length, table in stream.pieces:
-        reader.compact(
-            ids, begin, begin + length, own_rows[table], ids, sentences, state, LONGEST_SENTENCE
-        )
-        begin += length
+
+    def keep(piece: _Piece) -> tuple[int, np.ndarray]:
+        ends = np.empty(piece.newlines, np.int64)
+        words, _ = reader.keep_words(ids, piece.begin, piece.end, own_rows[piece.table], ends)
+        return words, ends
+
+    newlines = sum(piece.newlines for piece in pieces)
+    sentences = np.zeros(newlines + tokens // LONGEST_SENTENCE + 2, np.int64)
+    state = np.zeros(2, np.int64)
+    with ThreadPoolExecutor(threads, "encoder") as pool:
+        for piece, (words, ends) in zip(pieces, pool.map(keep, pieces), strict=True):
+            reader.join(ids, piece.begin, words, ends, sentences, state, LONGEST_SENTENCE)
     if state[0] > sentences[state[1]]:
         state[1] += 1
         sentences[state[1]] = state[0]
@@ -310,12 +333,3 @@ def _finish(stream, types, names, tally, min_count, max_vocab, vocabulary) -> Co
         checksum=tally.checksum.hexdigest(),
         mended=tally.mended,
     )
-
-
-def _spans(pieces: list[tuple[int, int]]) -> dict[int, list[tuple[int, int]]]:
-    """(begin, end) of the pieces of the stream, by table."""
-    spans, begin = defaultdict(list), 0
-    for length, table in pieces:
-        spans[table].append((begin, begin + length))
-        begin += length
-    return spans

@@ -248,32 +248,56 @@ def scan(block, size, begin, types, stream):
 
 @jit
 def count(stream, counts):
-    """Add the occurrences of each type in a stream to `counts` (types,) int64."""
+    """Add the occurrences of each type in a stream to `counts` (types,) int64; return newlines."""
+    newlines = 0
     for number in stream:
-        if number != END:
+        if number == END:
+            newlines += 1
+        else:
             counts[number] += 1
+    return newlines
 
 
 @jit
-def compact(stream, begin, end, rows, ids, sentences, state, longest):
-    """Turn stream[begin:end] into words of the vocabulary.
+def keep_words(stream, begin, end, rows, ends):
+    """Turn stream[begin:end] into rows of the vocabulary, in place, without the words left out.
 
-    rows (types,) int32: the row of each type, -1 for those left out. ids may be the stream itself:
-    what is written never overtakes what is read. A sentence ends at `END` and after `longest`
-    words. state (2,) int64: words and sentences written so far; sentences[0] is 0.
+    rows (types,) int32: the row of each type, -1 for those left out. ends (>= newlines,) int64
+    gets the number of words before each `END`. Returns (words, ends) written. Pieces of a stream
+    can be worked on at the same time.
     """
-    written, sentence = state[0], state[1]
+    words, newlines = 0, 0
     for i in range(begin, end):
         number = stream[i]
-        row = np.int32(-1) if number == END else rows[number]
-        if row >= 0:
-            ids[written] = row
-            written += 1
-        length = written - sentences[sentence]
-        if length == longest or (number == END and length > 0):
+        if number == END:
+            ends[newlines] = words
+            newlines += 1
+        elif rows[number] >= 0:
+            stream[begin + words] = rows[number]
+            words += 1
+    return words, newlines
+
+
+@jit
+def join(stream, begin, words, ends, sentences, state, longest):
+    """Move a piece that `keep_words` has worked on up to the pieces before it.
+
+    A sentence ends at each of `ends` and after `longest` words. state (2,) int64: words and
+    sentences written so far; sentences[0] is 0.
+    """
+    written, sentence = state[0], state[1]
+    if written < begin:
+        for i in range(words):
+            stream[written + i] = stream[begin + i]
+    for i in range(len(ends) + 1):
+        end = written + (ends[i] if i < len(ends) else words)
+        while end - sentences[sentence] >= longest:
+            sentences[sentence + 1] = sentences[sentence] + longest
             sentence += 1
-            sentences[sentence] = written
-    state[0], state[1] = written, sentence
+        if i < len(ends) and end > sentences[sentence]:
+            sentence += 1
+            sentences[sentence] = end
+    state[0], state[1] = written + words, sentence
 
 
 def warm_up() -> None:
@@ -286,5 +310,5 @@ def warm_up() -> None:
     merged(tables)
     grown(tables[0], 1)
     count(stream[:2], np.zeros(2, np.int64))
-    rows, state = np.zeros(2, np.int32), np.zeros(2, np.int64)
-    compact(stream, 0, 2, rows, stream, np.zeros(4, np.int64), state, 1)
+    keep_words(stream, 0, 2, np.zeros(2, np.int32), np.zeros(2, np.int64))
+    join(stream, 0, 2, np.zeros(1, np.int64), np.zeros(4, np.int64), np.zeros(2, np.int64), 1)
