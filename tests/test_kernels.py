@@ -42,13 +42,13 @@ class Problem:
         x, out = self.x[:, : self.dim], self.out[: self.used, : self.dim]
         return x.astype(np.float64), out.astype(np.float64)
 
-    def run_tree(self, kernel, rate, copies=0, interval=7):
+    def run_tree(self, kernel, rate, copies=0, interval=1):
         """Run a hierarchical kernel; returns its totals. Writes to x and out."""
         inner = self.words - 1
         weights = aligned_zeros(inner + copies + 1, self.stride)
         weights[:inner] = self.out
         weights[inner : inner + copies] = self.out[:copies]
-        top = Top(copies, inner, 0, inner + copies, interval, self.out[:copies].copy().ravel())
+        top = Top(copies, inner, 0.4, inner + copies, interval, self.out[:copies].copy().ravel())
         scratch = make_scratch(1000, int(self.tree.lengths.max()), self.stride)
         scratch.random[0] = SEED
         paths = Paths(self.tree.offsets, self.tree.nodes, self.tree.bits)
@@ -131,11 +131,11 @@ def test_softmax(architecture, problem):
 
 
 @pytest.mark.parametrize("kernel", [skipgram.train, cbow.train])
-@given(problem=problems, copies=st.integers(1, 39))
-def test_private_copies_change_nothing_for_one_thread(kernel, problem, copies):
+@given(problem=problems, copies=st.integers(1, 39), interval=st.integers(1, 9))
+def test_private_copies_change_nothing_for_one_thread(kernel, problem, copies, interval):
     plain, copied = Problem(**problem), Problem(**problem)
     plain.run_tree(kernel, 0.05)
-    copied.run_tree(kernel, 0.05, copies=min(copies, problem["words"] - 1))
+    copied.run_tree(kernel, 0.05, copies=min(copies, problem["words"] - 1), interval=interval)
     np.testing.assert_allclose(copied.x, plain.x, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(copied.out, plain.out, rtol=1e-4, atol=1e-5)
 

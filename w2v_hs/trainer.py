@@ -29,8 +29,8 @@ LONGEST_CHUNK = 50_000  # words: some 50 ms, so that Ctrl-C and the progress bar
 # processor it would take days where the tree takes minutes.
 SOFTMAX_LIMIT = 16 << 20  # bytes of output weights
 # Private copies of the top of the tree, where there are several threads (see kernels.top).
-TOP_NODES = 512
-MERGE_INTERVAL = 512  # windows
+TOP_NODES = 1024
+MERGE_INTERVAL = 128  # windows of all threads together
 
 
 @dataclass
@@ -133,9 +133,9 @@ def _tree_workers(corpus, tree, options, vectors, outputs, copies) -> list[Calla
         top = Top(
             count=copies,
             start=tree.inner + thread * copies,
-            first=thread * copies // options.threads,
+            turn=thread / options.threads,
             zero=len(outputs) - 1,
-            interval=MERGE_INTERVAL,
+            interval=max(1, MERGE_INTERVAL // options.threads),
             snapshot=aligned_zeros(copies, stride).ravel(),
         )
 

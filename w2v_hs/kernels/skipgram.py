@@ -26,7 +26,7 @@ from w2v_hs.kernels.common import (
     subsample,
 )
 from w2v_hs.kernels.compile import inline, jit
-from w2v_hs.kernels.top import find_path, merge_top, prefetch_next
+from w2v_hs.kernels.top import find_path, merge_due, merge_top, prefetch_next
 from w2v_hs.kernels.vector import (
     LANES,
     add_products,
@@ -142,9 +142,8 @@ def train(text, first, last, window, paths, vectors, weights, stride, rate, top,
                     steps = 0
             pairs += contexts
             windows += 1
-            if windows % top.interval == 0:
-                merge_top(weights, stride, top)
-    merge_top(weights, stride, top)
+            merge_due(weights, stride, top, windows)
+    merge_top(weights, stride, top, top.count)
     scratch.totals[0] += collect_loss(scratch.lanes) - unused * LN2
     scratch.totals[1] += pairs
     scratch.totals[2] += tokens

@@ -6,6 +6,11 @@ of the `count` heaviest inner nodes and from time to time adds what it has chang
 rows (`merge_top`), taking over what the others have added. Inner nodes are numbered by weight, so
 the top of the tree is one block of rows.
 
+Between merges the threads go apart: the longer, the more their sum oversteps. What counts is how
+often a node is updated meanwhile, and in a binary tree node r is used about 1 / r as often as the
+root. So the first `FIRST` rows are merged every `interval` windows, four times as many every four
+times as many windows, and so on, which makes frequent merges of the root cheap.
+
 The copies live behind the shared rows in the same matrix of output weights:
 
     rows 0 .. inner-1            shared
@@ -22,25 +27,30 @@ from w2v_hs.kernels.vector import LANES, add, broadcast, load, multiply_add, pre
 
 
 class Top(NamedTuple):
-    """One thread's copy: `count` rows from row `start`; `first` is the row with which merging
-    begins, different for each thread so that two rarely meet; `zero` is the row of zeros;
-    `interval` is the number of windows between merges; `snapshot` (count*stride,) float32 holds
-    the rows as they were after the last merge."""
+    """One thread's copy: `count` rows from row `start`; `turn`, from 0 to 1 and different for each
+    thread, says where in the rows merging begins, so that two threads rarely meet; `zero` is the
+    row of zeros; `interval` is the number of windows between merges; `snapshot` (count*stride,)
+    float32 holds the rows as they were after the last merge."""
 
     count: int
     start: int
-    first: int
+    turn: float
     zero: int
     interval: int
     snapshot: np.ndarray
 
 
+FIRST = 16  # rows that are merged most often
+
+
 @inline
-def merge_top(weights, stride, top):
-    """Add the changes since the last merge to the shared rows; take the sums over."""
+def merge_top(weights, stride, top, rows):
+    """Add the changes of the first `rows` rows since the last merge to the shared rows, and take
+    the sums over."""
     minus_one = broadcast(np.float32(-1.0))
-    for i in range(top.count):
-        row = (top.first + i) % top.count
+    begin = np.int64(top.turn * rows)
+    for i in range(rows):
+        row = begin + i if begin + i < rows else begin + i - rows
         shared, private, saved = row * stride, (top.start + row) * stride, row * stride
         for k in range(0, stride, LANES):
             change = multiply_add(
@@ -50,6 +60,18 @@ def merge_top(weights, stride, top):
             store(weights, shared + k, total)
             store(weights, private + k, total)
             store(top.snapshot, saved + k, total)
+
+
+@inline
+def merge_due(weights, stride, top, windows):
+    """Merge the rows whose turn it is after so many windows."""
+    if top.count == 0 or windows % top.interval != 0:
+        return
+    rows, merges = FIRST, windows // top.interval
+    while rows < top.count and merges % 4 == 0:
+        rows *= 4
+        merges //= 4
+    merge_top(weights, stride, top, min(rows, top.count))
 
 
 @inline
