@@ -195,6 +195,55 @@ def test_wrong_usage(fails, tmp_path, text_file, model_file):
     assert "loss=softmax" not in fails("export", model_file, tmp_path / "v.unknown")
 
 
+def test_nothing_is_written_over_what_is_read(fails, tmp_path, text_file, model_file):
+    text = tmp_path / "t.txt"
+    text.write_text(TEXT * 20)
+    output = tmp_path / "m.safetensors"
+    fails("train", text, "-o", output, "--save-vocab", text, code=2)
+    fails("train", text, "-o", output, "--save-vocab", output, code=2)
+    fails("evaluate", model_file, "--json", model_file, code=2)
+    fails("train", "", "-o", output, code=2)
+    assert text.read_text() == TEXT * 20 and not output.exists()
+
+
+def test_devices_pipes_and_links_are_not_replaced(fails, run, tmp_path, model_file):
+    os.mkfifo(tmp_path / "pipe.txt")
+    assert "a device or a pipe" in fails("export", model_file, tmp_path / "pipe.txt")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")
+    assert run("export", model_file, tmp_path / "link.txt").returncode == 0
+    assert (tmp_path / "link.txt").is_symlink() and (tmp_path / "real.txt").stat().st_size > 100
+    assert run("export", model_file, tmp_path / ("x" * 251 + ".txt")).returncode == 0
+    assert "cannot write there" in fails("export", model_file, tmp_path / ("x" * 252 + ".txt"))
+
+
+def test_words_are_shown_as_they_are(run, tmp_path):
+    words = ["x", "[/]", "[red]", ":smile:", "[bold]y[/bold]", "\x1b[31m", "é…"]
+    model = w2v_hs.train([words] * 30, min_count=1, dim=4, epochs=1, sample=0, threads=1)
+    model.save(tmp_path / "m[red].safetensors")
+    shown = run("neighbors", tmp_path / "m[red].safetensors", "[/]").stdout.decode()
+    for word in ("[red]", ":smile:", "[bold]y[/bold]", "\\x1b[31m", "nearest to [/]"):
+        assert word in shown
+    plain = run(
+        "neighbors", tmp_path / "m[red].safetensors", "x",
+        env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    )  # fmt: skip
+    assert plain.returncode == 0, plain.stderr
+    assert run("info", tmp_path / "m[red].safetensors").returncode == 0
+
+
+def test_a_full_standard_output_is_one_line(model_file):
+    import subprocess
+    import sys
+
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "w2v_hs", "info", str(model_file)],
+            stdout=full, stderr=subprocess.PIPE, timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.decode() == "error: standard output: No space left on device\n"
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_folder_is_told_before_training(fails, text_file, tmp_path):
     tmp_path.chmod(0o500)

@@ -5,7 +5,7 @@ import pytest
 
 import w2v_hs
 from w2v_hs.errors import FormatError
-from w2v_hs.storage import load_arrays, save_arrays
+from w2v_hs.storage import load_arrays, pack_words, save_arrays, unpack_words
 
 
 def test_saved_and_loaded(model, tmp_path):
@@ -23,7 +23,7 @@ def test_saved_and_loaded(model, tmp_path):
 
 def test_full_softmax_and_odd_words_are_saved_too(tmp_path):
     words = ["new york", "line\nbreak", "😀", "\ud800"]
-    model = w2v_hs.train([words] * 20, loss="softmax", dim=3, epochs=1, threads=1)
+    model = w2v_hs.train([words] * 20, loss="softmax", dim=3, epochs=1, threads=1, sample=0)
     model.save(tmp_path / "m.safetensors")
     again = w2v_hs.load(tmp_path / "m.safetensors")
     assert sorted(again.vectors.words) == sorted(words)
@@ -50,7 +50,7 @@ def test_provenance_says_what_it_was_trained_on(model, text_file):
 def test_every_truncation_and_flipped_byte_is_seen(tmp_path):
     """A small model, cut and flipped everywhere: `FormatError`, or the same model."""
     path = tmp_path / "m.safetensors"
-    model = w2v_hs.train([["a", "b", "c"]] * 10, dim=2, epochs=1, threads=1)
+    model = w2v_hs.train([["a", "b", "c"]] * 10, dim=2, epochs=1, threads=1, sample=0)
     model.save(path)
     whole = path.read_bytes()
     refused = 0
@@ -86,12 +86,50 @@ def test_shapes_that_do_not_fit_together(model, tmp_path):
     model.save(path)
     arrays, description = load_arrays(path)
     save_arrays(path, arrays | {"outputs": arrays["outputs"][:-1]}, description)
-    with pytest.raises(FormatError, match=r"outputs has the shape .*, expected"):
+    with pytest.raises(
+        FormatError, match=r"outputs is float32 of shape \(16, 20\), expected .* \(17, 20\)"
+    ):
         w2v_hs.load(path)
     del arrays["counts"]
     save_arrays(path, arrays, description)
-    with pytest.raises(FormatError, match="incomplete model"):
+    with pytest.raises(FormatError, match="incomplete or inconsistent model"):
         w2v_hs.load(path)
+
+
+HOSTILE = {
+    "a word twice": lambda a, d: a.update(pack_words(["the", "the", *unpack_words(a, "")[2:]])),
+    "an empty word": lambda a, d: a.update(pack_words(["", *unpack_words(a, "")[1:]])),
+    "ends in two dimensions": lambda a, d: a.update({"words.ends": a["words.ends"].reshape(-1, 2)}),
+    "a huge rate": lambda a, d: d["options"].update(lr=10**400),
+    "short offsets": lambda a, d: a.update({"tree.offsets": a["tree.offsets"][:9]}),
+    "falling offsets": lambda a, d: a.update({"tree.offsets": a["tree.offsets"][::-1]}),
+    "a node that is not there": lambda a, d: a["tree.nodes"].__setitem__(3, 10**6),
+    "a negative node": lambda a, d: a["tree.nodes"].__setitem__(3, -1),
+    "a third branch": lambda a, d: a["tree.bits"].__setitem__(3, 2),
+    "nodes of int64": lambda a, d: a.update({"tree.nodes": a["tree.nodes"].astype(np.int64)}),
+    "NaN in a vector": lambda a, d: a["vectors"].__setitem__((3, 3), np.nan),
+    "infinite outputs": lambda a, d: a["outputs"].__setitem__((3, 3), np.inf),
+    "vectors of int32": lambda a, d: a.update(vectors=a["vectors"].astype(np.int32)),
+    "counts of 0": lambda a, d: a.update(counts=a["counts"] * 0),
+    "losses that are none": lambda a, d: d.update(losses=5),
+    "a loss that is NaN": lambda a, d: d.update(losses=[float("nan")]),
+    "provenance that is none": lambda a, d: d.update(provenance="x"),
+    "an unknown option": lambda a, d: d["options"].update(colour="red"),
+    "another format": lambda a, d: d.update(format=99),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_contents_with_a_valid_checksum(model, tmp_path, name):
+    path = tmp_path / "m.safetensors"
+    model.save(path)
+    arrays, description = load_arrays(path)
+    arrays = {key: array.copy() for key, array in arrays.items()}
+    HOSTILE[name](arrays, description)
+    save_arrays(path, arrays, description)
+    with pytest.raises(FormatError) as caught:
+        w2v_hs.load(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import time
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from conftest import TEXT
 
 import w2v_hs
 from w2v_hs.corpus import read_corpus
-from w2v_hs.errors import DivergedError, OptionError
+from w2v_hs.errors import CorpusError, DivergedError, OptionError
 from w2v_hs.options import Options
 from w2v_hs.trainer import SOFTMAX_LIMIT, check_softmax, train_weights
 from w2v_hs.tree import entropy
@@ -101,6 +102,22 @@ def test_a_rate_far_too_large_is_told():
         w2v_hs.train(SENTENCES, lr=1e30, epochs=3, threads=1, sample=0)
 
 
+@pytest.mark.parametrize("options", [{"lr": 0.3, "epochs": 1}, {"arch": "cbow", "lr": 5.0}])
+def test_a_model_worse_than_an_untrained_one_is_no_success(options):
+    generator = np.random.default_rng(1)
+    text = [[f"w{i}" for i in generator.zipf(1.5, 30)] for _ in range(300)]
+    with pytest.raises(DivergedError, match="smaller lr"):
+        w2v_hs.train(text, **options, threads=1, sample=0, min_count=1)
+
+
+@pytest.mark.parametrize("options", [{"sample": 1e-30}, {"loss": "softmax", "sample": 1e-30}])
+def test_no_prediction_is_no_success(options):
+    with pytest.raises(CorpusError, match=r"nothing to predict: of .*sample=0"):
+        w2v_hs.train(SENTENCES, **options, threads=1, epochs=2)
+    with pytest.raises(CorpusError, match="nothing to predict"):
+        w2v_hs.train([["a"], ["b"]] * 9, threads=1, sample=0)
+
+
 def test_an_error_in_one_thread_stops_all(monkeypatch):
     from w2v_hs import trainer
     from w2v_hs.tree import huffman
@@ -110,6 +127,7 @@ def test_an_error_in_one_thread_stops_all(monkeypatch):
 
     def broken(*arguments):
         def fine(first, last, rate, state):
+            time.sleep(0.001)
             return np.zeros(3)
 
         def fails(first, last, rate, state):

@@ -9,18 +9,36 @@ from pathlib import Path
 from w2v_hs.errors import OutputError
 
 
-def check_writable(path: Path) -> None:
-    """Raise `OutputError` unless a file could be put at `path`; nothing is left behind.
+def check_writable(path: Path) -> Path:
+    """The path that a file at `path` would really have, links followed.
 
-    Called before long work, so that a wrong folder costs a second and not an hour.
+    Called before long work, so that a wrong folder costs a second and not an hour; nothing is left
+    behind.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be put there, or what is there is not a plain file.
     """
-    if path.is_dir():
-        raise OutputError(f"{path}: is a folder; give the name of a file")
     try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise OutputError(f"{path}: cannot write there: {error.strerror}") from error
+        real = Path(path).resolve()
+        if real.is_dir():
+            raise OutputError(f"{path}: is a folder; give the name of a file")
+        if real.exists() and not real.is_file():
+            raise OutputError(f"{path}: is a device or a pipe, which a file would replace")
+        handle, name = _temporary(real)
+        os.close(handle)
+        Path(name).unlink()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        if isinstance(error, OutputError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{str(path)[:200]!r}: cannot write there: {reason}") from error
+    return real
+
+
+def _temporary(path: Path) -> tuple[int, str]:
+    return tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
 
 
 @contextlib.contextmanager
@@ -35,9 +53,8 @@ def replacing(path: Path) -> Iterator[Path]:
     OutputError
         The folder is missing or not writable, or the disk is full.
     """
-    path = Path(path)
-    check_writable(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    path = check_writable(path)
+    handle, name = _temporary(path)
     os.close(handle)
     temporary = Path(name)
     try:

@@ -5,6 +5,7 @@ Ctrl-C.
 """
 
 import json
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -22,8 +23,13 @@ as_json = click.option("--json", "json_out", is_flag=True, help="Print JSON inst
 def main() -> None:
     """Run a command; an expected error or a warning is one line."""
     warnings.showwarning = lambda message, *place, **_: click.echo(f"warning: {message}", err=True)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # a word that the terminal cannot show is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = commands.main(standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         status = error.exit_code
@@ -34,9 +40,21 @@ def main() -> None:
         click.echo(f"error: {error}", err=True)
         status = 1
     except BrokenPipeError:  # the reader of our output has gone, as in `| head`
-        sys.stderr.close()
+        status = 1
+        _drop_output()
+    except OSError as error:  # in writing to standard output: files are the business of W2VError
+        click.echo(f"error: standard output: {error.strerror or error}", err=True)
+        status = 1
+        _drop_output()
+    except MemoryError:
+        click.echo("error: out of memory; lower dim or max_vocab, or raise min_count", err=True)
         status = 1
     sys.exit(status or 0)
+
+
+def _drop_output() -> None:
+    """Keep Python from writing what is left for standard output when it exits, and failing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -140,11 +158,14 @@ def train(text, output, vocab, save_vocab, lowercase, errors, **options):
     from w2v_hs.text import Cleaning
 
     run = Options(**options)
-    check_writable(output)
     if output.suffix != ".safetensors":
         raise click.UsageError(f"the output {output} must end in .safetensors")
+    if "" in text:
+        raise click.UsageError("one of the texts has an empty name")
+    check_writable(output)
     if save_vocab is not None:
         check_writable(save_vocab)
+    _check_distinct([output, save_vocab], [*map(Path, text), vocab])
     model = train_options(
         [Path(source) for source in text],
         run,
@@ -170,7 +191,7 @@ def _summary(model, output: Path) -> str:
         + (f", {mended:,} malformed UTF-8 sequences mended" if mended else "")
         + f"\ntrained in {seconds:.1f} s ({tokens / seconds / 1e6:.2f}M words/s, "
         f"{model.options.threads} threads), loss by epoch: "
-        + " ".join(f"{loss:.3f}" for loss in model.losses)
+        + " ".join("-" if loss is None else f"{loss:.3f}" for loss in model.losses)
         + f"; peak memory {facts['peak_memory_bytes'] / 1e6:.0f} MB\nwrote {output}"
     )
 
@@ -202,7 +223,7 @@ def demo(corpus, output, epochs, seed):
         raise OutputError(f"{output}: cannot make this folder: {error.strerror}") from error
     console = _console()
     path, vectors = output / "model.safetensors", output / "vectors.txt"
-    console.print(f"Training on [bold]{corpus}[/] ...")
+    console.print(f"Training on {corpus} ...", markup=False)
     model = train_options(corpus, Options(window=10, epochs=epochs, seed=seed), show=True)
     model.save(path)
     model.export(vectors)
@@ -210,7 +231,7 @@ def demo(corpus, output, epochs, seed):
     for word in ("france", "island", "religion", "copper", "coffee", "army"):
         if word in model.vectors:
             found = " ".join(w for w, _ in model.vectors.most_similar(word, k=8))
-            console.print(f"[bold]{word:>9}[/]  {found}", highlight=False)
+            console.print(f"{word:>9}  {found}", highlight=False, markup=False)
     result = evaluate(model)
     print_evaluation(result, console)
     _write_json(output / "evaluation.json", result.as_dict())
@@ -239,11 +260,11 @@ def info(model, json_out):
     table = _table(str(model), "", "")
     for part in ("options", "vocabulary", "tree"):
         for name, value in (summary[part] or {}).items():
-            table.add_row(f"{part} {name}", _text(value))
+            table.add_row(f"{part} {name}", _plain(_text(value)))
     table.add_row("loss by epoch", " ".join(_text(loss) for loss in summary["losses"]))
     for name, value in summary["provenance"].items():
         for inner, fact in value.items() if isinstance(value, dict) else [("", value)]:
-            table.add_row(f"{name} {inner}", _text(fact))
+            table.add_row(_plain(f"{name} {inner}"), _plain(_text(fact)))
     _console().print(table)
 
 
@@ -323,6 +344,7 @@ def evaluate(vectors, analogies, similarity, restrict_vocab, case_sensitive, jso
 
     if json_path is not None and str(json_path) != "-":
         check_writable(json_path)
+        _check_distinct([json_path], [vectors, *map(Path, (*analogies, *similarity))])
     sets = {"analogies": analogies, "similarity": similarity} if analogies or similarity else {}
     result = run(
         _load_vectors(vectors),
@@ -376,6 +398,16 @@ def corpus_fetch(name):
 # ---- helpers ------------------------------------------------------------------------------------
 
 
+def _check_distinct(outputs: list[Path | None], inputs: list[Path | None]) -> None:
+    """Refuse to write over what is read, or to write one file twice."""
+    taken = {path.resolve() for path in inputs if path is not None}
+    for path in outputs:
+        if path is not None:
+            if path.resolve() in taken:
+                raise click.UsageError(f"{path} is given twice; writing it would destroy the other")
+            taken.add(path.resolve())
+
+
 def _load_vectors(path: Path):
     """Vectors of a model or of a file in any format that can be read."""
     from w2v_hs.formats import load_vectors
@@ -393,7 +425,14 @@ def _console():
 def _table(title: str, *columns: str):
     from rich.table import Table
 
-    return Table(*columns, title=title, title_justify="left", show_header=any(columns))
+    return Table(*columns, title=_plain(title), title_justify="left", show_header=any(columns))
+
+
+def _plain(text: str):
+    """Text that rich shows as it is: brackets in a word are no markup."""
+    from rich.text import Text
+
+    return Text("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
 
 
 def _text(value) -> str:
@@ -410,7 +449,7 @@ def _print_words(title, found, json_out) -> None:
         return
     table = _table(title, "word", "cosine")
     for word, similarity in found:
-        table.add_row(word, f"{similarity:.3f}")
+        table.add_row(_plain(word), f"{similarity:.3f}")
     _console().print(table)
 
 

@@ -1,5 +1,6 @@
 """How much memory a run needs and how much there is, in bytes."""
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -23,7 +24,8 @@ def run_bytes(words: int, stride: int, tokens: int) -> int:
 def available_bytes() -> int | None:
     """Memory this process can still take, or None where the system does not say.
 
-    The least of what the machine has free and what its control groups allow (Linux).
+    The least of what the machine has free and what its control groups and the limits of the process
+    allow (Linux).
     """
     limits = []
     for line in _read("/proc/meminfo").splitlines():
@@ -39,6 +41,13 @@ def available_bytes() -> int | None:
         bound, current = _read(limit).strip(), _read(used).strip()
         if bound.isdigit() and current.isdigit():
             limits.append(int(bound) - int(current))
+    with contextlib.suppress(ImportError):
+        import resource  # not on Windows
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        pages = _read("/proc/self/statm").split()
+        if limit != resource.RLIM_INFINITY and pages:
+            limits.append(limit - int(pages[0]) * resource.getpagesize())
     return min(limits, default=None)
 
 

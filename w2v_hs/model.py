@@ -30,8 +30,8 @@ class Model:
 
     vectors: input vectors, most frequent word first. outputs: float32, (V - 1, dim) weights of
     the tree's inner nodes or (V, dim) output vectors of the full softmax. tree: None for the full
-    softmax. losses: mean nats a prediction, one for each epoch. provenance: corpus, versions,
-    figures of the run.
+    softmax. losses: mean nats a prediction, one for each epoch, None where there was nothing to
+    predict. provenance: corpus, versions, figures of the run.
     """
 
     vectors: Vectors
@@ -39,7 +39,7 @@ class Model:
     tree: Tree | None
     vocabulary: Vocabulary
     options: Options
-    losses: list[float] = field(default_factory=list)
+    losses: list[float | None] = field(default_factory=list)
     provenance: dict = field(default_factory=dict)
 
     def save(self, path: str | Path) -> None:
@@ -214,17 +214,7 @@ def load(path: str | Path) -> Model:
         tree = None
         if options.loss == "hs":
             tree = Tree(arrays["tree.offsets"], arrays["tree.nodes"], arrays["tree.bits"])
-        expected = {
-            "vectors": (len(words), options.dim),
-            "outputs": (len(words) - (tree is not None), options.dim),
-            "counts": (len(words),),
-        }
-        for name, shape in expected.items():
-            if arrays[name].shape != shape:
-                raise FormatError(
-                    f"{path}: {name} has the shape {arrays[name].shape}, expected {shape}"
-                )
-        return Model(
+        model = Model(
             vectors=Vectors(words, arrays["vectors"]),
             outputs=arrays["outputs"],
             tree=tree,
@@ -233,8 +223,49 @@ def load(path: str | Path) -> Model:
             losses=description["losses"],
             provenance=description["provenance"],
         )
-    except (KeyError, TypeError, OptionError) as error:
-        raise FormatError(f"{path}: incomplete model: {error}") from None
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(f"{path}: incomplete or inconsistent model: {error}") from None
+    _check(model, arrays["vectors"], path)
+    return model
+
+
+def _check(model: Model, vectors: np.ndarray, path: str | Path) -> None:
+    """Raise `FormatError` unless all parts of a loaded model fit together."""
+    words, dim, tree = len(model.vocabulary), model.options.dim, model.tree
+
+    def expect(name: str, array: np.ndarray, dtype, shape: tuple, holds) -> None:
+        if array.dtype != dtype or array.shape != shape:
+            raise FormatError(
+                f"{path}: {name} is {array.dtype} of shape {array.shape}, expected "
+                f"{np.dtype(dtype)} of shape {shape}"
+            )
+        if not holds(array):
+            raise FormatError(f"{path}: {name} holds values that no model has")
+
+    def finite(array):
+        return bool(np.isfinite(array).all())
+
+    expect("vectors", vectors, np.float32, (words, dim), finite)
+    expect("outputs", model.outputs, np.float32, (words - (tree is not None), dim), finite)
+    expect("counts", model.vocabulary.counts, np.int64, (words,), lambda c: c.min() >= 1)
+    if "" in model.vocabulary.words:
+        raise FormatError(f"{path}: one of the words is empty")
+    if tree is not None:
+        steps = len(tree.nodes)
+        expect("tree.offsets", tree.offsets, np.int64, (words + 1,), lambda o: o[0] == 0
+               and o[-1] == steps and (np.diff(o) > 0).all())  # fmt: skip
+        expect("tree.nodes", tree.nodes, np.int32, (steps,), lambda n: n.min() >= 0
+               and n.max() < tree.inner)  # fmt: skip
+        expect("tree.bits", tree.bits, np.uint8, (steps,), lambda b: b.max() <= 1)
+    losses, facts = model.losses, model.provenance
+    if not isinstance(losses, list) or not all(
+        loss is None or (isinstance(loss, float) and np.isfinite(loss)) for loss in losses
+    ):
+        raise FormatError(f"{path}: losses are not finite numbers")
+    if not isinstance(facts, dict) or not isinstance(facts.get("corpus"), dict):
+        raise FormatError(f"{path}: provenance names no corpus")
 
 
 def _provenance(corpus: Corpus, weights) -> dict:

@@ -69,7 +69,7 @@ class Bars(Silent):
 @contextlib.contextmanager
 def display(show: bool) -> Iterator[Silent]:
     """A display: bars where `show` is true and standard error is a terminal."""
-    if not show or not sys.stderr.isatty():
+    if not show or sys.stderr is None or not sys.stderr.isatty():
         yield Silent()
         return
     from rich.console import Console

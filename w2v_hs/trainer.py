@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from w2v_hs.corpus import LONGEST_SENTENCE, Corpus
-from w2v_hs.errors import DivergedError, OptionError
+from w2v_hs.errors import CorpusError, DivergedError, OptionError
 from w2v_hs.kernels import cbow, skipgram, softmax
 from w2v_hs.kernels.common import Paths, Text, aligned_zeros, make_scratch, padded
 from w2v_hs.kernels.top import Top
@@ -25,6 +25,7 @@ from w2v_hs.tree import Tree
 
 LOWEST_RATE = 1e-4  # as a share of the rate at the start, as in word2vec.c
 LONGEST_CHUNK = 50_000  # words: some 50 ms, so that Ctrl-C and the progress bar need not wait
+LONGEST_WORK = 10**11  # floating-point operations of a chunk, an upper bound: some 2 s at most
 # The full softmax reads and writes all output weights for each batch: beyond the caches of a
 # processor it would take days where the tree takes minutes.
 SOFTMAX_LIMIT = 16 << 20  # bytes of output weights
@@ -52,12 +53,13 @@ class Weights:
 
     vectors: (V, stride) float32 input vectors; outputs: (V - 1, stride) weights of the inner nodes
     or (V, stride) output vectors of the full softmax; the first `dim` columns count, the others
-    are 0. losses: mean nats a prediction, one for each epoch. predictions: over all epochs.
+    are 0. losses: mean nats a prediction, one for each epoch, None where there was nothing to
+    predict. predictions: over all epochs.
     """
 
     vectors: np.ndarray
     outputs: np.ndarray
-    losses: list[float] = field(default_factory=list)
+    losses: list[float | None] = field(default_factory=list)
     predictions: int = 0
     seconds: float = 0.0
 
@@ -97,7 +99,9 @@ def train_weights(
     Raises
     ------
     DivergedError
-        The loss is no longer a finite number.
+        The loss is no longer a finite number, or far above that of an untrained model.
+    CorpusError
+        No sentence keeps two words, so there is nothing to predict.
     """
     words, stride = len(corpus.vocabulary), padded(options.dim)
     vectors = start_vectors(words, options.dim, options.seed)
@@ -109,9 +113,23 @@ def train_weights(
         outputs = aligned_zeros(tree.inner + options.threads * copies + 1, stride)
         shared = tree.inner
         workers = _tree_workers(corpus, tree, options, vectors, outputs, copies)
-    run = _Run(corpus, options)
+    run = _Run(corpus, options, 0 if tree is not None else words)
     run.go(workers, report)
-    return Weights(vectors, outputs[:shared], run.losses(), int(run.predictions.sum()), run.seconds)
+    losses = run.losses()
+    if tree is not None:
+        _check_learned(losses[-1], math.log(2) * tree.expected_length(corpus.vocabulary.counts))
+    else:
+        _check_learned(losses[-1], math.log(words))
+    return Weights(vectors, outputs[:shared], losses, int(run.predictions.sum()), run.seconds)
+
+
+def _check_learned(loss: float | None, untrained: float) -> None:
+    """Raise `DivergedError` for a model that is much worse than one that was never trained."""
+    if loss is not None and loss > 2 * untrained:
+        raise DivergedError(
+            f"the mean loss of the last epoch is {loss:.4g} nats, {untrained:.4g} before any "
+            "training: the learning rate is too large; start again with a smaller lr"
+        )
 
 
 def _text(corpus: Corpus, options: Options) -> Text:
@@ -177,12 +195,13 @@ def _softmax_workers(corpus, options, vectors, outputs) -> list[Callable]:
 class _Run:
     """One run over all epochs: hands out chunks and adds up what comes back."""
 
-    def __init__(self, corpus: Corpus, options: Options):
+    def __init__(self, corpus: Corpus, options: Options, softmax_words: int):
         self.options = options
         self.tokens = len(corpus.ids)
         self.total = self.tokens * options.epochs
         steps = 200 * options.threads  # the rate falls in at least as many steps
-        size = min(LONGEST_CHUNK, self.total // steps + 1)
+        work = 6 * padded(options.dim) * max(softmax_words, 32) * 2 * options.window
+        size = max(1, min(LONGEST_CHUNK, self.total // steps + 1, LONGEST_WORK // work))
         self.bounds = _cut(corpus.sentences, size)
         self.before = corpus.sentences[self.bounds]  # tokens before each chunk
         chunks = (len(self.bounds) - 1) * options.epochs
@@ -254,12 +273,17 @@ class _Run:
                 self.seconds,
             )
 
-    def losses(self) -> list[float]:
-        """Mean nats a prediction of each epoch; NaN for one without a prediction."""
+    def losses(self) -> list[float | None]:
+        """Mean nats a prediction of each epoch; None for one without a prediction."""
         loss = self.loss.reshape(self.options.epochs, -1).sum(axis=1)
         predictions = self.predictions.reshape(self.options.epochs, -1).sum(axis=1)
+        if not predictions.any():
+            raise CorpusError(
+                f"nothing to predict: of {self.tokens:,} tokens no sentence kept two words; give "
+                "longer sentences, or turn subsampling off with sample=0"
+            )
         return [
-            float(nats / count) if count else math.nan
+            float(nats / count) if count else None
             for nats, count in zip(loss, predictions, strict=True)
         ]
 
