@@ -1,9 +1,12 @@
 """Text to ids: against `str.split` and a dict, on generated text and on real files."""
 
 import bz2
+import errno
 import gzip
 import itertools
 import lzma
+import os
+import resource
 import tempfile
 from pathlib import Path
 
@@ -15,8 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2v_hs.corpus import read_corpus
-from w2v_hs.errors import CorpusError, VocabularyError
+from w2v_hs.errors import CorpusError, OutputError, VocabularyError
 from w2v_hs.kernels import reader
+from w2v_hs.sources import find_sources
 from w2v_hs.text import Cleaning, whole_tokens
 
 SPACES = (
@@ -158,9 +162,42 @@ def test_compressed_files(tmp_path, suffix, compress):
     for damaged in (big[: len(big) // 2], big[:-1], b"not compressed"):
         path = write(tmp_path, damaged, f"bad{suffix}")
         with pytest.raises(
-            CorpusError, match=rf"bad{suffix}: damaged .*byte \d+ of {len(damaged)}"
+            CorpusError, match=rf"bad{suffix}: damaged .*before byte [1-9]\d* of {len(damaged)}"
         ):
             read_corpus(path)
+    # What follows a whole first stream is not dropped.
+    once = compress(TEXT.encode())
+    for damaged in (once[:20] + b"damage" + once[26:], once[: len(once) // 2], b"garbage", b"\0\0"):
+        if suffix == ".gz" and damaged == b"\0\0":
+            continue  # gzip itself lets zeros follow
+        path = write(tmp_path, once + damaged, f"bad{suffix}")
+        with pytest.raises(CorpusError, match=rf"bad{suffix}: damaged"):
+            read_corpus(path)
+
+
+def test_xz_padding(tmp_path):
+    one = lzma.compress(TEXT.encode())
+    path = write(tmp_path, one + bytes(8) + one + bytes(1 << 17), "t.xz")
+    assert_same(read_corpus(path), TEXT * 2)
+    with pytest.raises(CorpusError, match="padding between streams"):
+        read_corpus(write(tmp_path, one + bytes(3) + one, "t.xz"))
+
+
+def test_text_that_grows_much_when_decompressed(tmp_path):
+    data = b"word other\n" * 1_000_000
+    for suffix, compress in ((".bz2", bz2.compress), (".xz", lzma.compress)):
+        (source,) = find_sources(write(tmp_path, compress(data), f"t{suffix}"))
+        blocks = [block for block, _ in source.blocks()]
+        assert b"".join(blocks) == data
+        assert max(map(len, blocks)) <= 1 << 20
+
+
+def test_zst_with_a_large_window(tmp_path):
+    pytest.importorskip("zstandard")
+    text = b"a b\n" * 9
+    # A frame made by hand: magic, no flags, a window of 2^28 bytes, one raw block.
+    frame = b"\x28\xb5\x2f\xfd\x00\x90" + (1 | len(text) << 3).to_bytes(3, "little") + text
+    assert_same(read_corpus(write(tmp_path, frame, "t.zst")), text.decode())
 
 
 def test_folders_globs_and_lists_of_files(tmp_path, monkeypatch):
@@ -175,6 +212,55 @@ def test_folders_globs_and_lists_of_files(tmp_path, monkeypatch):
         [tmp_path / "1.txt", tmp_path / "sub" / "2.txt"],
     ):
         assert_same(read_corpus(source, min_count=1), "a b\nc\n")
+
+
+def test_a_pattern_that_matches_folders_reads_what_is_below_them_once(tmp_path):
+    (tmp_path / "sub" / "deep").mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
+    write(tmp_path, "a b\n", "1.txt")
+    write(tmp_path, "c\n", "sub/deep/2.txt")
+    for pattern in ("*", "**", "**/*"):
+        assert_same(read_corpus(f"{tmp_path}/{pattern}", min_count=1), "a b\nc\n")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: path.symlink_to("nowhere"), "sub/odd: is a link to nothing"),
+        (lambda path: path.symlink_to(path.parent), "sub/odd: is a link to a folder; name it"),
+        (os.mkfifo, "sub/odd: is neither a file nor a folder"),
+    ],
+)
+def test_nothing_in_a_folder_is_skipped_without_a_word(tmp_path, make, message):
+    (tmp_path / "sub").mkdir()
+    write(tmp_path, TEXT, "1.txt")
+    make(tmp_path / "sub" / ".hidden")
+    assert_same(read_corpus(tmp_path), TEXT)
+    make(tmp_path / "sub" / "odd")
+    for source in (tmp_path, f"{tmp_path}/*", f"{tmp_path}/sub/*"):
+        with pytest.raises(CorpusError, match=message):
+            read_corpus(source)
+
+
+def test_a_link_to_a_file_is_read(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "link").symlink_to(write(tmp_path, TEXT))
+    assert_same(read_corpus(tmp_path / "folder"), TEXT)
+
+
+def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
+    (tmp_path / "sub").mkdir()
+    write(tmp_path, TEXT, "1.txt")
+    scandir = os.scandir
+
+    def refuse(path):  # root may read everything, so modes do not help
+        if str(path).endswith("sub"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(CorpusError, match="sub: cannot be read: Permission denied"):
+        read_corpus(tmp_path)
 
 
 def test_files_without_a_last_newline_do_not_run_together(tmp_path):
@@ -214,6 +300,12 @@ def test_lists_of_tokens(make):
         [["the", ""]],
         42,
         {"a": ["b"]},
+        {("a", "b")},
+        [{"a", "b"}],
+        [{"a": 1}],
+        [[np.zeros((9, 9))]],
+        "a\nb",
+        "word " * 100,
     ],
 )
 def test_anything_else_is_a_type_error_that_shows_it(corpus):
@@ -232,6 +324,58 @@ def test_missing_files(tmp_path):
         read_corpus(tmp_path / "none.txt")
     with pytest.raises(CorpusError, match="a folder without files"):
         read_corpus(tmp_path)
+    with pytest.raises(CorpusError, match="'': empty name"):
+        read_corpus("")
+    for name in ("a\0b", "a\0/*"):
+        with pytest.raises(CorpusError, match=r"a\\x00.*: no such file"):
+            read_corpus(name)
+
+
+def test_names_are_shown_on_one_line(tmp_path):
+    name = "a\nb\x1b[1m.txt"
+    for read in (
+        lambda: read_corpus(tmp_path / name),
+        lambda: read_corpus(write(tmp_path, "", name)),
+        lambda: read_corpus(write(tmp_path, b"\xff", name)),
+        lambda: read_corpus(write(tmp_path, b"\xff", name + ".xz")),
+        lambda: read_corpus(tmp_path / ("\n" * 5000)),
+    ):
+        with pytest.raises(CorpusError) as caught:
+            read()
+        assert str(caught.value).isprintable() and "\\n" in str(caught.value)
+
+
+def test_standard_input_that_is_closed(monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(CorpusError, match="standard input is closed"):
+        read_corpus("-")
+
+
+def test_no_room_for_the_temporary_file():
+    lists = [["x", "y"] * 5000] * 50
+    read_corpus(lists)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        with pytest.raises(OutputError, match=r"File too large after 1,000,000 bytes.*ulimit -f"):
+            read_corpus(lists)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_errors_of_a_generator_pass_unchanged():
+    def broken():
+        yield ["a", "b"]
+        raise OSError(errno.ENOSPC, "of the generator")
+
+    with pytest.raises(OSError, match="of the generator") as caught:
+        read_corpus(broken())
+    assert type(caught.value) is OSError
+
+
+def test_tokens_of_numpy_become_plain():
+    corpus = read_corpus([np.array(["a", "b"]), ["a"]], min_count=1)
+    assert [type(word) for word in corpus.vocabulary.words] == [str, str]
 
 
 @pytest.mark.parametrize("corpus", [[], [[]], iter([])])

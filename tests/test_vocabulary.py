@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2v_hs.errors import FormatError, VocabularyError
+from w2v_hs.errors import FormatError, OptionError, VocabularyError
+from w2v_hs.options import Options
 from w2v_hs.vocabulary import Vocabulary, choose_words, load_vocabulary
 
 
@@ -61,7 +62,12 @@ def test_saved_and_read_again(tmp_path):
         (b"a 3\nb -1\n", r"v\.txt:2: found 'b -1'"),
         (b"a 3\nb 0\n", r"v\.txt:2: the count 0"),
         (b"a 3\nb 2\na 1\n", r"v\.txt:3: 'a' stands in line 1"),
-        (b"a \xff\n", r"byte 2: not UTF-8"),
+        (b"a \xff\n", r"v\.txt:1: byte 2: not UTF-8"),
+        (b"\xef\xbb\xbfa 1\nb \xff\n", r"v\.txt:2: byte 9: not UTF-8"),
+        (b"a 2\nb " + b"9" * 5000, r"v\.txt:2: the count 9{60}… is not in"),
+        (b"a 2\nb\0 1\n", r"v\.txt:2: the word 'b\\x00' holds a NUL"),
+        (b"a %d\nb %d\nc 2\n" % (2**62 - 1, 2**62 - 1), r"v\.txt: the counts add up to 9223372"),
+        ((b"x" * 9999 + b" 1\n") * 2, r"v\.txt:2: 'x{60}…' stands in line 1"),
         (b"a 99999999999999999999\nb 1\n", r"v\.txt:1: the count"),
     ],
 )
@@ -74,6 +80,53 @@ def test_damaged_vocabulary_files(tmp_path, text, message):
         load_vocabulary(tmp_path / "one.txt")
     with pytest.raises(FormatError, match=r"none\.txt: cannot be read"):
         load_vocabulary(tmp_path / "none.txt")
+
+
+def test_counts_that_just_fit(tmp_path):
+    (tmp_path / "v.txt").write_text(f"a {2**62 - 1}\nb {2**62 - 1}\nc 1\n")
+    assert load_vocabulary(tmp_path / "v.txt").tokens == 2**63 - 1
+
+
+def test_huge_words_make_no_huge_message():
+    for counts in ([1, 1], [9, 1]):
+        with pytest.raises(VocabularyError) as caught:
+            choose(["x" * 1_000_000, "y"], counts, min_count=5)
+        assert len(str(caught.value)) < 250 and "'xxx" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        ({"dim": np.int64(7), "seed": np.uint64(2**63 - 1)}, {"dim": 7, "seed": 2**63 - 1}),
+        ({"lr": np.float32(0.5), "sample": np.float64(0.25)}, {"lr": 0.5, "sample": 0.25}),
+        ({"arch": np.str_("cbow"), "sample": 0}, {"arch": "cbow", "sample": 0.0}),
+    ],
+)
+def test_options_of_numpy_become_plain(given, plain):
+    options = Options(**given).as_dict()
+    for name, value in plain.items():
+        assert options[name] == value and type(options[name]) is type(value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"dim": np.float64(2.0)},
+        {"dim": np.bool_(True)},
+        {"dim": 10**5000},
+        {"lr": 10**400},
+        {"lr": 1e-40},
+        {"lr": np.bool_(True)},
+        {"lr": "0.1"},
+        {"arch": ["skipgram"]},
+        {"loss": np.zeros((99, 99))},
+        {"tree": None},
+    ],
+)
+def test_options_that_are_refused(given):
+    with pytest.raises(OptionError, match=f"^{next(iter(given))}=.*: expected") as caught:
+        Options(**given)
+    assert len(str(caught.value)) < 150
 
 
 def test_a_word_with_a_space_is_not_written(tmp_path):

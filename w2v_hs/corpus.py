@@ -21,11 +21,12 @@ import numpy as np
 
 from w2v_hs.errors import CorpusError, OutputError
 from w2v_hs.kernels import reader
-from w2v_hs.sources import Source, find_sources
+from w2v_hs.sources import Source, find_sources, shown
 from w2v_hs.text import BadByte, Block, Cleaning, clean, locate, whole_tokens
 from w2v_hs.vocabulary import Vocabulary, choose_words
 
 LONGEST_SENTENCE = 1000  # words, as in word2vec.c
+_UNORDERED = (set, frozenset, dict)
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,15 @@ class _Stream:
     pieces: list[tuple[int, int]]
 
     def append(self, numbers: np.ndarray, table: int) -> None:
-        if len(numbers):
-            self.file.write(memoryview(numbers))
-            self.pieces.append((len(numbers), table))
+        if len(numbers) == 0:
+            return
+        rest = memoryview(numbers).cast("B")
+        try:
+            while rest:  # a file without buffer may take a part
+                rest = rest[self.file.write(rest) :]
+        except OSError as error:
+            raise _no_room(error, self.file.tell()) from error
+        self.pieces.append((len(numbers), table))
 
 
 @dataclass
@@ -112,32 +119,34 @@ def read_corpus(
     VocabularyError
         Too few words are left.
     OutputError
-        The temporary folder is full.
+        The temporary folder takes no more.
     TypeError
         The corpus is a list of str or of something else that is not a list of tokens.
     """
     sources, sentences = _resolve(corpus)
     tally = _Tally(hashlib.sha256())
-    try:
-        with tempfile.TemporaryFile(prefix="w2v-hs-") as file:
-            stream = _Stream(file, [])
-            if sources is not None:
-                names = [source.name for source in sources]
-                types = _scan_sources(sources, stream, tally, cleaning, threads, progress)
-            else:
-                names = ["token lists"]
-                types = _encode_lists(sentences, stream, tally, cleaning)
-            file.flush()
-            return _finish(stream, types, names, tally, min_count, max_vocab, vocabulary, threads)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        folder = tempfile.gettempdir()
-        free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
-        raise OutputError(
-            f"{folder}: no room for the encoded corpus, 4 bytes a token; {free:,} bytes are free; "
-            "set TMPDIR to a folder with more"
-        ) from error
+    with tempfile.TemporaryFile(prefix="w2v-hs-", buffering=0) as file:
+        stream = _Stream(file, [])
+        if sources is not None:
+            names = [source.name for source in sources]
+            types = _scan_sources(sources, stream, tally, cleaning, threads, progress)
+        else:
+            names = ["token lists"]
+            types = _encode_lists(sentences, stream, tally, cleaning)
+        return _finish(stream, types, names, tally, min_count, max_vocab, vocabulary, threads)
+
+
+def _no_room(error: OSError, written: int) -> OutputError:
+    """The error for a temporary file that takes no more than the bytes `written`."""
+    folder = tempfile.gettempdir()
+    free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
+    remedy = "set TMPDIR to a folder with more"
+    if error.errno == errno.EFBIG:
+        remedy = "raise the limit of a file's size (ulimit -f)"
+    return OutputError(
+        f"{shown(folder)}: no room for the encoded corpus, 4 bytes a token: {error.strerror} after "
+        f"{written:,} bytes; {free:,} bytes are free; {remedy}"
+    )
 
 
 def _resolve(corpus) -> tuple[list[Source] | None, Iterable[list[str]] | None]:
@@ -149,7 +158,7 @@ def _resolve(corpus) -> tuple[list[Source] | None, Iterable[list[str]] | None]:
         )
     if isinstance(corpus, (str, Path)):
         return find_sources(corpus), None
-    if isinstance(corpus, (bytes, dict)) or not isinstance(corpus, Iterable):
+    if isinstance(corpus, (bytes, *_UNORDERED)) or not isinstance(corpus, Iterable):
         raise TypeError(
             f"corpus is of type {type(corpus).__name__}: expected a path or lists of tokens"
         )
@@ -160,7 +169,8 @@ def _resolve(corpus) -> tuple[list[Source] | None, Iterable[list[str]] | None]:
 
 def _names_text(corpus: str) -> bool:
     """Whether a str can be meant as a path: one line, not too long, or something that is there."""
-    return len(corpus) < 4096 and (len(corpus.split()) < 4 or Path(corpus).exists())
+    short = len(corpus.split()) < 4 and "\n" not in corpus
+    return len(corpus) < 4096 and (short or os.path.exists(corpus))  # noqa: PTH110 (never raises)
 
 
 # ---- reading text -------------------------------------------------------------------------------
@@ -241,12 +251,19 @@ def _encode_lists(sentences, stream, tally, cleaning) -> _AllTypes:
                 "expected a list of tokens; split it first, as in [s.split() for s in corpus] "
                 "(files are given as pathlib.Path)"
             )
+        if isinstance(sentence, _UNORDERED):
+            raise TypeError(
+                f"corpus[{place}] is of type {type(sentence).__name__}, which has no order: "
+                "expected a list of tokens"
+            )
         tokens = list(sentence)
         for token in tokens:
             if not isinstance(token, str) or not token:
                 raise TypeError(
-                    f"corpus[{place}] holds the token {token!r}: expected a non-empty str"
+                    f"corpus[{place}] holds the token {shown(repr(token), 60)}: expected a "
+                    "non-empty str"
                 )
+        tokens = [str(token) for token in tokens]  # plain ones, of NumPy's
         if cleaning.lowercase:
             tokens = [token.lower() for token in tokens]
         # Lengths stand before the tokens, so that no two corpora give the same bytes.
@@ -272,7 +289,8 @@ def _encode_lists(sentences, stream, tally, cleaning) -> _AllTypes:
 def _finish(stream, types, names, tally, min_count, max_vocab, vocabulary, threads) -> Corpus:
     """Count, choose the vocabulary, and rewrite the stream as rows of it."""
     size = sum(length for length, _ in stream.pieces)
-    where = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    where = ", ".join(map(shown, names[:3]))
+    where += f" and {len(names) - 3} more" if len(names) > 3 else ""
     if size == 0:
         raise CorpusError(f"0 tokens in {where}")
     ids = np.memmap(stream.file, np.int32, mode="r+", shape=(size,))

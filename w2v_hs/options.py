@@ -1,6 +1,8 @@
 """What a training run can be told, with its ranges and defaults."""
 
 import math
+import numbers
+import operator
 import os
 import warnings
 from dataclasses import asdict, dataclass, replace
@@ -11,6 +13,7 @@ ARCHITECTURES = ("skipgram", "cbow")
 LOSSES = ("hs", "softmax")
 TREES = ("huffman", "balanced")
 LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.05}  # as in word2vec.c
+LEAST_LR = 1e-30  # the kernels' float32 holds 1e-4 of it too
 
 
 @dataclass(frozen=True)
@@ -45,21 +48,26 @@ class Options:
     seed: int = 1
 
     def __post_init__(self):
-        _one_of("arch", self.arch, ARCHITECTURES)
-        _one_of("loss", self.loss, LOSSES)
-        _one_of("tree", self.tree, TREES)
-        _whole("dim", self.dim, 1, 65_536)
-        _whole("window", self.window, 1, 1000)
-        _whole("epochs", self.epochs, 1, 1_000_000)
-        _whole("min_count", self.min_count, 1, 2**62)
+        checked = {
+            "arch": _one_of("arch", self.arch, ARCHITECTURES),
+            "loss": _one_of("loss", self.loss, LOSSES),
+            "tree": _one_of("tree", self.tree, TREES),
+            "dim": _whole("dim", self.dim, 1, 65_536),
+            "window": _whole("window", self.window, 1, 1000),
+            "epochs": _whole("epochs", self.epochs, 1, 1_000_000),
+            "min_count": _whole("min_count", self.min_count, 1, 2**62),
+            "sample": _real("sample", self.sample, 0.0, 1.0, "from 0 to 1"),
+            "seed": _whole("seed", self.seed, 0, 2**63 - 1),
+        }
         if self.max_vocab is not None:
-            _whole("max_vocab", self.max_vocab, 2, 2**31 - 2)
-        _real("sample", self.sample, 0.0, 1.0)
+            checked["max_vocab"] = _whole("max_vocab", self.max_vocab, 2, 2**31 - 2)
         if self.lr is not None:
-            _real("lr", self.lr, 0.0, math.inf, above=True)
+            limits = f"above 0, {LEAST_LR:g} at least"
+            checked["lr"] = _real("lr", self.lr, LEAST_LR, math.inf, limits)
         if self.threads is not None:
-            _whole("threads", self.threads, 1, 2**31)
-        _whole("seed", self.seed, 0, 2**63 - 1)
+            checked["threads"] = _whole("threads", self.threads, 1, 2**31)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)  # plain int, float and str where NumPy's came
 
     def resolved(self) -> "Options":
         """The same options with the defaults that depend on the run and the machine filled in.
@@ -87,18 +95,37 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _one_of(name, value, choices):
-    if value not in choices:
-        raise OptionError(f"{name}={value!r}: expected one of {', '.join(choices)}")
+def _one_of(name, value, choices) -> str:
+    if not isinstance(value, str) or value not in choices:
+        raise OptionError(f"{name}={_short(value)}: expected one of {', '.join(choices)}")
+    return str(value)
 
 
-def _whole(name, value, low, high):
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise OptionError(f"{name}={value!r}: expected a whole number from {low} to {high}")
+def _whole(name, value, low, high) -> int:
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or not low <= number <= high:
+        raise OptionError(f"{name}={_short(value)}: expected a whole number from {low} to {high}")
+    return number
 
 
-def _real(name, value, low, high, above=False):
-    bad = isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value)
-    if bad or not low <= value <= high or (above and value == low):
-        limits = f"above {low:g}" if above else f"from {low:g} to {high:g}"
-        raise OptionError(f"{name}={value!r}: expected a finite number {limits}")
+def _real(name, value, low, high, limits) -> float:
+    try:
+        real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        number = float(value) if real else math.nan
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number) or not low <= number <= high:
+        raise OptionError(f"{name}={_short(value)}: expected a finite number {limits}")
+    return number
+
+
+def _short(value) -> str:
+    """The value as in code, on one line that is not long."""
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # an int of thousands of digits
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 60 else text[:60] + "…"

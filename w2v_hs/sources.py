@@ -8,9 +8,10 @@ import bz2
 import glob
 import gzip
 import lzma
+import os
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,14 @@ from w2v_hs import catalog, extract
 from w2v_hs.errors import CorpusError
 
 BLOCK = 1 << 20  # bytes
+COMPRESSED = 1 << 16  # bytes read at once of compressed text
+
+
+def shown(name, most: int = 4096) -> str:
+    """A name or word fit for a message of one line: control characters escaped, cut to `most`."""
+    text = str(name)
+    text = text if len(text) <= most else text[:most] + "…"
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 @dataclass(frozen=True)
@@ -43,15 +52,19 @@ def find_sources(text: str | Path) -> list[Source]:
 
     ``-`` is standard input, ``nltk:NAME`` a corpus of NLTK. A path that exists is a file or a
     folder (all files below it, sorted; hidden ones are left out); else a name of the catalogue;
-    else a glob.
+    else a glob, sorted, a folder that matches giving the files below it.
 
     Raises
     ------
     CorpusError
-        Nothing is there under this name.
+        Nothing is there under this name, or something that is not a file of text.
     """
     name = str(text)
+    if not name:
+        raise CorpusError("'': empty name; expected a file, a folder, a pattern or a named corpus")
     if name == "-":
+        if sys.stdin is None:
+            raise CorpusError("-: standard input is closed; give a file, or text by a pipe")
         return [Source("-", "stdin")]
     if name.startswith("nltk:"):
         return [Source(name, "named")]
@@ -61,17 +74,17 @@ def find_sources(text: str | Path) -> list[Source]:
             return _files_below(path)
         if path.exists():  # also a pipe such as /dev/fd/63
             return [_file(path)]
+        if name in catalog.names():
+            return [Source(name, "named")]
+        files = _matching(name)
     except OSError as error:
-        raise CorpusError(f"{name[:80]!r}: cannot be read: {error.strerror}") from error
-    if name in catalog.names():
-        return [Source(name, "named")]
-    found = sorted(Path(p) for p in glob.glob(name, recursive=True)) if name else []  # noqa: PTH207
-    files = [p for p in found if p.is_file()]
+        where = shown(error.filename or name, 400)
+        raise CorpusError(f"{where}: cannot be read: {error.strerror}") from error
     if files:
-        return [_file(p) for p in files]
+        return files
     raise CorpusError(
-        f"{name[:200]}: no such file, folder or named corpus, and no file matches it as a pattern; "
-        "'w2v-hs corpus list' shows the named ones"
+        f"{shown(name)}: no such file, folder or named corpus, and no file matches it as a "
+        "pattern; 'w2v-hs corpus list' shows the named ones"
     )
 
 
@@ -80,40 +93,68 @@ def _file(path: Path) -> Source:
 
 
 def _files_below(folder: Path) -> list[Source]:
-    files = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
+    files = [_regular_file(path) for path in sorted(_walk(folder))]
     if not files:
-        raise CorpusError(f"{folder}: a folder without files; give files of text")
-    return [_file(path) for path in files]
+        raise CorpusError(f"{shown(folder)}: a folder without files; give files of text")
+    return files
+
+
+def _matching(pattern: str) -> list[Source]:
+    found = glob.glob(pattern, recursive=True) if "\0" not in pattern else []  # noqa: PTH207
+    paths: set[Path] = set()  # ** matches folders and what is in them
+    for path in map(Path, found):
+        paths.update(_walk(path) if path.is_dir() and not path.is_symlink() else [path])
+    return [_regular_file(path) for path in sorted(paths)]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Files and links below a folder, and whatever else is no folder; hidden ones are left out."""
+
+    def fail(error: OSError):
+        raise error  # os.walk goes on without a word
+
+    for place, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        yield from (Path(place, name) for name in links + names if not name.startswith("."))
+
+
+def _regular_file(path: Path) -> Source:
+    """The source for something found in a folder, where no one named it, so it must be a file."""
+    if path.is_file():
+        return _file(path)
+    if path.is_dir():
+        what = "is a link to a folder; name it as a source of its own"
+    elif path.is_symlink() and not path.exists():
+        what = "is a link to nothing; remove it"
+    else:
+        what = "is neither a file nor a folder; leave it out"
+    raise CorpusError(f"{shown(path)}: {what}")
 
 
 def _file_blocks(path: Path) -> Iterator[tuple[bytes, int]]:
-    position = 0
     try:
         with path.open("rb", buffering=0) as raw:
-            for block in _READERS.get(path.suffix, _read_plain)(raw):
-                position = raw.tell() if raw.seekable() else 0
-                yield block, position
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, _Damaged) as error:
-        raise CorpusError(
-            f"{path}: damaged or truncated {path.suffix} data, found after byte {position} of "
-            f"{path.stat().st_size}: {error}; fetch or compress it again"
-        ) from error
+            try:
+                for block in _READERS.get(path.suffix, _read_plain)(raw):
+                    yield block, _position(raw)
+            except (EOFError, zlib.error, gzip.BadGzipFile, _Damaged) as error:
+                raise CorpusError(
+                    f"{shown(path)}: damaged or truncated {path.suffix} data, found before byte "
+                    f"{_position(raw)} of {path.stat().st_size}: {error}; fetch or compress it "
+                    "again"
+                ) from error
     except OSError as error:
-        if path.suffix == ".bz2" and error.errno is None:  # bz2 has no error class of its own
-            raise CorpusError(
-                f"{path}: damaged .bz2 data, found after byte {position} of "
-                f"{path.stat().st_size}: {error}; fetch or compress it again"
-            ) from error
-        raise CorpusError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise CorpusError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
+
+
+def _position(raw) -> int:
+    """How far a file is read, in bytes."""
+    return raw.tell() if raw.seekable() else 0
 
 
 class _Damaged(Exception):
-    """Damaged compressed data, from a library whose own error class may not be installed."""
+    """Damaged compressed data: bz2 raises OSError, and zstandard may not be installed."""
 
 
 def _read_plain(stream) -> Iterator[bytes]:
@@ -135,13 +176,11 @@ def _read_gzip(raw) -> Iterator[bytes]:
 
 
 def _read_bz2(raw) -> Iterator[bytes]:
-    with bz2.BZ2File(raw) as stream:
-        yield from _read_plain(stream)
+    return _read_streams(raw, bz2.BZ2Decompressor, OSError, (BLOCK,))
 
 
 def _read_xz(raw) -> Iterator[bytes]:
-    with lzma.LZMAFile(raw) as stream:
-        yield from _read_plain(stream)
+    return _read_streams(raw, lzma.LZMADecompressor, lzma.LZMAError, (BLOCK,), padded=True)
 
 
 def _read_zstd(raw) -> Iterator[bytes]:
@@ -149,25 +188,59 @@ def _read_zstd(raw) -> Iterator[bytes]:
         import zstandard
     except ImportError:
         raise CorpusError(
-            f"{raw.name}: reading .zst needs the package zstandard: pip install 'w2v-hs[zst]'"
+            f"{shown(raw.name)}: reading .zst needs the package zstandard: "
+            "pip install 'w2v-hs[zst]'"
         ) from None
-    # Frames one by one: zstandard's own stream reader takes a truncated file for a short one.
-    decompressor = None
-    try:
-        while data := raw.read(BLOCK):
-            while data:
-                if decompressor is None:
-                    decompressor = zstandard.ZstdDecompressor().decompressobj()
-                block = decompressor.decompress(data)
-                data = b""
-                if decompressor.eof:
-                    data, decompressor = decompressor.unused_data, None
-                if block:
-                    yield block
-    except zstandard.ZstdError as error:
-        raise _Damaged(error) from error
+
+    def frame():
+        # The window of `zstd --ultra --long=31`; the default refuses more than --long=27.
+        return zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
+
+    return _read_streams(raw, frame, zstandard.ZstdError)
+
+
+def _read_streams(
+    raw, new: Callable, damage: type[Exception], limit: tuple = (), padded: bool = False
+) -> Iterator[bytes]:
+    """Decompress streams that stand one after the other, each by a decompressor made by `new`.
+
+    The libraries' own file objects drop a damaged second stream, or take a truncated one for a
+    short one. damage: what they raise. limit: the most bytes at a time, for those that can.
+    padded: zeros may follow a stream, a multiple of 4 bytes.
+    """
+    decompressor, zeros = new(), 0
+    while data := raw.read(COMPRESSED):
+        while data:
+            if decompressor is None:
+                rest = data.lstrip(b"\0") if padded else data
+                zeros += len(data) - len(rest)
+                data = rest
+                if not data:
+                    break
+                if zeros % 4:
+                    raise _Damaged("the padding between streams is no multiple of 4 bytes")
+                decompressor = new()
+            yield from _decompressed(decompressor, data, damage, limit)
+            data = b""
+            if decompressor.eof:
+                data, decompressor = decompressor.unused_data, None
     if decompressor is not None:
-        raise _Damaged("the last frame has no end")
+        raise _Damaged("the last stream has no end")
+    if zeros % 4:
+        raise _Damaged("the padding at the end is no multiple of 4 bytes")
+
+
+def _decompressed(decompressor, data: bytes, damage: type[Exception], limit: tuple):
+    """All that a decompressor makes of `data`, in blocks."""
+    more = True
+    try:
+        while more:
+            if block := decompressor.decompress(data, *limit):
+                yield block
+            data = b""
+            more = not decompressor.eof and not getattr(decompressor, "needs_input", True)
+    except damage as error:
+        raise _Damaged(error) from error
 
 
 _READERS = {".gz": _read_gzip, ".bz2": _read_bz2, ".xz": _read_xz, ".zst": _read_zstd}

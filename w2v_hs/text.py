@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from w2v_hs.errors import CorpusError
+from w2v_hs.sources import shown
 
 BOM = b"\xef\xbb\xbf"
 
@@ -107,4 +108,4 @@ def locate(name: str, lines_before: int, block: Block, error: BadByte) -> Corpus
         if "NUL" in str(error)
         else "convert the file to UTF-8, or choose errors replace or ignore"
     )
-    return CorpusError(f"{name}:{line}: byte {block.offset + error.at}: {error}; {remedy}")
+    return CorpusError(f"{shown(name)}:{line}: byte {block.offset + error.at}: {error}; {remedy}")

@@ -9,6 +9,7 @@ import numpy as np
 
 from w2v_hs.atomic import replacing
 from w2v_hs.errors import FormatError, VocabularyError
+from w2v_hs.sources import shown
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,13 @@ class Vocabulary:
         with replacing(Path(path)) as temporary, temporary.open("w", encoding="utf-8") as out:
             for word, count in zip(self.words, self.counts, strict=True):
                 if word.split() != [word]:
-                    raise FormatError(f"{path}: the word {word!r} holds white space")
+                    raise FormatError(f"{shown(path)}: the word {_quoted(word)} holds white space")
                 out.write(f"{word} {count}\n")
+
+
+def _quoted(word: str) -> str:
+    """A word for a message, cut where it is very long."""
+    return f"'{shown(word, 60)}'"
 
 
 def choose_words(
@@ -74,15 +80,15 @@ def choose_words(
         word = min(words_of(np.flatnonzero(counts == counts.max())))
         raise VocabularyError(
             f"all {len(counts)} types occur fewer than min_count={min_count} times; the most "
-            f"frequent, {word!r}, occurs {counts.max()} times; lower min_count"
+            f"frequent, {_quoted(word)}, occurs {counts.max()} times; lower min_count"
         )
     words = words_of(numbers)
     by_word = np.array(sorted(range(len(words)), key=words.__getitem__))
     order = by_word[np.argsort(-counts[numbers[by_word]], kind="stable")][:max_vocab]
     if len(order) < 2:
         raise VocabularyError(
-            f"need at least 2 words, found 1: {words[order[0]]!r} is all that is left of "
-            f"{len(counts)} types at min_count={min_count}, max_vocab={max_vocab}"
+            f"need at least 2 words, found 1: {_quoted(words[order[0]])} is all that is "
+            f"left of {len(counts)} types at min_count={min_count}, max_vocab={max_vocab}"
         )
     rows = np.full(len(counts), -1, np.int32)
     rows[numbers[order]] = np.arange(len(order))
@@ -95,29 +101,43 @@ def load_vocabulary(path: str | Path) -> Vocabulary:
     Raises
     ------
     FormatError
-        ``path:line: found, expected``: a malformed line, a count below 1, a word twice.
+        ``path:line: found, expected``: a malformed line, a count below 1, a word twice;
+        or counts that add up to more than int64 holds.
     VocabularyError
         Fewer than 2 words.
     """
     path = Path(path)
+    name = shown(path)
     rows: dict[str, tuple[int, int]] = {}
     try:
-        lines = path.read_bytes().decode("utf-8-sig").splitlines()
+        data = path.read_bytes()
+        lines = data.decode().removeprefix("\ufeff").splitlines()
     except OSError as error:
-        raise FormatError(f"{path}: cannot be read: {error.strerror}") from error
+        raise FormatError(f"{name}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise FormatError(f"{path}: byte {error.start}: not UTF-8") from error
+        number = data.count(b"\n", 0, error.start) + 1
+        raise FormatError(f"{name}:{number}: byte {error.start}: not UTF-8") from error
     for number, line in enumerate(lines, 1):
         fields = line.split()
         if len(fields) != 2 or not fields[1].isascii() or not fields[1].isdigit():
-            raise FormatError(f"{path}:{number}: found {line[:80]!r}, expected 'word count'")
-        word, count = fields[0], int(fields[1])
+            raise FormatError(f"{name}:{number}: found {line[:80]!r}, expected 'word count'")
+        word, digits = fields
+        if "\0" in word:
+            raise FormatError(f"{name}:{number}: the word {_quoted(word)} holds a NUL")
         if word in rows:
-            raise FormatError(f"{path}:{number}: {word!r} stands in line {rows[word][1]} already")
-        if not 1 <= count < 2**62:
-            raise FormatError(f"{path}:{number}: the count {count} is not in 1 .. 2^62")
-        rows[word] = (count, number)
+            raise FormatError(
+                f"{name}:{number}: {_quoted(word)} stands in line {rows[word][1]} already"
+            )
+        # Python reads no number of thousands of digits; 2^62 has 19.
+        if len(digits) > 19 or not 1 <= int(digits) < 2**62:
+            raise FormatError(
+                f"{name}:{number}: the count {shown(digits, 60)} is not in 1 .. 2^62 - 1"
+            )
+        rows[word] = (int(digits), number)
+    total = sum(count for count, _ in rows.values())
+    if total >= 2**63:
+        raise FormatError(f"{name}: the counts add up to {total}, more than 2^63 - 1")
     if len(rows) < 2:
-        raise VocabularyError(f"{path}: need at least 2 words, found {len(rows)}")
+        raise VocabularyError(f"{name}: need at least 2 words, found {len(rows)}")
     words = sorted(rows, key=lambda word: (-rows[word][0], word))
     return Vocabulary(words, np.array([rows[word][0] for word in words], np.int64))

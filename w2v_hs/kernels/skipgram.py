@@ -122,7 +122,7 @@ def train(text, first, last, window, paths, vectors, weights, stride, rate, top,
             if i + 1 < length:
                 ahead = i + 1 + window
                 new = kept[ahead] if ahead < length else np.int32(-1)
-                prefetch_next(paths, kept[i + 1], new, vectors, weights, stride)
+                prefetch_next(paths, kept[i + 1], new, vectors, weights, stride, top)
             depth = find_path(paths, kept[i], stride, top, scratch)
             batches = (contexts + BATCH - 1) // BATCH
             at = begin

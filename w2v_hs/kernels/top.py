@@ -98,11 +98,12 @@ CACHED = 512
 
 
 @inline
-def prefetch_next(paths, word, new, vectors, weights, stride):
+def prefetch_next(paths, word, new, vectors, weights, stride, top):
     """Ask for the rows that the next window needs: the path of `word`, the input row of `new`."""
+    cached = max(CACHED, top.count)
     for j in range(paths.offsets[word], paths.offsets[word + 1]):
         node = np.int64(paths.nodes[j])
-        if node >= CACHED:
+        if node >= cached:
             for k in range(0, stride, LANES):
                 prefetch(weights, node * stride + k)
     if new >= 0:
