@@ -249,9 +249,16 @@ def test_a_model_is_judged_by_its_vectors(tmp_path):
         evaluate(keyed(capitals()))
 
 
-def test_a_negative_restriction_is_refused():
-    with pytest.raises(OptionError, match="restrict_vocab is -1; expected 1 or more"):
-        evaluate(capitals(), restrict_vocab=-1)
+@pytest.mark.parametrize("restrict", [-1, "x", 1.5, True, False, [3]])
+def test_a_restriction_is_a_whole_number(restrict):
+    with pytest.raises(OptionError, match=r"restrict_vocab is .*; expected a whole number"):
+        evaluate(capitals(), analogies=(), similarity=(), restrict_vocab=restrict)
+
+
+def test_a_restriction_may_be_an_integer_of_numpy(tmp_path):
+    path = written(tmp_path, "athens greece berlin germany\n")
+    result = evaluate(capitals(), analogies=path, similarity=(), restrict_vocab=np.int64(5))
+    assert json.loads(result.to_json())["restrict_vocab"] == 5
 
 
 def test_padded_rows_and_extreme_lengths_change_nothing(tmp_path):
@@ -386,6 +393,11 @@ def test_a_malformed_question_is_an_error_with_its_line(tmp_path, line, found):
         "athens\tgreece\tmuch",
         "athens\tgreece\tnan",
         "athens\tgreece\tinf",
+        "athens\tgreece\t1e999",
+        "athens\tgreece\t1_0",
+        "athens\tgreece\t１",
+        "athens\tgreece\t٣",
+        "athens\tgreece\t.",
         "athens\tgreece\t3\t4",
         "athens\t\t3",
         "athens,greece,3,5",
@@ -422,6 +434,42 @@ def test_unusable_files_are_errors_of_one_line(tmp_path, kind, content, message)
     names = " or ".join(SETS[kind])
     assert str(raised.value).startswith(f"{path}{message.format(kind=kind, names=names)}")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["analogies", "similarity"])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("n" * 300, "/" + "n" * 300 + ": File name too long; for "),
+        ("a\0b", r"/a\x00b: embedded null byte; for "),
+        ("two\nlines", r"/two\nlines: no such file; for "),
+    ],
+    ids=["long", "NUL", "newline"],
+)
+def test_names_that_no_file_has(tmp_path, kind, name, message):
+    with pytest.raises(EvaluationError) as raised:
+        evaluate(capitals(), **{"analogies": [], "similarity": [], kind: tmp_path / name})
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["analogies", "similarity"])
+def test_a_message_is_one_line_whatever_the_name(tmp_path, kind):
+    for content in ("\n", "x\n", b"\xff", "\0"):
+        path = written(tmp_path, content, "two\nlines.txt")
+        with pytest.raises(EvaluationError, match=r"two\\nlines.txt:.*found") as raised:
+            evaluate(capitals(), **{"analogies": [], "similarity": [], kind: path})
+        assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["analogies", "similarity"])
+def test_nul_is_an_error_with_its_line(tmp_path, kind):
+    line = {"analogies": "athens greece ber\0lin x", "similarity": "ath\0ens greece 3"}[kind]
+    with pytest.raises(EvaluationError, match=r"set.txt:2: found NUL"):
+        evaluate(
+            capitals(),
+            **{"analogies": [], "similarity": [], kind: written(tmp_path, f"\n{line}\n")},
+        )
 
 
 @pytest.mark.parametrize("kind", ["analogies", "similarity"])

@@ -1,6 +1,7 @@
 """Files of vectors: round trips, gensim as the other side, and damage of every kind."""
 
 import io
+import os
 import pickle
 import struct
 import tracemalloc
@@ -57,7 +58,7 @@ def words_and_matrix(draw):
         )
     )
     word = st.text(st.characters(codec="utf-8"), min_size=1).filter(
-        lambda word: word.split() == [word] and not word.endswith("\0")
+        lambda word: word.split() == [word] and "\0" not in word and word[0] != "\ufeff"
     )
     size = len(matrix)
     return draw(st.lists(word, min_size=size, max_size=size, unique=True)), matrix
@@ -70,7 +71,7 @@ def words_and_matrix(draw):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(case=words_and_matrix())
 @example(case=(AWKWARD_WORDS, AWKWARD_VALUES))
-@example(case=(["\ufeff", "\u200b"], np.ones((2, 1), np.float32)))
+@example(case=(["\u200b", "\ufeff", "\ufeffa"], np.ones((3, 1), np.float32)))
 def test_what_is_written_reads_back_bit_for_bit(tmp_path, format, case):
     path = tmp_path / f"v{SUFFIX[format]}"
     save_vectors(Vectors(*case), path)
@@ -138,9 +139,9 @@ def test_the_bytes_of_each_format(tmp_path):
         "2 3\na 1 2 3\nb 4 5 6\n",
         "2 3\na 1 2 3 \nb 4 5 6 \n",  # word2vec.c
         "2 3\r\na 1 2 3\r\nb 4 5 6\r\n",
-        "\ufeff2 3\na 1 2 3\nb 4 5 6",
+        "\ufeff2 3\na 1 2 3\nb 4 5 6\n",
         "a 1 2 3\nb 4 5 6\n",  # GloVe
-        "a 1 2 3\nb 4 5 6",
+        "\ufeffa 1 2 3\nb 4 5 6\n",
         "a  1.  2.00 +3\nb 4e0 .5e1 0006\n",
     ],
 )
@@ -215,6 +216,19 @@ TEXT_FAULTS = {
     "short second row": ("2 3\na 1 2 3\nb 1\n", "v.txt:3: 1 value where the header says 3"),
     "long row": ("1 3\na 1 2 3 4\n", "v.txt:2: 4 values where the header says 3"),
     "word alone": ("1 3\na\n", "v.txt:2: 0 values where the header says 3"),
+    "cut in the last number": (
+        "2 2\na 1 2\nb 3 41",
+        "v.txt:3: the file ends in the middle of this line, it is truncated; expected a newline",
+    ),
+    "cut in a row": ("2 2\na 1 2\nb 3", "v.txt:3: the file ends in the middle of this line"),
+    "cut in a word": ("2 2\na 1 2\nb", "v.txt:3: the file ends in the middle of this line"),
+    "GloVe cut in the last number": ("a 1 2\nb 3 41", "v.txt:2: the file ends in the middle"),
+    "GloVe cut in the only row": ("a 1 2", "v.txt:1: the file ends in the middle of this line"),
+    "a mark in place of the first word": ("\ufeff 1.5 2\n", "v.txt:1: ' 1.5 2' where a word"),
+    "NUL in a word": ("2 1\na 1\nb\0c 1\n", "v.txt:3: NUL in the word"),
+    "GloVe, NUL in a word": ("a\0b 1\n", "v.txt:1: NUL in the word"),
+    "GloVe, underscores": ("a 1 2\nb 1_0 2\n", "v.txt:2: '1_0' is not a number"),
+    "other digits": ("1 2\na １ 2\n", "v.txt:2: '１' is not a number"),
     "GloVe short row": ("a 1 2 3\nb 1\n", "v.txt:2: 1 value where line 1 has 3"),
     "GloVe long row": ("a 1 2\nb 1 2 3\n", "v.txt:2: 3 values where line 1 has 2"),
     "GloVe without values": ("a\nb 1\n", "v.txt:1: 0 values"),
@@ -290,6 +304,11 @@ BINARY_FAULTS = {
         b"2 3\na " + ROW + b"\nab\xff " + ROW,
         "row 2: byte 3 of the word, 0xff, is not UTF-8",
     ),
+    "a newline in a word": (
+        b"2 3\na " + ROW + b"\nb\nc " + ROW,
+        r"row 2: a newline in the word 'b\\nc'; expected 3 values",
+    ),
+    "NUL in a word": (b"1 3\na\0b " + ROW, "row 1: NUL in the word"),
     "no word": (b"1 3\n " + ROW, "row 1: a space where a word is expected"),
     "empty file": (b"", "v.bin: the file is empty"),
     "negative header": (b"-1 3\na " + ROW, "v.bin:1: header declares -1 words of 3 values"),
@@ -380,6 +399,22 @@ NPZ_FAULTS = {
         {"words.npy": WORDS, "vectors.npy": MATRIX + b"more"},
         "'vectors' declares 152 bytes, the archive holds 156",
     ),
+    "an empty word": (
+        {"words.npy": npy(np.array(["a", ""])), "vectors.npy": MATRIX},
+        "row 2: the word '' is empty or holds NUL",
+    ),
+    "words that are all empty": (
+        {"words.npy": npy(np.array(["", ""], "U0")), "vectors.npy": MATRIX},
+        "row 1: the word '' is empty",
+    ),
+    "NUL in a word": (
+        {"words.npy": npy(np.array(["a", "b\0c"])), "vectors.npy": MATRIX},
+        r"row 2: the word 'b\\x00c' is empty or holds NUL",
+    ),
+    "a header of Python 2": (
+        {"words.npy": WORDS, "vectors.npy": MATRIX.replace(b"(2, 3), } ", b"(2L, 3L), }")},
+        "not a whole npz archive: Reading .* created on Python 2",
+    ),
     "no array at all": ({"words.npy": WORDS, "vectors.npy": b"hello"}, "not a whole npz archive"),
 }
 
@@ -390,6 +425,39 @@ def test_damaged_npz(tmp_path, members, message):
         for name, content in members.items():
             archive.writestr(name, content)
     with pytest.raises(FormatError, match=message) as caught:
+        load_vectors(tmp_path / "v.npz")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "compression",
+    [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA],
+)
+def test_every_bit_of_an_npz_may_be_flipped(tmp_path, compression):
+    """Whatever the decompressors and the parser of headers raise, it is a message of one line."""
+    path = tmp_path / "v.npz"
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("words.npy", WORDS)
+        archive.writestr("vectors.npy", MATRIX)
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        try:
+            load_vectors(path, allow_nonfinite=True)
+        except FormatError as error:
+            assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("size", [0, 40, 85])
+@pytest.mark.parametrize("byte", [b"(", b"'", b"{", b"\0", b"9", b"\xff"])
+def test_a_damaged_header_in_an_npz_with_right_checksums(tmp_path, size, byte):
+    header = MATRIX[: 10 + size] + byte * (118 - size) + MATRIX[128:]
+    with zipfile.ZipFile(tmp_path / "v.npz", "w") as archive:
+        archive.writestr("words.npy", WORDS)
+        archive.writestr("vectors.npy", header)
+    with pytest.raises(FormatError, match="not a whole npz archive") as caught:
         load_vectors(tmp_path / "v.npz")
     assert "\n" not in str(caught.value)
 
@@ -446,18 +514,18 @@ def test_a_cut_file_is_never_read_as_whole(tmp_path, format, data):
     path = tmp_path / f"v{SUFFIX[format]}"
     save_vectors(Vectors(AWKWARD_WORDS, AWKWARD_VALUES), path)
     whole = path.read_bytes()
-    kept = data.draw(st.integers(0, len(whole) - 2), label="bytes kept")
+    kept = data.draw(st.integers(0, len(whole) - 1), label="bytes kept")
     path.write_bytes(whole[:kept])
     try:
         vectors = load_vectors(path)
     except FormatError:
         return
-    # A decimal that is cut, "1e16" to "1e1", is a decimal still: of the last value, no other.
-    assert format in ("word2vec-text", "glove")
-    rows = len(vectors)
-    assert vectors.words == AWKWARD_WORDS[:rows]
-    if format == "word2vec-text":
-        assert rows == len(AWKWARD_WORDS)
+    if format == "word2vec-binary":  # it may lack the newline at its end
+        assert kept == len(whole) - 1
+        same(vectors, AWKWARD_WORDS, AWKWARD_VALUES)
+        return
+    assert format == "glove"
+    same(vectors, AWKWARD_WORDS[: len(vectors)], AWKWARD_VALUES[: len(vectors)])
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -517,6 +585,38 @@ def test_a_file_that_is_not_there(tmp_path):
         load_vectors(tmp_path / "v.txt")
 
 
+def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "v.txt")
+    with pytest.raises(FormatError, match=r"v.txt: is a pipe or a device, not a regular file"):
+        load_vectors(tmp_path / "v.txt")
+    (tmp_path / "v.glove").mkdir()
+    with pytest.raises(FormatError, match=r"v.glove: is a folder, not a regular file"):
+        load_vectors(tmp_path / "v.glove")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_names_that_no_file_can_have(tmp_path, format):
+    vectors = Vectors(["a"], np.ones((1, 1)))
+    for name, fault in (("a\0b", "embedded null"), ("n" * 300, "File name too long")):
+        path = tmp_path / name
+        with pytest.raises(FormatError, match=f"cannot be read: {fault}") as caught:
+            load_vectors(path, format=format)
+        assert "\0" not in str(caught.value)
+        with pytest.raises(OutputError, match=fault):
+            save_vectors(vectors, path, format=format)
+
+
+def test_a_message_is_one_line_whatever_the_name(tmp_path):
+    path = tmp_path / "two\nlines.txt"
+    refused = Vectors(["a b"], np.ones((1, 1)))
+    path.write_text("2 1\na 1\na 2\n")
+    for action in (load_vectors, lambda path: save_vectors(refused, path)):
+        for where in (path, path.with_suffix(".unknown")):
+            with pytest.raises(FormatError, match=r"two\\nlines") as caught:
+                action(where)
+            assert "\n" not in str(caught.value)
+
+
 # What cannot be written
 
 
@@ -543,14 +643,28 @@ def test_a_word_with_white_space_is_refused_before_the_first_byte(old_file, form
 
 
 def test_npz_holds_words_with_white_space(tmp_path):
-    words = ["new york", "", "a\nb", "\u3000"]
+    words = ["new york", "a\nb", "\u3000", "\ufeffa"]
     save_vectors(Vectors(words, np.ones((4, 1))), tmp_path / "v.npz")
     assert load_vectors(tmp_path / "v.npz").words == words
 
 
-def test_npz_refuses_the_words_that_it_would_cut(old_file):
-    with pytest.raises(FormatError, match="ends in NUL"):
-        save_vectors(Vectors(["a\0"], np.ones((1, 1))), old_file, format="npz")
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("word", ["", "a\0", "a\0b"])
+def test_words_that_no_format_holds(old_file, format, word):
+    with pytest.raises(FormatError, match="is empty or holds NUL; no format holds it"):
+        save_vectors(Vectors(["first", word], np.ones((2, 1))), old_file, format=format)
+
+
+def test_glove_refuses_a_first_word_that_begins_with_a_byte_order_mark(old_file):
+    with pytest.raises(FormatError, match=r"the first word '\\ufeffa' begins with U\+FEFF"):
+        save_vectors(Vectors(["\ufeffa", "b"], np.ones((2, 1))), old_file, format="glove")
+
+
+@pytest.mark.parametrize("format", ["word2vec-text", "word2vec-binary", "npz"])
+def test_a_first_word_that_begins_with_a_byte_order_mark_after_a_header(tmp_path, format):
+    matrix = np.ones((2, 1), np.float32)
+    save_vectors(Vectors(["\ufeffa", "b"], matrix), tmp_path / "v", format=format)
+    same(load_vectors(tmp_path / "v", format=format), ["\ufeffa", "b"], matrix)
 
 
 @pytest.mark.parametrize("format", ["word2vec-text", "word2vec-binary", "glove"])

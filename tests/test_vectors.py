@@ -152,6 +152,55 @@ def test_norms_outside_the_range_of_squared_float32(matrix, scale):
     assert_same_ranking(found, naive_nearest(matrix, unit[3], 10, [3]))
 
 
+def test_rows_near_the_limits_of_float32_have_cosines_like_any_other():
+    for scale in (1e38, 1e-44):
+        matrix = np.array([[3, 3], [1, 3], [2, 1]], np.float32) * np.float32(scale)
+        matrix = np.vstack([matrix, [[1, 2]]]).astype(np.float32)
+        found = Vectors(["a", "b", "d", "c"], matrix).most_similar("c")
+        expected = naive_unit(matrix) @ naive_unit(matrix)[3]
+        assert [word for word, _ in found] == ["b", "a", "d"]
+        np.testing.assert_allclose([c for _, c in found], expected[[1, 0, 2]], atol=1e-6)
+
+
+def test_many_rows_near_the_limits_of_float32_in_blocks(matrix, monkeypatch):
+    monkeypatch.setattr("w2v_hs.vectors.BLOCK_VALUES", 100)
+    expected = Vectors(WORDS, matrix).most_similar("word3", k=V)
+    scales = np.resize(np.float32([1, 1e37, 1e-37]), (V, 1))
+    assert_same_ranking(Vectors(WORDS, matrix * scales).most_similar("word3", k=V), expected)
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300, 5e-324])
+def test_the_length_of_a_query_does_not_matter(matrix, scale):
+    vectors = Vectors(WORDS, matrix)
+    expected = vectors.most_similar(np.ones(DIM))
+    assert len(expected) == 10
+    assert vectors.most_similar(np.full(DIM, scale)) == expected
+
+
+@pytest.mark.parametrize("value", [0, np.nan, np.inf])
+def test_a_query_without_a_direction_has_no_neighbours(matrix, value):
+    assert Vectors(WORDS, matrix).most_similar(np.full(DIM, value)) == []
+    assert Vectors(WORDS, matrix[:, :0]).most_similar("word3") == []
+
+
+@pytest.mark.parametrize("k", [2.5, 3.0, "3", None, True, np.True_, -1, 0, np.int64(0)])
+def test_k_is_a_whole_number_of_at_least_one(matrix, k):
+    vectors = Vectors(WORDS, matrix)
+    for ask in (lambda: vectors.most_similar("word3", k), lambda: vectors.analogy(*WORDS[:3], k)):
+        with pytest.raises(OptionError, match=r"k is .*; expected a whole number of at least 1"):
+            ask()
+
+
+def test_k_may_be_an_integer_of_numpy(matrix):
+    assert len(Vectors(WORDS, matrix).most_similar("word3", np.uint8(3))) == 3
+
+
+def test_words_are_str(matrix):
+    for words, found in (([1, 2], "row 0 is 1, int"), (["a", b"b"], "row 1 is b'b', bytes")):
+        with pytest.raises(TypeError, match=f"the word of {found}; expected a str"):
+            Vectors(words, matrix[:2])
+
+
 def test_arguments_that_make_no_sense(matrix):
     vectors = Vectors(WORDS, matrix)
     with pytest.raises(OptionError, match="k is 0"):

@@ -6,6 +6,7 @@ Every figure comes with its counts, for out-of-vocabulary words shrink a test se
 
 import json
 import math
+import re
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
@@ -15,8 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2v_hs.errors import EvaluationError, OptionError
-from w2v_hs.vectors import Vectors
+from w2v_hs.errors import EvaluationError
+from w2v_hs.readers import printable
+from w2v_hs.vectors import Vectors, whole_number
 
 # The sets known by name, as files that come with gensim.
 SETS = {
@@ -24,6 +26,8 @@ SETS = {
     "similarity": {"wordsim353": "wordsim353.tsv", "simlex999": "simlex999.txt"},
 }
 BLOCK_VALUES = 1 << 23  # cosines held at once: 32 MiB
+# float() would also take "1_0" and the digits of every script.
+RATING = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 @dataclass
@@ -118,18 +122,15 @@ def evaluate(
     EvaluationError
         A file is missing, empty, not UTF-8, or has a line of another form.
     OptionError
-        `restrict_vocab` is negative.
+        `restrict_vocab` is neither None nor a whole number of at least 0.
     TypeError
         The first argument is neither `Vectors` nor has them as its attribute `vectors`.
     """
     vectors = getattr(model_or_vectors, "vectors", model_or_vectors)
     if not isinstance(vectors, Vectors):
         raise TypeError(f"found {type(model_or_vectors).__name__}; expected a model or Vectors")
-    if restrict_vocab is not None and restrict_vocab < 0:
-        raise OptionError(
-            f"restrict_vocab is {restrict_vocab}; expected 1 or more, 0 for all words"
-        )
-    restrict_vocab = restrict_vocab or None
+    if restrict_vocab is not None:
+        restrict_vocab = whole_number("restrict_vocab", restrict_vocab, 0) or None
     # All files are read before anything is computed, so that a fault in the last costs no wait.
     questions = [_read_questions(*_find("analogies", which)) for which in _several(analogies)]
     pairs = [_read_pairs(*_find("similarity", which)) for which in _several(similarity)]
@@ -167,30 +168,38 @@ def _find(kind: str, which: str | Path) -> tuple[str, Path]:
         from gensim.test.utils import datapath
 
         return str(which), Path(datapath(known[which]))
-    if not Path(which).exists():
+    try:
+        Path(which).stat()
+    except (OSError, ValueError) as error:  # ValueError: NUL in the path
+        missing = isinstance(error, FileNotFoundError)
+        reason = "no such file" if missing else getattr(error, "strerror", None) or error
         raise EvaluationError(
-            f"{which}: no such file; for {kind} expected the path of a file or {' or '.join(known)}"
-        )
+            f"{printable(which)}: {reason}; for {kind} expected the path of a file "
+            f"or {' or '.join(known)}"
+        ) from error
     return str(which), Path(which)
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
     """Yield "path:line" and the text of each line that is not blank."""
+    name = printable(path)
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise EvaluationError(f"{path}: cannot be read: {error.strerror}") from error
+        raise EvaluationError(f"{name}: cannot be read: {error.strerror}") from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         byte = error.object[error.start]
         raise EvaluationError(
-            f"{path}:{line}: found byte 0x{byte:02x}; expected UTF-8: convert the file"
+            f"{name}:{line}: found byte 0x{byte:02x}; expected UTF-8: convert the file"
         ) from error
     for number, line in enumerate(text.split("\n"), start=1):
+        if "\0" in line:
+            raise EvaluationError(f"{name}:{number}: found NUL; expected text: is it a text file?")
         if line.strip():
-            yield f"{path}:{number}", line.strip()
+            yield f"{name}:{number}", line.strip()
 
 
 def _read_questions(name: str, path: Path) -> tuple[str, list[tuple[str, list[Question]]]]:
@@ -209,7 +218,7 @@ def _read_questions(name: str, path: Path) -> tuple[str, list[tuple[str, list[Qu
                 f"{where}: found {_shortened(line)}; expected four words, or ': ' and a name"
             )
     if not any(asked for _, asked in sections):
-        raise EvaluationError(f"{path}: found no question; expected lines of four words")
+        raise EvaluationError(f"{printable(path)}: found no question; expected lines of four words")
     return name, sections
 
 
@@ -221,18 +230,17 @@ def _read_pairs(name: str, path: Path) -> tuple[str, list[Pair]]:
             continue
         separator = "\t" if "\t" in line else "," if "," in line else None
         fields = [" ".join(part.split()) for part in line.split(separator)]
-        try:
-            a, b, rating = fields[0], fields[1], float(fields[2])
-        except (IndexError, ValueError):
-            rating = math.nan
-        if len(fields) != 3 or not all(fields) or not math.isfinite(rating):
+        is_pair = len(fields) == 3 and all(fields) and RATING.fullmatch(fields[2])
+        if not is_pair or math.isinf(float(fields[2])):
             raise EvaluationError(
                 f"{where}: found {_shortened(line)}; expected two words and a number, "
                 "or '#' before a heading"
             )
-        pairs.append(Pair(a, b, rating))
+        pairs.append(Pair(fields[0], fields[1], float(fields[2])))
     if not pairs:
-        raise EvaluationError(f"{path}: found no pair; expected lines of two words and a number")
+        raise EvaluationError(
+            f"{printable(path)}: found no pair; expected lines of two words and a number"
+        )
     return name, pairs
 
 

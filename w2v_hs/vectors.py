@@ -1,6 +1,7 @@
 """Words and their vectors: look-up, neighbours by cosine, analogies."""
 
 import difflib
+import operator
 from collections.abc import Iterable
 from functools import cached_property
 
@@ -9,6 +10,9 @@ import numpy as np
 from w2v_hs.errors import OptionError, UnknownWordError
 
 SUGGEST_AMONG = 50_000  # comparing with every word of a large vocabulary takes seconds
+BLOCK_VALUES = 1 << 20  # values converted to float64 at once: 8 MiB
+# Norms of rows whose products with a vector of length 1 stay far inside the range of float32.
+SAFE_NORMS = (1e-30, 1e30)
 
 
 class Vectors:
@@ -21,6 +25,8 @@ class Vectors:
     ------
     ValueError
         `matrix` is not two-dimensional, has not one row a word, or a word occurs twice.
+    TypeError
+        A word is not a str.
     """
 
     def __init__(self, words: list[str], matrix: np.ndarray):
@@ -29,6 +35,11 @@ class Vectors:
             raise ValueError(
                 f"matrix has shape {matrix.shape}; expected ({len(words)}, dim), one row a word"
             )
+        for row, word in enumerate(words):
+            if not isinstance(word, str):
+                raise TypeError(
+                    f"the word of row {row} is {word!r}, {type(word).__name__}; expected a str"
+                )
         if len(set(words)) != len(words):
             raise ValueError("a word occurs twice; expected one row a word")
         self.words = words
@@ -51,6 +62,12 @@ class Vectors:
         norms = np.sqrt(np.einsum("ij,ij->i", self.matrix, self.matrix, dtype=np.float64))
         # NaN > 0 is false, and 1 / Inf is 0.
         return np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+
+    @cached_property
+    def _unsafe_rows(self) -> np.ndarray:
+        """The rows that have a direction, and a norm outside `SAFE_NORMS`."""
+        inverse, (low, high) = self._inverse_norms, SAFE_NORMS
+        return np.flatnonzero((inverse > 0) & ((inverse > 1 / low) | (inverse < 1 / high)))
 
     def __len__(self) -> int:
         return len(self.words)
@@ -75,7 +92,7 @@ class Vectors:
         UnknownWordError
             The word, or one of `exclude`, is not in the vocabulary.
         OptionError
-            `k` is below 1.
+            `k` is not a whole number of at least 1.
         ValueError
             The vector has not the shape (dim,).
         """
@@ -125,15 +142,14 @@ class Vectors:
 
     def _nearest(self, query: np.ndarray, k: int, left_out: list[int]) -> list[tuple[str, float]]:
         """The `k` rows of highest cosine with `query` (dim,), less `left_out` and zero rows."""
-        if k < 1:
-            raise OptionError(f"k is {k}; expected at least 1")
+        k = whole_number("k", k, 1)
         if query.shape != (self.dim,):
             raise ValueError(f"the vector has shape {query.shape}; expected ({self.dim},)")
-        norm = np.linalg.norm(query)
-        if not (np.isfinite(norm) and norm > 0):
+        largest = np.max(np.abs(query), initial=0)
+        if not (np.isfinite(largest) and largest > 0):
             return []
-        with np.errstate(invalid="ignore", over="ignore"):  # rows that are not finite go below
-            cosines = (self.matrix @ (query / norm).astype(np.float32)) * self._inverse_norms
+        query = query / largest  # so that the squares in its norm leave no range
+        cosines = self._cosines(query / np.linalg.norm(query))
         cosines[self._inverse_norms == 0] = -np.inf
         cosines[left_out] = -np.inf
         k = min(k, int(np.count_nonzero(cosines > -np.inf)))
@@ -142,3 +158,28 @@ class Vectors:
         best = np.argpartition(-cosines, k - 1)[:k]
         best = best[np.lexsort((best, -cosines[best]))]
         return [(self.words[row], float(cosines[row])) for row in best]
+
+    def _cosines(self, unit: np.ndarray) -> np.ndarray:
+        """The cosine of each row with `unit` (dim,) of length 1, (V,) float64.
+
+        Rows without a direction have a value that means nothing.
+        """
+        with np.errstate(invalid="ignore", over="ignore"):  # rows not finite, and those that follow
+            cosines = (self.matrix @ unit.astype(np.float32)) * self._inverse_norms
+        step = max(1, BLOCK_VALUES // self.dim)
+        for start in range(0, len(self._unsafe_rows), step):
+            rows = self._unsafe_rows[start : start + step]
+            products = self.matrix[rows].astype(np.float64) @ unit
+            cosines[rows] = products * self._inverse_norms[rows]
+        return cosines
+
+
+def whole_number(name: str, value: int, low: int) -> int:
+    """`value` as an int; `OptionError` unless it is a whole number of at least `low`."""
+    try:
+        number = operator.index(value)  # takes the integers of NumPy, too
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or number < low:
+        raise OptionError(f"{name} is {value!r}; expected a whole number of at least {low}")
+    return number
