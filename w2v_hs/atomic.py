@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from w2v_hs.errors import OutputError
+from w2v_hs.errors import OutputError, shown
 
 
 def check_writable(path: Path) -> Path:
@@ -23,9 +23,9 @@ def check_writable(path: Path) -> Path:
     try:
         real = Path(path).resolve()
         if real.is_dir():
-            raise OutputError(f"{path}: is a folder; give the name of a file")
+            raise OutputError(f"{shown(path)}: is a folder; give the name of a file")
         if real.exists() and not real.is_file():
-            raise OutputError(f"{path}: is a device or a pipe, which a file would replace")
+            raise OutputError(f"{shown(path)}: is a device or a pipe, which a file would replace")
         handle, name = _temporary(real)
         os.close(handle)
         Path(name).unlink()
@@ -33,7 +33,7 @@ def check_writable(path: Path) -> Path:
         if isinstance(error, OutputError):
             raise
         reason = getattr(error, "strerror", None) or error
-        raise OutputError(f"{str(path)[:200]!r}: cannot write there: {reason}") from error
+        raise OutputError(f"{shown(path, 200)}: cannot write there: {reason}") from error
     return real
 
 
@@ -68,6 +68,8 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         if isinstance(error, OutputError):
             raise
-        raise OutputError(f"{path}: could not be written: {error.strerror or error}") from error
+        raise OutputError(
+            f"{shown(path)}: could not be written: {error.strerror or error}"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)

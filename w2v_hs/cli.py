@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from w2v_hs import __version__
-from w2v_hs.errors import W2VError
+from w2v_hs.errors import W2VError, shown
 from w2v_hs.options import ARCHITECTURES, LOSSES, TREES, Options
 
 FORMAT_NAMES = ("word2vec-text", "word2vec-binary", "glove", "npz")
@@ -432,7 +432,7 @@ def _plain(text: str):
     """Text that rich shows as it is: brackets in a word are no markup."""
     from rich.text import Text
 
-    return Text("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
+    return Text(shown(text))
 
 
 def _text(value) -> str:

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from w2v_hs.errors import CorpusError, OutputError
+from w2v_hs.errors import CorpusError, OutputError, shown
 from w2v_hs.kernels import reader
-from w2v_hs.sources import Source, find_sources, shown
+from w2v_hs.sources import Source, find_sources
 from w2v_hs.text import BadByte, Block, Cleaning, clean, locate, whole_tokens
 from w2v_hs.vocabulary import Vocabulary, choose_words
 

@@ -2,6 +2,13 @@
 expected, what to do. The command line prints it after ``error:`` and exits with 1."""
 
 
+def shown(name, most: int = 4096) -> str:
+    """A name or word fit for a message of one line: control characters escaped, cut to `most`."""
+    text = str(name)
+    text = text if len(text) <= most else text[:most] + "…"
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 class W2VError(Exception):
     """Base of all errors raised on purpose by this package."""
 

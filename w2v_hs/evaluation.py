@@ -16,8 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2v_hs.errors import EvaluationError
-from w2v_hs.readers import printable
+from w2v_hs.errors import EvaluationError, shown
 from w2v_hs.vectors import Vectors, whole_number
 
 # The sets known by name, as files that come with gensim.
@@ -174,7 +173,7 @@ def _find(kind: str, which: str | Path) -> tuple[str, Path]:
         missing = isinstance(error, FileNotFoundError)
         reason = "no such file" if missing else getattr(error, "strerror", None) or error
         raise EvaluationError(
-            f"{printable(which)}: {reason}; for {kind} expected the path of a file "
+            f"{shown(which)}: {reason}; for {kind} expected the path of a file "
             f"or {' or '.join(known)}"
         ) from error
     return str(which), Path(which)
@@ -182,7 +181,7 @@ def _find(kind: str, which: str | Path) -> tuple[str, Path]:
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
     """Yield "path:line" and the text of each line that is not blank."""
-    name = printable(path)
+    name = shown(path)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -218,7 +217,7 @@ def _read_questions(name: str, path: Path) -> tuple[str, list[tuple[str, list[Qu
                 f"{where}: found {_shortened(line)}; expected four words, or ': ' and a name"
             )
     if not any(asked for _, asked in sections):
-        raise EvaluationError(f"{printable(path)}: found no question; expected lines of four words")
+        raise EvaluationError(f"{shown(path)}: found no question; expected lines of four words")
     return name, sections
 
 
@@ -239,7 +238,7 @@ def _read_pairs(name: str, path: Path) -> tuple[str, list[Pair]]:
         pairs.append(Pair(fields[0], fields[1], float(fields[2])))
     if not pairs:
         raise EvaluationError(
-            f"{printable(path)}: found no pair; expected lines of two words and a number"
+            f"{shown(path)}: found no pair; expected lines of two words and a number"
         )
     return name, pairs
 

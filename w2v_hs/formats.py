@@ -8,8 +8,8 @@ import numpy as np
 import orjson
 
 from w2v_hs.atomic import replacing
-from w2v_hs.errors import FormatError, OptionError
-from w2v_hs.readers import HEADER, Place, printable, read_binary, read_npz, read_text
+from w2v_hs.errors import FormatError, OptionError, shown
+from w2v_hs.readers import HEADER, Place, read_binary, read_npz, read_text
 from w2v_hs.vectors import Vectors
 
 FORMATS = ("word2vec-text", "word2vec-binary", "glove", "npz")
@@ -51,9 +51,9 @@ def load_vectors(
     format = _choose_format(path, format)
     if spaces_in_words and format == "word2vec-binary":
         raise OptionError(
-            f"{printable(path)}: in word2vec-binary a space ends the word; omit spaces_in_words"
+            f"{shown(path)}: in word2vec-binary a space ends the word; omit spaces_in_words"
         )
-    name = printable(path)
+    name = shown(path)
     _check_is_regular(path)
     try:
         with path.open("rb") as stream:
@@ -119,7 +119,7 @@ def _choose_format(path: Path, format: str | None) -> str:
     if format is None and path.suffix.lower() not in SUFFIXES:
         known = ", ".join(f"{suffix} ({name})" for suffix, name in SUFFIXES.items())
         raise FormatError(
-            f"{printable(path)}: unknown suffix {path.suffix!r}; expected one of {known}, "
+            f"{shown(path)}: unknown suffix {path.suffix!r}; expected one of {known}, "
             f"or name the format: {', '.join(FORMATS)}"
         )
     return format or SUFFIXES[path.suffix.lower()]
@@ -134,11 +134,11 @@ def _check_is_regular(path: Path) -> None:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:  # ValueError: NUL in the path
         reason = getattr(error, "strerror", None) or error
-        raise FormatError(f"{printable(path)}: cannot be read: {reason}") from error
+        raise FormatError(f"{shown(path)}: cannot be read: {reason}") from error
     if not stat.S_ISREG(mode):
         found = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
         raise FormatError(
-            f"{printable(path)}: is {found}, not a regular file; give the name of a file of vectors"
+            f"{shown(path)}: is {found}, not a regular file; give the name of a file of vectors"
         )
 
 
@@ -147,7 +147,7 @@ def _check_is_regular(path: Path) -> None:
 
 def _check_can_hold(vectors: Vectors, path: Path, format: str) -> None:
     """Raise `FormatError` where reading the file would not give `vectors` back."""
-    name = printable(path)
+    name = shown(path)
     if not vectors.matrix.size:
         raise FormatError(f"{name}: no vectors to write: the matrix is {vectors.matrix.shape}")
     for word in vectors.words:

@@ -8,7 +8,7 @@ import numpy as np
 
 from w2v_hs import __version__, progress, storage
 from w2v_hs.corpus import Corpus, read_corpus
-from w2v_hs.errors import FormatError, OptionError
+from w2v_hs.errors import FormatError, OptionError, shown
 from w2v_hs.formats import save_vectors
 from w2v_hs.kernels import reader
 from w2v_hs.kernels.common import padded
@@ -206,8 +206,8 @@ def load(path: str | Path) -> Model:
     try:
         if description["format"] != FORMAT:
             raise FormatError(
-                f"{path}: model format {description['format']!r}, this version reads {FORMAT}; "
-                "install the version that wrote it"
+                f"{shown(path)}: model format {description['format']!r}, this version reads "
+                f"{FORMAT}; install the version that wrote it"
             )
         options = Options(**description["options"])
         words = storage.unpack_words(arrays, path)
@@ -226,7 +226,7 @@ def load(path: str | Path) -> Model:
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         if isinstance(error, FormatError):
             raise
-        raise FormatError(f"{path}: incomplete or inconsistent model: {error}") from None
+        raise FormatError(f"{shown(path)}: incomplete or inconsistent model: {error}") from None
     _check(model, arrays["vectors"], path)
     return model
 
@@ -238,11 +238,11 @@ def _check(model: Model, vectors: np.ndarray, path: str | Path) -> None:
     def expect(name: str, array: np.ndarray, dtype, shape: tuple, holds) -> None:
         if array.dtype != dtype or array.shape != shape:
             raise FormatError(
-                f"{path}: {name} is {array.dtype} of shape {array.shape}, expected "
+                f"{shown(path)}: {name} is {array.dtype} of shape {array.shape}, expected "
                 f"{np.dtype(dtype)} of shape {shape}"
             )
         if not holds(array):
-            raise FormatError(f"{path}: {name} holds values that no model has")
+            raise FormatError(f"{shown(path)}: {name} holds values that no model has")
 
     def finite(array):
         return bool(np.isfinite(array).all())
@@ -251,7 +251,7 @@ def _check(model: Model, vectors: np.ndarray, path: str | Path) -> None:
     expect("outputs", model.outputs, np.float32, (words - (tree is not None), dim), finite)
     expect("counts", model.vocabulary.counts, np.int64, (words,), lambda c: c.min() >= 1)
     if "" in model.vocabulary.words:
-        raise FormatError(f"{path}: one of the words is empty")
+        raise FormatError(f"{shown(path)}: one of the words is empty")
     if tree is not None:
         steps = len(tree.nodes)
         expect("tree.offsets", tree.offsets, np.int64, (words + 1,), lambda o: o[0] == 0
@@ -263,9 +263,9 @@ def _check(model: Model, vectors: np.ndarray, path: str | Path) -> None:
     if not isinstance(losses, list) or not all(
         loss is None or (isinstance(loss, float) and np.isfinite(loss)) for loss in losses
     ):
-        raise FormatError(f"{path}: losses are not finite numbers")
+        raise FormatError(f"{shown(path)}: losses are not finite numbers")
     if not isinstance(facts, dict) or not isinstance(facts.get("corpus"), dict):
-        raise FormatError(f"{path}: provenance names no corpus")
+        raise FormatError(f"{shown(path)}: provenance names no corpus")
 
 
 def _provenance(corpus: Corpus, weights) -> dict:

@@ -15,7 +15,6 @@ import re
 import warnings
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -30,13 +29,6 @@ MAX_EXPANSION = 100  # an archive that declares more than this times its size is
 SMALL_ARCHIVE = 1 << 26  # bytes; below this even a bomb does no harm
 
 Place = Callable[[int], str]
-
-
-def printable(path: str | Path) -> str:
-    """The path as a message shows it: on one line, whatever characters the name holds."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(path)
-    )
 
 
 def read_text(

@@ -16,17 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from w2v_hs import catalog, extract
-from w2v_hs.errors import CorpusError
+from w2v_hs.errors import CorpusError, shown
 
 BLOCK = 1 << 20  # bytes
 COMPRESSED = 1 << 16  # bytes read at once of compressed text
-
-
-def shown(name, most: int = 4096) -> str:
-    """A name or word fit for a message of one line: control characters escaped, cut to `most`."""
-    text = str(name)
-    text = text if len(text) <= most else text[:most] + "…"
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from w2v_hs.atomic import replacing
-from w2v_hs.errors import FormatError
+from w2v_hs.errors import FormatError, shown
 
 _DTYPES = {"float32": "F32", "int64": "I64", "int32": "I32", "uint8": "U8"}
 _ROWS = 1 << 14
@@ -67,27 +67,27 @@ def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict]:
 
     path = Path(path)
     if path.is_dir():
-        raise FormatError(f"{path}: is a folder; give the name of a model file")
+        raise FormatError(f"{shown(path)}: is a folder; give the name of a model file")
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
-        raise FormatError(f"{path}: no such file") from None
+        raise FormatError(f"{shown(path)}: no such file") from None
     except Exception as error:  # the bytes are anyone's, and so is what reading them raises
-        raise FormatError(f"{path}: not a readable .safetensors file: {error}") from None
+        raise FormatError(f"{shown(path)}: not a readable .safetensors file: {error}") from None
     if "description" not in metadata or "sha256" not in metadata:
-        raise FormatError(f"{path}: a .safetensors file, but not a model of w2v_hs")
+        raise FormatError(f"{shown(path)}: a .safetensors file, but not a model of w2v_hs")
     found = _digest(arrays, metadata["description"])
     if found != metadata["sha256"]:
         raise FormatError(
-            f"{path}: damaged: its contents have the checksum {found[:16]}..., the file declares "
-            f"{metadata['sha256'][:16]}...; take a copy from a backup"
+            f"{shown(path)}: damaged: its contents have the checksum {found[:16]}..., the file "
+            f"declares {metadata['sha256'][:16]}...; take a copy from a backup"
         )
     try:
         return arrays, json.loads(metadata["description"])
     except (ValueError, RecursionError):
-        raise FormatError(f"{path}: its description is not JSON") from None
+        raise FormatError(f"{shown(path)}: its description is not JSON") from None
 
 
 def pack_words(words: list[str]) -> dict[str, np.ndarray]:
@@ -108,7 +108,7 @@ def unpack_words(arrays: dict[str, np.ndarray], path: str | Path) -> list[str]:
         or np.any(np.diff(ends) < 0)
         or ends[-1] != len(data)
     ):
-        raise FormatError(f"{path}: the words do not fill their {len(data)} bytes")
+        raise FormatError(f"{shown(path)}: the words do not fill their {len(data)} bytes")
     bounds = [0, *ends.tolist()]
     try:
         return [
@@ -116,7 +116,7 @@ def unpack_words(arrays: dict[str, np.ndarray], path: str | Path) -> list[str]:
             for begin, end in itertools.pairwise(bounds)
         ]
     except UnicodeDecodeError:
-        raise FormatError(f"{path}: a word is not UTF-8") from None
+        raise FormatError(f"{shown(path)}: a word is not UTF-8") from None
 
 
 def _blocks(array: np.ndarray) -> Iterator[memoryview]:

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from w2v_hs.errors import CorpusError
-from w2v_hs.sources import shown
+from w2v_hs.errors import CorpusError, shown
 
 BOM = b"\xef\xbb\xbf"
 

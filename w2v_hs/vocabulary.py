@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from w2v_hs.atomic import replacing
-from w2v_hs.errors import FormatError, VocabularyError
-from w2v_hs.sources import shown
+from w2v_hs.errors import FormatError, VocabularyError, shown
 
 
 @dataclass(frozen=True)
