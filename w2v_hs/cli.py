@@ -18,6 +18,12 @@ from w2v_hs.options import ARCHITECTURES, LOSSES, TREES, Options
 
 FORMAT_NAMES = ("word2vec-text", "word2vec-binary", "glove", "npz")
 as_json = click.option("--json", "json_out", is_flag=True, help="Print JSON instead of a table.")
+in_format = click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(FORMAT_NAMES),
+    help="Format of a file of vectors whose suffix does not say it.",
+)
 
 
 def main() -> None:
@@ -27,14 +33,14 @@ def main() -> None:
         if stream is not None:  # a word that the terminal cannot show is no reason to fail
             stream.reconfigure(errors="backslashreplace")
     try:
-        status = commands.main(standalone_mode=False)
+        status = commands.main(prog_name="w2v-hs", standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped; nothing was written", err=True)
+        click.echo("stopped", err=True)
         status = 130
     except W2VError as error:
         click.echo(f"error: {error}", err=True)
@@ -58,7 +64,7 @@ def _drop_output() -> None:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__)
+@click.version_option(__version__, prog_name="w2v-hs")
 def commands():
     """Train word embeddings with hierarchical softmax, export and evaluate them.
 
@@ -129,7 +135,8 @@ def _training_options(command):
 @click.option(
     "--vocab",
     type=click.Path(path_type=Path),
-    help="Take words and counts from this file of 'word count' lines.",
+    help="Take words and counts from this file of 'word count' lines; then --min-count and "
+    "--max-vocab do not apply.",
 )
 @click.option(
     "--save-vocab", type=click.Path(path_type=Path), help="Write 'word count' lines to this file."
@@ -144,9 +151,9 @@ def _training_options(command):
 def train(text, output, vocab, save_vocab, lowercase, errors, **options):
     """Train vectors on TEXT and write a model.
 
-    TEXT is one or more files (plain, .gz, .bz2, .xz, .zst), folders, quoted patterns, '-' for
-    standard input, 'nltk:NAME' for a corpus of NLTK, or a named corpus ('w2v-hs corpus list').
-    One sentence a line, tokens separated by white space.
+    TEXT is one or more files (plain, .gz, .bz2, .xz; .zst with the extra zst), folders, quoted
+    patterns, '-' for standard input, 'nltk:NAME' for a corpus of NLTK, or a named corpus ('w2v-hs
+    corpus list'). One sentence a line, tokens separated by white space.
 
     \b
     w2v-hs train wiki.txt -o wiki.safetensors
@@ -183,14 +190,14 @@ def _summary(model, output: Path) -> str:
     """Two lines that say what a run gave."""
     facts, corpus = model.provenance, model.provenance["corpus"]
     tokens = corpus["retained_tokens"] * model.options.epochs
-    seconds = facts["training_seconds"]
+    seconds, threads = facts["training_seconds"], model.options.threads
     mended = corpus["mended_utf8"]
     return (
         f"{len(model.vocabulary):,} of {corpus['types']:,} types, "
         f"{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens"
         + (f", {mended:,} malformed UTF-8 sequences mended" if mended else "")
-        + f"\ntrained in {seconds:.1f} s ({tokens / seconds / 1e6:.2f}M words/s, "
-        f"{model.options.threads} threads), loss by epoch: "
+        + f"\ntrained in {seconds:.1f} s ({tokens / seconds:,.0f} words/s, {threads} "
+        f"thread{'s' if threads > 1 else ''}), loss by epoch: "
         + " ".join("-" if loss is None else f"{loss:.3f}" for loss in model.losses)
         + f"; peak memory {facts['peak_memory_bytes'] / 1e6:.0f} MB\nwrote {output}"
     )
@@ -209,9 +216,10 @@ def _summary(model, output: Path) -> str:
 @click.option("--epochs", default=20, show_default=True, help="Passes over the text.")
 @click.option("--seed", default=1, show_default=True, help="Seed of all random numbers.")
 def demo(corpus, output, epochs, seed):
-    """Train on a named corpus, export, evaluate and show neighbours: the whole tour.
+    """Train on CORPUS, export, evaluate and show neighbours: the whole tour.
 
-    Without CORPUS the embedded one is taken, the text of the CIA World Factbook.
+    Without CORPUS the embedded one is taken, the text of the CIA World Factbook. The window is 10,
+    which suits a text as small as that.
     """
     from w2v_hs.errors import OutputError
     from w2v_hs.evaluation import evaluate, print_evaluation
@@ -272,10 +280,12 @@ def info(model, json_out):
 @click.argument("vectors", type=click.Path(path_type=Path))
 @click.argument("word")
 @click.option("-k", default=10, show_default=True, help="How many.")
+@in_format
 @as_json
-def neighbors(vectors, word, k, json_out):
+def neighbors(vectors, word, k, json_out, format_name):
     """Show the words nearest to WORD by cosine, in a model or a file of vectors."""
-    _print_words(f"nearest to {word}", _load_vectors(vectors).most_similar(word, k=k), json_out)
+    found = _load_vectors(vectors, format_name).most_similar(word, k=k)
+    _print_words(f"nearest to {word}", found, json_out)
 
 
 @commands.command()
@@ -284,10 +294,11 @@ def neighbors(vectors, word, k, json_out):
 @click.argument("b")
 @click.argument("c")
 @click.option("-k", default=10, show_default=True, help="How many.")
+@in_format
 @as_json
-def analogy(vectors, a, b, c, k, json_out):
+def analogy(vectors, a, b, c, k, json_out, format_name):
     """Answer "A is to B as C is to ?" with the words nearest to B - A + C."""
-    found = _load_vectors(vectors).analogy(a, b, c, k=k)
+    found = _load_vectors(vectors, format_name).analogy(a, b, c, k=k)
     _print_words(f"{a} is to {b} as {c} is to", found, json_out)
 
 
@@ -331,12 +342,20 @@ def export(model, output, format_name):
     help="Analogies only among this many most frequent words; 0 for all.",
 )
 @click.option("--case-sensitive", is_flag=True, help="Take words as they are written.")
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write JSON to a file.")
-def evaluate(vectors, analogies, similarity, restrict_vocab, case_sensitive, json_path):
+@in_format
+@click.option(
+    "--json",
+    "json_path",
+    type=click.Path(path_type=Path),
+    help="Write JSON to a file; - prints it.",
+)
+def evaluate(
+    vectors, analogies, similarity, restrict_vocab, case_sensitive, format_name, json_path
+):
     """Answer analogies and correlate with rated pairs, for a model or anyone's vectors.
 
     Without --analogies and --similarity: Google's analogies, WordSim-353 and SimLex-999; with
-    either of them only what they name. JSON goes to standard output for --json -.
+    either of them only what they name.
     """
     from w2v_hs.atomic import check_writable
     from w2v_hs.evaluation import evaluate as run
@@ -347,7 +366,7 @@ def evaluate(vectors, analogies, similarity, restrict_vocab, case_sensitive, jso
         _check_distinct([json_path], [vectors, *map(Path, (*analogies, *similarity))])
     sets = {"analogies": analogies, "similarity": similarity} if analogies or similarity else {}
     result = run(
-        _load_vectors(vectors),
+        _load_vectors(vectors, format_name),
         restrict_vocab=restrict_vocab,
         case_insensitive=not case_sensitive,
         **sets,
@@ -408,12 +427,14 @@ def _check_distinct(outputs: list[Path | None], inputs: list[Path | None]) -> No
             taken.add(path.resolve())
 
 
-def _load_vectors(path: Path):
+def _load_vectors(path: Path, format_name: str | None = None):
     """Vectors of a model or of a file in any format that can be read."""
     from w2v_hs.formats import load_vectors
     from w2v_hs.model import load
 
-    return load(path).vectors if path.suffix == ".safetensors" else load_vectors(path)
+    if path.suffix == ".safetensors" and format_name is None:
+        return load(path).vectors
+    return load_vectors(path, format=format_name)
 
 
 def _console():

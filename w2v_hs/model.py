@@ -1,5 +1,6 @@
 """A trained model: vectors, output weights, tree, counts, and how it came about."""
 
+import math
 import platform
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ FORMAT = 1  # of the model file
 ERRORS = ("strict", "replace", "ignore")
 
 
-@dataclass
+@dataclass(repr=False)
 class Model:
     """Word vectors and what predicts words from them.
 
@@ -41,6 +42,10 @@ class Model:
     options: Options
     losses: list[float | None] = field(default_factory=list)
     provenance: dict = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        kind = f"{self.options.arch}/{self.options.loss}"
+        return f"Model({len(self.vocabulary):,} words, dim {self.options.dim}, {kind})"
 
     def save(self, path: str | Path) -> None:
         """Write the model to one `.safetensors` file.
@@ -74,6 +79,7 @@ class Model:
     def summary(self) -> dict:
         """Options, corpus, counts, tree and figures, as JSON can hold them."""
         counts = self.vocabulary.counts
+        keep = self.vocabulary.keep_probabilities(self.options.sample).astype(np.float64)
         tree = None
         if self.tree is not None:
             tree = {
@@ -88,6 +94,8 @@ class Model:
                 "words": len(self.vocabulary),
                 "tokens": self.vocabulary.tokens,
                 "entropy_bits": entropy(counts),
+                # What relative frequencies alone reach, to compare with the losses.
+                "unigram_loss_nats": entropy(counts * keep) * math.log(2),
             },
             "tree": tree,
             "losses": self.losses,

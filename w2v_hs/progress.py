@@ -47,8 +47,7 @@ class Bars(Silent):
         self._bars.update(
             self._task,
             completed=progress.tokens,
-            figures=f"{speed / 1e6:.2f}M words/s  epoch {progress.epoch}  "
-            f"lr {progress.rate:.4f}{loss}",
+            figures=f"{speed:,.0f} words/s  epoch {progress.epoch}  lr {progress.rate:.4f}{loss}",
         )
 
     def _begin(self, title, total):

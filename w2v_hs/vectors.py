@@ -69,6 +69,9 @@ class Vectors:
         inverse, (low, high) = self._inverse_norms, SAFE_NORMS
         return np.flatnonzero((inverse > 0) & ((inverse > 1 / low) | (inverse < 1 / high)))
 
+    def __repr__(self) -> str:
+        return f"Vectors({len(self.words):,} words, dim {self.dim})"
+
     def __len__(self) -> int:
         return len(self.words)
 
