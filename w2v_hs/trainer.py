@@ -36,7 +36,7 @@ SOFTMAX_LIMIT = 16 << 20  # bytes of output weights
 # against 8.191 at 64); at 64 to 256 windows a thread nothing was lost. What counts is what all
 # threads do between merges, hence an interval for all of them together.
 TOP_NODES = 1024
-MERGE_INTERVAL = 128  # windows of all threads together
+MERGE_INTERVAL = 512  # windows of all threads together
 
 
 @dataclass
