@@ -30,13 +30,14 @@ LONGEST_WORK = 10**11  # floating-point operations of a chunk, an upper bound: s
 # processor it would take days where the tree takes minutes.
 SOFTMAX_LIMIT = 16 << 20  # bytes of output weights
 # Private copies of the top of the tree, where there are several threads (see kernels.top). Measured
-# on 16M words of Wikipedia, V = 70,000, skip-gram, dim 100, one epoch, 2 seeds (benchmarks/
-# threads.py): without copies two threads took 1.7 to 2 times as long. Merging all copies every
-# 2048 windows lost 0.007 of Google's analogies on two threads and more on eight (0.201, loss 8.247
-# against 8.191 at 64); at 64 to 256 windows a thread nothing was lost. What counts is what all
-# threads do between merges, hence an interval for all of them together.
+# on 16M words of Wikipedia, V = 70,000, skip-gram, dim 100, one epoch (benchmarks/threads.py):
+# without copies two threads took 1.7 to 2 times as long. Merging all of 512 copies every 2048
+# windows lost 0.007 of Google's analogies on two threads, and more on eight (0.201, loss 8.247,
+# against 0.227 and 8.191 at every 64). With the intervals that grow away from the root, 64 windows
+# a thread reached 0.216 on two threads (no copies: 0.217), 256 windows 0.211. What counts is what
+# all threads do between merges, hence one interval for all of them together.
 TOP_NODES = 1024
-MERGE_INTERVAL = 512  # windows of all threads together
+MERGE_INTERVAL = 128  # windows of all threads together
 
 
 @dataclass
