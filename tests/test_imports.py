@@ -13,7 +13,7 @@ ORDER = """
 errors atomic download catalog extract sources text kernels.compile kernels.vector
 kernels.common kernels.reader vocabulary corpus tree kernels.top kernels.skipgram kernels.cbow
 kernels.softmax options memory
-trainer vectors readers formats storage progress model evaluation cli
+trainer vectors readers formats storage progress model evaluation show cli
 """.split()  # noqa: SIM905
 
 

@@ -6,7 +6,7 @@
 
 The modules in the order in which data flows: `download`, `catalog`, `extract` and `sources`
 (where text comes from), `text` and `corpus` (text to numbers), `vocabulary`, `tree`, `kernels`,
-`trainer`, `vectors`, `formats`, `storage`, `model`, `evaluation`, `cli`.
+`trainer`, `vectors`, `readers`, `formats`, `storage`, `model`, `evaluation`, `show`, `cli`.
 """
 
 from importlib import import_module

@@ -4,7 +4,6 @@ Exit codes: 0 done; 1 an error, told in one line on standard error; 2 wrong usag
 Ctrl-C.
 """
 
-import json
 import os
 import sys
 import warnings
@@ -12,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from w2v_hs import __version__
-from w2v_hs.errors import W2VError, shown
+from w2v_hs import __version__, show
+from w2v_hs.errors import W2VError
 from w2v_hs.options import ARCHITECTURES, LOSSES, TREES, Options
 
 FORMAT_NAMES = ("word2vec-text", "word2vec-binary", "glove", "npz")
@@ -183,24 +182,7 @@ def train(text, output, vocab, save_vocab, lowercase, errors, **options):
     model.save(output)
     if save_vocab is not None:
         model.vocabulary.save(save_vocab)
-    click.echo(_summary(model, output), err=True)
-
-
-def _summary(model, output: Path) -> str:
-    """Two lines that say what a run gave."""
-    facts, corpus = model.provenance, model.provenance["corpus"]
-    tokens = corpus["retained_tokens"] * model.options.epochs
-    seconds, threads = facts["training_seconds"], model.options.threads
-    mended = corpus["mended_utf8"]
-    return (
-        f"{len(model.vocabulary):,} of {corpus['types']:,} types, "
-        f"{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens"
-        + (f", {mended:,} malformed UTF-8 sequences mended" if mended else "")
-        + f"\ntrained in {seconds:.1f} s ({tokens / seconds:,.0f} words/s, {threads} "
-        f"thread{'s' if threads > 1 else ''}), loss by epoch: "
-        + " ".join("-" if loss is None else f"{loss:.3f}" for loss in model.losses)
-        + f"; peak memory {facts['peak_memory_bytes'] / 1e6:.0f} MB\nwrote {output}"
-    )
+    click.echo(show.summary(model, output), err=True)
 
 
 @commands.command()
@@ -229,20 +211,20 @@ def demo(corpus, output, epochs, seed):
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{output}: cannot make this folder: {error.strerror}") from error
-    console = _console()
+    console = show.console()
     path, vectors = output / "model.safetensors", output / "vectors.txt"
     console.print(f"Training on {corpus} ...", markup=False)
     model = train_options(corpus, Options(window=10, epochs=epochs, seed=seed), show=True)
     model.save(path)
     model.export(vectors)
-    click.echo(f"{_summary(model, path)}\nwrote {vectors}")
+    click.echo(f"{show.summary(model, path)}\nwrote {vectors}")
     for word in ("france", "island", "religion", "copper", "coffee", "army"):
         if word in model.vectors:
             found = " ".join(w for w, _ in model.vectors.most_similar(word, k=8))
             console.print(f"{word:>9}  {found}", highlight=False, markup=False)
     result = evaluate(model)
     print_evaluation(result, console)
-    _write_json(output / "evaluation.json", result.as_dict())
+    show.write_json(output / "evaluation.json", result.as_dict())
     console.print(
         f"Vectors of {len(model.vocabulary):,} words lie in {output}. Next, try:\n"
         f"  w2v-hs neighbors {path} island\n"
@@ -263,17 +245,17 @@ def info(model, json_out):
 
     summary = load(model).summary()
     if json_out:
-        _print_json(summary)
+        show.print_json(summary)
         return
-    table = _table(str(model), "", "")
+    table = show.table(str(model), "", "")
     for part in ("options", "vocabulary", "tree"):
         for name, value in (summary[part] or {}).items():
-            table.add_row(f"{part} {name}", _plain(_text(value)))
-    table.add_row("loss by epoch", " ".join(_text(loss) for loss in summary["losses"]))
+            table.add_row(f"{part} {name}", show.plain(show.cell(value)))
+    table.add_row("loss by epoch", " ".join(show.cell(loss) for loss in summary["losses"]))
     for name, value in summary["provenance"].items():
         for inner, fact in value.items() if isinstance(value, dict) else [("", value)]:
-            table.add_row(_plain(f"{name} {inner}"), _plain(_text(fact)))
-    _console().print(table)
+            table.add_row(show.plain(f"{name} {inner}"), show.plain(show.cell(fact)))
+    show.console().print(table)
 
 
 @commands.command()
@@ -285,7 +267,7 @@ def info(model, json_out):
 def neighbors(vectors, word, k, json_out, format_name):
     """Show the words nearest to WORD by cosine, in a model or a file of vectors."""
     found = _load_vectors(vectors, format_name).most_similar(word, k=k)
-    _print_words(f"nearest to {word}", found, json_out)
+    show.print_words(f"nearest to {word}", found, json_out)
 
 
 @commands.command()
@@ -299,7 +281,7 @@ def neighbors(vectors, word, k, json_out, format_name):
 def analogy(vectors, a, b, c, k, json_out, format_name):
     """Answer "A is to B as C is to ?" with the words nearest to B - A + C."""
     found = _load_vectors(vectors, format_name).analogy(a, b, c, k=k)
-    _print_words(f"{a} is to {b} as {c} is to", found, json_out)
+    show.print_words(f"{a} is to {b} as {c} is to", found, json_out)
 
 
 @commands.command()
@@ -372,11 +354,11 @@ def evaluate(
         **sets,
     )
     if str(json_path) == "-":
-        _print_json(result.as_dict())
+        show.print_json(result.as_dict())
         return
-    print_evaluation(result, _console())
+    print_evaluation(result, show.console())
     if json_path is not None:
-        _write_json(json_path, result.as_dict())
+        show.write_json(json_path, result.as_dict())
 
 
 # ---- corpora ------------------------------------------------------------------------------------
@@ -395,13 +377,15 @@ def corpus_list(json_out):
 
     entries = [catalog.entry(name) for name in catalog.names()]
     if json_out:
-        _print_json([{**vars(entry), "status": catalog.status(entry.name)} for entry in entries])
+        show.print_json(
+            [{**vars(entry), "status": catalog.status(entry.name)} for entry in entries]
+        )
         return
-    table = _table("Named corpora", "name", "tokens", "licence", "status")
+    table = show.table("Named corpora", "name", "tokens", "licence", "status")
     for entry in entries:
         tokens = f"{entry.tokens / 1e6:,.1f}M" if entry.tokens else ""
         table.add_row(entry.name, tokens, entry.licence, catalog.status(entry.name))
-    _console().print(table)
+    show.console().print(table)
 
 
 @corpus.command("fetch")
@@ -410,7 +394,7 @@ def corpus_fetch(name):
     """Download the corpus NAME, check it, and keep it for `w2v-hs train NAME`."""
     from w2v_hs import catalog
 
-    path = catalog.fetch(name, progress=sys.stderr.isatty())
+    path = catalog.fetch(name, progress=sys.stderr is not None and sys.stderr.isatty())
     click.echo(f"{name}: ready" + (f" in {path}" if path else ""), err=True)
 
 
@@ -435,51 +419,3 @@ def _load_vectors(path: Path, format_name: str | None = None):
     if path.suffix == ".safetensors" and format_name is None:
         return load(path).vectors
     return load_vectors(path, format=format_name)
-
-
-def _console():
-    from rich.console import Console
-
-    return Console()
-
-
-def _table(title: str, *columns: str):
-    from rich.table import Table
-
-    return Table(*columns, title=_plain(title), title_justify="left", show_header=any(columns))
-
-
-def _plain(text: str):
-    """Text that rich shows as it is: brackets in a word are no markup."""
-    from rich.text import Text
-
-    return Text(shown(text))
-
-
-def _text(value) -> str:
-    if isinstance(value, float):
-        return f"{value:,.4g}"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _print_words(title, found, json_out) -> None:
-    if json_out:
-        _print_json([{"word": word, "similarity": similarity} for word, similarity in found])
-        return
-    table = _table(title, "word", "cosine")
-    for word, similarity in found:
-        table.add_row(_plain(word), f"{similarity:.3f}")
-    _console().print(table)
-
-
-def _print_json(value) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def _write_json(path: Path, value) -> None:
-    from w2v_hs.atomic import replacing
-
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")

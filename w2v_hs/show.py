@@ -1,0 +1,78 @@
+"""What the command line prints: tables for people, JSON for programs."""
+
+import json
+from pathlib import Path
+
+import click
+
+from w2v_hs.atomic import replacing
+from w2v_hs.errors import shown
+
+
+def console():
+    """A rich console on standard output."""
+    from rich.console import Console
+
+    return Console()
+
+
+def table(title: str, *columns: str):
+    """An empty table; without names of columns it has no header."""
+    from rich.table import Table
+
+    return Table(*columns, title=plain(title), title_justify="left", show_header=any(columns))
+
+
+def plain(text: str):
+    """Text that rich shows as it is: brackets in a word are no markup."""
+    from rich.text import Text
+
+    return Text(shown(text))
+
+
+def cell(value) -> str:
+    """A value of a summary as text."""
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def print_words(title: str, found: list[tuple[str, float]], as_json: bool) -> None:
+    """Words with their cosines."""
+    if as_json:
+        print_json([{"word": word, "similarity": similarity} for word, similarity in found])
+        return
+    rows = table(title, "word", "cosine")
+    for word, similarity in found:
+        rows.add_row(plain(word), f"{similarity:.3f}")
+    console().print(rows)
+
+
+def print_json(value) -> None:
+    """JSON on standard output."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def write_json(path: Path, value) -> None:
+    """JSON to a file, which stays as it was if anything fails."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def summary(model, path: Path) -> str:
+    """Three lines that say what a run gave."""
+    facts, corpus = model.provenance, model.provenance["corpus"]
+    tokens = corpus["retained_tokens"] * model.options.epochs
+    seconds, threads = facts["training_seconds"], model.options.threads
+    mended = corpus["mended_utf8"]
+    return (
+        f"{len(model.vocabulary):,} of {corpus['types']:,} types, "
+        f"{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens"
+        + (f", {mended:,} malformed UTF-8 sequences mended" if mended else "")
+        + f"\ntrained in {seconds:.1f} s ({tokens / seconds:,.0f} words/s, {threads} "
+        f"thread{'s' if threads > 1 else ''}), loss by epoch: "
+        + " ".join("-" if loss is None else f"{loss:.3f}" for loss in model.losses)
+        + f"; peak memory {facts['peak_memory_bytes'] / 1e6:.0f} MB\nwrote {path}"
+    )
