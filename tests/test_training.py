@@ -4,6 +4,7 @@ import itertools
 import math
 import time
 
+import naive
 import numpy as np
 import pytest
 from conftest import TEXT
@@ -32,6 +33,22 @@ def test_every_mode_learns(mode):
     assert np.isfinite(model.vectors.matrix).all() and np.isfinite(model.outputs).all()
     assert model.vectors.matrix.shape == (len(model.vocabulary), 16)
     assert model.vectors.matrix.dtype == np.float32
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: "-".join(mode.values()))
+def test_probabilities_of_a_trained_model_sum_to_one(mode):
+    """From the trained float32 weights, by the definition, in float64."""
+    model = w2v_hs.train(SENTENCES, **mode, dim=16, epochs=3, sample=0, threads=1)
+    outputs = model.outputs.astype(np.float64)
+    for h in model.vectors.matrix.astype(np.float64):
+        if model.tree is None:
+            total = naive.softmax_probabilities(h, outputs).sum()
+        else:
+            total = sum(
+                math.exp(-naive.tree_loss(h, outputs, naive.path(model.tree, word)))
+                for word in range(len(model.vocabulary))
+            )
+        assert total == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: "-".join(mode.values()))
