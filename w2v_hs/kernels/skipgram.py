@@ -103,9 +103,8 @@ def train_contexts(count, vectors, weights, stride, length, rate, scratch):
 def train(text, first, last, window, paths, vectors, weights, stride, rate, top, scratch):
     """Train on sentences first .. last - 1.
 
-    vectors (V*stride,) and weights (rows*stride,) float32, flat; the row before the last of
-    `weights`' private parts is zero (see `top`). Adds to scratch.totals: loss in nats,
-    predictions (context-centre pairs), kept tokens.
+    vectors (V*stride,) and weights (rows*stride,) float32, flat; for the rows of `weights` see
+    `top`. Adds to scratch.totals: loss in nats, predictions (context-centre pairs), kept tokens.
     """
     pairs, tokens, unused, steps, windows = 0, 0, 0, 0, 0
     kept = scratch.kept
