@@ -108,6 +108,11 @@ def test_long_lines_are_cut_and_nothing_is_dropped(tmp_path):
     assert len(corpus.sentences) == 1002
 
 
+def test_sentences_end_at_1000_words_exactly(tmp_path):
+    lines = [" ".join(str(i % 7) for i in range(n)) for n in (1, 999, 1000, 1001, 1002, 2000, 2001)]
+    assert_same(read_corpus(write(tmp_path, "\n".join(lines)), min_count=1), "\n".join(lines))
+
+
 def test_threads_change_nothing(tmp_path):
     generator = np.random.default_rng(1)
     words = generator.zipf(1.3, 700_000)
