@@ -91,10 +91,10 @@ def windows(sentences, keep, window, random):
         kept = [
             word
             for word in sentence
-            if keep[word] >= 1 or np.float32(random.bits() >> 40) * np.float32(2**-24) < keep[word]
+            if np.float32(random.bits() >> 40) * np.float32(2**-24) < keep[word]
         ]
         for i, centre in enumerate(kept):
-            reach = 1 + random.bits() % window
+            reach = 1 + ((random.bits() >> 32) * window >> 32)
             contexts = kept[max(0, i - reach) : i] + kept[i + 1 : i + 1 + reach]
             if contexts:
                 yield centre, contexts

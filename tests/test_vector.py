@@ -1,5 +1,7 @@
 """The vector functions of kernels.vector, through small kernels of their own."""
 
+from typing import NamedTuple
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,9 @@ from w2v_hs.kernels.vector import (
     load_each,
     negative_part,
     outer_multiply_add,
-    spread_each,
+    pointer,
+    pointers,
+    repeat_each,
     store,
     zeros_for_products,
 )
@@ -40,31 +44,40 @@ def run_negative_part(values, out):
 
 
 @inline
-def fold_rows(count, groups, values, offsets, out):
-    store(out, 0, fold(load_each(count, values, offsets, 0), groups))
+def fold_rows(count, values, offsets, out):
+    store(out, 0, fold(load_each(count, values, offsets, 0, 0)))
 
 
 @jit
 def run_fold(values, offsets, out):
-    """16 sums in natural order; 2 groups of 5; 4 groups of 3; 8 groups of 2."""
-    fold_rows((0,) * 16, (0,), values, offsets, out[0])
-    fold_rows((0,) * 10, (0,) * 2, values, offsets, out[1])
-    fold_rows((0,) * 12, (0,) * 4, values, offsets, out[2])
-    fold_rows((0,) * 16, (0,) * 8, values, offsets, out[3])
+    fold_rows((0,) * 16, values, offsets, out[0])
+    fold_rows((0,) * 10, values, offsets, out[1])
+    fold_rows((0,), values, offsets, out[2])
 
 
 @jit
 def run_products(values, offsets, out):
     """out[i, j] = sum of values[i] * values[2 + j], for 2 times 3 rows."""
-    first = load_each((0,) * 2, values, offsets, 0)
-    second = load_each((0,) * 3, values, offsets[2:], 0)
+    first = load_each((0,) * 2, values, offsets, 0, 0)
+    second = load_each((0,) * 3, values, offsets, 2, 0)
     sums = outer_multiply_add(first, second, zeros_for_products((0,) * 2, (0,) * 3))
-    store(out, 0, fold(sums, (0,)))
+    store(out, 0, fold(sums))
 
 
 @jit
-def run_spread(values, out):
-    store(out, 0, spread_each((0,) * 4, values, 1))
+def run_repeat(values, out):
+    store(out, 0, repeat_each((0,) * 3, values, 1))
+
+
+class Both(NamedTuple):
+    number: int
+    values: np.ndarray
+
+
+@jit
+def run_pointers(both, out):
+    both, out = pointers(both), pointer(out)
+    out[both.number] = both.values[1]
 
 
 def test_exp_to_one_part_in_ten_million():
@@ -96,22 +109,26 @@ def test_complement_is_the_sigmoid_of_minus_z(values):
 
 def test_fold_sums_each_vector():
     values = np.random.default_rng(1).integers(-99, 99, (16, 16)).astype(np.float32)
-    out = np.full((4, 16), 7, np.float32)
+    out = np.full((3, 16), 7, np.float32)
     run_fold(values.ravel(), np.arange(16, dtype=np.int64) * 16, out)
-    sums = values.sum(axis=1)
-    for row, (groups, size) in zip(out, [(1, 16), (2, 5), (4, 3), (8, 2)], strict=True):
-        expected = np.zeros((groups, 16 // groups))
-        expected[:, :size] = sums[: groups * size].reshape(groups, size)
-        np.testing.assert_array_equal(row, expected.ravel())
+    for row, count in zip(out, (16, 10, 1), strict=True):
+        expected = values.sum(axis=1) * (np.arange(16) < count)
+        np.testing.assert_array_equal(row, expected)
 
 
-def test_outer_products_and_spread():
+def test_outer_products_and_repeat():
     values = np.random.default_rng(1).integers(-9, 9, (5, 16)).astype(np.float32)
     out = np.zeros(16, np.float32)
     run_products(values.ravel(), np.arange(5, dtype=np.int64) * 16, out)
     np.testing.assert_array_equal(out[:6], (values[:2] @ values[2:].T).ravel())
-    run_spread(values.ravel(), out)
-    np.testing.assert_array_equal(out, values[0, 1:5].repeat(4))
+    run_repeat(values.ravel(), out)
+    np.testing.assert_array_equal(out, values[0, 1:7].repeat(3)[:16])
+
+
+def test_pointers_index_as_arrays_do():
+    out = np.zeros(3, np.float32)
+    run_pointers(Both(2, np.array([4, 5], np.float32)), out)
+    np.testing.assert_array_equal(out, [0, 0, 5])
 
 
 @jit

@@ -15,8 +15,6 @@ mean would divide it by C; C then only scales the rate of the inputs.)
 import numpy as np
 
 from w2v_hs.kernels.common import (
-    LN2,
-    STEPS,
     collect_loss,
     draw_reach,
     gradients,
@@ -24,7 +22,7 @@ from w2v_hs.kernels.common import (
     subsample,
 )
 from w2v_hs.kernels.compile import inline, jit
-from w2v_hs.kernels.top import find_path, merge_due, merge_top, prefetch_next
+from w2v_hs.kernels.top import find_path, merge_due, merge_top, prefetch_path, prefetch_row
 from w2v_hs.kernels.vector import (
     LANES,
     add,
@@ -35,6 +33,8 @@ from w2v_hs.kernels.vector import (
     multiply,
     multiply_add,
     multiply_add_each,
+    pointer,
+    pointers,
     store,
     zeros_like_each,
 )
@@ -55,32 +55,30 @@ def sum_contexts(kept, begin, centre, end, vectors, stride, hidden):
 
 
 @inline
-def train_path(length, weights, stride, rate, hidden, scratch):
-    """Train the nodes of scratch.path on hidden[:stride]; the error goes to hidden[stride:]."""
-    path, scores = scratch.path, scratch.scores
-    rates = broadcast(np.float32(rate))
+def train_path(path, length, weights, stride, rate, hidden, scratch):
+    """Train the nodes of scratch.path[path:] on hidden[:stride]; the error goes behind it."""
+    scores = scratch.scores
     for j in range(0, length, LANES):
         low = zeros_like_each(NODES)
         high = zeros_like_each(NODES)
-        first, second = path[j:], path[j + len(NODES) :]
         for k in range(0, stride, LANES):
-            low = multiply_add_each(load_each(NODES, weights, first, k), load(hidden, k), low)
+            low = multiply_add_each(
+                load_each(NODES, weights, scratch.path, path + j, k), load(hidden, k), low
+            )
         if j + len(NODES) < length:
             for k in range(0, stride, LANES):
-                n = load_each(NODES, weights, second, k)
+                n = load_each(NODES, weights, scratch.path, path + j + len(NODES), k)
                 high = multiply_add_each(n, load(hidden, k), high)
-        f = fold(low + high, (0,))
-        store(scores, j, gradients(f, load(scratch.signs, j), rates, scratch.lanes))
-        if j % (LANES * STEPS) == LANES * (STEPS - 1):
-            scratch.totals[0] += collect_loss(scratch.lanes)
+        store(scores, j, fold(low + high))
+    gradients(length, scores, scratch.signs, path, rate, scratch)
     for k in range(0, stride, LANES):
         h = load(hidden, k)
         error = broadcast(np.float32(0.0))
         for j in range(length):
-            n = load(weights, path[j] + k)
+            n = load(weights, scratch.path[path + j] + k)
             g = broadcast(scores[j])
             error = multiply_add(g, n, error)
-            store(weights, path[j] + k, multiply_add(g, h, n))
+            store(weights, scratch.path[path + j] + k, multiply_add(g, h, n))
         store(hidden, stride + k, error)
 
 
@@ -101,36 +99,39 @@ def train(text, first, last, window, paths, vectors, weights, stride, rate, top,
     vectors (V*stride,) and weights (rows*stride,) float32, flat; for the rows of `weights` see
     `top`. Adds to scratch.totals: loss in nats, predictions (centres), kept tokens.
     """
-    centres, tokens, unused, steps, windows = 0, 0, 0, 0, 0
+    centres, tokens, windows = 0, 0, 0
+    path, next_path = 0, len(scratch.path) // 2
+    # Only pointers from here on; see `pointer`.
+    text, paths, top, scratch = pointers(text), pointers(paths), pointers(top), pointers(scratch)
+    vectors, weights = pointer(vectors), pointer(weights)
     kept, hidden = scratch.kept, scratch.hidden
-    start_loss(scratch.lanes)
+    start_loss(scratch)
     for sentence in range(first, last):
         length = subsample(text, sentence, scratch)
         tokens += length
-        for i in range(length):
+        depth, next_depth = 0, 0
+        for i in range(-1, length):
+            # While a window is trained, what the next ones need is on its way to the cache.
+            depth, path, next_path = next_depth, next_path, path
+            if i + 2 < length:
+                prefetch_path(paths, kept[i + 2])
+            if i + 1 < length:
+                next_depth = find_path(paths, kept[i + 1], weights, stride, top, scratch, next_path)
+            if i + 1 + window < length:
+                prefetch_row(vectors, np.int64(kept[i + 1 + window]) * stride, stride)
+            if i < 0:
+                continue
             reach = draw_reach(window, scratch.random)
             begin, end = max(0, i - reach), min(length, i + reach + 1)
             if end - begin == 1:
                 continue
-            if i + 1 < length:
-                ahead = i + 1 + window
-                new = kept[ahead] if ahead < length else np.int32(-1)
-                prefetch_next(paths, kept[i + 1], new, vectors, weights, stride, top)
-            depth = find_path(paths, kept[i], stride, top, scratch)
             sum_contexts(kept, begin, i, end, vectors, stride, hidden)
-            train_path(depth, weights, stride, rate, hidden, scratch)
+            train_path(path, depth, weights, stride, rate, hidden, scratch)
             add_error(kept, begin, i, end, vectors, stride, hidden)
-            blocks = (depth + LANES - 1) // LANES
-            # A lane without a node has z = 0 and so a factor of 2.
-            unused += blocks * LANES - depth
-            steps += blocks
-            if steps > STEPS:
-                scratch.totals[0] += collect_loss(scratch.lanes)
-                steps = 0
             centres += 1
             windows += 1
             merge_due(weights, stride, top, windows)
     merge_top(weights, stride, top, top.count)
-    scratch.totals[0] += collect_loss(scratch.lanes) - unused * LN2
+    collect_loss(scratch)
     scratch.totals[1] += centres
     scratch.totals[2] += tokens

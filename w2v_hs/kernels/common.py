@@ -25,8 +25,7 @@ from w2v_hs.kernels.vector import (
 
 BATCH = 8  # contexts that are multiplied with a path at once
 LN2 = math.log(2.0)
-# Partial products grow by up to 2 a step and stay finite in float32 for 127 steps: the loss is
-# collected after 60 steps between batches, and every 60 within a long path.
+# Partial products grow by up to 2 a step and stay finite in float32 for 127 steps.
 STEPS = 60
 
 
@@ -52,10 +51,12 @@ class Scratch(NamedTuple):
     """Memory of one thread.
 
     random (1,) uint64: state of the generator. kept (S,) int32: a sentence after subsampling.
-    rows (8,) int64: offsets of context rows. path (L+16,) int64 and signs (L+16,) float32: the
-    path of the centre. scores (8L+144,) float32: gradients of context-node pairs. lanes (32,)
-    float32: partial losses (see `gradients`). hidden (2*stride,) float32: CBOW's hidden vector
-    and its error. totals (3,) float64: loss in nats, predictions and kept tokens.
+    rows (8,) int64: offsets of context rows. path (2, L+16) int64 and signs (2, L+16) float32: the
+    paths of this centre and the next. scores and spread (8L+144,) float32: scores, then gradients,
+    of context-node pairs, and their signs. lanes (32,) float32 and pending (2,) int64: partial
+    losses, the steps in them and the lanes without a pair (see `gradients`). hidden (2*stride,)
+    float32: CBOW's hidden vector and its error. totals (3,) float64: loss in nats, predictions and
+    kept tokens.
     """
 
     random: np.ndarray
@@ -64,7 +65,9 @@ class Scratch(NamedTuple):
     path: np.ndarray
     signs: np.ndarray
     scores: np.ndarray
+    spread: np.ndarray
     lanes: np.ndarray
+    pending: np.ndarray
     hidden: np.ndarray
     totals: np.ndarray
 
@@ -87,10 +90,12 @@ def make_scratch(longest_sentence: int, longest_path: int, stride: int) -> Scrat
         random=np.zeros(1, np.uint64),
         kept=np.zeros(longest_sentence, np.int32),
         rows=np.zeros(BATCH, np.int64),
-        path=np.zeros(longest_path + LANES, np.int64),
-        signs=np.ones(longest_path + LANES, np.float32),
+        path=np.zeros(2 * (longest_path + LANES), np.int64),
+        signs=np.ones(2 * (longest_path + LANES), np.float32),
         scores=np.zeros((longest_path + LANES) * BATCH + LANES, np.float32),
+        spread=np.ones((longest_path + LANES) * BATCH + LANES, np.float32),
         lanes=np.zeros(2 * LANES, np.float32),
+        pending=np.zeros(2, np.int64),
         hidden=aligned_zeros(2, stride).ravel(),
         totals=np.zeros(3, np.float64),
     )
@@ -112,50 +117,68 @@ def subsample(text, sentence, scratch):
     kept = 0
     for i in range(text.sentences[sentence], text.sentences[sentence + 1]):
         word = text.ids[i]
-        probability = text.keep[word]
-        if probability < 1.0:
-            draw = np.float32(next_random(scratch.random) >> np.uint64(40)) * np.float32(2.0**-24)
-            if draw >= probability:
-                continue
+        draw = np.float32(next_random(scratch.random) >> np.uint64(40)) * np.float32(2.0**-24)
+        # Without a branch, which no processor could predict.
         scratch.kept[kept] = word
-        kept += 1
+        kept += np.int64(draw < text.keep[word])
     return kept
 
 
 @inline
 def draw_reach(window, random):
     """How far the window reaches to either side: uniform over 1 .. window."""
-    return 1 + np.int64(next_random(random) % np.uint64(window))
+    return 1 + np.int64(
+        ((next_random(random) >> np.uint64(32)) * np.uint64(window)) >> np.uint64(32)
+    )
 
 
 @inline
-def start_loss(lanes):
-    """Empty the partial losses: products of 1, sums of 0."""
-    store(lanes, 0, broadcast(np.float32(1.0)))
-    store(lanes, LANES, broadcast(np.float32(0.0)))
+def gradients(size, scores, signs, at, rate, scratch):
+    """Turn scores[:size] into gradients g = lr s sigmoid(-s f) and add up their loss.
 
+    The signs s are signs[at : at + size].
 
-@inline
-def collect_loss(lanes):
-    """The partial losses as one float64, in nats; they are emptied."""
-    loss = 0.0
-    for i in range(LANES):
-        loss += math.log(lanes[i]) + lanes[LANES + i]
-    start_loss(lanes)
-    return loss
-
-
-@inline
-def gradients(f, signs, rate, lanes):
-    """Turn scores into gradients g = lr s sigmoid(-s f) and add up the loss log(1 + exp(-s f)).
-
-    With z = s f the loss is max(-z, 0) + log(1 + exp(-|z|)). The second term is not taken at once:
-    lanes[:16] hold running products of 1 + exp(-|z|), lanes[16:] sums of the first term. That is
-    exact, with one logarithm for many pairs; `collect_loss` takes it.
+    With z = s f the loss log(1 + exp(-z)) is max(-z, 0) + log(1 + exp(-|z|)). The second term is
+    not taken at once: scratch.lanes[:16] hold running products of 1 + exp(-|z|), lanes[16:] sums
+    of the first term. That is exact, with one logarithm for many pairs. Whole vectors are worked
+    on: the scores up to the next multiple of 16 must be 0.
     """
-    z = multiply(f, signs)
-    e = exp_minus_abs(z)
-    one = broadcast(np.float32(1.0))
-    store(lanes, 0, multiply(load(lanes, 0), add(one, e)))
-    store(lanes, LANES, add(load(lanes, LANES), negative_part(z)))
-    return multiply(multiply(complement(z, e), signs), rate)
+    one, rates = broadcast(np.float32(1.0)), broadcast(np.float32(rate))
+    for begin in range(0, size, STEPS * LANES):  # more than one turn for paths of hundreds of nodes
+        end = min(size, begin + STEPS * LANES)
+        if scratch.pending[0] >= STEPS:
+            collect_loss(scratch)
+        product, linear = load(scratch.lanes, 0), load(scratch.lanes, LANES)
+        for i in range(begin, end, LANES):
+            s = load(signs, at + i)
+            z = multiply(load(scores, i), s)
+            e = exp_minus_abs(z)
+            product = multiply(product, add(one, e))
+            linear = add(linear, negative_part(z))
+            store(scores, i, multiply(multiply(complement(z, e), s), rates))
+            scratch.pending[0] += 1
+        store(scratch.lanes, 0, product)
+        store(scratch.lanes, LANES, linear)
+    scratch.pending[1] += -size % LANES
+
+
+@inline
+def start_loss(scratch):
+    """Empty the partial losses: products of 1, sums of 0."""
+    store(scratch.lanes, 0, broadcast(np.float32(1.0)))
+    store(scratch.lanes, LANES, broadcast(np.float32(0.0)))
+    scratch.pending[0] = scratch.pending[1] = 0
+
+
+@inline
+def collect_loss(scratch):
+    """Move the partial losses to scratch.totals[0], in nats."""
+    low, high, linear = 1.0, 1.0, 0.0
+    for i in range(LANES // 2):  # 8 products of less than 2^127 stay finite in float64
+        low *= np.float64(scratch.lanes[i])
+        high *= np.float64(scratch.lanes[LANES // 2 + i])
+    for i in range(LANES):
+        linear += np.float64(scratch.lanes[LANES + i])
+    # A lane without a pair had z = 0 and so a factor of 2.
+    scratch.totals[0] += math.log(low) + math.log(high) + linear - scratch.pending[1] * LN2
+    start_loss(scratch)

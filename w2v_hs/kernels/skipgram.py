@@ -17,8 +17,6 @@ import numpy as np
 
 from w2v_hs.kernels.common import (
     BATCH,
-    LN2,
-    STEPS,
     collect_loss,
     draw_reach,
     gradients,
@@ -26,7 +24,7 @@ from w2v_hs.kernels.common import (
     subsample,
 )
 from w2v_hs.kernels.compile import inline, jit
-from w2v_hs.kernels.top import find_path, merge_due, merge_top, prefetch_next
+from w2v_hs.kernels.top import find_path, merge_due, merge_top, prefetch_path, prefetch_row
 from w2v_hs.kernels.vector import (
     LANES,
     add_products,
@@ -38,7 +36,9 @@ from w2v_hs.kernels.vector import (
     load_each,
     multiply_add_each,
     outer_multiply_add,
-    spread_each,
+    pointer,
+    pointers,
+    repeat_each,
     store,
     zeros_for_products,
     zeros_like_each,
@@ -46,57 +46,61 @@ from w2v_hs.kernels.vector import (
 
 
 @inline
-def train_batch(contexts, nodes, vectors, weights, stride, length, rate, scratch):
+def train_batch(contexts, nodes, vectors, weights, stride, path, length, rate, scratch):
     """One batch of len(contexts) contexts against a path of `length` nodes, len(nodes) at once.
 
-    scratch.rows and scratch.path hold the offsets of the rows; rows of zeros fill up the path.
+    scratch.rows and scratch.path[path:] hold the offsets of the rows; rows of zeros follow the
+    path.
     """
-    rows, path, scores = scratch.rows, scratch.path, scratch.scores
-    rates = broadcast(np.float32(rate))
-    room = LANES // len(nodes)  # lanes of a node; the contexts take the first of them
+    rows, scores, spread, count = scratch.rows, scratch.scores, scratch.spread, len(contexts)
     for j in range(0, length, len(nodes)):
         f = zeros_for_products(nodes, contexts)
         for k in range(0, stride, LANES):
-            x = load_each(contexts, vectors, rows, k)
-            n = load_each(nodes, weights, path[j:], k)
+            x = load_each(contexts, vectors, rows, 0, k)
+            n = load_each(nodes, weights, scratch.path, path + j, k)
             f = outer_multiply_add(n, x, f)
-        signs = spread_each(nodes, scratch.signs, j)
-        store(scores, j * room, gradients(fold(f, nodes), signs, rates, scratch.lanes))
-        if (j // len(nodes)) % STEPS == STEPS - 1:
-            scratch.totals[0] += collect_loss(scratch.lanes)
+        # scores[j * count + c] is the score of node j and context c. All lanes are stored; the
+        # next step overwrites those left over.
+        store(scores, j * count, fold(f))
+        store(spread, j * count, repeat_each(contexts, scratch.signs, path + j))
+    store(scores, length * count, broadcast(np.float32(0.0)))
+    # Only now the sigmoids: each is a long chain of operations, but several run side by side.
+    gradients(length * count, scores, spread, 0, rate, scratch)
     for k in range(0, stride, LANES):
-        x = load_each(contexts, vectors, rows, k)
+        x = load_each(contexts, vectors, rows, 0, k)
         error = zeros_like_each(contexts)
         for j in range(length):
-            n = load(weights, path[j] + k)
-            g = broadcast_each(contexts, scores, j * room)
+            n = load(weights, scratch.path[path + j] + k)
+            g = broadcast_each(contexts, scores, j * count)
             error = multiply_add_each(g, n, error)
-            store(weights, path[j] + k, add_products(g, x, n))
+            store(weights, scratch.path[path + j] + k, add_products(g, x, n))
         add_to_rows(error, vectors, rows, k)
-    return (length + len(nodes) - 1) // len(nodes)
 
 
 @inline
-def train_contexts(count, vectors, weights, stride, length, rate, scratch):
-    """`train_batch` for a number of contexts known only at run time; returns the steps it took.
+def train_contexts(count, vectors, weights, stride, path, length, rate, scratch):
+    """`train_batch` for a number of contexts known only at run time.
 
     16 sums of products fill the lanes of a vector: the fewer contexts, the more nodes at once.
     """
+    # fmt: off
     if count == 1:
-        return train_batch((0,), (0,) * 8, vectors, weights, stride, length, rate, scratch)
-    if count == 2:
-        return train_batch((0,) * 2, (0,) * 8, vectors, weights, stride, length, rate, scratch)
-    if count == 3:
-        return train_batch((0,) * 3, (0,) * 4, vectors, weights, stride, length, rate, scratch)
-    if count == 4:
-        return train_batch((0,) * 4, (0,) * 4, vectors, weights, stride, length, rate, scratch)
-    if count == 5:
-        return train_batch((0,) * 5, (0,) * 2, vectors, weights, stride, length, rate, scratch)
-    if count == 6:
-        return train_batch((0,) * 6, (0,) * 2, vectors, weights, stride, length, rate, scratch)
-    if count == 7:
-        return train_batch((0,) * 7, (0,) * 2, vectors, weights, stride, length, rate, scratch)
-    return train_batch((0,) * 8, (0,) * 2, vectors, weights, stride, length, rate, scratch)
+        train_batch((0,), (0,) * 8, vectors, weights, stride, path, length, rate, scratch)
+    elif count == 2:
+        train_batch((0,) * 2, (0,) * 8, vectors, weights, stride, path, length, rate, scratch)
+    elif count == 3:
+        train_batch((0,) * 3, (0,) * 5, vectors, weights, stride, path, length, rate, scratch)
+    elif count == 4:
+        train_batch((0,) * 4, (0,) * 4, vectors, weights, stride, path, length, rate, scratch)
+    elif count == 5:
+        train_batch((0,) * 5, (0,) * 3, vectors, weights, stride, path, length, rate, scratch)
+    elif count == 6:
+        train_batch((0,) * 6, (0,) * 2, vectors, weights, stride, path, length, rate, scratch)
+    elif count == 7:
+        train_batch((0,) * 7, (0,) * 2, vectors, weights, stride, path, length, rate, scratch)
+    else:
+        train_batch((0,) * 8, (0,) * 2, vectors, weights, stride, path, length, rate, scratch)
+    # fmt: on
 
 
 @jit
@@ -106,43 +110,47 @@ def train(text, first, last, window, paths, vectors, weights, stride, rate, top,
     vectors (V*stride,) and weights (rows*stride,) float32, flat; for the rows of `weights` see
     `top`. Adds to scratch.totals: loss in nats, predictions (context-centre pairs), kept tokens.
     """
-    pairs, tokens, unused, steps, windows = 0, 0, 0, 0, 0
+    pairs, tokens, windows = 0, 0, 0
+    path, next_path = 0, len(scratch.path) // 2
+    # Only pointers from here on; see `pointer`.
+    text, paths, top, scratch = pointers(text), pointers(paths), pointers(top), pointers(scratch)
+    vectors, weights = pointer(vectors), pointer(weights)
     kept = scratch.kept
-    start_loss(scratch.lanes)
+    start_loss(scratch)
     for sentence in range(first, last):
         length = subsample(text, sentence, scratch)
         tokens += length
-        for i in range(length):
+        depth, next_depth = 0, 0
+        for i in range(-1, length):
+            # While a window is trained, what the next ones need is on its way to the cache.
+            depth, path, next_path = next_depth, next_path, path
+            if i + 2 < length:
+                prefetch_path(paths, kept[i + 2])
+            if i + 1 < length:
+                next_depth = find_path(paths, kept[i + 1], weights, stride, top, scratch, next_path)
+            if i + 1 + window < length:
+                prefetch_row(vectors, np.int64(kept[i + 1 + window]) * stride, stride)
+            if i < 0:
+                continue
             reach = draw_reach(window, scratch.random)
             begin, end = max(0, i - reach), min(length, i + reach + 1)
             contexts = end - begin - 1
             if contexts == 0:
                 continue
-            if i + 1 < length:
-                ahead = i + 1 + window
-                new = kept[ahead] if ahead < length else np.int32(-1)
-                prefetch_next(paths, kept[i + 1], new, vectors, weights, stride, top)
-            depth = find_path(paths, kept[i], stride, top, scratch)
             batches = (contexts + BATCH - 1) // BATCH
-            at = begin
+            done = 0
             for batch in range(batches):
-                count = (contexts * (batch + 1)) // batches - (contexts * batch) // batches
+                count = (contexts - done) // (batches - batch)
                 for c in range(count):
-                    if at == i:
-                        at += 1
+                    at = begin + done + c
+                    at += np.int64(at >= i)  # the centre is left out
                     scratch.rows[c] = np.int64(kept[at]) * stride
-                    at += 1
-                taken = train_contexts(count, vectors, weights, stride, depth, rate, scratch)
-                # A lane without a pair has z = 0 and so a factor of 2.
-                unused += taken * LANES - count * depth
-                steps += taken
-                if steps > STEPS:
-                    scratch.totals[0] += collect_loss(scratch.lanes)
-                    steps = 0
+                done += count
+                train_contexts(count, vectors, weights, stride, path, depth, rate, scratch)
             pairs += contexts
             windows += 1
             merge_due(weights, stride, top, windows)
     merge_top(weights, stride, top, top.count)
-    scratch.totals[0] += collect_loss(scratch.lanes) - unused * LN2
+    collect_loss(scratch)
     scratch.totals[1] += pairs
     scratch.totals[2] += tokens

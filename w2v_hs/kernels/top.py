@@ -74,38 +74,46 @@ def merge_due(weights, stride, top, windows):
     merge_top(weights, stride, top, min(rows, top.count))
 
 
-@inline
-def find_path(paths, word, stride, top, scratch):
-    """Write the offsets of the rows on the path of `word`, and its signs; return its length.
-
-    Offsets of the row of zeros fill up the path to a multiple of 16.
-    """
-    start = paths.offsets[word]
-    length = paths.offsets[word + 1] - start
-    for j in range(length):
-        row = np.int64(paths.nodes[start + j])
-        if row < top.count:
-            row += top.start
-        scratch.path[j] = row * stride
-        scratch.signs[j] = np.float32(1.0) - np.float32(2.0) * np.float32(paths.bits[start + j])
-    for j in range(length, -(-length // LANES) * LANES):
-        scratch.path[j] = top.zero * stride
-    return length
-
-
 # Rows above this number are so much used that they are in the cache anyway.
 CACHED = 512
 
 
 @inline
-def prefetch_next(paths, word, new, vectors, weights, stride, top):
-    """Ask for the rows that the next window needs: the path of `word`, the input row of `new`."""
+def find_path(paths, word, weights, stride, top, scratch, at):
+    """Write the offsets of the rows on the path of `word`, and its signs; return its length.
+
+    16 offsets of the row of zeros follow. Rows that are unlikely to be
+    in the cache are asked for.
+    """
+    start = paths.offsets[word]
+    length = paths.offsets[word + 1] - start
     cached = max(CACHED, top.count)
-    for j in range(paths.offsets[word], paths.offsets[word + 1]):
-        node = np.int64(paths.nodes[j])
-        if node >= cached:
-            for k in range(0, stride, LANES):
-                prefetch(weights, node * stride + k)
-    if new >= 0:
-        for k in range(0, stride, LANES):
-            prefetch(vectors, np.int64(new) * stride + k)
+    for j in range(length):
+        row = np.int64(paths.nodes[start + j])
+        scratch.path[at + j] = (row + (top.start if row < top.count else 0)) * stride
+        scratch.signs[at + j] = np.float32(1.0) - np.float32(2.0) * np.float32(
+            paths.bits[start + j]
+        )
+    for j in range(length, length + LANES):
+        scratch.path[at + j] = top.zero * stride
+    for j in range(length - 1, -1, -1):  # towards the root rows become more used
+        if paths.nodes[start + j] < cached:
+            break
+        prefetch_row(weights, scratch.path[at + j], stride)
+    return length
+
+
+@inline
+def prefetch_row(array, offset, stride):
+    """Ask for a row of `stride` numbers."""
+    for k in range(0, stride, LANES):
+        prefetch(array, offset + k)
+
+
+@inline
+def prefetch_path(paths, word):
+    """Ask for what `find_path` reads first."""
+    start = paths.offsets[word]
+    prefetch(paths.nodes, start)
+    prefetch(paths.nodes, start + LANES)
+    prefetch(paths.bits, start)

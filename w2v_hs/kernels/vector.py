@@ -43,9 +43,16 @@ class _Float32x16Model(models.PrimitiveModel):
 # ---- helpers that write LLVM instructions -------------------------------------------------------
 
 
+def _start(context, builder, array_type, array):
+    """Where the numbers of an array, or behind a pointer, begin."""
+    if isinstance(array_type, types.CPointer):
+        return array
+    return cgutils.create_struct_proxy(array_type)(context, builder, value=array).data
+
+
 def _pointer(context, builder, array_type, array, offset, element=_FLOAT):
-    data = cgutils.create_struct_proxy(array_type)(context, builder, value=array).data
-    return builder.bitcast(builder.gep(data, [offset]), element.as_pointer())
+    start = _start(context, builder, array_type, array)
+    return builder.bitcast(builder.gep(start, [offset]), element.as_pointer())
 
 
 def _load(context, builder, array_type, array, offset):
@@ -91,7 +98,7 @@ def _int_constant(value):
 
 
 def _unpack(builder, vectors):
-    return [builder.extract_value(vectors, i) for i in range(vectors.type.count)]
+    return [builder.extract_value(vectors, i) for i in range(len(vectors.type))]
 
 
 def _pack(context, builder, vectors):
@@ -100,6 +107,40 @@ def _pack(context, builder, vectors):
 
 def _is_vector_tuple(t):
     return isinstance(t, types.UniTuple) and t.dtype is float32x16
+
+
+# ---- pointers -----------------------------------------------------------------------------------
+
+
+@intrinsic
+def pointer(typing, array):
+    """A pointer to the numbers of a contiguous array, indexed as the array is, from 0 on.
+
+    It has no length, no negative indices, and does not count as a reference: counting is an atomic
+    write to memory that all threads share. The caller keeps the array.
+    """
+
+    def generate(context, builder, signature, arguments):
+        return _start(context, builder, signature.args[0], arguments[0])
+
+    return types.CPointer(array.dtype)(array), generate
+
+
+@intrinsic
+def pointers(typing, arrays):
+    """A named tuple with a pointer for each array in it; its numbers stay."""
+    fields = [types.CPointer(t.dtype) if isinstance(t, types.Array) else t for t in arrays.types]
+    result = types.BaseTuple.from_types(fields, arrays.instance_class)
+
+    def generate(context, builder, signature, arguments):
+        given = _unpack(builder, arguments[0])
+        starts = [
+            _start(context, builder, t, value) if isinstance(t, types.Array) else value
+            for t, value in zip(arrays.types, given, strict=True)
+        ]
+        return context.make_tuple(builder, result, starts)
+
+    return result(arrays), generate
 
 
 # ---- one vector ---------------------------------------------------------------------------------
@@ -297,13 +338,13 @@ def zeros_for_products(typing, a, b):
 
 
 @intrinsic
-def spread_each(typing, like, array, offset):
-    """One vector of len(like) equal groups of lanes: group i holds array[offset + i]."""
+def repeat_each(typing, like, array, offset):
+    """One vector that holds array[offset] len(like) times, then array[offset + 1], and so on."""
     count = len(like)
 
     def generate(context, builder, signature, arguments):
         _, array, offset = arguments
-        lanes = [i * count // LANES for i in range(LANES)]
+        lanes = [i // count for i in range(LANES)]
         vector = _load(context, builder, signature.args[1], array, offset)
         return _shuffle(builder, vector, vector, lanes)
 
@@ -311,28 +352,22 @@ def spread_each(typing, like, array, offset):
 
 
 @intrinsic
-def load_each(typing, like, array, offsets, shift):
-    """array[offsets[i] + shift :][:16] for each i below len(like)."""
+def load_each(typing, like, array, offsets, first, shift):
+    """array[offsets[first + i] + shift :][:16] for each i below len(like)."""
     count = len(like)
 
     def generate(context, builder, signature, arguments):
-        _, array, offsets, shift = arguments
-        _, array_type, offsets_type, _ = signature.args
+        _, array, offsets, first, shift = arguments
+        _, array_type, offsets_type, _, _ = signature.args
         vectors = []
         for i in range(count):
-            pointer = _pointer(
-                context,
-                builder,
-                offsets_type,
-                offsets,
-                context.get_constant(types.intp, i),
-                ir.IntType(64),
-            )
+            place = builder.add(first, context.get_constant(types.intp, i))
+            pointer = _pointer(context, builder, offsets_type, offsets, place, ir.IntType(64))
             start = builder.add(builder.load(pointer), shift)
             vectors.append(_load(context, builder, array_type, array, start))
         return _pack(context, builder, vectors)
 
-    return types.UniTuple(float32x16, count)(like, array, offsets, types.intp), generate
+    return types.UniTuple(float32x16, count)(like, array, offsets, types.intp, types.intp), generate
 
 
 @intrinsic
@@ -421,21 +456,17 @@ def outer_multiply_add(typing, a, b, c):
 
 
 @intrinsic
-def fold(typing, vectors, groups):
-    """The sums of all lanes of up to 16 vectors, as one vector.
+def fold(typing, vectors):
+    """The sums of all lanes of up to 16 vectors, as one vector: lane i holds that of vectors[i].
 
-    The vectors belong to len(groups) groups of equal size, a power of two of them; group i begins
-    at lane i * 16 / len(groups). Lanes without a vector hold 0. A tree of shuffles: each step adds
-    the halves of two vectors side by side.
+    Lanes without a vector hold 0. A tree of shuffles: each step adds the halves of two vectors
+    side by side.
     """
-    size, room = len(vectors) // len(groups), LANES // len(groups)
-    assert size * len(groups) == len(vectors) and size <= room
+    count = len(vectors)
+    assert count <= LANES
 
     def generate(context, builder, signature, arguments):
-        given = _unpack(builder, arguments[0])
-        vectors = []
-        for first in range(0, len(given), size):
-            vectors += given[first : first + size] + [None] * (room - size)
+        vectors = _unpack(builder, arguments[0]) + [None] * (LANES - count)
         width = LANES
         while len(vectors) > 1:
             half = len(vectors) // 2
@@ -445,7 +476,7 @@ def fold(typing, vectors, groups):
             width //= 2
         return vectors[0]
 
-    return float32x16(vectors, groups), generate
+    return float32x16(vectors), generate
 
 
 def _add_halves(builder, a, b, width):
