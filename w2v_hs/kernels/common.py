@@ -26,7 +26,7 @@ from w2v_hs.kernels.vector import (
 BATCH = 8  # contexts that are multiplied with a path at once
 LN2 = math.log(2.0)
 # Partial products grow by up to 2 a step and stay finite in float32 for 127 steps.
-STEPS = 60
+STEPS = 64
 
 
 class Text(NamedTuple):

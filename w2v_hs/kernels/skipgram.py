@@ -38,6 +38,7 @@ from w2v_hs.kernels.vector import (
     outer_multiply_add,
     pointer,
     pointers,
+    prefetch,
     repeat_each,
     store,
     zeros_for_products,
@@ -124,7 +125,8 @@ def train(text, first, last, window, paths, vectors, weights, stride, rate, top,
         for i in range(-1, length):
             # While a window is trained, what the next ones need is on its way to the cache.
             depth, path, next_path = next_depth, next_path, path
-            if i + 2 < length:
+            if i + 3 < length:
+                prefetch(paths.offsets, kept[i + 3])
                 prefetch_path(paths, kept[i + 2])
             if i + 1 < length:
                 next_depth = find_path(paths, kept[i + 1], weights, stride, top, scratch, next_path)
