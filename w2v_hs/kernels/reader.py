@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2v_hs.kernels.compile import inline, jit
+from w2v_hs.kernels.compile import inline, jit, no_collection
 from w2v_hs.kernels.vector import load_word
 
 END = np.int32(-1)  # end of a sentence, in a stream of types
@@ -302,13 +302,14 @@ def join(stream, begin, words, ends, sentences, state, longest):
 
 def warm_up() -> None:
     """Compile the kernels of this module, or load them from the cache, on a text of two words."""
-    data = b"a b "
-    block = np.frombuffer(data + bytes(PAD), np.uint8)
-    tables, stream = [new_types(8, 8), new_types(8, 8)], np.zeros(4, np.int32)
-    for table in tables:
-        scan(block, len(data), 0, table, stream)
-    merged(tables)
-    grown(tables[0], 1)
-    count(stream[:2], np.zeros(2, np.int64))
-    keep_words(stream, 0, 2, np.zeros(2, np.int32), np.zeros(2, np.int64))
-    join(stream, 0, 2, np.zeros(1, np.int64), np.zeros(4, np.int64), np.zeros(2, np.int64), 1)
+    with no_collection():
+        data = b"a b "
+        block = np.frombuffer(data + bytes(PAD), np.uint8)
+        tables, stream = [new_types(8, 8), new_types(8, 8)], np.zeros(4, np.int32)
+        for table in tables:
+            scan(block, len(data), 0, table, stream)
+        merged(tables)
+        grown(tables[0], 1)
+        count(stream[:2], np.zeros(2, np.int64))
+        keep_words(stream, 0, 2, np.zeros(2, np.int32), np.zeros(2, np.int64))
+        join(stream, 0, 2, np.zeros(1, np.int64), np.zeros(4, np.int64), np.zeros(2, np.int64), 1)
