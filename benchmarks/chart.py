@@ -32,14 +32,16 @@ def main() -> None:
         names = ["w2v_hs" if row["program"] == "ours" else row["program"] for row in rows]
         bars = ax.barh(names, [row["seconds"] for row in rows], color=colours)
         labels = [
-            f"{row['seconds']:.0f} s, {row['seconds'] / ours:.1f}x, Google {row['google']:.3f}"
+            f"{row['seconds']:.1f} s, {row['seconds'] / ours:.1f}x"
+            + ("" if options["words"] else f", Google {row['google']:.3f}")
             for row in rows
         ]
         ax.bar_label(bars, labels, padding=4, fontsize=8)
         ax.set_xlim(0, 1.45 * max(row["seconds"] for row in rows))
         epochs = options["epochs"]
         ax.set_title(
-            f"{options['arch']}, {epochs} epoch{'s' if epochs > 1 else ''}, dim {options['dim']}, "
+            f"{options['arch']}, {options['loss']}, {epochs} epoch{'s' if epochs > 1 else ''}, "
+            f"dim {options['dim']}, "
             f"{options['threads']} threads: text to exported vectors",
             loc="left", fontsize=9,
         )  # fmt: skip

@@ -4,18 +4,22 @@
     python benchmarks/peers.py wiki.txt --arch cbow
     python benchmarks/peers.py wiki.txt --epochs 5 --runs 1 --programs ours gensim
     python benchmarks/peers.py wiki.txt --word2vec ./word2vec --json peers.json
+    python benchmarks/peers.py wiki.txt --loss softmax --words 5000 --tokens 20000 \
+        --programs ours fasttext
 
 Every run is a whole process, from text to exported vectors; programs take turns, run i with seed
 i. Printed are medians of seconds, the ratio to ours, and means over the runs of Google's analogies
 (30,000 most frequent words), WordSim-353 and SimLex-999.
 
-Programs: ours; gensim (hierarchical softmax); gensim-ns (5 negative samples); fasttext
-(hierarchical softmax, where the package is installed); word2vec.c, where --word2vec gives the
-binary.
+Programs: ours; gensim (hierarchical softmax); gensim-ns (5 negative samples); fasttext (the
+package must be installed); word2vec.c, where --word2vec gives the binary. --words and --tokens
+train on the beginning of the text, made of its most frequent words alone, as the full softmax
+needs; nothing is then subsampled, so that all programs train the same number of pairs.
 """
 
 import argparse
 import importlib.util
+import itertools
 import json
 import os
 import platform
@@ -26,10 +30,12 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 import w2v_hs
+from w2v_hs.corpus import read_corpus
 
 TRAINERS = Path(__file__).with_name("trainers.py")
 
@@ -39,15 +45,16 @@ def command(program: str, o, text: Path, output: Path, seed: int) -> list[str]:
     if program == "word2vec.c":
         return [
             o.word2vec, "-train", text, "-output", output, "-cbow", int(o.arch == "cbow"),
-            "-hs", 1, "-negative", 0, "-size", o.dim, "-window", o.window, "-sample", 1e-3,
-            "-min-count", 5, "-iter", o.epochs, "-threads", o.threads, "-binary", 1,
+            "-hs", 1, "-negative", 0, "-size", o.dim, "-window", o.window, "-sample", o.sample,
+            "-min-count", o.min_count, "-iter", o.epochs, "-threads", o.threads, "-binary", 1,
             "-alpha", 0.05 if o.arch == "cbow" else 0.025,
         ]  # fmt: skip
     name, _, variant = program.partition("-")
     more = ["--negative", 5] if variant == "ns" else []
     return [
         sys.executable, TRAINERS, name, text, output, "--arch", o.arch, "--dim", o.dim,
-        "--window", o.window, "--epochs", o.epochs, "--threads", o.threads, "--seed", seed, *more,
+        "--window", o.window, "--epochs", o.epochs, "--threads", o.threads, "--seed", seed,
+        "--loss", o.loss, "--sample", o.sample, "--min-count", o.min_count, *more,
     ]  # fmt: skip
 
 
@@ -73,6 +80,16 @@ def run(program: str, o, text: Path, seed: int) -> dict:
         "google": result.analogies[0].accuracy,
         **{s.name: s.spearman for s in result.similarity},
     }
+
+
+def beginning(text: Path, words: int, tokens: int, output: Path) -> None:
+    """Write the first `tokens` tokens that are among the most frequent `words`, by line."""
+    corpus = read_corpus(text, max_vocab=words)
+    last = int(np.searchsorted(corpus.sentences, tokens))
+    with output.open("w") as out:
+        for first, end in itertools.pairwise(corpus.sentences[: last + 1].tolist()):
+            ids = corpus.ids[first : min(end, tokens)]
+            out.write(" ".join(corpus.vocabulary.words[i] for i in ids) + "\n")
 
 
 def summary(program: str, runs: list[dict]) -> dict:
@@ -120,6 +137,9 @@ def main() -> None:
     )
     parser.add_argument("text", type=Path)
     parser.add_argument("--arch", default="skipgram", choices=("skipgram", "cbow"))
+    parser.add_argument("--loss", default="hs", choices=("hs", "softmax"))
+    parser.add_argument("--words", type=int, help="the most frequent words to train on")
+    parser.add_argument("--tokens", type=int, help="the tokens to train on, with --words")
     parser.add_argument("--dim", type=int, default=100)
     parser.add_argument("--window", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=1)
@@ -132,19 +152,25 @@ def main() -> None:
     programs = o.programs + (["word2vec.c"] if o.word2vec else [])
     if "fasttext" in programs and importlib.util.find_spec("fasttext") is None:
         sys.exit("the package fasttext is not installed: leave it out of --programs")
-    # The first run of ours would compile; the caches are warmed with a small text.
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as small:
-        small.write("a b c d e f g h\n" * 100)
-        small.flush()
-        run_warm = command("ours", o, Path(small.name), Path(os.devnull), 1)
-        subprocess.run([str(a) for a in run_warm], check=False, capture_output=True)
+    o.sample, o.min_count = (0, 1) if o.words else (1e-3, 5)
     runs = []
-    for seed in range(1, o.runs + 1):
-        for program in programs:
-            runs.append(run(program, o, o.text, seed))
-            print(json.dumps(runs[-1]), file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        # The first run of ours would compile; the caches are warmed with a small text.
+        small = Path(folder) / "small.txt"
+        small.write_text("a b c d e f g h\n" * 100)
+        warm = command("ours", o, small, Path(folder) / "small.bin", 1)
+        subprocess.run([str(a) for a in warm], check=False, capture_output=True)
+        text = o.text
+        if o.words:
+            text = Path(folder) / "text.txt"
+            beginning(o.text, o.words, o.tokens or sys.maxsize, text)
+        for seed in range(1, o.runs + 1):
+            for program in programs:
+                runs.append(run(program, o, text, seed))
+                print(json.dumps(runs[-1]), file=sys.stderr, flush=True)
     rows = [summary(program, runs) for program in programs]
-    show(rows, f"{o.arch}, {o.epochs} epochs, dim {o.dim}, {o.threads} threads, {o.runs} runs")
+    title = f"{o.arch}, {o.loss}, {o.epochs} epochs, dim {o.dim}, {o.threads} threads"
+    show(rows, f"{title}, {o.runs} runs")
     if o.json:
         options = {k: str(v) if isinstance(v, Path) else v for k, v in vars(o).items()}
         machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}

@@ -12,16 +12,13 @@ import argparse
 import json
 import time
 
-MIN_COUNT, SAMPLE = 5, 1e-3
-
 
 def ours(o) -> dict:
     import w2v_hs
 
     model = w2v_hs.train(
         o.text, arch=o.arch, loss=o.loss, tree=o.tree, dim=o.dim, window=o.window,
-        epochs=o.epochs, min_count=MIN_COUNT, sample=SAMPLE, threads=o.threads, seed=o.seed,
-        max_vocab=o.max_vocab,
+        epochs=o.epochs, min_count=o.min_count, sample=o.sample, threads=o.threads, seed=o.seed,
     )  # fmt: skip
     model.export(o.output, format="word2vec-binary")
     return {
@@ -36,7 +33,7 @@ def gensim(o) -> dict:
 
     model = Word2Vec(
         sg=int(o.arch == "skipgram"), hs=int(not o.negative), negative=o.negative,
-        vector_size=o.dim, window=o.window, sample=SAMPLE, min_count=MIN_COUNT,
+        vector_size=o.dim, window=o.window, sample=o.sample, min_count=o.min_count,
         workers=o.threads, seed=o.seed, alpha=0.025 if o.arch == "skipgram" else 0.05,
     )  # fmt: skip
     model.build_vocab(corpus_file=o.text)
@@ -56,7 +53,7 @@ def fasttext(o) -> dict:
     started = time.perf_counter()
     model = library.train_unsupervised(
         o.text, model=o.arch, loss=o.loss, dim=o.dim, ws=o.window, epoch=o.epochs,
-        minCount=MIN_COUNT, t=SAMPLE, thread=o.threads, maxn=0, bucket=0, verbose=0,
+        minCount=o.min_count, t=o.sample or 1e9, thread=o.threads, maxn=0, bucket=0, verbose=0,
         lr=0.025 if o.arch == "skipgram" else 0.05,
     )  # fmt: skip
     seconds = time.perf_counter() - started
@@ -82,7 +79,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--max-vocab", type=int)
+    parser.add_argument("--sample", type=float, default=1e-3)
+    parser.add_argument("--min-count", type=int, default=5)
     options = parser.parse_args()
     print(json.dumps(globals()[options.program](options)))
 
