@@ -23,7 +23,16 @@ from typing import NamedTuple
 import numpy as np
 
 from w2v_hs.kernels.compile import inline
-from w2v_hs.kernels.vector import LANES, add, broadcast, load, multiply_add, prefetch, store
+from w2v_hs.kernels.vector import (
+    LANES,
+    add,
+    broadcast,
+    load,
+    multiply_add,
+    prefetch,
+    prefetch_to_write,
+    store,
+)
 
 
 class Top(NamedTuple):
@@ -105,9 +114,9 @@ def find_path(paths, word, weights, stride, top, scratch, at):
 
 @inline
 def prefetch_row(array, offset, stride):
-    """Ask for a row of `stride` numbers."""
+    """Ask for a row of `stride` numbers, which will be written."""
     for k in range(0, stride, LANES):
-        prefetch(array, offset + k)
+        prefetch_to_write(array, offset + k)
 
 
 @inline

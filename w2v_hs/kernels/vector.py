@@ -285,18 +285,32 @@ def complement(typing, z, e):
 
 @intrinsic
 def prefetch(typing, array, offset):
-    """Ask for the cache line of a float32 array that holds `offset`; a hint, never a fault."""
+    """Ask for the cache line of an array that holds `offset`; a hint, never a fault."""
 
     def generate(context, builder, signature, arguments):
-        pointer = _pointer(context, builder, signature.args[0], *arguments, ir.IntType(8))
-        name = "llvm.prefetch.p0"
-        signature_ = ir.FunctionType(ir.VoidType(), [pointer.type, _INT, _INT, _INT])
-        function = cgutils.get_or_insert_function(builder.module, signature_, name)
-        # For reading; keep in all caches; data, not instructions.
-        builder.call(function, [pointer, _INT(0), _INT(3), _INT(1)])
+        _prefetch(context, builder, signature, arguments, to_write=0)
         return context.get_dummy_value()
 
     return types.void(array, types.intp), generate
+
+
+@intrinsic
+def prefetch_to_write(typing, array, offset):
+    """As `prefetch`, taking the line from the caches of other cores at once."""
+
+    def generate(context, builder, signature, arguments):
+        _prefetch(context, builder, signature, arguments, to_write=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
+
+
+def _prefetch(context, builder, signature, arguments, to_write):
+    pointer = _pointer(context, builder, signature.args[0], *arguments, ir.IntType(8))
+    signature = ir.FunctionType(ir.VoidType(), [pointer.type, _INT, _INT, _INT])
+    function = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
+    # Keep in all caches (3); data, not instructions (1).
+    builder.call(function, [pointer, _INT(to_write), _INT(3), _INT(1)])
 
 
 @intrinsic
