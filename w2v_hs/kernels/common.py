@@ -84,20 +84,30 @@ def aligned_zeros(rows: int, stride: int) -> np.ndarray:
     return memory[shift : shift + rows * stride].reshape(rows, stride)
 
 
+def own_zeros(size: int, dtype) -> np.ndarray:
+    """An array of zeros that shares no pair of cache lines with any other: neighbours in memory
+    that two threads write to slow both down."""
+    room = -(-size * np.dtype(dtype).itemsize // 128) * 128
+    memory = np.zeros(room + 128, np.uint8)
+    shift = -memory.ctypes.data % 128
+    return memory[shift : shift + room].view(dtype)[:size]
+
+
 def make_scratch(longest_sentence: int, longest_path: int, stride: int) -> Scratch:
     """Scratch memory of one thread."""
+    path, pairs = longest_path + LANES, (longest_path + LANES) * BATCH + LANES
     return Scratch(
-        random=np.zeros(1, np.uint64),
-        kept=np.zeros(longest_sentence, np.int32),
-        rows=np.zeros(BATCH, np.int64),
-        path=np.zeros(2 * (longest_path + LANES), np.int64),
-        signs=np.ones(2 * (longest_path + LANES), np.float32),
-        scores=np.zeros((longest_path + LANES) * BATCH + LANES, np.float32),
-        spread=np.ones((longest_path + LANES) * BATCH + LANES, np.float32),
-        lanes=np.zeros(2 * LANES, np.float32),
-        pending=np.zeros(2, np.int64),
-        hidden=aligned_zeros(2, stride).ravel(),
-        totals=np.zeros(3, np.float64),
+        random=own_zeros(1, np.uint64),
+        kept=own_zeros(longest_sentence, np.int32),
+        rows=own_zeros(BATCH, np.int64),
+        path=own_zeros(2 * path, np.int64),
+        signs=own_zeros(2 * path, np.float32),
+        scores=own_zeros(pairs, np.float32),
+        spread=own_zeros(pairs, np.float32),
+        lanes=own_zeros(2 * LANES, np.float32),
+        pending=own_zeros(2, np.int64),
+        hidden=own_zeros(2 * stride, np.float32),
+        totals=own_zeros(3, np.float64),
     )
 
 
