@@ -34,13 +34,14 @@ def main() -> None:
     parser.add_argument("--arch", default="skipgram", choices=options.ARCHITECTURES)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--top", type=int, nargs="+", default=[trainer.TOP_NODES])
-    parser.add_argument("--interval", type=int, nargs="+", default=[trainer.MERGE_INTERVAL])
+    parser.add_argument("--interval", type=int, nargs="+", help="default: that of the trainer")
     parser.add_argument("--dim", type=int, default=100)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--oversubscribe", action="store_true")
     parser.add_argument("--json", type=Path, help="write all runs to this file")
     o = parser.parse_args()
+    o.interval = o.interval or [trainer.MERGE_INTERVAL[o.arch]]
     if o.oversubscribe:
         options.available_cores = lambda: max(o.threads)
     corpus = read_corpus(o.text, threads=options.available_cores())
@@ -48,7 +49,7 @@ def main() -> None:
     runs = []
     settings = list(itertools.product(o.threads, o.top, o.interval))
     for seed, (threads, top, interval) in itertools.product(range(1, o.seeds + 1), settings):
-        trainer.TOP_NODES, trainer.MERGE_INTERVAL = top, interval
+        trainer.TOP_NODES, trainer.MERGE_INTERVAL[o.arch] = top, interval
         run = options.Options(
             arch=o.arch, dim=o.dim, epochs=o.epochs, threads=threads, seed=seed
         ).resolved()
