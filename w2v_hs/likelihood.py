@@ -145,7 +145,8 @@ class Scorer:
         if pairs == 0:
             raise CorpusError(
                 f"nothing to predict in {', '.join(map(shown, corpus.names[:3]))}: no sentence has "
-                f"two of the model's words ({len(corpus.ids):,} of {corpus.tokens:,} tokens are)"
+                f"two words of the model, which knows {len(corpus.ids):,} of {corpus.tokens:,} "
+                "tokens"
             )
         nats = loss / pairs
         return Perplexity(

@@ -159,7 +159,7 @@ class Model:
             The text cannot be read, or holds nothing to predict.
         """
         cleaning = Cleaning(lowercase)
-        return text_perplexity(self._scorer, text, cleaning, _threads(threads), progress)
+        return text_perplexity(self.scorer, text, cleaning, _threads(threads), progress)
 
     def score(
         self, sentences: Iterable, *, oov: str = "skip", threads: int | None = None
@@ -172,14 +172,15 @@ class Model:
         oov: words that the model does not know are left out before windows are formed ("skip"), or
         are an `UnknownWordError` ("error").
         """
-        return score_sentences(self._scorer, sentences, oov, _threads(threads)).means
+        return score_sentences(self.scorer, sentences, oov, _threads(threads)).means
 
     @cached_property
     def _predictor(self) -> Predictor:
         return Predictor(self.vectors, self.outputs, self.tree, self.options)
 
     @cached_property
-    def _scorer(self) -> Scorer:
+    def scorer(self) -> Scorer:
+        """What adds up losses of text, with copies of both matrices that its kernels can read."""
         weights = padded_weights(self.vectors.matrix, self.outputs, self.tree)
         return Scorer(*weights, self.tree, self.vocabulary, self.options)
 

@@ -12,6 +12,7 @@ from w2v_hs.errors import OptionError
 ARCHITECTURES = ("skipgram", "cbow")
 LOSSES = ("hs", "softmax")
 TREES = ("huffman", "balanced")
+COMBINE = ("inputs", "log_probs")  # ways to predict from several words, see `probability`
 LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.05}  # as in word2vec.c
 LEAST_LR = 1e-30  # the kernels' float32 holds 1e-4 of it too
 

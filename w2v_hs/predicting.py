@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from w2v_hs import show
-from w2v_hs.options import COMBINE
+from w2v_hs.errors import shown
+from w2v_hs.options import COMBINE, Options
 
 _model = click.argument("model", type=click.Path(path_type=Path))
 _lowercase = click.option("--lowercase", is_flag=True, help="Turn the text to lower case.")
@@ -85,7 +86,8 @@ def perplexity(model, text, lowercase, threads, json_out):
         "untrained": "untrained nats",
     }
     for name, value in result.as_dict().items():
-        table.add_row(names[name], show.cell(value))
+        text = f"{value:,.4f}" if isinstance(value, float) else show.cell(value)
+        table.add_row(names[name], text)
     show.console().print(table)
 
 
@@ -112,11 +114,19 @@ def score(model, text, oov, lowercase, threads, json_out):
     w2v-hs score model.safetensors sentences.txt
     echo "paris is the capital of france" | w2v-hs score model.safetensors -
     """
-    from w2v_hs.likelihood import score_lines
+    from w2v_hs.likelihood import score_sentences
     from w2v_hs.model import load
+    from w2v_hs.sources import find_sources
+    from w2v_hs.text import Cleaning, read_lines
 
-    loaded = load(model)
-    lines, scores = score_lines(loaded, text, oov=oov, lowercase=lowercase, threads=threads)
+    scorer = load(model).scorer
+    threads = Options(threads=threads).resolved().threads
+    lines = [
+        line
+        for source in find_sources(text)
+        for line in read_lines(source.name, source.blocks(), Cleaning(lowercase))
+    ]
+    scores = score_sentences(scorer, lines, oov, threads)
     means = [None if mean != mean else mean for mean in scores.means.tolist()]
     if json_out:
         rows = zip(lines, means, scores.pairs.tolist(), scores.oov.tolist(), strict=True)
@@ -124,6 +134,6 @@ def score(model, text, oov, lowercase, threads, json_out):
         show.print_json([dict(zip(names, row, strict=True)) for row in rows])
         return
     for line, mean in zip(lines, means, strict=True):
-        click.echo(f"{'-' if mean is None else f'{mean:.4f}':>9}  {line}")
+        click.echo(f"{'-' if mean is None else f'{mean:.4f}':>9}  {shown(line)}")
     if unknown := int(scores.oov.sum()):
         click.echo(f"{unknown:,} unknown tokens were left out", err=True)

@@ -23,11 +23,10 @@ import numpy as np
 
 from w2v_hs.errors import OptionError
 from w2v_hs.kernels import probability as kernel
-from w2v_hs.options import Options
+from w2v_hs.options import COMBINE, Options
 from w2v_hs.tree import Tree
 from w2v_hs.vectors import Vectors, whole_number
 
-COMBINE = ("inputs", "log_probs")
 BLOCK_VALUES = 1 << 20  # hidden vectors, and scores of the full softmax, held at once: 8 MiB
 
 

@@ -8,6 +8,8 @@ import click
 from w2v_hs.atomic import replacing
 from w2v_hs.errors import shown
 
+as_json = click.option("--json", "json_out", is_flag=True, help="Print JSON instead of a table.")
+
 
 def console():
     """A rich console on standard output."""
