@@ -5,6 +5,7 @@ each word is predicted once from each word at most `window` away (skip-gram) or 
 (CBOW). Words that the model does not know are left out before windows are formed, and counted.
 """
 
+import contextlib
 import math
 import queue
 from collections.abc import Callable, Iterable, Iterator
@@ -109,8 +110,9 @@ class Scorer:
             finally:
                 free.put(worker)
 
-        # BLAS must not start threads of its own beside ours.
-        with threadpool_limits(1), ThreadPoolExecutor(threads, "scorer") as pool:
+        # BLAS, which only the full softmax uses, must not start threads of its own beside ours.
+        alone = threadpool_limits(1) if self.tree is None else contextlib.nullcontext()
+        with alone, ThreadPoolExecutor(threads, "scorer") as pool:
             firsts, lasts = bounds[:-1].tolist(), bounds[1:].tolist()
             for last, rows in zip(lasts, pool.map(score, firsts, lasts), strict=True):
                 if not np.isfinite(rows).all():

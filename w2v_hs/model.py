@@ -150,8 +150,8 @@ class Model:
         """The exact mean loss of a text, and baselines beside it; see `Perplexity`.
 
         text: anything `train` takes for a corpus, in UTF-8. Each word is predicted from every word
-        at most `window` away, or from their mean; nothing is subsampled. threads: None is one a
-        core; the result does not depend on them.
+        at most `window` away, or from their mean; nothing is subsampled. Long lines are cut as in
+        training. threads: None is one a core; the result does not depend on them.
 
         Raises
         ------
@@ -173,6 +173,8 @@ class Model:
         are an `UnknownWordError` ("error").
         """
         return score_sentences(self.scorer, sentences, oov, _threads(threads)).means
+
+    # Both are made when first asked for, and take the model as it is then.
 
     @cached_property
     def _predictor(self) -> Predictor:

@@ -61,7 +61,8 @@ class Predictor:
 
     def __init__(self, vectors: Vectors, outputs: np.ndarray, tree: Tree | None, options: Options):
         self.vectors = vectors
-        self.outputs = np.ascontiguousarray(outputs)  # one layout: kernels are compiled once
+        # One layout, for kernels are compiled for each; float64 where NumPy would convert each time.
+        self.outputs = np.ascontiguousarray(outputs, np.float64 if tree is None else np.float32)
         self.tree = tree
         self.options = options
         if tree is not None:
