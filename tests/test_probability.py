@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import w2v_hs
-from w2v_hs.errors import CorpusError, FormatError, OptionError, UnknownWordError
+from w2v_hs.errors import CorpusError, DivergedError, FormatError, OptionError, UnknownWordError
 from w2v_hs.model import Model
 from w2v_hs.tree import TREES, Tree
 from w2v_hs.vocabulary import Vocabulary
@@ -228,6 +228,15 @@ def test_perplexity_is_the_average_of_the_definition(trained, tmp_path, threads,
     )
     assert found.untrained == pytest.approx(untrained)
     assert trained.perplexity(sentences, threads=1) == found  # threads change no bit
+
+
+def test_losses_out_of_range_are_told():
+    confident = made([3, 2, 1], scale=300.0)
+    found = confident.perplexity([["w0", "w1", "w2"] * 5])
+    assert found.nats > 1000 and found.perplexity == math.inf
+    assert found.as_dict()["perplexity"] is None
+    with pytest.raises(DivergedError, match="too large for float32"):
+        made([3, 2, 1], scale=1e25).perplexity([["w0", "w1", "w2"]])
 
 
 def test_a_model_without_training_costs_its_code_lengths():

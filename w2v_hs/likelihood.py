@@ -53,7 +53,10 @@ class Perplexity:
     untrained: float
 
     def as_dict(self) -> dict:
-        return asdict(self)
+        """The fields as JSON can hold them: None for a perplexity beyond the range of float64."""
+        return asdict(self) | {
+            "perplexity": self.perplexity if math.isfinite(self.perplexity) else None
+        }
 
 
 class Scorer:

@@ -85,7 +85,7 @@ def perplexity(model, text, lowercase, threads, json_out):
         "sampled": "unigram nats, subsampled",
         "untrained": "untrained nats",
     }
-    for name, value in result.as_dict().items():
+    for name, value in vars(result).items():
         text = f"{value:,.4f}" if isinstance(value, float) else show.cell(value)
         table.add_row(names[name], text)
     show.console().print(table)

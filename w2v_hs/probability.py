@@ -61,7 +61,7 @@ class Predictor:
 
     def __init__(self, vectors: Vectors, outputs: np.ndarray, tree: Tree | None, options: Options):
         self.vectors = vectors
-        # One layout, for kernels are compiled for each; float64 where NumPy would convert each time.
+        # One layout: kernels are compiled for each. float64 where NumPy would convert every time.
         self.outputs = np.ascontiguousarray(outputs, np.float64 if tree is None else np.float32)
         self.tree = tree
         self.options = options
@@ -121,7 +121,7 @@ class Predictor:
         else:  # the inverse of the cumulative distribution
             sums = np.cumsum(np.exp(self._all_log_probs(rows, combine)))
             uniform = np.random.Generator(np.random.PCG64(seed)).random(n)
-            drawn = np.searchsorted(sums, uniform * sums[-1], side="right")
+            drawn = np.searchsorted(sums / sums[-1], uniform, side="right")
         return [self.vectors.words[row] for row in drawn]
 
     def _rows(self, context, combine: str) -> list[int]:
