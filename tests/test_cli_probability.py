@@ -27,6 +27,7 @@ def test_predict(run, fails, model, model_file):
     expected = model.top_k(["the", "king"], combine="log_probs")
     assert [p["word"] for p in json.loads(mean.stdout)["predictions"]] == expected.words
     shown = run("predict", model_file, "the", "king").stdout.decode()
+    assert "of 17 rows of output weights read" in shown
     assert "near the king" in shown and expected.words[0] in shown and "probability" in shown
     assert "'zebra' is not among the 18 words" in fails("predict", model_file, "zebra")
     assert "k is 0" in fails("predict", model_file, "king", "-k", "0")

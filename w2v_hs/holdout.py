@@ -85,8 +85,10 @@ class Holdout:
             return False
         rows = len(vectors) - (self.tree is not None)
         best = self.best_epoch
-        if best == epoch:
+        if self._best is None:
             self._best = vectors.copy(), outputs[:rows].copy()
+        elif best == epoch:  # in place: never more than one copy
+            self._best[0][:], self._best[1][:] = vectors, outputs[:rows]
         end = epoch - best >= self.options.patience or epoch == self.options.epochs
         if end and best != epoch:
             vectors[:], outputs[:rows] = self._best

@@ -48,6 +48,7 @@ def predict(model, words, k, combine, json_out):
     for word, probability in found:
         table.add_row(show.plain(word), f"{probability:.4g}")
     show.console().print(table)
+    click.echo(f"{found.visited:,} of {len(loaded.outputs):,} rows of output weights read")
 
 
 @click.command()

@@ -66,7 +66,7 @@ def write_json(path: Path, value) -> None:
 def summary(model, path: Path) -> str:
     """Three lines that say what a run gave."""
     facts, corpus = model.provenance, model.provenance["corpus"]
-    tokens = corpus["retained_tokens"] * model.options.epochs
+    tokens = corpus["retained_tokens"] * len(model.losses)
     seconds, threads = facts["training_seconds"], model.options.threads
     mended = corpus["mended_utf8"]
     return (
