@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import w2v_hs
 from w2v_hs.errors import CorpusError, DivergedError, FormatError, OptionError, UnknownWordError
 from w2v_hs.model import Model
-from w2v_hs.tree import TREES, Tree
+from w2v_hs.tree import TREES, Tree, tree_from_children
 from w2v_hs.vocabulary import Vocabulary
 
 MODES = [
@@ -141,6 +141,15 @@ def test_top_k_is_the_head_of_the_sorted_distribution(counts, tree, scale, k, se
     if scale in (0.0, 0.3):  # beyond, rounding decides between words of equal probability
         assert rows == order.tolist()
     assert found.visited <= len(model.outputs)
+
+
+def test_of_equals_the_more_frequent_word_comes_first():
+    """Two words of probability 1/2; that of the lower row is found second."""
+    model = made([1, 1, 1, 1], dim=1)
+    model.tree = tree_from_children(np.array([[5, 6], [2, 3], [0, 1]]), np.ones(4, np.int64))
+    model.vectors.matrix[:] = 1
+    model.outputs[:] = [[0], [1000], [1000]]
+    assert model.top_k("w0", 2).words == ["w0", "w2"]
 
 
 def test_search_visits_little_where_something_stands_out_and_all_where_nothing_does():
