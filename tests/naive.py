@@ -82,6 +82,33 @@ def softmax_gradient(h, outputs, word):
     return slope @ outputs, np.outer(slope, h)
 
 
+# ---- probabilities ------------------------------------------------------------------------------
+
+
+def log_prob(h, outputs, tree, word):
+    """log P(word | h) in nats, from float64 weights; `tree` is None for the full softmax."""
+    if tree is None:
+        scores = outputs @ h
+        return float(scores[word] - np.logaddexp.reduce(scores))
+    return -float(sum(np.logaddexp(0, -s * float(h @ outputs[n])) for n, s in path(tree, word)))
+
+
+def predictions(sentence, window, cbow):
+    """(contexts, centre) of each prediction in a sentence, at the full reach of the window."""
+    for i, centre in enumerate(sentence):
+        contexts = sentence[max(0, i - window) : i] + sentence[i + 1 : i + 1 + window]
+        for group in [contexts] if cbow and contexts else [[c] for c in contexts]:
+            yield group, centre
+
+
+def sentence_losses(sentence, window, cbow, x, outputs, tree):
+    """-log P of each prediction in a sentence, in nats."""
+    return [
+        -log_prob(np.mean([x[c] for c in contexts], axis=0), outputs, tree, centre)
+        for contexts, centre in predictions(sentence, window, cbow)
+    ]
+
+
 # ---- training -----------------------------------------------------------------------------------
 
 

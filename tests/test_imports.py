@@ -12,8 +12,9 @@ FOLDER = Path(w2v_hs.__file__).parent
 ORDER = """
 errors atomic download catalog extract sources text kernels.compile kernels.vector
 kernels.common kernels.reader vocabulary corpus tree kernels.top kernels.skipgram kernels.cbow
-kernels.softmax options memory
-trainer vectors readers formats storage progress model evaluation show cli
+kernels.softmax kernels.likelihood kernels.probability options memory
+trainer vectors readers formats storage progress likelihood holdout probability model evaluation
+show predicting cli
 """.split()  # noqa: SIM905
 
 

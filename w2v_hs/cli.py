@@ -11,12 +11,11 @@ from pathlib import Path
 
 import click
 
-from w2v_hs import __version__, show
+from w2v_hs import __version__, predicting, show
 from w2v_hs.errors import W2VError
 from w2v_hs.options import ARCHITECTURES, LOSSES, TREES, Options
 
 FORMAT_NAMES = ("word2vec-text", "word2vec-binary", "glove", "npz")
-as_json = click.option("--json", "json_out", is_flag=True, help="Print JSON instead of a table.")
 in_format = click.option(
     "--format",
     "format_name",
@@ -121,6 +120,18 @@ def _training_options(command):
             ),
             click.option("--threads", type=int, help="Threads.  [default: one a core]"),
             click.option("--seed", default=default.seed, help="Seed of all random numbers."),
+            click.option(
+                "--holdout",
+                default=default.holdout,
+                help="Set this share of the sentences aside and measure their loss after each "
+                "epoch.",
+            ),
+            click.option(
+                "--patience",
+                type=int,
+                help="With --holdout: stop after this many epochs without a smaller loss of the "
+                "sentences set aside, and keep the best.  [default: all epochs]",
+            ),
         )
     ):
         command = option(command)
@@ -158,6 +169,7 @@ def train(text, output, vocab, save_vocab, lowercase, errors, **options):
     w2v-hs train wiki.txt -o wiki.safetensors
     w2v-hs train a.txt b.txt.gz texts/ -o m.safetensors --arch cbow --dim 200 --threads 2
     w2v-hs train - -o m.safetensors < wiki.txt
+    w2v-hs train wiki.txt -o m.safetensors --epochs 50 --holdout 0.01 --patience 2
     """
     from w2v_hs.atomic import check_writable
     from w2v_hs.model import train_options
@@ -238,7 +250,7 @@ def demo(corpus, output, epochs, seed):
 
 @commands.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@as_json
+@show.as_json
 def info(model, json_out):
     """Show options, corpus, counts, tree and figures of MODEL."""
     from w2v_hs.model import load
@@ -252,6 +264,9 @@ def info(model, json_out):
         for name, value in (summary[part] or {}).items():
             table.add_row(f"{part} {name}", show.plain(show.cell(value)))
     table.add_row("loss by epoch", " ".join(show.cell(loss) for loss in summary["losses"]))
+    if summary["holdout_losses"]:
+        losses = " ".join(show.cell(loss) for loss in summary["holdout_losses"])
+        table.add_row("loss of the holdout by epoch", losses)
     for name, value in summary["provenance"].items():
         for inner, fact in value.items() if isinstance(value, dict) else [("", value)]:
             table.add_row(show.plain(f"{name} {inner}"), show.plain(show.cell(fact)))
@@ -263,7 +278,7 @@ def info(model, json_out):
 @click.argument("word")
 @click.option("-k", default=10, show_default=True, help="How many.")
 @in_format
-@as_json
+@show.as_json
 def neighbors(vectors, word, k, json_out, format_name):
     """Show the words nearest to WORD by cosine, in a model or a file of vectors."""
     found = _load_vectors(vectors, format_name).most_similar(word, k=k)
@@ -277,7 +292,7 @@ def neighbors(vectors, word, k, json_out, format_name):
 @click.argument("c")
 @click.option("-k", default=10, show_default=True, help="How many.")
 @in_format
-@as_json
+@show.as_json
 def analogy(vectors, a, b, c, k, json_out, format_name):
     """Answer "A is to B as C is to ?" with the words nearest to B - A + C."""
     found = _load_vectors(vectors, format_name).analogy(a, b, c, k=k)
@@ -361,6 +376,10 @@ def evaluate(
         show.write_json(json_path, result.as_dict())
 
 
+for command in (predicting.predict, predicting.perplexity, predicting.score):
+    commands.add_command(command)
+
+
 # ---- corpora ------------------------------------------------------------------------------------
 
 
@@ -370,7 +389,7 @@ def corpus():
 
 
 @corpus.command("list")
-@as_json
+@show.as_json
 def corpus_list(json_out):
     """List the named corpora: size, licence, and whether each is ready to train on."""
     from w2v_hs import catalog

@@ -12,6 +12,7 @@ from w2v_hs.errors import OptionError
 ARCHITECTURES = ("skipgram", "cbow")
 LOSSES = ("hs", "softmax")
 TREES = ("huffman", "balanced")
+COMBINE = ("inputs", "log_probs")  # ways to predict from several words, see `probability`
 LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.05}  # as in word2vec.c
 LEAST_LR = 1e-30  # the kernels' float32 holds 1e-4 of it too
 
@@ -26,12 +27,14 @@ class Options:
     word is left out. max_vocab: the most words to keep (None: all). sample: subsampling threshold
     as a share of all tokens (0: off). lr: learning rate at the start, falling linearly to 1e-4 of
     it (None: 0.025 for skip-gram, 0.05 for CBOW). threads: None is one a core. seed: of all random
-    numbers; with one thread the same seed gives the same bytes.
+    numbers; with one thread the same seed gives the same bytes. holdout: share of the sentences set
+    aside, whose loss is measured after each epoch (0: none). patience: stop after this many epochs
+    without a smaller loss of them, and keep the weights of the best (None: train all epochs).
 
     Raises
     ------
     OptionError
-        A value outside its range.
+        A value outside its range, or a patience without a holdout.
     """
 
     arch: str = "skipgram"
@@ -46,6 +49,8 @@ class Options:
     lr: float | None = None
     threads: int | None = None
     seed: int = 1
+    holdout: float = 0.0
+    patience: int | None = None
 
     def __post_init__(self):
         checked = {
@@ -58,6 +63,7 @@ class Options:
             "min_count": _whole("min_count", self.min_count, 1, 2**62),
             "sample": _real("sample", self.sample, 0.0, 1.0, "from 0 to 1"),
             "seed": _whole("seed", self.seed, 0, 2**63 - 1),
+            "holdout": _real("holdout", self.holdout, 0.0, 0.5, "from 0 to 0.5"),
         }
         if self.max_vocab is not None:
             checked["max_vocab"] = _whole("max_vocab", self.max_vocab, 2, 2**31 - 2)
@@ -66,6 +72,13 @@ class Options:
             checked["lr"] = _real("lr", self.lr, LEAST_LR, math.inf, limits)
         if self.threads is not None:
             checked["threads"] = _whole("threads", self.threads, 1, 2**31)
+        if self.patience is not None:
+            checked["patience"] = _whole("patience", self.patience, 1, 1_000_000)
+            if checked["holdout"] == 0:
+                raise OptionError(
+                    f"patience={self.patience} without holdout: nothing says which epoch is the "
+                    "best; set a share of the text aside, as in holdout=0.01"
+                )
         for name, value in checked.items():
             object.__setattr__(self, name, value)  # plain int, float and str where NumPy's came
 

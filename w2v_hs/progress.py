@@ -21,6 +21,9 @@ class Silent:
     def train(self, progress) -> None:
         """A `trainer.Progress`."""
 
+    def score(self, done: int, total: int) -> None:
+        """Words scored so far, and in all."""
+
 
 class Bars(Silent):
     """Shows one rich progress bar a step, on standard error."""
@@ -49,6 +52,10 @@ class Bars(Silent):
             completed=progress.tokens,
             figures=f"{speed:,.0f} words/s  epoch {progress.epoch}  lr {progress.rate:.4f}{loss}",
         )
+
+    def score(self, done, total):
+        self._begin("scoring", total)
+        self._bars.update(self._task, completed=done, figures=f"{done:,} words")
 
     def _begin(self, title, total):
         if title == self._title:

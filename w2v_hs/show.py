@@ -8,6 +8,8 @@ import click
 from w2v_hs.atomic import replacing
 from w2v_hs.errors import shown
 
+as_json = click.option("--json", "json_out", is_flag=True, help="Print JSON instead of a table.")
+
 
 def console():
     """A rich console on standard output."""
@@ -64,7 +66,7 @@ def write_json(path: Path, value) -> None:
 def summary(model, path: Path) -> str:
     """Three lines that say what a run gave."""
     facts, corpus = model.provenance, model.provenance["corpus"]
-    tokens = corpus["retained_tokens"] * model.options.epochs
+    tokens = corpus["retained_tokens"] * len(model.losses)
     seconds, threads = facts["training_seconds"], model.options.threads
     mended = corpus["mended_utf8"]
     return (
@@ -74,5 +76,21 @@ def summary(model, path: Path) -> str:
         + f"\ntrained in {seconds:.1f} s ({tokens / seconds:,.0f} words/s, {threads} "
         f"thread{'s' if threads > 1 else ''}), loss by epoch: "
         + " ".join("-" if loss is None else f"{loss:.3f}" for loss in model.losses)
+        + _holdout(model)
         + f"; peak memory {facts['peak_memory_bytes'] / 1e6:.0f} MB\nwrote {path}"
+    )
+
+
+def _holdout(model) -> str:
+    """The losses of the sentences set aside, where there are any."""
+    if not model.holdout_losses:
+        return ""
+    facts = model.provenance["holdout"]
+    return (
+        f"\nloss of the {facts['sentences']:,} sentences set aside by epoch: "
+        + " ".join(f"{loss:.3f}" for loss in model.holdout_losses)
+        + f" (unigram {facts['unigram_nats']:.3f}"
+        + (f", subsampled {facts['sampled_unigram_nats']:.3f}" if model.options.sample else "")
+        + ")"
+        + (f"; kept epoch {facts['best_epoch']}" if model.options.patience else "")
     )

@@ -99,6 +99,24 @@ def clean(data: bytes, cleaning: Cleaning) -> tuple[bytes, int]:
     return data, mended
 
 
+def read_lines(name: str, blocks: Iterable[tuple[bytes, int]], cleaning: Cleaning) -> Iterator[str]:
+    """Lines of a text without their newlines. `CorpusError` where a byte cannot be text."""
+    rest, lines, line = b"", 0, None
+    for block in whole_tokens(blocks):
+        try:
+            data, _ = clean(block.data, cleaning)
+        except BadByte as error:
+            raise locate(name, lines, block, error) from None
+        lines += block.data.count(b"\n")
+        *ended, rest = (rest + data).split(b"\n")
+        for following in ended:
+            if line is not None:
+                yield line.decode()
+            line = following
+    if line:  # `whole_tokens` ends with a newline, which may come after that of the text
+        yield line.decode()
+
+
 def locate(name: str, lines_before: int, block: Block, error: BadByte) -> CorpusError:
     """The error for a user: ``path:line: byte offset: what``. Line and byte count from 1 and 0."""
     line = lines_before + block.data.count(b"\n", 0, error.at) + 1

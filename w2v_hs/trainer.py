@@ -99,10 +99,14 @@ def train_weights(
     tree: Tree | None,
     options: Options,
     report: Callable[[Progress], None] = lambda progress: None,
+    after_epoch: Callable[[np.ndarray, np.ndarray], bool] | None = None,
 ) -> Weights:
     """Train on a corpus; `tree` is None for the full softmax. `options` must be resolved.
 
-    report is called from the calling thread, some ten times a second.
+    report is called from the calling thread, some ten times a second. after_epoch(vectors,
+    outputs), where given, is called between two epochs and after the last, while all threads wait;
+    it may read and write both matrices, which end in rows of zeros, and ends training by returning
+    True.
 
     Raises
     ------
@@ -122,7 +126,8 @@ def train_weights(
         shared = tree.inner
         workers = _tree_workers(corpus, tree, options, vectors, outputs, copies)
     run = _Run(corpus, options, 0 if tree is not None else words)
-    run.go(workers, report)
+    check = None if after_epoch is None else lambda: after_epoch(vectors, outputs)
+    run.go(workers, report, check)
     losses = run.losses()
     if tree is not None:
         _check_learned(losses[-1], math.log(2) * tree.expected_length(corpus.vocabulary.counts))
@@ -216,6 +221,7 @@ class _Run:
         self.loss = np.zeros(chunks)  # nats, float64, of each chunk
         self.predictions = np.zeros(chunks, np.int64)
         self.next = 0
+        self.end = chunks  # threads wait for each other there
         self.done = 0  # tokens
         self.rate = options.lr
         self.recent = (0.0, 0.0)
@@ -223,31 +229,48 @@ class _Run:
         self.lock = threading.Lock()
         self.seconds = 0.0
 
-    def go(self, workers: list[Callable], report: Callable[[Progress], None]) -> None:
+    def go(
+        self,
+        workers: list[Callable],
+        report: Callable[[Progress], None],
+        check: Callable[[], bool] | None,
+    ) -> None:
         # BLAS must not start threads of its own beside ours.
         from threadpoolctl import threadpool_limits
 
         workers[0](0, 0, 0.0, np.uint64(0))  # compiles, or loads what was compiled
-        started = time.perf_counter()
         with threadpool_limits(1), ThreadPoolExecutor(len(workers), "trainer") as pool:
-            futures = {pool.submit(self._work, worker) for worker in workers}
             try:
-                waiting = futures
-                while waiting:
-                    finished, waiting = wait(waiting, 0.1, FIRST_EXCEPTION)
-                    for future in finished:
-                        future.result()
-                    self.seconds = time.perf_counter() - started
-                    report(self._progress())
+                if check is None:
+                    self._train_to(len(self.loss), pool, workers, report)
+                    return
+                for epoch in range(1, self.options.epochs + 1):
+                    end = epoch * (len(self.bounds) - 1)
+                    self._train_to(end, pool, workers, report)
+                    if check():
+                        self.loss, self.predictions = self.loss[:end], self.predictions[:end]
+                        return
             finally:
                 self.stopped = True
+
+    def _train_to(self, end: int, pool, workers: list[Callable], report: Callable) -> None:
+        """Train all chunks before `end`."""
+        self.end = end
+        before, started = self.seconds, time.perf_counter()
+        waiting = {pool.submit(self._work, worker) for worker in workers}
+        while waiting:
+            finished, waiting = wait(waiting, 0.1, FIRST_EXCEPTION)
+            for future in finished:
+                future.result()
+            self.seconds = before + time.perf_counter() - started
+            report(self._progress())
 
     def _work(self, worker: Callable) -> None:
         chunks = len(self.bounds) - 1
         while not self.stopped:
             with self.lock:
                 place = self.next
-                if place == len(self.loss):
+                if place == self.end:
                     return
                 self.next += 1
             epoch, chunk = divmod(place, chunks)
@@ -283,8 +306,9 @@ class _Run:
 
     def losses(self) -> list[float | None]:
         """Mean nats a prediction of each epoch; None for one without a prediction."""
-        loss = self.loss.reshape(self.options.epochs, -1).sum(axis=1)
-        predictions = self.predictions.reshape(self.options.epochs, -1).sum(axis=1)
+        chunks = len(self.bounds) - 1
+        loss = self.loss.reshape(-1, chunks).sum(axis=1)
+        predictions = self.predictions.reshape(-1, chunks).sum(axis=1)
         if not predictions.any():
             raise CorpusError(
                 f"nothing to predict: of {self.tokens:,} tokens no sentence kept two words; give "

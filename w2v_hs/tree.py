@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from w2v_hs.errors import VocabularyError
+from w2v_hs.errors import FormatError, VocabularyError
 from w2v_hs.kernels.compile import jit
 
 
@@ -40,6 +40,25 @@ class Tree:
     def code(self, word: int) -> str:
         """The branches to a word as a string of 0 and 1."""
         return "".join(map(str, self.bits[self.offsets[word] : self.offsets[word + 1]]))
+
+    def children(self) -> tuple[np.ndarray, np.ndarray]:
+        """The tree from the root down: (children (V - 1, 2) int64, order (V - 1,) int64).
+
+        children: left and right child of each inner node; a value c < V is word c, a value V + j
+        inner node j. order: inner nodes, the root first, none before its parent.
+
+        Raises
+        ------
+        FormatError
+            The paths are not those of one binary tree (a file can hold anything).
+        """
+        children = _children(self.offsets, self.nodes, self.bits)
+        if children is None:
+            raise FormatError(
+                f"the paths of {self.inner + 1:,} words are not those of one binary tree; the file "
+                "they come from is damaged: take a copy from a backup"
+            )
+        return children, _top_down(children, int(self.nodes[0]))
 
     def expected_length(self, counts: np.ndarray) -> float:
         """Mean path length in bits over all occurrences; `counts` is (V,)."""
@@ -201,3 +220,43 @@ def _write_paths(parents, sides, number, offsets, nodes, bits):
             bits[at] = sides[child]
             child = words + node
             node = parents[child]
+
+
+@jit
+def _children(offsets, nodes, bits):
+    """Children of each inner node as the paths tell them, or None where the paths disagree.
+
+    If all paths start at one node, no two give a child differently, and no child is missing, then
+    2V - 2 children stand for V words and V - 2 inner nodes other than the root: each has exactly
+    one parent, so it is a tree.
+    """
+    words = len(offsets) - 1
+    children = np.full((words - 1, 2), -1, np.int64)
+    for word in range(words):
+        end = offsets[word + 1]
+        if nodes[offsets[word]] != nodes[0]:
+            return None
+        for step in range(offsets[word], end):
+            child = words + nodes[step + 1] if step + 1 < end else word
+            known = children[nodes[step], bits[step]]
+            if known != -1 and known != child:
+                return None
+            children[nodes[step], bits[step]] = child
+    if children.min() < 0:
+        return None
+    return children
+
+
+@jit
+def _top_down(children, root):
+    """Inner nodes level by level."""
+    words = len(children) + 1
+    order = np.empty(words - 1, np.int64)
+    order[0], found = root, 1
+    for place in range(words - 1):
+        for side in range(2):
+            child = children[order[place], side]
+            if child >= words:
+                order[found] = child - words
+                found += 1
+    return order

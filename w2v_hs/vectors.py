@@ -80,7 +80,7 @@ class Vectors:
 
     def __getitem__(self, word: str) -> np.ndarray:
         """Return a copy of the vector of `word`, (dim,) float32; `UnknownWordError` if none."""
-        return self.matrix[self._row(word)].copy()
+        return self.matrix[self.row(word)].copy()
 
     def most_similar(
         self, word_or_vector: str | np.ndarray, k: int = 10, exclude: Iterable[str] = ()
@@ -99,9 +99,9 @@ class Vectors:
         ValueError
             The vector has not the shape (dim,).
         """
-        left_out = [self._row(word) for word in exclude]
+        left_out = [self.row(word) for word in exclude]
         if isinstance(word_or_vector, str):
-            left_out.append(self._row(word_or_vector))
+            left_out.append(self.row(word_or_vector))
             query = self._unit(word_or_vector)
         else:
             query = np.asarray(word_or_vector, dtype=np.float64)
@@ -118,7 +118,7 @@ class Vectors:
         Mikolov, Yih and Zweig (2013). The errors are those of `most_similar`.
         """
         target = self._unit(b) - self._unit(a) + self._unit(c)
-        return self._nearest(target, k, [self._row(word) for word in (a, b, c)])
+        return self._nearest(target, k, [self.row(word) for word in (a, b, c)])
 
     def to_gensim(self):
         """Return a gensim `KeyedVectors` with the same order and a copy of the vectors."""
@@ -128,7 +128,8 @@ class Vectors:
         keyed.add_vectors(self.words, self.matrix)
         return keyed
 
-    def _row(self, word: str) -> int:
+    def row(self, word: str) -> int:
+        """The row of `word`; `UnknownWordError` with words like it if there is none."""
         try:
             return self.index[word]
         except KeyError:
@@ -138,7 +139,7 @@ class Vectors:
 
     def _unit(self, word: str) -> np.ndarray:
         """The vector of `word` at length 1, (dim,) float64; zeros if it has no direction."""
-        row = self._row(word)
+        row = self.row(word)
         if self._inverse_norms[row] == 0:
             return np.zeros(self.dim)
         return self.matrix[row] * self._inverse_norms[row]

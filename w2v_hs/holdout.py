@@ -1,0 +1,116 @@
+"""A slice of the text set aside: its exact loss after each epoch, and when to stop."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from w2v_hs.corpus import Corpus
+from w2v_hs.errors import CorpusError
+from w2v_hs.likelihood import Perplexity, Scorer
+from w2v_hs.options import Options
+from w2v_hs.tree import Tree
+
+_SENTENCES = 1 << 14  # moved at once
+
+
+def set_aside(corpus: Corpus, share: float, seed: int) -> tuple[Corpus, Corpus]:
+    """Cut a corpus in two: what is trained on, and about `share` of its sentences.
+
+    They are taken at equal distances; the seed says where the first is. The ids of `corpus` are
+    moved in place, so a corpus may be larger than memory; it must not be used afterwards. The
+    vocabulary and its counts stay those of the whole text.
+
+    Raises
+    ------
+    CorpusError
+        None of the sentences set aside has two words.
+    """
+    count = len(corpus.sentences) - 1
+    start = np.random.Generator(np.random.PCG64(seed)).random()
+    marks = np.floor(start + share * np.arange(count + 1))
+    held = np.diff(marks) > 0
+    lengths = np.diff(corpus.sentences)
+    if not np.any(lengths[held] > 1):
+        raise CorpusError(
+            f"holdout={share:g} sets {np.count_nonzero(held):,} of {count:,} sentences aside, none "
+            "with two words to predict from each other; set more aside, or give text with more "
+            "lines"
+        )
+    aside = np.empty(lengths[held].sum(), np.int32)
+    kept = taken = 0
+    for first in range(0, count, _SENTENCES):
+        block = slice(first, min(first + _SENTENCES, count))
+        ids = np.array(corpus.ids[corpus.sentences[block.start] : corpus.sentences[block.stop]])
+        out = np.repeat(held[block], lengths[block])
+        for part, target, at in ((ids[out], aside, taken), (ids[~out], corpus.ids, kept)):
+            target[at : at + len(part)] = part
+        taken, kept = taken + np.count_nonzero(out), kept + np.count_nonzero(~out)
+
+    def offsets(chosen: np.ndarray) -> np.ndarray:
+        return np.concatenate([[0], np.cumsum(lengths[chosen])]).astype(np.int64)
+
+    return (
+        replace(corpus, ids=corpus.ids[:kept], sentences=offsets(~held)),
+        replace(corpus, ids=aside, sentences=offsets(held), tokens=len(aside)),
+    )
+
+
+class Holdout:
+    """Measures the sentences set aside after each epoch, for `trainer.train_weights`.
+
+    results: one `Perplexity` for each epoch trained. With patience, the weights of the best epoch
+    are kept in memory, and are those that training ends with.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        tree: Tree | None,
+        options: Options,
+        note: Callable[[str], None] = lambda text: None,
+    ):
+        self.corpus, self.tree, self.options, self.note = corpus, tree, options, note
+        self.results: list[Perplexity] = []
+        self._best: tuple[np.ndarray, np.ndarray] | None = None
+
+    def __call__(self, vectors: np.ndarray, outputs: np.ndarray) -> bool:
+        """Measure after an epoch; True where training is to end."""
+        scorer = Scorer(vectors, outputs, self.tree, self.corpus.vocabulary, self.options)
+        result = scorer.perplexity(self.corpus, self.options.threads)
+        self.results.append(result)
+        epoch = len(self.results)
+        self.note(f"epoch {epoch}: loss of the text set aside {result.nats:.4f} nats a prediction")
+        if self.options.patience is None:
+            return False
+        rows = len(vectors) - (self.tree is not None)
+        best = self.best_epoch
+        if self._best is None:
+            self._best = vectors.copy(), outputs[:rows].copy()
+        elif best == epoch:  # in place: never more than one copy
+            self._best[0][:], self._best[1][:] = vectors, outputs[:rows]
+        end = epoch - best >= self.options.patience or epoch == self.options.epochs
+        if end and best != epoch:
+            vectors[:], outputs[:rows] = self._best
+            self.note(f"these are the weights of epoch {best}")
+        return end
+
+    def provenance(self) -> dict:
+        """What was set aside, and the losses that know nothing of contexts, for the model file."""
+        last = self.results[-1]
+        return {
+            "holdout": {
+                "sentences": len(self.corpus.sentences) - 1,
+                "tokens": last.tokens,
+                "predictions": last.pairs,
+                "best_epoch": self.best_epoch,
+                "unigram_nats": last.unigram,
+                "sampled_unigram_nats": last.sampled,
+                "untrained_nats": last.untrained,
+            }
+        }
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch of the smallest loss, from 1; of equals the first."""
+        return 1 + int(np.argmin([result.nats for result in self.results]))

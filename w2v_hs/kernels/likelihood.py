@@ -1,0 +1,357 @@
+"""The loss of text under a model that stays as it is: forward passes, nothing is learned.
+
+Every word is a centre, every other word at most `window` away its context; nothing is drawn at
+random. The probabilities are those of `skipgram`, `cbow` and `softmax`. One row of results for
+each sentence:
+
+    loss, predictions, and the loss of the unigram distribution, of the same after subsampling,
+    and of an untrained model
+
+summed over its predictions, in nats, float64. An untrained model, whose output weights are 0,
+gives a word 2^-L for a path of L branches, and 1 / V in the full softmax.
+
+Scores and exponentials are float32. The logarithms are not taken one by one: see `add_losses`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from w2v_hs.kernels.common import BATCH, LN2, STEPS, aligned_zeros, collect_loss, start_loss
+from w2v_hs.kernels.compile import inline, jit
+from w2v_hs.kernels.softmax import ROWS
+from w2v_hs.kernels.vector import (
+    LANES,
+    add,
+    broadcast,
+    exp_minus_abs,
+    fold,
+    load,
+    load_each,
+    maximum,
+    multiply,
+    multiply_add_each,
+    negative_part,
+    outer_multiply_add,
+    pointer,
+    pointers,
+    prefetch,
+    repeat_each,
+    store,
+    subtract,
+    zeros_for_products,
+    zeros_like_each,
+)
+
+CACHED = 512  # rows above this number are so much used that they are in the cache anyway
+
+
+class Words(NamedTuple):
+    """Encoded text and what its words cost: `ids` (N,) int32, `sentences` (n + 1,) int64 offsets
+    into it, `unigram` and `sampled` (V,) float64, nats of each word in the distribution of the
+    training text, before and after subsampling."""
+
+    ids: np.ndarray
+    sentences: np.ndarray
+    unigram: np.ndarray
+    sampled: np.ndarray
+
+
+class Scratch(NamedTuple):
+    """Memory of one thread, for paths of at most L branches.
+
+    rows (8,) int64: offsets of context rows. path (L+16,) int64 and signs (L+16,) float32: the
+    path of the centre. scores and spread (8L+144,) float32: scores of context-node pairs and their
+    signs. hidden (stride,) float32. lanes (32,) float32, pending (2,) int64, totals (1,) float64:
+    the running loss, as in `common.Scratch`.
+    """
+
+    rows: np.ndarray
+    path: np.ndarray
+    signs: np.ndarray
+    scores: np.ndarray
+    spread: np.ndarray
+    hidden: np.ndarray
+    lanes: np.ndarray
+    pending: np.ndarray
+    totals: np.ndarray
+
+
+def make_scratch(longest_path: int, stride: int) -> Scratch:
+    """Memory of one thread for the two kernels that walk the tree."""
+    pairs = (longest_path + LANES) * BATCH + LANES
+    return Scratch(
+        rows=np.zeros(BATCH, np.int64),
+        path=np.zeros(longest_path + LANES, np.int64),
+        signs=np.ones(longest_path + LANES, np.float32),
+        scores=np.zeros(pairs, np.float32),
+        spread=np.ones(pairs, np.float32),
+        hidden=aligned_zeros(1, stride).ravel(),
+        lanes=np.zeros(2 * LANES, np.float32),
+        pending=np.zeros(2, np.int64),
+        totals=np.zeros(1),
+    )
+
+
+# ---- the tree -----------------------------------------------------------------------------------
+
+
+@inline
+def prefetch_word(paths, word, weights, stride):
+    """Ask for the rows on the path of a word, from the leaf up to those that are cached anyway."""
+    for step in range(paths.offsets[word + 1] - 1, paths.offsets[word] - 1, -1):
+        node = np.int64(paths.nodes[step])
+        if node < CACHED:
+            break
+        for k in range(0, stride, LANES):
+            prefetch(weights, node * stride + k)
+
+
+@inline
+def read_path(paths, word, zero, stride, scratch):
+    """Write offsets and signs of the path of a word, then 16 offsets of the row of zeros; return
+    the length."""
+    start = paths.offsets[word]
+    length = paths.offsets[word + 1] - start
+    for j in range(length):
+        scratch.path[j] = np.int64(paths.nodes[start + j]) * stride
+        scratch.signs[j] = np.float32(1.0) - np.float32(2.0) * np.float32(paths.bits[start + j])
+    for j in range(length, length + LANES):
+        scratch.path[j] = zero
+    return length
+
+
+@inline
+def add_losses(size, signs, scratch):
+    """Add up the losses log(1 + exp(-z)) of scratch.scores[:size] times their signs.
+
+    That is max(-z, 0) + log(1 + exp(-|z|)): the first term is summed, and of the second the
+    factors 1 + exp(-|z|) are multiplied, one logarithm for many (as in `common.gradients`). The
+    scores up to the next multiple of 16 must be 0.
+    """
+    one = broadcast(np.float32(1.0))
+    for begin in range(0, size, STEPS * LANES):
+        end = min(size, begin + STEPS * LANES)
+        if scratch.pending[0] + (end - begin + LANES - 1) // LANES > 2 * STEPS:
+            collect_loss(scratch)
+        factors, linear = load(scratch.lanes, 0), load(scratch.lanes, LANES)
+        for i in range(begin, end, LANES):
+            z = multiply(load(scratch.scores, i), load(signs, i))
+            factors = multiply(factors, add(one, exp_minus_abs(z)))
+            linear = add(linear, negative_part(z))
+            scratch.pending[0] += 1
+        store(scratch.lanes, 0, factors)
+        store(scratch.lanes, LANES, linear)
+    scratch.pending[1] += -size % LANES
+
+
+@inline
+def score_contexts(contexts, nodes, vectors, weights, stride, length, scratch):
+    """Add the loss of len(contexts) contexts against a path, len(nodes) nodes at once."""
+    count = len(contexts)
+    for j in range(0, length, len(nodes)):
+        f = zeros_for_products(nodes, contexts)
+        for k in range(0, stride, LANES):
+            x = load_each(contexts, vectors, scratch.rows, 0, k)
+            n = load_each(nodes, weights, scratch.path, j, k)
+            f = outer_multiply_add(n, x, f)
+        # All lanes are stored; the next step overwrites those left over.
+        store(scratch.scores, j * count, fold(f))
+        store(scratch.spread, j * count, repeat_each(contexts, scratch.signs, j))
+    store(scratch.scores, length * count, broadcast(np.float32(0.0)))
+    add_losses(length * count, scratch.spread, scratch)
+
+
+@inline
+def score_batch(count, vectors, weights, stride, length, scratch):
+    """`score_contexts` for a number of contexts known only at run time."""
+    # fmt: off
+    if count == 1:
+        score_contexts((0,), (0,) * 8, vectors, weights, stride, length, scratch)
+    elif count == 2:
+        score_contexts((0,) * 2, (0,) * 8, vectors, weights, stride, length, scratch)
+    elif count == 3:
+        score_contexts((0,) * 3, (0,) * 5, vectors, weights, stride, length, scratch)
+    elif count == 4:
+        score_contexts((0,) * 4, (0,) * 4, vectors, weights, stride, length, scratch)
+    elif count == 5:
+        score_contexts((0,) * 5, (0,) * 3, vectors, weights, stride, length, scratch)
+    elif count == 6:
+        score_contexts((0,) * 6, (0,) * 2, vectors, weights, stride, length, scratch)
+    elif count == 7:
+        score_contexts((0,) * 7, (0,) * 2, vectors, weights, stride, length, scratch)
+    else:
+        score_contexts((0,) * 8, (0,) * 2, vectors, weights, stride, length, scratch)
+    # fmt: on
+
+
+@inline
+def score_hidden(vectors, weights, stride, length, scratch):
+    """Add the loss of scratch.hidden against a path, eight nodes at once."""
+    nodes = (0,) * 8
+    for j in range(0, length, len(nodes)):
+        f = zeros_like_each(nodes)
+        for k in range(0, stride, LANES):
+            n = load_each(nodes, weights, scratch.path, j, k)
+            f = multiply_add_each(n, load(scratch.hidden, k), f)
+        store(scratch.scores, j, fold(f))
+    store(scratch.scores, length, broadcast(np.float32(0.0)))
+    add_losses(length, scratch.signs, scratch)
+
+
+@inline
+def mean_input(ids, begin, centre, end, vectors, stride, hidden):
+    """hidden[:] = mean of the vectors of ids[begin:end] without the centre."""
+    share = broadcast(np.float32(1.0 / (end - begin - 1)))
+    for k in range(0, stride, LANES):
+        total = broadcast(np.float32(0.0))
+        for at in range(begin, end):
+            if at != centre:
+                total = add(total, load(vectors, np.int64(ids[at]) * stride + k))
+        store(hidden, k, multiply(total, share))
+
+
+@jit
+def tree_losses(words, first, last, window, cbow, paths, vectors, weights, stride, scratch, out):
+    """Losses of sentences first .. last - 1, into out (last - first, 5) float64.
+
+    vectors (V*stride,) and weights (rows*stride,) float32, flat; the last row of weights is zeros.
+    cbow: one prediction a window, from the mean, instead of one for each context word.
+    """
+    zero = len(weights) - stride
+    # Only pointers from here on; see `pointer`.
+    words, paths, scratch = pointers(words), pointers(paths), pointers(scratch)
+    vectors, weights = pointer(vectors), pointer(weights)
+    ids = words.ids
+    for sentence in range(first, last):
+        start, stop = words.sentences[sentence], words.sentences[sentence + 1]
+        start_loss(scratch)
+        scratch.totals[0] = 0.0
+        predictions, unigram, sampled, branches = 0, 0.0, 0.0, 0
+        for i in range(start, stop):
+            if i + 1 < stop:  # what the next window needs is on its way while this one is scored
+                prefetch_word(paths, ids[i + 1], weights, stride)
+            if i + 1 + window < stop:
+                for k in range(0, stride, LANES):
+                    prefetch(vectors, np.int64(ids[i + 1 + window]) * stride + k)
+            begin, end = max(start, i - window), min(stop, i + window + 1)
+            contexts = end - begin - 1
+            if contexts == 0:
+                continue
+            length = read_path(paths, ids[i], zero, stride, scratch)
+            if cbow:
+                mean_input(ids, begin, i, end, vectors, stride, scratch.hidden)
+                score_hidden(vectors, weights, stride, length, scratch)
+                contexts = 1
+            else:
+                batches = (contexts + BATCH - 1) // BATCH
+                done = 0
+                for batch in range(batches):
+                    count = (contexts - done) // (batches - batch)
+                    for c in range(count):
+                        at = begin + done + c
+                        at += np.int64(at >= i)  # the centre is left out
+                        scratch.rows[c] = np.int64(ids[at]) * stride
+                    done += count
+                    score_batch(count, vectors, weights, stride, length, scratch)
+            predictions += contexts
+            unigram += contexts * words.unigram[ids[i]]
+            sampled += contexts * words.sampled[ids[i]]
+            branches += contexts * length
+        collect_loss(scratch)
+        row = sentence - first
+        out[row, 0], out[row, 1] = scratch.totals[0], predictions
+        out[row, 2], out[row, 3], out[row, 4] = unigram, sampled, branches * LN2
+
+
+# ---- the full softmax ---------------------------------------------------------------------------
+
+
+class Batch(NamedTuple):
+    """Memory of one thread: `ROWS` predictions at a time.
+
+    hidden (ROWS, stride) and scores (ROWS, V') float32, V' is V rounded up to a multiple of 16.
+    targets (ROWS,) int32, sentences (ROWS,) int64. lanes (16,) float32.
+    """
+
+    hidden: np.ndarray
+    scores: np.ndarray
+    targets: np.ndarray
+    sentences: np.ndarray
+    lanes: np.ndarray
+
+
+def make_batch(rows: int, stride: int) -> Batch:
+    """Memory of one thread for `softmax_losses` over `rows` rows, a multiple of 16."""
+    return Batch(
+        hidden=aligned_zeros(ROWS, stride),
+        scores=aligned_zeros(ROWS, rows),
+        targets=np.zeros(ROWS, np.int32),
+        sentences=np.zeros(ROWS, np.int64),
+        lanes=np.zeros(LANES, np.float32),
+    )
+
+
+@inline
+def log_sum_exp(scores, words, lanes):
+    """log(sum(exp(scores[:words]))); `scores` (V',) float32 is overwritten behind `words`."""
+    size = len(scores)
+    for v in range(words, size):
+        scores[v] = -np.inf
+    best = load(scores, 0)
+    for k in range(LANES, size, LANES):
+        best = maximum(best, load(scores, k))
+    store(lanes, 0, best)
+    highest = lanes[0]
+    for i in range(1, LANES):
+        highest = max(highest, lanes[i])
+    shift, total = broadcast(highest), 0.0
+    for begin in range(0, size, 64 * LANES):  # short sums in float32, long ones in float64
+        part = broadcast(np.float32(0.0))
+        for k in range(begin, min(size, begin + 64 * LANES), LANES):
+            part = add(part, exp_minus_abs(subtract(load(scores, k), shift)))
+        store(lanes, 0, part)
+        for i in range(LANES):
+            total += np.float64(lanes[i])
+    return np.float64(highest) + np.log(total)
+
+
+@inline
+def score_rows(count, words, outputs, batch, out):
+    """Add the losses of the first `count` predictions of a batch to their sentences."""
+    scores = batch.scores[:count]
+    np.dot(batch.hidden[:count], outputs.T, scores)
+    for r in range(count):
+        target = np.float64(scores[r, batch.targets[r]])
+        out[batch.sentences[r], 0] += log_sum_exp(scores[r], words, batch.lanes) - target
+
+
+@jit
+def softmax_losses(words, first, last, window, cbow, vectors, outputs, batch, out):
+    """As `tree_losses`; vectors (V, stride), outputs (V', stride) float32."""
+    out[:] = 0.0
+    count, size = 0, len(words.unigram)
+    for sentence in range(first, last):
+        start, stop = words.sentences[sentence], words.sentences[sentence + 1]
+        row = sentence - first
+        for i in range(start, stop):
+            begin, end = max(start, i - window), min(stop, i + window + 1)
+            predictions = min(1, end - begin - 1) if cbow else end - begin - 1
+            for place in range(predictions):
+                if cbow:
+                    flat = batch.hidden[count]
+                    mean_input(words.ids, begin, i, end, vectors.ravel(), vectors.shape[1], flat)
+                else:
+                    at = begin + place
+                    batch.hidden[count] = vectors[words.ids[at + np.int64(at >= i)]]
+                batch.targets[count], batch.sentences[count] = words.ids[i], row
+                count += 1
+                if count == ROWS:
+                    score_rows(count, size, outputs, batch, out)
+                    count = 0
+            out[row, 1] += predictions
+            out[row, 2] += predictions * words.unigram[words.ids[i]]
+            out[row, 3] += predictions * words.sampled[words.ids[i]]
+            out[row, 4] += predictions * np.log(size)
+    if count > 0:
+        score_rows(count, size, outputs, batch, out)

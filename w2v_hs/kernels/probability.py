@@ -1,0 +1,164 @@
+"""Probabilities of words given one hidden vector, in float64.
+
+A hidden vector h is what a model predicts from: the input vector of a context word, or the mean
+over several. Node l with vector n_l sends a share sigmoid(h . n_l) of the probability it gets to
+its left child and the rest, sigmoid(-h . n_l), to its right child (Morin and Bengio 2005), so
+
+    log P(w | h) = sum over the path of w of log sigmoid(s_l h . n_l)
+
+The same sum over the first branches alone is the log-probability of a prefix: of all the leaves
+below it together. Weights stay float32; products and sums are float64, and nothing is clipped.
+
+`children` (V - 1, 2) int64 is the tree as `tree.Tree.children` gives it: a value c < V is word c, a
+value V + j inner node j. `order` (V - 1,) int64 lists the inner nodes, parents first.
+"""
+
+import math
+
+import numpy as np
+
+from w2v_hs.kernels.common import next_random
+from w2v_hs.kernels.compile import inline, jit
+
+
+@inline
+def log_sigmoid(z):
+    """log(1 / (1 + exp(-z))) for any finite z: no exp of a positive number, so no overflow."""
+    return min(z, 0.0) - math.log1p(math.exp(-abs(z)))
+
+
+@inline
+def product(h, weights, row):
+    """h . weights[row]: four sums side by side, for each addition waits for the one before it."""
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    whole = len(h) // 4 * 4
+    for k in range(0, whole, 4):
+        a += h[k] * np.float64(weights[row, k])
+        b += h[k + 1] * np.float64(weights[row, k + 1])
+        c += h[k + 2] * np.float64(weights[row, k + 2])
+        d += h[k + 3] * np.float64(weights[row, k + 3])
+    for k in range(whole, len(h)):
+        a += h[k] * np.float64(weights[row, k])
+    return (a + b) + (c + d)
+
+
+@jit
+def path_log_probs(hidden, words, offsets, nodes, bits, weights):
+    """(B,) float64: log P(words[i] | hidden[i]) in nats.
+
+    hidden (B, dim) float64, words (B,) int64; offsets, nodes, bits as in `common.Paths`; weights
+    (V - 1, dim) float32.
+    """
+    result = np.zeros(len(words))
+    for i in range(len(words)):
+        for step in range(offsets[words[i]], offsets[words[i] + 1]):
+            f = product(hidden[i], weights, nodes[step])
+            result[i] += log_sigmoid(f if bits[step] == 0 else -f)
+    return result
+
+
+@jit
+def all_log_probs(h, children, order, weights):
+    """(V,) float64: log P(w | h) of every word, by one sweep from the root down."""
+    words = len(children) + 1
+    reached = np.zeros(2 * words - 1)  # log-probability of each word and, behind them, inner node
+    for node in order:
+        f = product(h, weights, node)
+        reached[children[node, 0]] = reached[words + node] + log_sigmoid(f)
+        reached[children[node, 1]] = reached[words + node] + log_sigmoid(-f)
+    return reached[:words].copy()
+
+
+@inline
+def comes_first(key, item, other_key, other, words):
+    """Whether `item` leaves the queue before `other`.
+
+    Of equals an inner node comes before a word, since a word below it may be as probable and
+    stand earlier in the vocabulary.
+    """
+    if key != other_key:
+        return key > other_key
+    if (item < words) != (other < words):
+        return item >= words
+    return item < other
+
+
+@inline
+def push(keys, items, size, key, item, words):
+    """Add to a binary heap of `size` entries."""
+    at = size
+    while at > 0:
+        parent = (at - 1) // 2
+        if not comes_first(key, item, keys[parent], items[parent], words):
+            break
+        keys[at], items[at] = keys[parent], items[parent]
+        at = parent
+    keys[at], items[at] = key, item
+
+
+@inline
+def pop(keys, items, size, words):
+    """Drop the first of `size` entries of a binary heap, which the caller has read."""
+    last = size - 1
+    key, item = keys[last], items[last]
+    at = 0
+    while 2 * at + 1 < last:
+        child = 2 * at + 1
+        if child + 1 < last and comes_first(
+            keys[child + 1], items[child + 1], keys[child], items[child], words
+        ):
+            child += 1
+        if not comes_first(keys[child], items[child], key, item, words):
+            break
+        keys[at], items[at] = keys[child], items[child]
+        at = child
+    keys[at], items[at] = key, item
+
+
+@jit
+def best_first(h, children, root, weights, k):
+    """The k most probable words, by best-first search: (words (k,) int64, log P (k,), visited).
+
+    A queue holds prefixes, the most probable first. Every branch has a probability of at most 1,
+    so a prefix bounds all leaves below it, and a leaf that leaves the queue is beaten by nothing
+    that is still in it. `visited` is the number of inner nodes whose branches were computed.
+    """
+    words = len(children) + 1
+    keys, items = np.empty(words), np.empty(words, np.int64)
+    keys[0], items[0] = 0.0, words + root
+    size, found, visited = 1, 0, 0
+    best, log_probs = np.empty(k, np.int64), np.empty(k)
+    while found < k:
+        key, item = keys[0], items[0]
+        pop(keys, items, size, words)
+        size -= 1
+        if item < words:
+            best[found], log_probs[found] = item, key
+            found += 1
+            continue
+        node = item - words
+        visited += 1
+        f = product(h, weights, node)
+        push(keys, items, size, key + log_sigmoid(f), children[node, 0], words)
+        push(keys, items, size + 1, key + log_sigmoid(-f), children[node, 1], words)
+        size += 2
+    return best, log_probs, visited
+
+
+@jit
+def draw_words(h, children, root, weights, count, random):
+    """(count,) int64: words drawn from P(. | h), each by a walk from the root.
+
+    random: (1,) uint64, the state of the generator.
+    """
+    words = len(children) + 1
+    drawn = np.empty(count, np.int64)
+    for i in range(count):
+        item = words + root
+        while item >= words:
+            node = item - words
+            uniform = np.float64(next_random(random) >> np.uint64(11)) * 2.0**-53
+            left = math.exp(log_sigmoid(product(h, weights, node)))
+            item = children[node, 0] if uniform < left else children[node, 1]
+        drawn[i] = item
+    return drawn

@@ -1,0 +1,140 @@
+"""The commands that ask a model for probabilities: `predict`, `perplexity`, `score`."""
+
+from pathlib import Path
+
+import click
+
+from w2v_hs import show
+from w2v_hs.errors import shown
+from w2v_hs.options import COMBINE, Options
+
+_model = click.argument("model", type=click.Path(path_type=Path))
+_lowercase = click.option("--lowercase", is_flag=True, help="Turn the text to lower case.")
+_threads = click.option("--threads", type=int, help="Threads.  [default: one a core]")
+
+
+@click.command()
+@_model
+@click.argument("words", nargs=-1, required=True, metavar="WORD...")
+@click.option("-k", default=10, show_default=True, help="How many.")
+@click.option(
+    "--combine",
+    type=click.Choice(COMBINE),
+    default=COMBINE[0],
+    show_default=True,
+    help="Several words, skip-gram: predict from the mean of their inputs, or take the mean of the "
+    "log-probabilities given each of them.",
+)
+@show.as_json
+def predict(model, words, k, combine, json_out):
+    """Show the words that MODEL finds most probable near WORD, or near several words.
+
+    The probabilities are exact, and so is the choice.
+
+    \b
+    w2v-hs predict model.safetensors coffee
+    w2v-hs predict model.safetensors new york -k 3
+    """
+    from w2v_hs.model import load
+
+    loaded = load(model)
+    found = loaded.top_k(list(words), k, combine=combine)
+    if json_out:
+        predictions = [{"word": word, "probability": p} for word, p in found]
+        rows = len(loaded.outputs)
+        show.print_json({"predictions": predictions, "visited": found.visited, "rows": rows})
+        return
+    table = show.table(f"probable near {' '.join(words)}", "word", "probability")
+    for word, probability in found:
+        table.add_row(show.plain(word), f"{probability:.4g}")
+    show.console().print(table)
+    click.echo(f"{found.visited:,} of {len(loaded.outputs):,} rows of output weights read")
+
+
+@click.command()
+@_model
+@click.argument("text", nargs=-1, required=True)
+@_lowercase
+@_threads
+@show.as_json
+def perplexity(model, text, lowercase, threads, json_out):
+    """Measure how well MODEL predicts TEXT, which should not be what it was trained on.
+
+    TEXT is what 'w2v-hs train' takes. Every word is predicted from each word in its window
+    (skip-gram) or from their mean (CBOW); words that MODEL does not know are left out and counted.
+    Beside the loss stand those of what knows no context: the unigram frequencies of the training
+    text (before and after subsampling), and the model before training.
+
+    \b
+    w2v-hs perplexity model.safetensors held-out.txt
+    """
+    from w2v_hs.model import load
+
+    sources = [Path(source) for source in text]
+    result = load(model).perplexity(sources, lowercase=lowercase, threads=threads, progress=True)
+    if json_out:
+        show.print_json(result.as_dict())
+        return
+    table = show.table(f"{model} on {' '.join(text)}", "", "")
+    names = {
+        "nats": "nats a prediction",
+        "perplexity": "perplexity",
+        "pairs": "predictions",
+        "tokens": "tokens",
+        "oov": "unknown tokens, left out",
+        "unigram": "unigram nats",
+        "sampled": "unigram nats, subsampled",
+        "untrained": "untrained nats",
+    }
+    for name, value in vars(result).items():
+        text = f"{value:,.4f}" if isinstance(value, float) else show.cell(value)
+        table.add_row(names[name], text)
+    show.console().print(table)
+
+
+@click.command()
+@_model
+@click.argument("text")
+@click.option(
+    "--oov",
+    type=click.Choice(("skip", "error")),
+    default="skip",
+    show_default=True,
+    help="What to do with words that MODEL does not know: leave them out, or stop.",
+)
+@_lowercase
+@_threads
+@show.as_json
+def score(model, text, oov, lowercase, threads, json_out):
+    """Print each line of TEXT behind its score: the mean log-probability of a prediction, in nats.
+
+    TEXT is a file, a folder, a quoted pattern, '-' for standard input, or a named corpus. A line
+    without a prediction, as one of a single word, has '-' for a score (null in JSON).
+
+    \b
+    w2v-hs score model.safetensors sentences.txt
+    echo "paris is the capital of france" | w2v-hs score model.safetensors -
+    """
+    from w2v_hs.likelihood import score_sentences
+    from w2v_hs.model import load
+    from w2v_hs.sources import find_sources
+    from w2v_hs.text import Cleaning, read_lines
+
+    scorer = load(model).scorer
+    threads = Options(threads=threads).resolved().threads
+    lines = [
+        line
+        for source in find_sources(text)
+        for line in read_lines(source.name, source.blocks(), Cleaning(lowercase))
+    ]
+    scores = score_sentences(scorer, lines, oov, threads)
+    means = [None if mean != mean else mean for mean in scores.means.tolist()]
+    if json_out:
+        rows = zip(lines, means, scores.pairs.tolist(), scores.oov.tolist(), strict=True)
+        names = ("text", "score", "pairs", "oov")
+        show.print_json([dict(zip(names, row, strict=True)) for row in rows])
+        return
+    for line, mean in zip(lines, means, strict=True):
+        click.echo(f"{'-' if mean is None else f'{mean:.4f}':>9}  {shown(line)}")
+    if unknown := int(scores.oov.sum()):
+        click.echo(f"{unknown:,} unknown tokens were left out", err=True)
