@@ -132,7 +132,7 @@ def add_losses(size, signs, scratch):
     one = broadcast(np.float32(1.0))
     for begin in range(0, size, STEPS * LANES):
         end = min(size, begin + STEPS * LANES)
-        if scratch.pending[0] + (end - begin + LANES - 1) // LANES > 2 * STEPS:
+        if scratch.pending[0] >= STEPS:
             collect_loss(scratch)
         factors, linear = load(scratch.lanes, 0), load(scratch.lanes, LANES)
         for i in range(begin, end, LANES):
