@@ -174,7 +174,7 @@ def test_large_batches_are_cut_to_equal_ones(estimator):
 @pytest.mark.parametrize("l2", [1e-2, 1 / 1797])  # the second is LogisticRegression's own C = 1
 @pytest.mark.parametrize("make", FORMATS)
 def test_digits(make, l2):
-    """Work order: the same objective, probabilities within 1e-2, log loss within 1%."""
+    """One objective, two solvers: probabilities within 1e-2, log loss within 1%."""
     X, y = load_digits(return_X_y=True)
     X = X / 16
     theirs = LogisticRegression(C=1 / (l2 * len(X)), tol=1e-8, max_iter=5000).fit(X, y)
