@@ -198,6 +198,49 @@ def train_softmax(sentences, keep, window, cbow, x, outputs, rate, random, batch
     return loss, predictions
 
 
+# ---- softmax regression -------------------------------------------------------------------------
+
+
+def regression(X, labels, weights, bias, l2, tree=None):
+    """Mean cross entropy + l2/2 ||weights||^2 over rows X (n, d), and its gradient.
+
+    weights (m, d) or, with a tree, (m - 1, d). Returns (cross entropy, objective, d weights,
+    d bias).
+    """
+    full = np.column_stack([weights, bias])  # an intercept is a feature that is always 1
+    entropy, gradient = 0.0, np.zeros_like(full)
+    for x, label in zip(X, labels, strict=True):
+        x = np.append(x, 1.0)
+        if tree is None:
+            entropy += softmax_loss(x, full, label)
+            gradient += softmax_gradient(x, full, label)[1]
+        else:
+            entropy += tree_loss(x, full, path(tree, label))
+            gradient += tree_gradient(x, full, path(tree, label))[1]
+    entropy, gradient = entropy / len(X), gradient / len(X)
+    objective = entropy + l2 / 2 * float((weights**2).sum())
+    return entropy, objective, gradient[:, :-1] + l2 * weights, gradient[:, -1]
+
+
+def descend(X, labels, outputs, rate, epochs, l2, has_bias, tree=None):
+    """Gradient descent on all rows from zero, the rate falling linearly; returns (weights, bias,
+    cross entropy before each step)."""
+    weights, bias, losses = np.zeros((outputs, X.shape[1])), np.zeros(outputs), []
+    for epoch in range(epochs):
+        entropy, _, dweights, dbias = regression(X, labels, weights, bias, l2, tree)
+        losses.append(entropy)
+        weights = weights - rate * (1 - epoch / epochs) * dweights
+        if has_bias:
+            bias = bias - rate * (1 - epoch / epochs) * dbias
+    return weights, bias, losses
+
+
+def tree_probabilities(x, nodes, tree):
+    """(m,): the probability of every leaf, each as the product of the branches on its path."""
+    words = range(len(tree.offsets) - 1)
+    return np.array([math.exp(-tree_loss(x, nodes, path(tree, word))) for word in words])
+
+
 # ---- text ---------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ FOLDER = Path(w2v_hs.__file__).parent
 ORDER = """
 errors atomic download catalog extract sources text kernels.compile kernels.vector
 kernels.common kernels.reader vocabulary corpus tree kernels.top kernels.skipgram kernels.cbow
-kernels.softmax kernels.likelihood kernels.probability options memory
+kernels.softmax kernels.likelihood kernels.probability kernels.classifier options memory classifier
 trainer vectors readers formats storage progress likelihood holdout probability model evaluation
 show predicting cli
 """.split()  # noqa: SIM905
@@ -41,7 +41,7 @@ def test_imports_run_one_way():
 def test_importing_loads_nothing_heavy():
     code = "import sys, w2v_hs, w2v_hs.cli; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
-    heavy = {b"numba", b"gensim", b"nltk", b"scipy", b"pooch", b"numpy"}
+    heavy = {b"numba", b"gensim", b"nltk", b"scipy", b"sklearn", b"pooch", b"numpy"}
     assert not heavy & set(loaded.split())
 
 

@@ -6,8 +6,8 @@
 
 The modules in the order in which data flows: `download`, `catalog`, `extract` and `sources`
 (where text comes from), `text` and `corpus` (text to numbers), `vocabulary`, `tree`, `kernels`,
-`trainer`, `vectors`, `readers`, `formats`, `storage`, `likelihood`, `holdout`, `probability`,
-`model`, `evaluation`, `show`, `predicting`, `cli`.
+`classifier`, `trainer`, `vectors`, `readers`, `formats`, `storage`, `likelihood`, `holdout`,
+`probability`, `model`, `evaluation`, `show`, `predicting`, `cli`.
 """
 
 from importlib import import_module

@@ -28,7 +28,7 @@ class VocabularyError(W2VError, ValueError):
     """Counts from which no usable vocabulary can be made."""
 
 
-class DivergedError(W2VError, ArithmeticError):
+class DivergedError(W2VError, ArithmeticError, ValueError):
     """Training left the finite numbers: the learning rate is too large."""
 
 

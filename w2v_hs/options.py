@@ -54,26 +54,26 @@ class Options:
 
     def __post_init__(self):
         checked = {
-            "arch": _one_of("arch", self.arch, ARCHITECTURES),
-            "loss": _one_of("loss", self.loss, LOSSES),
-            "tree": _one_of("tree", self.tree, TREES),
-            "dim": _whole("dim", self.dim, 1, 65_536),
-            "window": _whole("window", self.window, 1, 1000),
-            "epochs": _whole("epochs", self.epochs, 1, 1_000_000),
-            "min_count": _whole("min_count", self.min_count, 1, 2**62),
-            "sample": _real("sample", self.sample, 0.0, 1.0, "from 0 to 1"),
-            "seed": _whole("seed", self.seed, 0, 2**63 - 1),
-            "holdout": _real("holdout", self.holdout, 0.0, 0.5, "from 0 to 0.5"),
+            "arch": one_of("arch", self.arch, ARCHITECTURES),
+            "loss": one_of("loss", self.loss, LOSSES),
+            "tree": one_of("tree", self.tree, TREES),
+            "dim": whole("dim", self.dim, 1, 65_536),
+            "window": whole("window", self.window, 1, 1000),
+            "epochs": whole("epochs", self.epochs, 1, 1_000_000),
+            "min_count": whole("min_count", self.min_count, 1, 2**62),
+            "sample": real("sample", self.sample, 0.0, 1.0, "from 0 to 1"),
+            "seed": whole("seed", self.seed, 0, 2**63 - 1),
+            "holdout": real("holdout", self.holdout, 0.0, 0.5, "from 0 to 0.5"),
         }
         if self.max_vocab is not None:
-            checked["max_vocab"] = _whole("max_vocab", self.max_vocab, 2, 2**31 - 2)
+            checked["max_vocab"] = whole("max_vocab", self.max_vocab, 2, 2**31 - 2)
         if self.lr is not None:
             limits = f"above 0, {LEAST_LR:g} at least"
-            checked["lr"] = _real("lr", self.lr, LEAST_LR, math.inf, limits)
+            checked["lr"] = real("lr", self.lr, LEAST_LR, math.inf, limits)
         if self.threads is not None:
-            checked["threads"] = _whole("threads", self.threads, 1, 2**31)
+            checked["threads"] = whole("threads", self.threads, 1, 2**31)
         if self.patience is not None:
-            checked["patience"] = _whole("patience", self.patience, 1, 1_000_000)
+            checked["patience"] = whole("patience", self.patience, 1, 1_000_000)
             if checked["holdout"] == 0:
                 raise OptionError(
                     f"patience={self.patience} without holdout: nothing says which epoch is the "
@@ -108,13 +108,13 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _one_of(name, value, choices) -> str:
+def one_of(name, value, choices) -> str:
     if not isinstance(value, str) or value not in choices:
         raise OptionError(f"{name}={_short(value)}: expected one of {', '.join(choices)}")
     return str(value)
 
 
-def _whole(name, value, low, high) -> int:
+def whole(name, value, low, high) -> int:
     try:
         number = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
@@ -124,7 +124,7 @@ def _whole(name, value, low, high) -> int:
     return number
 
 
-def _real(name, value, low, high, limits) -> float:
+def real(name, value, low, high, limits) -> float:
     try:
         real = isinstance(value, numbers.Real) and not isinstance(value, bool)
         number = float(value) if real else math.nan
