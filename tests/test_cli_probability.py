@@ -65,11 +65,24 @@ def test_score(run, fails, model, model_file, tmp_path):
     shown = done.stdout.decode().splitlines()
     assert shown[0] == f"{scores[0]:>9.4f}  the king rules"
     assert shown[1:4:2] == ["        -  ", "        -  king"]
-    assert done.stderr.decode() == "1 unknown tokens were left out\n"
+    assert done.stderr.decode() == "unknown tokens, left out: 1\n"
     message = fails("score", model_file, path, "--oov", "error")
     assert "sentence 3: 'zebra' is not among the 18 words" in message
     (tmp_path / "bad.txt").write_bytes(b"the king\nthe \xff\n")
     assert "bad.txt:2: byte 13" in fails("score", model_file, tmp_path / "bad.txt")
+
+
+def test_a_long_line_is_printed_whole(run, model_file):
+    line = "the king rules " * 400
+    done = run("score", model_file, "-", input=line.encode())
+    assert done.stdout.decode().endswith(f"  {line}\n")
+
+
+@pytest.mark.parametrize("command", ["predict", "perplexity", "score"])
+def test_an_empty_name_is_not_the_current_folder(fails, model_file, command):
+    assert "empty name" in fails(command, "", "king", code=2)
+    if command != "predict":
+        assert "empty name" in fails(command, model_file, "", code=2)
 
 
 def test_holdout_while_training(run, fails, tmp_path, text_file):

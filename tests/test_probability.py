@@ -349,6 +349,8 @@ def test_paths_that_are_no_tree_are_told(damage):
     model.tree = Tree(tree.offsets, nodes, bits)
     with pytest.raises(FormatError, match="not those of one binary tree"):
         model.distribution("w0")
+    with pytest.raises(FormatError, match="not those of one binary tree"):
+        model.score(["w0 w1"])
 
 
 @given(counts=st.lists(st.integers(1, 50), min_size=2, max_size=40))

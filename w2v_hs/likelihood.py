@@ -75,6 +75,8 @@ class Scorer:
         vocabulary: Vocabulary,
         options: Options,
     ):
+        if tree is not None:
+            tree.children()  # raises an error where a file's paths are not those of a tree
         self.vectors, self.outputs, self.tree = vectors, outputs, tree
         self.vocabulary, self.options = vocabulary, options
         counts = vocabulary.counts.astype(np.float64)
@@ -261,7 +263,7 @@ def score_sentences(
             elif oov == "error":
                 raise UnknownWordError(
                     f"sentence {place + 1}: {shown(repr(token), 60)} is not among the "
-                    f"{len(index):,} words; leave such words out with oov='skip'"
+                    f"{len(index):,} words; choose oov skip to leave such words out"
                 )
         ids += rows
         ends.append(len(ids))

@@ -357,7 +357,8 @@ def _check(model: Model, vectors: np.ndarray, path: str | Path) -> None:
 
     expect("vectors", vectors, np.float32, (words, dim), finite)
     expect("outputs", model.outputs, np.float32, (words - (tree is not None), dim), finite)
-    expect("counts", model.vocabulary.counts, np.int64, (words,), lambda c: c.min() >= 1)
+    expect("counts", model.vocabulary.counts, np.int64, (words,), lambda c: c.min() >= 1
+           and c.sum(dtype=np.float64) < 2**62)  # fmt: skip
     if "" in model.vocabulary.words:
         raise FormatError(f"{shown(path)}: one of the words is empty")
     if tree is not None:

@@ -8,7 +8,15 @@ from w2v_hs import show
 from w2v_hs.errors import shown
 from w2v_hs.options import COMBINE, Options
 
-_model = click.argument("model", type=click.Path(path_type=Path))
+
+def _named(context, parameter, value):
+    """No name may be empty: as a path it would be the current folder."""
+    if "" in (value if isinstance(value, tuple) else (value,)):
+        raise click.UsageError(f"{parameter.human_readable_name} has an empty name")
+    return Path(value) if parameter.name == "model" else value
+
+
+_model = click.argument("model", callback=_named)
 _lowercase = click.option("--lowercase", is_flag=True, help="Turn the text to lower case.")
 _threads = click.option("--threads", type=int, help="Threads.  [default: one a core]")
 
@@ -53,7 +61,7 @@ def predict(model, words, k, combine, json_out):
 
 @click.command()
 @_model
-@click.argument("text", nargs=-1, required=True)
+@click.argument("text", nargs=-1, required=True, callback=_named)
 @_lowercase
 @_threads
 @show.as_json
@@ -94,7 +102,7 @@ def perplexity(model, text, lowercase, threads, json_out):
 
 @click.command()
 @_model
-@click.argument("text")
+@click.argument("text", callback=_named)
 @click.option(
     "--oov",
     type=click.Choice(("skip", "error")),
@@ -109,7 +117,8 @@ def score(model, text, oov, lowercase, threads, json_out):
     """Print each line of TEXT behind its score: the mean log-probability of a prediction, in nats.
 
     TEXT is a file, a folder, a quoted pattern, '-' for standard input, or a named corpus. A line
-    without a prediction, as one of a single word, has '-' for a score (null in JSON).
+    without a prediction, as one of a single word, has '-' for a score (null in JSON). Characters
+    that a terminal would obey are shown as escapes; --json gives every line as it is.
 
     \b
     w2v-hs score model.safetensors sentences.txt
@@ -135,6 +144,6 @@ def score(model, text, oov, lowercase, threads, json_out):
         show.print_json([dict(zip(names, row, strict=True)) for row in rows])
         return
     for line, mean in zip(lines, means, strict=True):
-        click.echo(f"{'-' if mean is None else f'{mean:.4f}':>9}  {shown(line)}")
+        click.echo(f"{'-' if mean is None else f'{mean:.4f}':>9}  {shown(line, len(line))}")
     if unknown := int(scores.oov.sum()):
-        click.echo(f"{unknown:,} unknown tokens were left out", err=True)
+        click.echo(f"unknown tokens, left out: {unknown:,}", err=True)

@@ -123,6 +123,6 @@ def locate(name: str, lines_before: int, block: Block, error: BadByte) -> Corpus
     remedy = (
         "remove it (is this a text file?)"
         if "NUL" in str(error)
-        else "convert the file to UTF-8, or choose errors replace or ignore"
+        else "convert the file to UTF-8, or train with errors replace or ignore"
     )
     return CorpusError(f"{shown(name)}:{line}: byte {block.offset + error.at}: {error}; {remedy}")
