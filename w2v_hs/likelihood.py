@@ -75,8 +75,6 @@ class Scorer:
         vocabulary: Vocabulary,
         options: Options,
     ):
-        if tree is not None:
-            tree.children()  # raises an error where a file's paths are not those of a tree
         self.vectors, self.outputs, self.tree = vectors, outputs, tree
         self.vocabulary, self.options = vocabulary, options
         counts = vocabulary.counts.astype(np.float64)

@@ -182,7 +182,12 @@ class Model:
 
     @cached_property
     def scorer(self) -> Scorer:
-        """What adds up losses of text, with copies of both matrices that its kernels can read."""
+        """What adds up losses of text, with copies of both matrices that its kernels can read.
+
+        Raises `FormatError` where the paths that a file gave are not those of a tree.
+        """
+        if self.tree is not None:
+            self.tree.children()
         weights = padded_weights(self.vectors.matrix, self.outputs, self.tree)
         return Scorer(*weights, self.tree, self.vocabulary, self.options)
 
