@@ -44,7 +44,7 @@ NODES = (0,) * 8  # path nodes that are multiplied with the hidden vector at onc
 
 
 @inline
-def sum_contexts(kept, begin, centre, end, vectors, stride, hidden):
+def mean_input(kept, begin, centre, end, vectors, stride, hidden):
     """hidden[:stride] = mean of the vectors of kept[begin:end] without the centre."""
     share = broadcast(np.float32(1.0 / (end - begin - 1)))
     for k in range(0, stride, LANES):
@@ -127,7 +127,7 @@ def train(text, first, last, window, paths, vectors, weights, stride, rate, top,
             begin, end = max(0, i - reach), min(length, i + reach + 1)
             if end - begin == 1:
                 continue
-            sum_contexts(kept, begin, i, end, vectors, stride, hidden)
+            mean_input(kept, begin, i, end, vectors, stride, hidden)
             train_path(path, depth, weights, stride, rate, hidden, scratch)
             add_error(kept, begin, i, end, vectors, stride, hidden)
             centres += 1

@@ -17,9 +17,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from w2v_hs.kernels.cbow import mean_input
 from w2v_hs.kernels.common import BATCH, LN2, STEPS, aligned_zeros, collect_loss, start_loss
 from w2v_hs.kernels.compile import inline, jit
-from w2v_hs.kernels.softmax import ROWS
+from w2v_hs.kernels.softmax import ROWS, largest
+from w2v_hs.kernels.top import CACHED
 from w2v_hs.kernels.vector import (
     LANES,
     add,
@@ -28,7 +30,6 @@ from w2v_hs.kernels.vector import (
     fold,
     load,
     load_each,
-    maximum,
     multiply,
     multiply_add_each,
     negative_part,
@@ -42,8 +43,6 @@ from w2v_hs.kernels.vector import (
     zeros_for_products,
     zeros_like_each,
 )
-
-CACHED = 512  # rows above this number are so much used that they are in the cache anyway
 
 
 class Words(NamedTuple):
@@ -199,18 +198,6 @@ def score_hidden(vectors, weights, stride, length, scratch):
     add_losses(length, scratch.signs, scratch)
 
 
-@inline
-def mean_input(ids, begin, centre, end, vectors, stride, hidden):
-    """hidden[:] = mean of the vectors of ids[begin:end] without the centre."""
-    share = broadcast(np.float32(1.0 / (end - begin - 1)))
-    for k in range(0, stride, LANES):
-        total = broadcast(np.float32(0.0))
-        for at in range(begin, end):
-            if at != centre:
-                total = add(total, load(vectors, np.int64(ids[at]) * stride + k))
-        store(hidden, k, multiply(total, share))
-
-
 @jit
 def tree_losses(words, first, last, window, cbow, paths, vectors, weights, stride, scratch, out):
     """Losses of sentences first .. last - 1, into out (last - first, 5) float64.
@@ -295,16 +282,7 @@ def make_batch(rows: int, stride: int) -> Batch:
 @inline
 def log_sum_exp(scores, words, lanes):
     """log(sum(exp(scores[:words]))); `scores` (V',) float32 is overwritten behind `words`."""
-    size = len(scores)
-    for v in range(words, size):
-        scores[v] = -np.inf
-    best = load(scores, 0)
-    for k in range(LANES, size, LANES):
-        best = maximum(best, load(scores, k))
-    store(lanes, 0, best)
-    highest = lanes[0]
-    for i in range(1, LANES):
-        highest = max(highest, lanes[i])
+    size, highest = len(scores), largest(scores, words, lanes)
     shift, total = broadcast(highest), 0.0
     for begin in range(0, size, 64 * LANES):  # short sums in float32, long ones in float64
         part = broadcast(np.float32(0.0))

@@ -70,11 +70,8 @@ def make_batch(words: int, window: int, stride: int) -> Batch:
 
 
 @inline
-def softmax_gradient(scores, target, words, rate, lanes):
-    """Turn the scores of one prediction into rate * (target - P), in place; return its loss.
-
-    scores (V',) float32, of which the first `words` count; the rest become 0.
-    """
+def largest(scores, words, lanes):
+    """The largest of scores[:words]; `scores` (V',) float32 becomes -inf behind them."""
     size = len(scores)
     for v in range(words, size):
         scores[v] = -np.inf
@@ -85,6 +82,16 @@ def softmax_gradient(scores, target, words, rate, lanes):
     highest = lanes[0]
     for i in range(1, LANES):
         highest = max(highest, lanes[i])
+    return highest
+
+
+@inline
+def softmax_gradient(scores, target, words, rate, lanes):
+    """Turn the scores of one prediction into rate * (target - P), in place; return its loss.
+
+    scores (V',) float32, of which the first `words` count; the rest become 0.
+    """
+    size, highest = len(scores), largest(scores, words, lanes)
     loss = np.float64(highest) - np.float64(scores[target])
     shift = broadcast(highest)
     total = broadcast(np.float32(0.0))
