@@ -4,7 +4,7 @@
     python benchmarks/threads.py wiki.txt --threads 2 --top 0 128 512 2048 --interval 128 512 2048
 
 Trains in one process, settings in turn, seed after seed; prints medians of training seconds and
-means of qualities. --top and --interval override trainer.TOP_NODES and trainer.MERGE_INTERVAL.
+means of qualities. --top and --interval override trainer.COPIED_NODES and trainer.NODE_INTERVAL.
 --oversubscribe allows more threads than cores: the quality of many threads can then be seen on a
 small machine (the speed cannot).
 """
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("text", type=Path)
     parser.add_argument("--arch", default="skipgram", choices=options.ARCHITECTURES)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--top", type=int, nargs="+", default=[trainer.TOP_NODES])
+    parser.add_argument("--top", type=int, nargs="+", default=[trainer.COPIED_NODES])
     parser.add_argument("--interval", type=int, nargs="+", help="default: that of the trainer")
     parser.add_argument("--dim", type=int, default=100)
     parser.add_argument("--epochs", type=int, default=1)
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--oversubscribe", action="store_true")
     parser.add_argument("--json", type=Path, help="write all runs to this file")
     o = parser.parse_args()
-    o.interval = o.interval or [trainer.MERGE_INTERVAL[o.arch]]
+    o.interval = o.interval or [trainer.NODE_INTERVAL[o.arch]]
     if o.oversubscribe:
         options.available_cores = lambda: max(o.threads)
     corpus = read_corpus(o.text, threads=options.available_cores())
@@ -49,7 +49,7 @@ def main() -> None:
     runs = []
     settings = list(itertools.product(o.threads, o.top, o.interval))
     for seed, (threads, top, interval) in itertools.product(range(1, o.seeds + 1), settings):
-        trainer.TOP_NODES, trainer.MERGE_INTERVAL[o.arch] = top, interval
+        trainer.COPIED_NODES, trainer.NODE_INTERVAL[o.arch] = top, interval
         run = options.Options(
             arch=o.arch, dim=o.dim, epochs=o.epochs, threads=threads, seed=seed
         ).resolved()

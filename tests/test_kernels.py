@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from w2v_hs.kernels import cbow, skipgram, softmax
 from w2v_hs.kernels.common import BATCH, Paths, Text, aligned_zeros, make_scratch, padded
-from w2v_hs.kernels.top import Top
+from w2v_hs.kernels.copies import Copies
 from w2v_hs.tree import balanced, huffman
 
 SEED = 12345
@@ -45,26 +45,30 @@ class Problem:
     def run_tree(self, kernel, rate, copies=0, interval=1):
         """Run a hierarchical kernel; returns its totals. Writes to x and out."""
         inner = self.words - 1
-        weights = aligned_zeros(inner + copies + 1, self.stride)
-        weights[:inner] = self.out
-        weights[inner : inner + copies] = self.out[:copies]
-        top = Top(copies, inner, 0.4, inner + copies, interval, self.out[:copies].copy().ravel())
-        scratch = make_scratch(1000, int(self.tree.lengths.max()), self.stride)
+        inputs, x = self.with_copies(self.x, self.words, min(copies, self.words), copies, interval)
+        nodes, weights = self.with_copies(self.out, inner, min(copies, inner), 2, interval)
+        scratch = make_scratch(1000, self.window, int(self.tree.lengths.max()), self.stride)
         scratch.random[0] = SEED
         paths = Paths(self.tree.offsets, self.tree.nodes, self.tree.bits)
         kernel(
-            self.text(), 0, len(self.sentences), self.window, paths, self.x.ravel(),
-            weights.ravel(), self.stride, rate, top, scratch,
+            self.text(), 0, len(self.sentences), self.window, paths, x.ravel(), weights.ravel(),
+            self.stride, rate, inputs, nodes, scratch,
         )  # fmt: skip
-        assert not weights[-1].any(), "the row of zeros was written"
+        self.x = x[: self.words]
         if np.isfinite(self.x).all():
             assert not self.x[:, self.dim :].any() and not weights[:, self.dim :].any()
         self.out = weights[:inner]
         return scratch.totals
 
+    def with_copies(self, matrix, shared, count, first, interval):
+        """The copies of one thread, and the matrix with them."""
+        rows = aligned_zeros(shared + count, self.stride)
+        rows[:shared], rows[shared:] = matrix[:shared], matrix[:count]
+        return Copies(count, shared, 0.4, first, interval, rows[:count].copy().ravel()), rows
+
     def run_softmax(self, cbow_, rate):
         batch = softmax.make_batch(self.words, self.window, self.stride)
-        scratch = make_scratch(1000, 0, self.stride)
+        scratch = make_scratch(1000, self.window, 0, self.stride)
         scratch.random[0] = SEED
         softmax.train(
             self.text(), 0, len(self.sentences), self.window, cbow_, self.words, self.x, self.out,
@@ -135,7 +139,7 @@ def test_softmax(architecture, problem):
 def test_private_copies_change_nothing_for_one_thread(kernel, problem, copies, interval):
     plain, copied = Problem(**problem), Problem(**problem)
     plain.run_tree(kernel, 0.05)
-    copied.run_tree(kernel, 0.05, copies=min(copies, problem["words"] - 1), interval=interval)
+    copied.run_tree(kernel, 0.05, copies=copies, interval=interval)
     np.testing.assert_allclose(copied.x, plain.x, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(copied.out, plain.out, rtol=1e-4, atol=1e-5)
 

@@ -83,15 +83,14 @@ class Holdout:
         self.note(f"epoch {epoch}: loss of the text set aside {result.nats:.4f} nats a prediction")
         if self.options.patience is None:
             return False
-        rows = len(vectors) - (self.tree is not None)
         best = self.best_epoch
         if self._best is None:
-            self._best = vectors.copy(), outputs[:rows].copy()
+            self._best = vectors.copy(), outputs.copy()
         elif best == epoch:  # in place: never more than one copy
-            self._best[0][:], self._best[1][:] = vectors, outputs[:rows]
+            self._best[0][:], self._best[1][:] = vectors, outputs
         end = epoch - best >= self.options.patience or epoch == self.options.epochs
         if end and best != epoch:
-            vectors[:], outputs[:rows] = self._best
+            vectors[:], outputs[:] = self._best
             self.note(f"these are the weights of epoch {best}")
         return end
 

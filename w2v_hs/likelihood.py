@@ -63,8 +63,7 @@ class Scorer:
     """Adds up the losses of text, on several threads.
 
     vectors: (V, stride) float32, stride a multiple of 16, zeros behind the columns in use. outputs:
-    (rows, stride): the inner nodes of `tree` by number and at the end a row of zeros; for the full
-    softmax, where `tree` is None, the output vectors and rows of zeros up to a multiple of 16.
+    (rows, stride): the inner nodes of `tree` by number; for the full softmax, where `tree` is None, the output vectors and rows of zeros up to a multiple of 16.
     """
 
     def __init__(
@@ -170,7 +169,7 @@ class Scorer:
         stride, window = self.vectors.shape[1], self.options.window
         cbow = self.options.arch == "cbow"
         if self.tree is None:
-            batch = kernel.make_batch(len(self.outputs), stride)
+            batch = kernel.make_batch(window, len(self.outputs), stride)
 
             def score(first, last, out):
                 kernel.softmax_losses(
@@ -179,7 +178,7 @@ class Scorer:
                 )  # fmt: skip
         else:
             paths = Paths(self.tree.offsets, self.tree.nodes, self.tree.bits)
-            scratch = kernel.make_scratch(int(self.tree.lengths.max()), stride)
+            scratch = kernel.make_scratch(window, int(self.tree.lengths.max()), stride)
 
             def score(first, last, out):
                 kernel.tree_losses(
@@ -197,7 +196,7 @@ def padded_weights(
     words, dim = vectors.shape
     inputs = aligned_zeros(words, padded(dim))
     inputs[:, :dim] = vectors
-    rows = aligned_zeros(padded(words) if tree is None else len(outputs) + 1, padded(dim))
+    rows = aligned_zeros(padded(words) if tree is None else len(outputs), padded(dim))
     rows[: len(outputs), :dim] = outputs
     return inputs, rows
 

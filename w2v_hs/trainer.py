@@ -19,7 +19,7 @@ from w2v_hs.corpus import LONGEST_SENTENCE, Corpus
 from w2v_hs.errors import CorpusError, DivergedError, OptionError
 from w2v_hs.kernels import cbow, skipgram, softmax
 from w2v_hs.kernels.common import Paths, Text, aligned_zeros, make_scratch, padded
-from w2v_hs.kernels.top import Top
+from w2v_hs.kernels.copies import Copies
 from w2v_hs.options import Options
 from w2v_hs.tree import Tree
 
@@ -38,8 +38,11 @@ SOFTMAX_LIMIT = 16 << 20  # bytes of output weights
 # all threads do between merges, hence one interval for all of them together. A window of CBOW
 # updates its path once, not once for each context word, so that 512 windows are as good (0.164 to
 # 0.168 at 128, 512 and 1024, no trend), and 8% faster than 128.
-TOP_NODES = 1024
-MERGE_INTERVAL = {"skipgram": 128, "cbow": 512}  # windows of all threads together
+COPIED_NODES = 1024
+NODE_INTERVAL = {"skipgram": 128, "cbow": 512}  # windows of all threads together
+FIRST_NODES = 16
+COPIED_WORDS = 128
+WORD_INTERVAL = 32  # times that of the nodes
 
 
 @dataclass
@@ -83,13 +86,13 @@ def check_softmax(words: int, dim: int) -> None:
         )
 
 
-def start_vectors(words: int, dim: int, seed: int) -> np.ndarray:
-    """(V, stride) float32: uniform in [-0.5, 0.5) / dim, as in word2vec.c."""
-    vectors = aligned_zeros(words, padded(dim))
+def start_vectors(words: int, dim: int, seed: int, more: int = 0) -> np.ndarray:
+    """(V + more, stride) float32: uniform in [-0.5, 0.5) / dim, as in word2vec.c, then zeros."""
+    vectors = aligned_zeros(words + more, padded(dim))
     generator = np.random.Generator(np.random.PCG64(seed))
     block = 1 << 16
     for first in range(0, words, block):
-        rows = vectors[first : first + block, :dim]
+        rows = vectors[first : min(first + block, words), :dim]
         rows[:] = (generator.random(rows.shape, np.float32) - np.float32(0.5)) / np.float32(dim)
     return vectors
 
@@ -105,8 +108,7 @@ def train_weights(
 
     report is called from the calling thread, some ten times a second. after_epoch(vectors,
     outputs), where given, is called between two epochs and after the last, while all threads wait;
-    it may read and write both matrices, which end in rows of zeros, and ends training by returning
-    True.
+    it may read and write both matrices and ends training by returning True.
 
     Raises
     ------
@@ -116,15 +118,16 @@ def train_weights(
         No sentence keeps two words, so there is nothing to predict.
     """
     words, stride = len(corpus.vocabulary), padded(options.dim)
-    vectors = start_vectors(words, options.dim, options.seed)
     if tree is None:
+        vectors = start_vectors(words, options.dim, options.seed)
         outputs, shared = aligned_zeros(padded(words), stride), words
         workers = _softmax_workers(corpus, options, vectors, outputs)
     else:
-        copies = min(TOP_NODES, tree.inner) if options.threads > 1 else 0
-        outputs = aligned_zeros(tree.inner + options.threads * copies + 1, stride)
-        shared = tree.inner
-        workers = _tree_workers(corpus, tree, options, vectors, outputs, copies)
+        own = options.threads if options.threads > 1 else 0
+        vectors = start_vectors(words, options.dim, options.seed, own * min(COPIED_WORDS, words))
+        outputs = aligned_zeros(tree.inner + own * min(COPIED_NODES, tree.inner), stride)
+        workers = _tree_workers(corpus, tree, options, vectors, outputs)
+        vectors, outputs, shared = vectors[:words], outputs[: tree.inner], tree.inner
     run = _Run(corpus, options, 0 if tree is not None else words)
     check = None if after_epoch is None else lambda: after_epoch(vectors, outputs)
     run.go(workers, report, check)
@@ -151,30 +154,40 @@ def _text(corpus: Corpus, options: Options) -> Text:
     return Text(np.asarray(corpus.ids), corpus.sentences, keep)
 
 
-def _tree_workers(corpus, tree, options, vectors, outputs, copies) -> list[Callable]:
+def _copies(matrix, shared: int, most: int, first: int, interval: int, thread: int, threads: int):
+    """The copies of a thread, which lie behind the `shared` rows of `matrix`."""
+    count = min(most, shared) if threads > 1 else 0
+    start = shared + thread * count
+    snapshot = aligned_zeros(count, matrix.shape[1])
+    matrix[start : start + count] = snapshot[:] = matrix[:count]
+    each = max(1, interval // threads)
+    return Copies(count, start, thread / threads, first, each, snapshot.ravel())
+
+
+def _tree_workers(corpus, tree, options, vectors, outputs) -> list[Callable]:
     """A function (first, last, rate, state of the generator) -> totals for each thread."""
     text = _text(corpus, options)
     paths = Paths(tree.offsets, tree.nodes, tree.bits)
     kernel = skipgram.train if options.arch == "skipgram" else cbow.train
     stride = vectors.shape[1]
-    longest = int(tree.lengths.max())
+    longest, interval = int(tree.lengths.max()), NODE_INTERVAL[options.arch]
 
     def worker(thread: int) -> Callable:
-        scratch = make_scratch(LONGEST_SENTENCE, longest, stride)
-        top = Top(
-            count=copies,
-            start=tree.inner + thread * copies,
-            turn=thread / options.threads,
-            zero=len(outputs) - 1,
-            interval=max(1, MERGE_INTERVAL[options.arch] // options.threads),
-            snapshot=aligned_zeros(copies, stride).ravel(),
-        )
+        scratch = make_scratch(LONGEST_SENTENCE, options.window, longest, stride)
+        inputs = _copies(
+            vectors, len(corpus.vocabulary), COPIED_WORDS, COPIED_WORDS, WORD_INTERVAL * interval,
+            thread, options.threads,
+        )  # fmt: skip
+        nodes = _copies(
+            outputs, tree.inner, COPIED_NODES, FIRST_NODES, interval, thread,
+            options.threads,
+        )  # fmt: skip
 
         def train(first, last, rate, state):
             scratch.random[0], scratch.totals[:] = state, 0
             kernel(
                 text, first, last, options.window, paths, vectors.ravel(), outputs.ravel(), stride,
-                rate, top, scratch,
+                rate, inputs, nodes, scratch,
             )  # fmt: skip
             return scratch.totals
 
@@ -189,7 +202,7 @@ def _softmax_workers(corpus, options, vectors, outputs) -> list[Callable]:
     words, stride = len(corpus.vocabulary), vectors.shape[1]
 
     def worker() -> Callable:
-        scratch = make_scratch(LONGEST_SENTENCE, 0, stride)
+        scratch = make_scratch(LONGEST_SENTENCE, options.window, 0, stride)
         batch = softmax.make_batch(words, options.window, stride)
 
         def train(first, last, rate, state):

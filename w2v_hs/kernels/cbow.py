@@ -22,7 +22,8 @@ from w2v_hs.kernels.common import (
     subsample,
 )
 from w2v_hs.kernels.compile import inline, jit
-from w2v_hs.kernels.top import find_path, merge_due, merge_top, prefetch_path, prefetch_row
+from w2v_hs.kernels.copies import merge, merge_due
+from w2v_hs.kernels.paths import find_contexts, look_ahead
 from w2v_hs.kernels.vector import (
     LANES,
     add,
@@ -35,7 +36,6 @@ from w2v_hs.kernels.vector import (
     multiply_add_each,
     pointer,
     pointers,
-    prefetch,
     store,
     zeros_like_each,
 )
@@ -44,14 +44,13 @@ NODES = (0,) * 8  # path nodes that are multiplied with the hidden vector at onc
 
 
 @inline
-def mean_input(kept, begin, centre, end, vectors, stride, hidden):
-    """hidden[:stride] = mean of the vectors of kept[begin:end] without the centre."""
-    share = broadcast(np.float32(1.0 / (end - begin - 1)))
+def mean_input(rows, count, vectors, stride, hidden):
+    """hidden[:stride] = mean of the vectors at the offsets rows[:count]."""
+    share = broadcast(np.float32(1.0 / count))
     for k in range(0, stride, LANES):
         total = broadcast(np.float32(0.0))
-        for at in range(begin, end):
-            if at != centre:
-                total = add(total, load(vectors, np.int64(kept[at]) * stride + k))
+        for c in range(count):
+            total = add(total, load(vectors, rows[c] + k))
         store(hidden, k, multiply(total, share))
 
 
@@ -71,6 +70,7 @@ def train_path(path, length, weights, stride, rate, hidden, scratch):
                 n = load_each(NODES, weights, scratch.path, path + j + len(NODES), k)
                 high = multiply_add_each(n, load(hidden, k), high)
         store(scores, j, fold(low + high))
+    store(scores, length, broadcast(np.float32(0.0)))
     gradients(length, scores, scratch.signs, path, rate, scratch)
     for k in range(0, stride, LANES):
         h = load(hidden, k)
@@ -84,56 +84,55 @@ def train_path(path, length, weights, stride, rate, hidden, scratch):
 
 
 @inline
-def add_error(kept, begin, centre, end, vectors, stride, hidden):
-    """Add hidden[stride:] to the vectors of kept[begin:end] without the centre."""
-    for at in range(begin, end):
-        if at != centre:
-            row = np.int64(kept[at]) * stride
-            for k in range(0, stride, LANES):
-                store(vectors, row + k, add(load(vectors, row + k), load(hidden, stride + k)))
+def add_error(rows, count, vectors, stride, hidden):
+    """Add hidden[stride:] to the vectors at the offsets rows[:count]."""
+    for c in range(count):
+        for k in range(0, stride, LANES):
+            store(
+                vectors, rows[c] + k, add(load(vectors, rows[c] + k), load(hidden, stride + k))
+            )
 
 
 @jit
-def train(text, first, last, window, paths, vectors, weights, stride, rate, top, scratch):
+def train(text, first, last, window, paths, vectors, weights, stride, rate, inputs, nodes, scratch):
     """Train on sentences first .. last - 1.
 
-    vectors (V*stride,) and weights (rows*stride,) float32, flat; for the rows of `weights` see
-    `top`. Adds to scratch.totals: loss in nats, predictions (centres), kept tokens.
+    vectors (V*stride,) and weights (rows*stride,) float32, flat; for rows of both that
+    are private to this thread see `copies`. Adds to scratch.totals: loss in nats, predictions (centres), kept tokens.
     """
     centres, tokens, windows = 0, 0, 0
     path, next_path = 0, len(scratch.path) // 2
     # Only pointers from here on; see `pointer`.
-    text, paths, top, scratch = pointers(text), pointers(paths), pointers(top), pointers(scratch)
+    text, paths, scratch = pointers(text), pointers(paths), pointers(scratch)
+    inputs, nodes = pointers(inputs), pointers(nodes)
     vectors, weights = pointer(vectors), pointer(weights)
-    kept, hidden = scratch.kept, scratch.hidden
+    rows, hidden = scratch.rows, scratch.hidden
     start_loss(scratch)
     for sentence in range(first, last):
         length = subsample(text, sentence, scratch)
         tokens += length
         depth, next_depth = 0, 0
         for i in range(-1, length):
-            # While a window is trained, what the next ones need is on its way to the cache.
             depth, path, next_path = next_depth, next_path, path
-            if i + 3 < length:
-                prefetch(paths.offsets, kept[i + 3])
-                prefetch_path(paths, kept[i + 2])
-            if i + 1 < length:
-                next_depth = find_path(paths, kept[i + 1], weights, stride, top, scratch, next_path)
-            if i + 1 + window < length:
-                prefetch_row(vectors, np.int64(kept[i + 1 + window]) * stride, stride)
+            next_depth = look_ahead(
+                i, length, window, paths, vectors, weights, stride, inputs, nodes, scratch, next_path
+            )
             if i < 0:
                 continue
             reach = draw_reach(window, scratch.random)
             begin, end = max(0, i - reach), min(length, i + reach + 1)
-            if end - begin == 1:
+            contexts = find_contexts(scratch.kept, begin, i, end, stride, inputs, rows)
+            if contexts == 0:
                 continue
-            mean_input(kept, begin, i, end, vectors, stride, hidden)
+            mean_input(rows, contexts, vectors, stride, hidden)
             train_path(path, depth, weights, stride, rate, hidden, scratch)
-            add_error(kept, begin, i, end, vectors, stride, hidden)
+            add_error(rows, contexts, vectors, stride, hidden)
             centres += 1
             windows += 1
-            merge_due(weights, stride, top, windows)
-    merge_top(weights, stride, top, top.count)
+            merge_due(vectors, stride, inputs, windows)
+            merge_due(weights, stride, nodes, windows)
+    merge(vectors, stride, inputs, inputs.count)
+    merge(weights, stride, nodes, nodes.count)
     collect_loss(scratch)
     scratch.totals[1] += centres
     scratch.totals[2] += tokens

@@ -51,7 +51,7 @@ class Scratch(NamedTuple):
     """Memory of one thread.
 
     random (1,) uint64: state of the generator. kept (S,) int32: a sentence after subsampling.
-    rows (8,) int64: offsets of context rows. path (2, L+16) int64 and signs (2, L+16) float32: the
+    rows (2*window+1,) int64: offsets of context rows. path (2, L+16) int64 and signs (2, L+16) float32: the
     paths of this centre and the next. scores and spread (8L+144,) float32: scores, then gradients,
     of context-node pairs, and their signs. lanes (32,) float32 and pending (2,) int64: partial
     losses, the steps in them and the lanes without a pair (see `gradients`). hidden (2*stride,)
@@ -93,13 +93,13 @@ def own_zeros(size: int, dtype) -> np.ndarray:
     return memory[shift : shift + room].view(dtype)[:size]
 
 
-def make_scratch(longest_sentence: int, longest_path: int, stride: int) -> Scratch:
+def make_scratch(longest_sentence: int, window: int, longest_path: int, stride: int) -> Scratch:
     """Scratch memory of one thread."""
     path, pairs = longest_path + LANES, (longest_path + LANES) * BATCH + LANES
     return Scratch(
         random=own_zeros(1, np.uint64),
         kept=own_zeros(longest_sentence, np.int32),
-        rows=own_zeros(BATCH, np.int64),
+        rows=own_zeros(2 * window + 1, np.int64),
         path=own_zeros(2 * path, np.int64),
         signs=own_zeros(2 * path, np.float32),
         scores=own_zeros(pairs, np.float32),

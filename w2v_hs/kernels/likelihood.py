@@ -20,8 +20,9 @@ import numpy as np
 from w2v_hs.kernels.cbow import mean_input
 from w2v_hs.kernels.common import BATCH, LN2, STEPS, aligned_zeros, collect_loss, start_loss
 from w2v_hs.kernels.compile import inline, jit
+from w2v_hs.kernels.copies import NoCopies
+from w2v_hs.kernels.paths import CACHED, find_contexts
 from w2v_hs.kernels.softmax import ROWS, largest
-from w2v_hs.kernels.top import CACHED
 from w2v_hs.kernels.vector import (
     LANES,
     add,
@@ -59,7 +60,7 @@ class Words(NamedTuple):
 class Scratch(NamedTuple):
     """Memory of one thread, for paths of at most L branches.
 
-    rows (8,) int64: offsets of context rows. path (L+16,) int64 and signs (L+16,) float32: the
+    rows (2*window+1,) int64: offsets of context rows. path (L+16,) int64 and signs (L+16,) float32: the
     path of the centre. scores and spread (8L+144,) float32: scores of context-node pairs and their
     signs. hidden (stride,) float32. lanes (32,) float32, pending (2,) int64, totals (1,) float64:
     the running loss, as in `common.Scratch`.
@@ -76,11 +77,11 @@ class Scratch(NamedTuple):
     totals: np.ndarray
 
 
-def make_scratch(longest_path: int, stride: int) -> Scratch:
+def make_scratch(window: int, longest_path: int, stride: int) -> Scratch:
     """Memory of one thread for the two kernels that walk the tree."""
     pairs = (longest_path + LANES) * BATCH + LANES
     return Scratch(
-        rows=np.zeros(BATCH, np.int64),
+        rows=np.zeros(2 * window + 1, np.int64),
         path=np.zeros(longest_path + LANES, np.int64),
         signs=np.ones(longest_path + LANES, np.float32),
         scores=np.zeros(pairs, np.float32),
@@ -107,16 +108,16 @@ def prefetch_word(paths, word, weights, stride):
 
 
 @inline
-def read_path(paths, word, zero, stride, scratch):
-    """Write offsets and signs of the path of a word, then 16 offsets of the row of zeros; return
-    the length."""
+def read_path(paths, word, stride, scratch):
+    """Write offsets and signs of the path of a word, then 16 offsets of the root; return the
+    length."""
     start = paths.offsets[word]
     length = paths.offsets[word + 1] - start
     for j in range(length):
         scratch.path[j] = np.int64(paths.nodes[start + j]) * stride
         scratch.signs[j] = np.float32(1.0) - np.float32(2.0) * np.float32(paths.bits[start + j])
     for j in range(length, length + LANES):
-        scratch.path[j] = zero
+        scratch.path[j] = 0
     return length
 
 
@@ -145,13 +146,13 @@ def add_losses(size, signs, scratch):
 
 
 @inline
-def score_contexts(contexts, nodes, vectors, weights, stride, length, scratch):
+def score_contexts(contexts, nodes, first, vectors, weights, stride, length, scratch):
     """Add the loss of len(contexts) contexts against a path, len(nodes) nodes at once."""
     count = len(contexts)
     for j in range(0, length, len(nodes)):
         f = zeros_for_products(nodes, contexts)
         for k in range(0, stride, LANES):
-            x = load_each(contexts, vectors, scratch.rows, 0, k)
+            x = load_each(contexts, vectors, scratch.rows, first, k)
             n = load_each(nodes, weights, scratch.path, j, k)
             f = outer_multiply_add(n, x, f)
         # All lanes are stored; the next step overwrites those left over.
@@ -162,25 +163,25 @@ def score_contexts(contexts, nodes, vectors, weights, stride, length, scratch):
 
 
 @inline
-def score_batch(count, vectors, weights, stride, length, scratch):
+def score_batch(count, first, vectors, weights, stride, length, scratch):
     """`score_contexts` for a number of contexts known only at run time."""
     # fmt: off
     if count == 1:
-        score_contexts((0,), (0,) * 8, vectors, weights, stride, length, scratch)
+        score_contexts((0,), (0,) * 8, first, vectors, weights, stride, length, scratch)
     elif count == 2:
-        score_contexts((0,) * 2, (0,) * 8, vectors, weights, stride, length, scratch)
+        score_contexts((0,) * 2, (0,) * 8, first, vectors, weights, stride, length, scratch)
     elif count == 3:
-        score_contexts((0,) * 3, (0,) * 5, vectors, weights, stride, length, scratch)
+        score_contexts((0,) * 3, (0,) * 5, first, vectors, weights, stride, length, scratch)
     elif count == 4:
-        score_contexts((0,) * 4, (0,) * 4, vectors, weights, stride, length, scratch)
+        score_contexts((0,) * 4, (0,) * 4, first, vectors, weights, stride, length, scratch)
     elif count == 5:
-        score_contexts((0,) * 5, (0,) * 3, vectors, weights, stride, length, scratch)
+        score_contexts((0,) * 5, (0,) * 3, first, vectors, weights, stride, length, scratch)
     elif count == 6:
-        score_contexts((0,) * 6, (0,) * 2, vectors, weights, stride, length, scratch)
+        score_contexts((0,) * 6, (0,) * 2, first, vectors, weights, stride, length, scratch)
     elif count == 7:
-        score_contexts((0,) * 7, (0,) * 2, vectors, weights, stride, length, scratch)
+        score_contexts((0,) * 7, (0,) * 2, first, vectors, weights, stride, length, scratch)
     else:
-        score_contexts((0,) * 8, (0,) * 2, vectors, weights, stride, length, scratch)
+        score_contexts((0,) * 8, (0,) * 2, first, vectors, weights, stride, length, scratch)
     # fmt: on
 
 
@@ -202,10 +203,9 @@ def score_hidden(vectors, weights, stride, length, scratch):
 def tree_losses(words, first, last, window, cbow, paths, vectors, weights, stride, scratch, out):
     """Losses of sentences first .. last - 1, into out (last - first, 5) float64.
 
-    vectors (V*stride,) and weights (rows*stride,) float32, flat; the last row of weights is zeros.
+    vectors (V*stride,) and weights (rows*stride,) float32, flat.
     cbow: one prediction a window, from the mean, instead of one for each context word.
     """
-    zero = len(weights) - stride
     # Only pointers from here on; see `pointer`.
     words, paths, scratch = pointers(words), pointers(paths), pointers(scratch)
     vectors, weights = pointer(vectors), pointer(weights)
@@ -222,12 +222,12 @@ def tree_losses(words, first, last, window, cbow, paths, vectors, weights, strid
                 for k in range(0, stride, LANES):
                     prefetch(vectors, np.int64(ids[i + 1 + window]) * stride + k)
             begin, end = max(start, i - window), min(stop, i + window + 1)
-            contexts = end - begin - 1
+            contexts = find_contexts(ids, begin, i, end, stride, NoCopies(0, 0), scratch.rows)
             if contexts == 0:
                 continue
-            length = read_path(paths, ids[i], zero, stride, scratch)
+            length = read_path(paths, ids[i], stride, scratch)
             if cbow:
-                mean_input(ids, begin, i, end, vectors, stride, scratch.hidden)
+                mean_input(scratch.rows, contexts, vectors, stride, scratch.hidden)
                 score_hidden(vectors, weights, stride, length, scratch)
                 contexts = 1
             else:
@@ -235,12 +235,8 @@ def tree_losses(words, first, last, window, cbow, paths, vectors, weights, strid
                 done = 0
                 for batch in range(batches):
                     count = (contexts - done) // (batches - batch)
-                    for c in range(count):
-                        at = begin + done + c
-                        at += np.int64(at >= i)  # the centre is left out
-                        scratch.rows[c] = np.int64(ids[at]) * stride
+                    score_batch(count, done, vectors, weights, stride, length, scratch)
                     done += count
-                    score_batch(count, vectors, weights, stride, length, scratch)
             predictions += contexts
             unigram += contexts * words.unigram[ids[i]]
             sampled += contexts * words.sampled[ids[i]]
@@ -257,10 +253,11 @@ def tree_losses(words, first, last, window, cbow, paths, vectors, weights, strid
 class Batch(NamedTuple):
     """Memory of one thread: `ROWS` predictions at a time.
 
-    hidden (ROWS, stride) and scores (ROWS, V') float32, V' is V rounded up to a multiple of 16.
+    rows (2*window+1,) int64: offsets of context rows. hidden (ROWS, stride) and scores (ROWS, V') float32, V' is V rounded up to a multiple of 16.
     targets (ROWS,) int32, sentences (ROWS,) int64. lanes (16,) float32.
     """
 
+    rows: np.ndarray
     hidden: np.ndarray
     scores: np.ndarray
     targets: np.ndarray
@@ -268,9 +265,10 @@ class Batch(NamedTuple):
     lanes: np.ndarray
 
 
-def make_batch(rows: int, stride: int) -> Batch:
+def make_batch(window: int, rows: int, stride: int) -> Batch:
     """Memory of one thread for `softmax_losses` over `rows` rows, a multiple of 16."""
     return Batch(
+        rows=np.zeros(2 * window + 1, np.int64),
         hidden=aligned_zeros(ROWS, stride),
         scores=aligned_zeros(ROWS, rows),
         targets=np.zeros(ROWS, np.int32),
@@ -308,20 +306,20 @@ def score_rows(count, words, outputs, batch, out):
 def softmax_losses(words, first, last, window, cbow, vectors, outputs, batch, out):
     """As `tree_losses`; vectors (V, stride), outputs (V', stride) float32."""
     out[:] = 0.0
-    count, size = 0, len(words.unigram)
+    count, size, stride, flat = 0, len(words.unigram), vectors.shape[1], vectors.ravel()
     for sentence in range(first, last):
         start, stop = words.sentences[sentence], words.sentences[sentence + 1]
         row = sentence - first
         for i in range(start, stop):
             begin, end = max(start, i - window), min(stop, i + window + 1)
-            predictions = min(1, end - begin - 1) if cbow else end - begin - 1
+            contexts = find_contexts(words.ids, begin, i, end, stride, NoCopies(0, 0), batch.rows)
+            predictions = min(1, contexts) if cbow else contexts
             for place in range(predictions):
                 if cbow:
-                    flat = batch.hidden[count]
-                    mean_input(words.ids, begin, i, end, vectors.ravel(), vectors.shape[1], flat)
+                    mean_input(batch.rows, contexts, flat, stride, batch.hidden[count])
                 else:
-                    at = begin + place
-                    batch.hidden[count] = vectors[words.ids[at + np.int64(at >= i)]]
+                    at = batch.rows[place]
+                    batch.hidden[count] = flat[at : at + stride]
                 batch.targets[count], batch.sentences[count] = words.ids[i], row
                 count += 1
                 if count == ROWS:

@@ -24,7 +24,8 @@ from w2v_hs.kernels.common import (
     subsample,
 )
 from w2v_hs.kernels.compile import inline, jit
-from w2v_hs.kernels.top import find_path, merge_due, merge_top, prefetch_path, prefetch_row
+from w2v_hs.kernels.copies import merge, merge_due
+from w2v_hs.kernels.paths import find_contexts, look_ahead
 from w2v_hs.kernels.vector import (
     LANES,
     add_products,
@@ -38,7 +39,6 @@ from w2v_hs.kernels.vector import (
     outer_multiply_add,
     pointer,
     pointers,
-    prefetch,
     repeat_each,
     store,
     zeros_for_products,
@@ -47,17 +47,17 @@ from w2v_hs.kernels.vector import (
 
 
 @inline
-def train_batch(contexts, nodes, vectors, weights, stride, path, length, rate, scratch):
+def train_batch(contexts, nodes, first, vectors, weights, stride, path, length, rate, scratch):
     """One batch of len(contexts) contexts against a path of `length` nodes, len(nodes) at once.
 
-    scratch.rows and scratch.path[path:] hold the offsets of the rows; rows of zeros follow the
-    path.
+    scratch.rows[first:] and scratch.path[path:] hold the offsets of the rows; more rows follow
+    the path, whose scores are not used.
     """
     rows, scores, spread, count = scratch.rows, scratch.scores, scratch.spread, len(contexts)
     for j in range(0, length, len(nodes)):
         f = zeros_for_products(nodes, contexts)
         for k in range(0, stride, LANES):
-            x = load_each(contexts, vectors, rows, 0, k)
+            x = load_each(contexts, vectors, rows, first, k)
             n = load_each(nodes, weights, scratch.path, path + j, k)
             f = outer_multiply_add(n, x, f)
         # scores[j * count + c] is the score of node j and context c. All lanes are stored; the
@@ -68,91 +68,84 @@ def train_batch(contexts, nodes, vectors, weights, stride, path, length, rate, s
     # Only now the sigmoids: each is a long chain of operations, but several run side by side.
     gradients(length * count, scores, spread, 0, rate, scratch)
     for k in range(0, stride, LANES):
-        x = load_each(contexts, vectors, rows, 0, k)
+        x = load_each(contexts, vectors, rows, first, k)
         error = zeros_like_each(contexts)
         for j in range(length):
             n = load(weights, scratch.path[path + j] + k)
             g = broadcast_each(contexts, scores, j * count)
             error = multiply_add_each(g, n, error)
             store(weights, scratch.path[path + j] + k, add_products(g, x, n))
-        add_to_rows(error, vectors, rows, k)
+        add_to_rows(error, vectors, rows, first, k)
 
 
 @inline
-def train_contexts(count, vectors, weights, stride, path, length, rate, scratch):
+def train_contexts(count, first, vectors, weights, stride, path, length, rate, scratch):
     """`train_batch` for a number of contexts known only at run time.
 
     16 sums of products fill the lanes of a vector: the fewer contexts, the more nodes at once.
     """
     # fmt: off
     if count == 1:
-        train_batch((0,), (0,) * 8, vectors, weights, stride, path, length, rate, scratch)
+        train_batch((0,), (0,) * 8, first, vectors, weights, stride, path, length, rate, scratch)
     elif count == 2:
-        train_batch((0,) * 2, (0,) * 8, vectors, weights, stride, path, length, rate, scratch)
+        train_batch((0,) * 2, (0,) * 8, first, vectors, weights, stride, path, length, rate, scratch)
     elif count == 3:
-        train_batch((0,) * 3, (0,) * 5, vectors, weights, stride, path, length, rate, scratch)
+        train_batch((0,) * 3, (0,) * 5, first, vectors, weights, stride, path, length, rate, scratch)
     elif count == 4:
-        train_batch((0,) * 4, (0,) * 4, vectors, weights, stride, path, length, rate, scratch)
+        train_batch((0,) * 4, (0,) * 4, first, vectors, weights, stride, path, length, rate, scratch)
     elif count == 5:
-        train_batch((0,) * 5, (0,) * 3, vectors, weights, stride, path, length, rate, scratch)
+        train_batch((0,) * 5, (0,) * 3, first, vectors, weights, stride, path, length, rate, scratch)
     elif count == 6:
-        train_batch((0,) * 6, (0,) * 2, vectors, weights, stride, path, length, rate, scratch)
+        train_batch((0,) * 6, (0,) * 2, first, vectors, weights, stride, path, length, rate, scratch)
     elif count == 7:
-        train_batch((0,) * 7, (0,) * 2, vectors, weights, stride, path, length, rate, scratch)
+        train_batch((0,) * 7, (0,) * 2, first, vectors, weights, stride, path, length, rate, scratch)
     else:
-        train_batch((0,) * 8, (0,) * 2, vectors, weights, stride, path, length, rate, scratch)
+        train_batch((0,) * 8, (0,) * 2, first, vectors, weights, stride, path, length, rate, scratch)
     # fmt: on
 
 
 @jit
-def train(text, first, last, window, paths, vectors, weights, stride, rate, top, scratch):
+def train(text, first, last, window, paths, vectors, weights, stride, rate, inputs, nodes, scratch):
     """Train on sentences first .. last - 1.
 
-    vectors (V*stride,) and weights (rows*stride,) float32, flat; for the rows of `weights` see
-    `top`. Adds to scratch.totals: loss in nats, predictions (context-centre pairs), kept tokens.
+    vectors (V*stride,) and weights (rows*stride,) float32, flat; for rows of both that
+    are private to this thread see `copies`. Adds to scratch.totals: loss in nats, predictions (context-centre pairs), kept tokens.
     """
     pairs, tokens, windows = 0, 0, 0
     path, next_path = 0, len(scratch.path) // 2
     # Only pointers from here on; see `pointer`.
-    text, paths, top, scratch = pointers(text), pointers(paths), pointers(top), pointers(scratch)
+    text, paths, scratch = pointers(text), pointers(paths), pointers(scratch)
+    inputs, nodes = pointers(inputs), pointers(nodes)
     vectors, weights = pointer(vectors), pointer(weights)
-    kept = scratch.kept
     start_loss(scratch)
     for sentence in range(first, last):
         length = subsample(text, sentence, scratch)
         tokens += length
         depth, next_depth = 0, 0
         for i in range(-1, length):
-            # While a window is trained, what the next ones need is on its way to the cache.
             depth, path, next_path = next_depth, next_path, path
-            if i + 3 < length:
-                prefetch(paths.offsets, kept[i + 3])
-                prefetch_path(paths, kept[i + 2])
-            if i + 1 < length:
-                next_depth = find_path(paths, kept[i + 1], weights, stride, top, scratch, next_path)
-            if i + 1 + window < length:
-                prefetch_row(vectors, np.int64(kept[i + 1 + window]) * stride, stride)
+            next_depth = look_ahead(
+                i, length, window, paths, vectors, weights, stride, inputs, nodes, scratch, next_path
+            )
             if i < 0:
                 continue
             reach = draw_reach(window, scratch.random)
             begin, end = max(0, i - reach), min(length, i + reach + 1)
-            contexts = end - begin - 1
+            contexts = find_contexts(scratch.kept, begin, i, end, stride, inputs, scratch.rows)
             if contexts == 0:
                 continue
             batches = (contexts + BATCH - 1) // BATCH
             done = 0
             for batch in range(batches):
                 count = (contexts - done) // (batches - batch)
-                for c in range(count):
-                    at = begin + done + c
-                    at += np.int64(at >= i)  # the centre is left out
-                    scratch.rows[c] = np.int64(kept[at]) * stride
+                train_contexts(count, done, vectors, weights, stride, path, depth, rate, scratch)
                 done += count
-                train_contexts(count, vectors, weights, stride, path, depth, rate, scratch)
             pairs += contexts
             windows += 1
-            merge_due(weights, stride, top, windows)
-    merge_top(weights, stride, top, top.count)
+            merge_due(vectors, stride, inputs, windows)
+            merge_due(weights, stride, nodes, windows)
+    merge(vectors, stride, inputs, inputs.count)
+    merge(weights, stride, nodes, nodes.count)
     collect_loss(scratch)
     scratch.totals[1] += pairs
     scratch.totals[2] += tokens

@@ -385,30 +385,24 @@ def load_each(typing, like, array, offsets, first, shift):
 
 
 @intrinsic
-def add_to_rows(typing, vectors, array, offsets, shift):
-    """array[offsets[i] + shift :][:16] += vectors[i], one i after the other.
+def add_to_rows(typing, vectors, array, offsets, first, shift):
+    """array[offsets[first + i] + shift :][:16] += vectors[i], one i after the other.
 
     A row that occurs twice among the offsets gets both additions.
     """
 
     def generate(context, builder, signature, arguments):
-        vectors, array, offsets, shift = arguments
-        _, array_type, offsets_type, _ = signature.args
+        vectors, array, offsets, first, shift = arguments
+        _, array_type, offsets_type, _, _ = signature.args
         for i, vector in enumerate(_unpack(builder, vectors)):
-            pointer = _pointer(
-                context,
-                builder,
-                offsets_type,
-                offsets,
-                context.get_constant(types.intp, i),
-                ir.IntType(64),
-            )
+            place = builder.add(first, context.get_constant(types.intp, i))
+            pointer = _pointer(context, builder, offsets_type, offsets, place, ir.IntType(64))
             start = builder.add(builder.load(pointer), shift)
             row = _load(context, builder, array_type, array, start)
             _store(context, builder, array_type, array, start, builder.fadd(row, vector))
         return context.get_dummy_value()
 
-    return types.void(vectors, array, offsets, types.intp), generate
+    return types.void(vectors, array, offsets, types.intp, types.intp), generate
 
 
 @intrinsic
