@@ -11,10 +11,11 @@ FOLDER = Path(w2v_hs.__file__).parent
 # In the order in which data flows; a module imports only from those before it.
 ORDER = """
 errors atomic download catalog extract sources text kernels.compile kernels.vector
-kernels.common kernels.reader vocabulary corpus tree kernels.copies kernels.paths kernels.skipgram kernels.cbow
-kernels.softmax kernels.likelihood kernels.probability kernels.classifier options memory classifier
-trainer vectors readers formats storage progress likelihood holdout probability model evaluation
-show predicting cli
+kernels.common kernels.reader vocabulary corpus tree codes growth kernels.grouping kernels.transfer
+learned kernels.copies kernels.paths kernels.skipgram kernels.cbow kernels.softmax
+kernels.likelihood kernels.probability kernels.classifier options memory classifier trainer vectors
+readers formats storage progress likelihood holdout probability model training anatomy evaluation
+show train_commands predicting tree_commands cli
 """.split()  # noqa: SIM905
 
 

@@ -5,9 +5,11 @@
     model.vectors.most_similar("paris")
 
 The modules in the order in which data flows: `download`, `catalog`, `extract` and `sources`
-(where text comes from), `text` and `corpus` (text to numbers), `vocabulary`, `tree`, `kernels`,
-`classifier`, `trainer`, `vectors`, `readers`, `formats`, `storage`, `likelihood`, `holdout`,
-`probability`, `model`, `evaluation`, `show`, `predicting`, `cli`.
+(where text comes from), `text` and `corpus` (text to numbers), `vocabulary`, `tree`, `codes`,
+`growth` and `learned` (trees that users bring, that grow, that learn), `kernels`, `classifier`,
+`trainer`, `vectors`, `readers`, `formats`, `storage`, `likelihood`, `holdout`, `probability`,
+`model`, `training`, `evaluation`, `show`, and the commands: `train_commands`,
+`predicting`, `tree_commands`, `cli`.
 """
 
 from importlib import import_module
@@ -16,7 +18,7 @@ __version__ = "0.1.0"
 
 # Name -> module. Imported when first used, so that `import w2v_hs` is quick.
 _PUBLIC = {
-    "train": "w2v_hs.model",
+    "train": "w2v_hs.training",
     "load": "w2v_hs.model",
     "Model": "w2v_hs.model",
     "Options": "w2v_hs.options",

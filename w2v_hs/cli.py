@@ -11,9 +11,8 @@ from pathlib import Path
 
 import click
 
-from w2v_hs import __version__, predicting, show
+from w2v_hs import __version__, predicting, show, train_commands, tree_commands
 from w2v_hs.errors import W2VError
-from w2v_hs.options import ARCHITECTURES, LOSSES, TREES, Options
 
 FORMAT_NAMES = ("word2vec-text", "word2vec-binary", "glove", "npz")
 in_format = click.option(
@@ -73,177 +72,15 @@ def commands():
     """
 
 
-# ---- training -----------------------------------------------------------------------------------
-
-
-def _training_options(command):
-    """Options of `train`; the defaults are those of `Options`."""
-    default = Options()
-    for option in reversed(
-        (
-            click.option(
-                "--arch",
-                type=click.Choice(ARCHITECTURES),
-                default=default.arch,
-                help="Architecture: predict each word from one context word, or from their mean.",
-            ),
-            click.option(
-                "--loss",
-                type=click.Choice(LOSSES),
-                default=default.loss,
-                help="Hierarchical softmax, or full softmax for small vocabularies.",
-            ),
-            click.option(
-                "--tree",
-                type=click.Choice(TREES),
-                default=default.tree,
-                help="Tree for hierarchical softmax.",
-            ),
-            click.option("--dim", default=default.dim, help="Length of a vector."),
-            click.option(
-                "--window", default=default.window, help="Farthest context word to either side."
-            ),
-            click.option("--epochs", default=default.epochs, help="Passes over the text."),
-            click.option(
-                "--min-count", default=default.min_count, help="Leave out words rarer than this."
-            ),
-            click.option("--max-vocab", type=int, help="Keep this many words at most."),
-            click.option(
-                "--sample",
-                default=default.sample,
-                help="Subsampling threshold of frequent words; 0 turns it off.",
-            ),
-            click.option(
-                "--lr",
-                type=float,
-                help="Learning rate at the start.  [default: 0.025, CBOW 0.05]",
-            ),
-            click.option("--threads", type=int, help="Threads.  [default: one a core]"),
-            click.option("--seed", default=default.seed, help="Seed of all random numbers."),
-            click.option(
-                "--holdout",
-                default=default.holdout,
-                help="Set this share of the sentences aside and measure their loss after each "
-                "epoch.",
-            ),
-            click.option(
-                "--patience",
-                type=int,
-                help="With --holdout: stop after this many epochs without a smaller loss of the "
-                "sentences set aside, and keep the best.  [default: all epochs]",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
-
-
-@commands.command(context_settings={"show_default": True})
-@click.argument("text", nargs=-1, required=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Model file.")
-@_training_options
-@click.option(
-    "--vocab",
-    type=click.Path(path_type=Path),
-    help="Take words and counts from this file of 'word count' lines; then --min-count and "
-    "--max-vocab do not apply.",
-)
-@click.option(
-    "--save-vocab", type=click.Path(path_type=Path), help="Write 'word count' lines to this file."
-)
-@click.option("--lowercase", is_flag=True, help="Turn the text to lower case.")
-@click.option(
-    "--errors",
-    type=click.Choice(("strict", "replace", "ignore")),
-    default="strict",
-    help="What to do with bytes that are not UTF-8.",
-)
-def train(text, output, vocab, save_vocab, lowercase, errors, **options):
-    """Train vectors on TEXT and write a model.
-
-    TEXT is one or more files (plain, .gz, .bz2, .xz; .zst with the extra zst), folders, quoted
-    patterns, '-' for standard input, 'nltk:NAME' for a corpus of NLTK, or a named corpus ('w2v-hs
-    corpus list'). One sentence a line, tokens separated by white space.
-
-    \b
-    w2v-hs train wiki.txt -o wiki.safetensors
-    w2v-hs train a.txt b.txt.gz texts/ -o m.safetensors --arch cbow --dim 200 --threads 2
-    w2v-hs train - -o m.safetensors < wiki.txt
-    w2v-hs train wiki.txt -o m.safetensors --epochs 50 --holdout 0.01 --patience 2
-    """
-    from w2v_hs.atomic import check_writable
-    from w2v_hs.model import train_options
-    from w2v_hs.text import Cleaning
-
-    run = Options(**options)
-    if output.suffix != ".safetensors":
-        raise click.UsageError(f"the output {output} must end in .safetensors")
-    if "" in text:
-        raise click.UsageError("one of the texts has an empty name")
-    check_writable(output)
-    if save_vocab is not None:
-        check_writable(save_vocab)
-    _check_distinct([output, save_vocab], [*map(Path, text), vocab])
-    model = train_options(
-        [Path(source) for source in text],
-        run,
-        vocab=vocab,
-        cleaning=Cleaning(lowercase, errors),
-        show=True,
-    )
-    model.save(output)
-    if save_vocab is not None:
-        model.vocabulary.save(save_vocab)
-    click.echo(show.summary(model, output), err=True)
-
-
-@commands.command()
-@click.argument("corpus", default="factbook")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    default=Path("w2v-demo"),
-    show_default=True,
-    help="Folder for what the demo makes.",
-)
-@click.option("--epochs", default=20, show_default=True, help="Passes over the text.")
-@click.option("--seed", default=1, show_default=True, help="Seed of all random numbers.")
-def demo(corpus, output, epochs, seed):
-    """Train on CORPUS, export, evaluate and show neighbours: the whole tour.
-
-    Without CORPUS the embedded one is taken, the text of the CIA World Factbook. The window is 10,
-    which suits a text as small as that.
-    """
-    from w2v_hs.errors import OutputError
-    from w2v_hs.evaluation import evaluate, print_evaluation
-    from w2v_hs.model import train_options
-
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{output}: cannot make this folder: {error.strerror}") from error
-    console = show.console()
-    path, vectors = output / "model.safetensors", output / "vectors.txt"
-    console.print(f"Training on {corpus} ...", markup=False)
-    model = train_options(corpus, Options(window=10, epochs=epochs, seed=seed), show=True)
-    model.save(path)
-    model.export(vectors)
-    click.echo(f"{show.summary(model, path)}\nwrote {vectors}")
-    for word in ("france", "island", "religion", "copper", "coffee", "army"):
-        if word in model.vectors:
-            found = " ".join(w for w, _ in model.vectors.most_similar(word, k=8))
-            console.print(f"{word:>9}  {found}", highlight=False, markup=False)
-    result = evaluate(model)
-    print_evaluation(result, console)
-    show.write_json(output / "evaluation.json", result.as_dict())
-    console.print(
-        f"Vectors of {len(model.vocabulary):,} words lie in {output}. Next, try:\n"
-        f"  w2v-hs neighbors {path} island\n"
-        f"  w2v-hs train YOUR-TEXT.txt -o model.safetensors",
-        highlight=False,
-    )
-
+for command in (
+    train_commands.train,
+    train_commands.demo,
+    predicting.predict,
+    predicting.perplexity,
+    predicting.score,
+    tree_commands.tree,
+):
+    commands.add_command(command)
 
 # ---- models and vectors -------------------------------------------------------------------------
 
@@ -360,7 +197,7 @@ def evaluate(
 
     if json_path is not None and str(json_path) != "-":
         check_writable(json_path)
-        _check_distinct([json_path], [vectors, *map(Path, (*analogies, *similarity))])
+        show.check_distinct([json_path], [vectors, *map(Path, (*analogies, *similarity))])
     sets = {"analogies": analogies, "similarity": similarity} if analogies or similarity else {}
     result = run(
         _load_vectors(vectors, format_name),
@@ -374,10 +211,6 @@ def evaluate(
     print_evaluation(result, show.console())
     if json_path is not None:
         show.write_json(json_path, result.as_dict())
-
-
-for command in (predicting.predict, predicting.perplexity, predicting.score):
-    commands.add_command(command)
 
 
 # ---- corpora ------------------------------------------------------------------------------------
@@ -418,16 +251,6 @@ def corpus_fetch(name):
 
 
 # ---- helpers ------------------------------------------------------------------------------------
-
-
-def _check_distinct(outputs: list[Path | None], inputs: list[Path | None]) -> None:
-    """Refuse to write over what is read, or to write one file twice."""
-    taken = {path.resolve() for path in inputs if path is not None}
-    for path in outputs:
-        if path is not None:
-            if path.resolve() in taken:
-                raise click.UsageError(f"{path} is given twice; writing it would destroy the other")
-            taken.add(path.resolve())
 
 
 def _load_vectors(path: Path, format_name: str | None = None):

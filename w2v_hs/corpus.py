@@ -102,6 +102,7 @@ def read_corpus(
     min_count: int = 5,
     max_vocab: int | None = None,
     vocabulary: Vocabulary | None = None,
+    extend: bool = False,
     cleaning: Cleaning = Cleaning(),  # noqa: B008 (frozen)
     threads: int = 1,
     progress: Callable[[int, int | None], None] | None = None,
@@ -109,7 +110,8 @@ def read_corpus(
     """Read and encode a corpus, once.
 
     corpus: a source as in `find_sources` (str or Path), a list of Paths, or any iterable of lists
-    of tokens, a generator too. vocabulary: words to use instead of the corpus's own.
+    of tokens, a generator too. vocabulary: words to use instead of the corpus's own; with
+    `extend`, together with those of its own that occur min_count times, counts added up.
     progress(done, total): bytes of the sources read so far and in all, where known.
 
     Raises
@@ -133,7 +135,8 @@ def read_corpus(
         else:
             names = ["token lists"]
             types = _encode_lists(sentences, stream, tally, cleaning)
-        return _finish(stream, types, names, tally, min_count, max_vocab, vocabulary, threads)
+        choice = min_count, max_vocab, vocabulary, extend
+        return _finish(stream, types, names, tally, choice, threads)
 
 
 def _no_room(error: OSError, written: int) -> OutputError:
@@ -286,7 +289,26 @@ def _encode_lists(sentences, stream, tally, cleaning) -> _AllTypes:
 # ---- from types to rows of the vocabulary -------------------------------------------------------
 
 
-def _finish(stream, types, names, tally, min_count, max_vocab, vocabulary, threads) -> Corpus:
+def _choose(types, counts, where, min_count, max_vocab, vocabulary, extend):
+    """The vocabulary, and the row in it of each type, (types,) int32, -1 for those left out."""
+    if vocabulary is None:
+        return choose_words(counts, types.words_of, min_count, max_vocab)
+    words = types.words_of(np.arange(types.count))
+    if extend:
+        found = zip(words, counts.tolist(), strict=True)
+        vocabulary = vocabulary.extended(
+            {word: n for word, n in found if n >= min_count or word in vocabulary.index}
+        )
+    rows = np.array([vocabulary.index.get(word, -1) for word in words], np.int32)
+    if rows.max() < 0:
+        raise CorpusError(
+            f"none of the {len(words)} types in {where} is in the given vocabulary of "
+            f"{len(vocabulary)} words"
+        )
+    return vocabulary, rows
+
+
+def _finish(stream, types, names, tally, choice, threads) -> Corpus:
     """Count, choose the vocabulary, and rewrite the stream as rows of it."""
     size = sum(length for length, _ in stream.pieces)
     where = ", ".join(map(shown, names[:3]))
@@ -314,17 +336,7 @@ def _finish(stream, types, names, tally, min_count, max_vocab, vocabulary, threa
     tokens = int(counts.sum())
     if tokens == 0:
         raise CorpusError(f"0 tokens in {where}")
-    if vocabulary is None:
-        vocabulary, rows = choose_words(counts, types.words_of, min_count, max_vocab)
-    else:
-        words = types.words_of(np.arange(types.count))
-        rows = np.array([vocabulary.index.get(word, -1) for word in words], np.int32)
-        if rows.max() < 0:
-            raise CorpusError(
-                f"none of the {len(words)} types in {where} is in the given vocabulary of "
-                f"{len(vocabulary)} words"
-            )
-
+    vocabulary, rows = _choose(types, counts, where, *choice)
     own_rows = [rows[numbers] for numbers in types.numbers]
 
     def keep(piece: _Piece) -> tuple[int, np.ndarray]:

@@ -9,6 +9,7 @@ from w2v_hs.corpus import Corpus
 from w2v_hs.errors import CorpusError
 from w2v_hs.likelihood import Perplexity, Scorer
 from w2v_hs.options import Options
+from w2v_hs.trainer import Weights
 from w2v_hs.tree import Tree
 
 _SENTENCES = 1 << 14  # moved at once
@@ -66,17 +67,18 @@ class Holdout:
     def __init__(
         self,
         corpus: Corpus,
-        tree: Tree | None,
         options: Options,
         note: Callable[[str], None] = lambda text: None,
     ):
-        self.corpus, self.tree, self.options, self.note = corpus, tree, options, note
+        self.corpus, self.options, self.note = corpus, options, note
         self.results: list[Perplexity] = []
         self._best: tuple[np.ndarray, np.ndarray] | None = None
+        self._tree: Tree | None = None
 
-    def __call__(self, vectors: np.ndarray, outputs: np.ndarray) -> bool:
+    def __call__(self, weights: Weights) -> bool:
         """Measure after an epoch; True where training is to end."""
-        scorer = Scorer(vectors, outputs, self.tree, self.corpus.vocabulary, self.options)
+        vectors, outputs = weights.vectors, weights.outputs
+        scorer = Scorer(vectors, outputs, weights.tree, self.corpus.vocabulary, self.options)
         result = scorer.perplexity(self.corpus, self.options.threads)
         self.results.append(result)
         epoch = len(self.results)
@@ -88,9 +90,12 @@ class Holdout:
             self._best = vectors.copy(), outputs.copy()
         elif best == epoch:  # in place: never more than one copy
             self._best[0][:], self._best[1][:] = vectors, outputs
+        if best == epoch:
+            self._tree = weights.tree
         end = epoch - best >= self.options.patience or epoch == self.options.epochs
         if end and best != epoch:
             vectors[:], outputs[:] = self._best
+            weights.tree = self._tree
             self.note(f"these are the weights of epoch {best}")
         return end
 

@@ -63,7 +63,8 @@ class Scorer:
     """Adds up the losses of text, on several threads.
 
     vectors: (V, stride) float32, stride a multiple of 16, zeros behind the columns in use. outputs:
-    (rows, stride): the inner nodes of `tree` by number; for the full softmax, where `tree` is None, the output vectors and rows of zeros up to a multiple of 16.
+    (rows, stride): the inner nodes of `tree` by number; for the full softmax, where `tree` is None,
+    the output vectors and rows of zeros up to a multiple of 16.
     """
 
     def __init__(

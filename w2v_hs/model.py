@@ -2,29 +2,31 @@
 
 import math
 import platform
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
-from w2v_hs import __version__, progress, storage
+from w2v_hs import __version__, storage
 from w2v_hs.corpus import Corpus, read_corpus
-from w2v_hs.errors import FormatError, OptionError, shown
+from w2v_hs.errors import FormatError, OptionError, VocabularyError, shown
 from w2v_hs.formats import save_vectors
-from w2v_hs.holdout import Holdout, set_aside
+from w2v_hs.growth import grow
 from w2v_hs.kernels import reader
 from w2v_hs.kernels.common import padded
 from w2v_hs.likelihood import Perplexity, Scorer, padded_weights, score_sentences, text_perplexity
-from w2v_hs.memory import check_fits, peak_bytes, run_bytes
+from w2v_hs.memory import check_fits, peak_bytes
 from w2v_hs.options import Options
 from w2v_hs.probability import Predictor, TopWords
+from w2v_hs.progress import display
 from w2v_hs.text import Cleaning
-from w2v_hs.trainer import check_softmax, train_weights
-from w2v_hs.tree import TREES, Tree, entropy
+from w2v_hs.trainer import Weights, start_vectors, train_weights
+from w2v_hs.tree import Tree, entropy
 from w2v_hs.vectors import Vectors
-from w2v_hs.vocabulary import Vocabulary, load_vocabulary
+from w2v_hs.vocabulary import Vocabulary
 
 FORMAT = 1  # of the model file
 ERRORS = ("strict", "replace", "ignore")
@@ -118,6 +120,128 @@ class Model:
             "provenance": self.provenance,
         }
 
+    # ---- growing --------------------------------------------------------------------------------
+
+    def add_words(self, counts: Mapping[str, int]) -> None:
+        """Give words a place in the tree: each splits the leaf of a word about as frequent.
+
+        counts: occurrences of each word; those of words that are known are added up. No node moves:
+        the probability of every word whose leaf is not split stays what it was to the bit, and a
+        split leaf shares what it had equally with the new word. New vectors are small and random:
+        the words have a place, and no meaning before they are trained.
+
+        Raises
+        ------
+        OptionError
+            The model has no tree. VocabularyError: an empty word, or a count that is not a whole
+            number above 0.
+        """
+        for word, count in counts.items():
+            if not isinstance(word, str) or not word:
+                raise VocabularyError(f"{shown(repr(word), 60)}: expected a word")
+            if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+                raise VocabularyError(
+                    f"'{shown(word, 60)}' has the count {shown(repr(count), 60)}: expected a whole "
+                    "number from 1"
+                )
+        self._become(*self._grown(self.vocabulary.extended(counts)))
+
+    def update(
+        self,
+        corpus,
+        *,
+        new_words: bool = True,
+        epochs: int | None = None,
+        lr: float | None = None,
+        min_count: int | None = None,
+        threads: int | None = None,
+        seed: int | None = None,
+        lowercase: bool = False,
+        errors: str = "strict",
+        progress: bool = False,
+    ) -> None:
+        """Go on training with more text, whose new words join the model as in `add_words`.
+
+        new_words: False leaves out words that the model does not know. epochs, min_count, seed: as
+        in `train`, by default those of the model. lr: the rate at the start, by default half of
+        the model's, so that a small text does not undo a large one. Where anything fails the model
+        stays as it was.
+
+        Raises
+        ------
+        OptionError, CorpusError, DivergedError, TypeError
+        """
+        if errors not in ERRORS:
+            raise OptionError(f"errors={errors!r}: expected one of {', '.join(ERRORS)}")
+        given = {"epochs": epochs, "min_count": min_count, "seed": seed}
+        run = replace(
+            self.options,
+            **{name: value for name, value in given.items() if value is not None},
+            lr=self.options.lr / 2 if lr is None else lr,
+            threads=threads,
+            holdout=0.0,
+            patience=None,
+        ).resolved()
+        with display(progress) as bars:
+            bars.step("compiling")
+            reader.warm_up()
+            text = read_corpus(
+                corpus,
+                min_count=run.min_count if new_words else 2**62,
+                vocabulary=self.vocabulary,
+                extend=True,
+                cleaning=Cleaning(lowercase, errors),
+                threads=run.threads,
+                progress=bars.read,
+            )
+            check_fits(text.vocabulary, padded(run.dim), 2)
+            bars.step("tree")
+            vocabulary, vectors, outputs, tree = self._grown(text.vocabulary)
+            bars.note(
+                f"{len(vocabulary) - len(self.vocabulary):,} new words, {len(vocabulary):,} in all"
+            )
+            bars.step("compiling")
+            weights = train_weights(text, tree, run, bars.train, start=(vectors, outputs))
+        self._become(
+            vocabulary, weights.vectors[:, : run.dim], weights.outputs[:, : run.dim], weights.tree
+        )
+        self.provenance.setdefault("updates", []).append(
+            provenance(text, weights) | {"losses": weights.losses, "lr": run.lr}
+        )
+
+    def _grown(self, vocabulary: Vocabulary) -> tuple:
+        """vocabulary, vectors, outputs and tree with the words of `vocabulary`, which holds all
+        words of this model."""
+        old, index, dim = self.vocabulary, vocabulary.index, self.options.dim
+        new = [word for word in vocabulary.words if word not in old.index]
+        rows = np.array([index[word] for word in (*old.words, *new)], np.int64)
+        vectors = np.empty((len(vocabulary), dim), np.float32)
+        vectors[rows[: len(old)]] = self.vectors.matrix
+        # A seed of its own: these vectors must not be those that other words began with.
+        vectors[rows[len(old) :]] = start_vectors(len(new), dim, self.options.seed + len(old))[
+            :, :dim
+        ]
+        if self.tree is None:
+            if new:
+                raise OptionError(
+                    f"{len(new):,} new words: a model of the full softmax has no tree that could "
+                    "grow; update it with new_words=False, or train anew"
+                )
+            outputs = np.empty_like(vectors)
+            outputs[rows] = self.outputs
+            return vocabulary, vectors, outputs, None
+        counts = vocabulary.counts[rows]
+        tree, former = grow(self.tree, counts[: len(old)], counts[len(old) :], rows)
+        outputs = np.zeros((tree.inner, dim), np.float32)
+        outputs[former >= 0] = self.outputs[former[former >= 0]]
+        return vocabulary, vectors, outputs, tree
+
+    def _become(self, vocabulary, vectors, outputs, tree) -> None:
+        self.vocabulary, self.vectors = vocabulary, Vectors(vocabulary.words, vectors)
+        self.outputs, self.tree = outputs, tree
+        for name in ("_predictor", "scorer"):
+            self.__dict__.pop(name, None)
+
     # ---- probabilities --------------------------------------------------------------------------
 
     def log_prob(self, context, word: str, *, combine: str = "inputs") -> float:
@@ -197,115 +321,6 @@ def _threads(threads: int | None) -> int:
     return Options(threads=threads).resolved().threads
 
 
-def train(
-    corpus,
-    *,
-    arch: str = "skipgram",
-    loss: str = "hs",
-    tree: str = "huffman",
-    dim: int = 100,
-    window: int = 5,
-    epochs: int = 5,
-    min_count: int = 5,
-    max_vocab: int | None = None,
-    sample: float = 1e-3,
-    lr: float | None = None,
-    threads: int | None = None,
-    seed: int = 1,
-    holdout: float = 0.0,
-    patience: int | None = None,
-    vocab: str | Path | None = None,
-    lowercase: bool = False,
-    errors: str = "strict",
-    progress: bool = False,
-) -> Model:
-    """Read a corpus, build the vocabulary and the tree, train.
-
-    Parameters
-    ----------
-    corpus
-        A path (file, folder, glob), a named corpus, ``nltk:NAME``, a list of `pathlib.Path`, or
-        any iterable of lists of tokens.
-    arch, loss, tree, dim, window, epochs, min_count, max_vocab, sample, lr, threads, seed, holdout,
-    patience
-        See `Options`.
-    vocab
-        A file of ``word count`` lines to take the vocabulary from; min_count and max_vocab then
-        do not apply.
-    lowercase, errors
-        What is done to text: lower case; bytes that are not UTF-8 ("strict", "replace", "ignore").
-    progress
-        Show progress bars on standard error, if that is a terminal.
-
-    Raises
-    ------
-    OptionError, CorpusError, VocabularyError, DivergedError, TypeError
-    """
-    options = Options(
-        arch, loss, tree, dim, window, epochs, min_count, max_vocab, sample, lr, threads, seed,
-        holdout, patience,
-    )  # fmt: skip
-    return train_options(
-        corpus, options, vocab=vocab, cleaning=Cleaning(lowercase, errors), show=progress
-    )
-
-
-def train_options(
-    corpus,
-    options: Options,
-    *,
-    vocab: str | Path | None = None,
-    cleaning: Cleaning = Cleaning(),  # noqa: B008 (frozen)
-    show: bool = False,
-) -> Model:
-    """`train` with the options as one object."""
-    if cleaning.errors not in ERRORS:
-        raise OptionError(f"errors={cleaning.errors!r}: expected one of {', '.join(ERRORS)}")
-    options = options.resolved()
-    given = load_vocabulary(vocab) if vocab is not None else None
-    with progress.display(show) as display:
-        display.step("compiling")
-        reader.warm_up()
-        text = read_corpus(
-            corpus,
-            min_count=options.min_count,
-            max_vocab=options.max_vocab,
-            vocabulary=given,
-            cleaning=cleaning,
-            threads=options.threads,
-            progress=display.read,
-        )
-        words = text.vocabulary
-        copies = 1 if options.patience is None else 2
-        check_fits(words, padded(options.dim), copies)
-        built = None
-        if options.loss == "hs":
-            display.step("tree")
-            built = TREES[options.tree](words.counts)
-        else:
-            check_softmax(len(words), options.dim)
-        need = run_bytes(len(words), padded(options.dim), len(text.ids), copies)
-        watch = None
-        if options.holdout:
-            text, aside = set_aside(text, options.holdout, options.seed)
-            watch = Holdout(aside, built, options, display.note)
-        display.note(
-            f"{len(words):,} words, {len(text.ids):,} tokens; about {need / 1e6:,.0f} MB of memory"
-        )
-        display.step("compiling")
-        weights = train_weights(text, built, options, display.train, watch)
-    return Model(
-        vectors=Vectors(words.words, weights.vectors[:, : options.dim]),
-        outputs=weights.outputs[:, : options.dim],
-        tree=built,
-        vocabulary=words,
-        options=options,
-        losses=weights.losses,
-        provenance=_provenance(text, weights) | (watch.provenance() if watch else {}),
-        holdout_losses=[result.nats for result in watch.results] if watch else [],
-    )
-
-
 def load(path: str | Path) -> Model:
     """Read a model that `Model.save` wrote.
 
@@ -383,7 +398,8 @@ def _check(model: Model, vectors: np.ndarray, path: str | Path) -> None:
         raise FormatError(f"{shown(path)}: provenance names no corpus")
 
 
-def _provenance(corpus: Corpus, weights) -> dict:
+def provenance(corpus: Corpus, weights: Weights) -> dict:
+    """What a model file says of the run: text, versions, figures."""
     import numba
 
     return {

@@ -11,7 +11,8 @@ from w2v_hs.errors import OptionError
 
 ARCHITECTURES = ("skipgram", "cbow")
 LOSSES = ("hs", "softmax")
-TREES = ("huffman", "balanced")
+TREES = ("huffman", "balanced", "learned", "given")
+ORDERS = ("frequency", "alphabetical", "random", "learned")
 COMBINE = ("inputs", "log_probs")  # ways to predict from several words, see `probability`
 LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.05}  # as in word2vec.c
 LEAST_LR = 1e-30  # the kernels' float32 holds 1e-4 of it too
@@ -21,20 +22,23 @@ LEAST_LR = 1e-30  # the kernels' float32 holds 1e-4 of it too
 class Options:
     """Options of a run.
 
-    arch: "skipgram" or "cbow". loss: "hs" (hierarchical softmax) or "softmax" (full). tree:
-    "huffman" or "balanced", for "hs". dim: length of a vector. window: the farthest context word,
-    in words to either side. epochs: passes over the corpus. min_count: occurrences below which a
-    word is left out. max_vocab: the most words to keep (None: all). sample: subsampling threshold
-    as a share of all tokens (0: off). lr: learning rate at the start, falling linearly to 1e-4 of
-    it (None: 0.025 for skip-gram, 0.05 for CBOW). threads: None is one a core. seed: of all random
-    numbers; with one thread the same seed gives the same bytes. holdout: share of the sentences set
-    aside, whose loss is measured after each epoch (0: none). patience: stop after this many epochs
-    without a smaller loss of them, and keep the weights of the best (None: train all epochs).
+    arch: "skipgram" or "cbow". loss: "hs" (hierarchical softmax) or "softmax" (full). tree, for
+    "hs": "huffman", "balanced", "learned" (anew from the vectors while they are trained) or "given"
+    (by the user). tree_order: of the words in a balanced tree, "frequency", "alphabetical",
+    "random" or "learned". dim: length of a vector. window: the farthest context word, in words to
+    either side. epochs: passes over the corpus. min_count: occurrences below which a word is left
+    out. max_vocab: the most words to keep (None: all). sample: subsampling threshold as a share of
+    all tokens (0: off). lr: learning rate at the start, falling linearly to 1e-4 of it (None: 0.025
+    for skip-gram, 0.05 for CBOW). threads: None is one a core. seed: of all random numbers; with
+    one thread the same seed gives the same bytes. holdout: share of the sentences set aside, whose
+    loss is measured after each epoch (0: none). patience: stop after this many epochs without a
+    smaller loss of them, and keep the weights of the best (None: train all epochs).
 
     Raises
     ------
     OptionError
-        A value outside its range, or a patience without a holdout.
+        A value outside its range, a patience without a holdout, or an order for a tree that has
+        none.
     """
 
     arch: str = "skipgram"
@@ -51,12 +55,14 @@ class Options:
     seed: int = 1
     holdout: float = 0.0
     patience: int | None = None
+    tree_order: str = "frequency"
 
     def __post_init__(self):
         checked = {
             "arch": one_of("arch", self.arch, ARCHITECTURES),
             "loss": one_of("loss", self.loss, LOSSES),
             "tree": one_of("tree", self.tree, TREES),
+            "tree_order": one_of("tree_order", self.tree_order, ORDERS),
             "dim": whole("dim", self.dim, 1, 65_536),
             "window": whole("window", self.window, 1, 1000),
             "epochs": whole("epochs", self.epochs, 1, 1_000_000),
@@ -79,6 +85,11 @@ class Options:
                     f"patience={self.patience} without holdout: nothing says which epoch is the "
                     "best; set a share of the text aside, as in holdout=0.01"
                 )
+        if checked["tree_order"] != "frequency" and checked["tree"] != "balanced":
+            raise OptionError(
+                f"tree_order={self.tree_order} with tree={self.tree}: only a balanced tree has an "
+                "order to choose"
+            )
         for name, value in checked.items():
             object.__setattr__(self, name, value)  # plain int, float and str where NumPy's came
 
@@ -96,6 +107,11 @@ class Options:
             )
             threads = cores
         return replace(self, lr=self.lr or LEARNING_RATES[self.arch], threads=threads)
+
+    @property
+    def learns_tree(self) -> bool:
+        """Whether the tree is built anew from the vectors while they are trained."""
+        return self.loss == "hs" and "learned" in (self.tree, self.tree_order)
 
     def as_dict(self) -> dict:
         return asdict(self)

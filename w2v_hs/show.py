@@ -81,6 +81,19 @@ def summary(model, path: Path) -> str:
     )
 
 
+def update_summary(model, path: Path) -> str:
+    """Two lines that say what more text gave to a model."""
+    facts = model.provenance["updates"][-1]
+    corpus, losses = facts["corpus"], facts["losses"]
+    seconds = facts["training_seconds"]
+    return (
+        f"{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens trained in {seconds:.1f} s "
+        f"from the learning rate {facts['lr']:g}, loss by epoch: "
+        + " ".join("-" if loss is None else f"{loss:.3f}" for loss in losses)
+        + f"; peak memory {facts['peak_memory_bytes'] / 1e6:.0f} MB\nwrote {path}"
+    )
+
+
 def _holdout(model) -> str:
     """The losses of the sentences set aside, where there are any."""
     if not model.holdout_losses:
@@ -94,3 +107,13 @@ def _holdout(model) -> str:
         + ")"
         + (f"; kept epoch {facts['best_epoch']}" if model.options.patience else "")
     )
+
+
+def check_distinct(outputs: list[Path | None], inputs: list[Path | None]) -> None:
+    """Refuse to write over what is read, or to write one file twice."""
+    taken = {path.resolve() for path in inputs if path is not None}
+    for path in outputs:
+        if path is not None:
+            if path.resolve() in taken:
+                raise click.UsageError(f"{path} is given twice; writing it would destroy the other")
+            taken.add(path.resolve())

@@ -20,6 +20,7 @@ from w2v_hs.errors import CorpusError, DivergedError, OptionError
 from w2v_hs.kernels import cbow, skipgram, softmax
 from w2v_hs.kernels.common import Paths, Text, aligned_zeros, make_scratch, padded
 from w2v_hs.kernels.copies import Copies
+from w2v_hs.learned import learned, transfer_weights
 from w2v_hs.options import Options
 from w2v_hs.tree import Tree
 
@@ -43,6 +44,7 @@ NODE_INTERVAL = {"skipgram": 128, "cbow": 512}  # windows of all threads togethe
 FIRST_NODES = 16
 COPIED_WORDS = 128
 WORD_INTERVAL = 32  # times that of the nodes
+REBUILDS = (0.05, 0.1, 0.2, 0.4)  # shares of the run after which a tree is learned anew
 
 
 @dataclass
@@ -63,13 +65,14 @@ class Weights:
     """What training gives.
 
     vectors: (V, stride) float32 input vectors; outputs: (V - 1, stride) weights of the inner nodes
-    or (V, stride) output vectors of the full softmax; the first `dim` columns count, the others
-    are 0. losses: mean nats a prediction, one for each epoch, None where there was nothing to
-    predict. predictions: over all epochs.
+    of `tree` or, where that is None, (V, stride) output vectors of the full softmax; the first
+    `dim` columns count, the others are 0. losses: mean nats a prediction, one for
+    each epoch, None where there was nothing to predict. predictions: over all epochs.
     """
 
     vectors: np.ndarray
     outputs: np.ndarray
+    tree: Tree | None
     losses: list[float | None] = field(default_factory=list)
     predictions: int = 0
     seconds: float = 0.0
@@ -102,13 +105,18 @@ def train_weights(
     tree: Tree | None,
     options: Options,
     report: Callable[[Progress], None] = lambda progress: None,
-    after_epoch: Callable[[np.ndarray, np.ndarray], bool] | None = None,
+    after_epoch: Callable[[Weights], bool] | None = None,
+    start: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Weights:
     """Train on a corpus; `tree` is None for the full softmax. `options` must be resolved.
 
-    report is called from the calling thread, some ten times a second. after_epoch(vectors,
-    outputs), where given, is called between two epochs and after the last, while all threads wait;
-    it may read and write both matrices and ends training by returning True.
+    Where the options have a tree learned, `tree` is the one to begin with; it is replaced as
+    `REBUILDS` says. start: vectors (V, dim) and outputs (rows, dim) float32 to go on from; the tree
+    then stays.
+
+    report is called from the calling thread, some ten times a second. after_epoch(weights), where
+    given, is called between two epochs and after the last, while all threads wait; it may write
+    the matrices and the tree, and ends training by returning True.
 
     Raises
     ------
@@ -117,26 +125,49 @@ def train_weights(
     CorpusError
         No sentence keeps two words, so there is nothing to predict.
     """
-    words, stride = len(corpus.vocabulary), padded(options.dim)
+    words, stride, counts = len(corpus.vocabulary), padded(options.dim), corpus.vocabulary.counts
+    own = options.threads if options.threads > 1 and tree is not None else 0
+    vectors = start_vectors(words, options.dim, options.seed, own * min(COPIED_WORDS, words))
+    shared = padded(words) if tree is None else tree.inner
+    outputs = aligned_zeros(shared + own * min(COPIED_NODES, shared), stride)
+    weights = Weights(vectors[:words], outputs[:shared], tree)
+    if start is not None:
+        weights.vectors[:, : options.dim] = start[0]
+        weights.outputs[: len(start[1]), : options.dim] = start[1]
     if tree is None:
-        vectors = start_vectors(words, options.dim, options.seed)
-        outputs, shared = aligned_zeros(padded(words), stride), words
         workers = _softmax_workers(corpus, options, vectors, outputs)
     else:
-        own = options.threads if options.threads > 1 else 0
-        vectors = start_vectors(words, options.dim, options.seed, own * min(COPIED_WORDS, words))
-        outputs = aligned_zeros(tree.inner + own * min(COPIED_NODES, tree.inner), stride)
         workers = _tree_workers(corpus, tree, options, vectors, outputs)
-        vectors, outputs, shared = vectors[:words], outputs[: tree.inner], tree.inner
+
+    def rebuild() -> bool:
+        started = time.perf_counter()
+        keep = corpus.vocabulary.keep_probabilities(options.sample)
+        new = learned(
+            weights.vectors, counts, options.threads, equal_depths=options.tree == "balanced"
+        )
+        transfer_weights(weights.vectors, counts * keep, weights.outputs, weights.tree, new)
+        weights.tree = new
+        workers[:] = _tree_workers(corpus, new, options, vectors, outputs)
+        run.seconds += time.perf_counter() - started
+        return False
+
     run = _Run(corpus, options, 0 if tree is not None else words)
-    check = None if after_epoch is None else lambda: after_epoch(vectors, outputs)
-    run.go(workers, report, check)
-    losses = run.losses()
-    if tree is not None:
-        _check_learned(losses[-1], math.log(2) * tree.expected_length(corpus.vocabulary.counts))
+    pauses: dict[int, list[Callable[[], bool]]] = {}
+    if after_epoch is not None:
+        for epoch in range(1, options.epochs + 1):
+            pauses[epoch * run.chunks] = [lambda: after_epoch(weights)]
+    if options.learns_tree and start is None:
+        for share in REBUILDS:
+            pauses.setdefault(round(share * run.chunks * options.epochs), []).append(rebuild)
+    run.go(workers, report, pauses)
+    weights.losses, weights.seconds = run.losses(), run.seconds
+    weights.predictions = int(run.predictions.sum())
+    if weights.tree is not None:
+        _check_learned(weights.losses[-1], math.log(2) * weights.tree.expected_length(counts))
     else:
-        _check_learned(losses[-1], math.log(words))
-    return Weights(vectors, outputs[:shared], losses, int(run.predictions.sum()), run.seconds)
+        weights.outputs = outputs[:words]
+        _check_learned(weights.losses[-1], math.log(words))
+    return weights
 
 
 def _check_learned(loss: float | None, untrained: float) -> None:
@@ -230,7 +261,8 @@ class _Run:
         size = max(1, min(LONGEST_CHUNK, self.total // steps + 1, LONGEST_WORK // work))
         self.bounds = _cut(corpus.sentences, size)
         self.before = corpus.sentences[self.bounds]  # tokens before each chunk
-        chunks = (len(self.bounds) - 1) * options.epochs
+        self.chunks = len(self.bounds) - 1  # of an epoch
+        chunks = self.chunks * options.epochs
         self.loss = np.zeros(chunks)  # nats, float64, of each chunk
         self.predictions = np.zeros(chunks, np.int64)
         self.next = 0
@@ -246,21 +278,19 @@ class _Run:
         self,
         workers: list[Callable],
         report: Callable[[Progress], None],
-        check: Callable[[], bool] | None,
+        pauses: dict[int, list[Callable[[], bool]]],
     ) -> None:
+        """Train all chunks. Before the chunks that `pauses` names, all threads wait while its
+        functions are called, which may replace the workers; True from one ends training."""
         # BLAS must not start threads of its own beside ours.
         from threadpoolctl import threadpool_limits
 
         workers[0](0, 0, 0.0, np.uint64(0))  # compiles, or loads what was compiled
         with threadpool_limits(1), ThreadPoolExecutor(len(workers), "trainer") as pool:
             try:
-                if check is None:
-                    self._train_to(len(self.loss), pool, workers, report)
-                    return
-                for epoch in range(1, self.options.epochs + 1):
-                    end = epoch * (len(self.bounds) - 1)
+                for end in sorted({*pauses, len(self.loss)}):
                     self._train_to(end, pool, workers, report)
-                    if check():
+                    if any([act() for act in pauses.get(end, [])]):
                         self.loss, self.predictions = self.loss[:end], self.predictions[:end]
                         return
             finally:
@@ -279,14 +309,13 @@ class _Run:
             report(self._progress())
 
     def _work(self, worker: Callable) -> None:
-        chunks = len(self.bounds) - 1
         while not self.stopped:
             with self.lock:
                 place = self.next
                 if place == self.end:
                     return
                 self.next += 1
-            epoch, chunk = divmod(place, chunks)
+            epoch, chunk = divmod(place, self.chunks)
             before = epoch * self.tokens + int(self.before[chunk])
             rate = self.options.lr * max(LOWEST_RATE, 1 - before / (self.total + 1))
             state = np.random.SeedSequence([self.options.seed, place]).generate_state(1, np.uint64)
@@ -319,9 +348,8 @@ class _Run:
 
     def losses(self) -> list[float | None]:
         """Mean nats a prediction of each epoch; None for one without a prediction."""
-        chunks = len(self.bounds) - 1
-        loss = self.loss.reshape(-1, chunks).sum(axis=1)
-        predictions = self.predictions.reshape(-1, chunks).sum(axis=1)
+        loss = self.loss.reshape(-1, self.chunks).sum(axis=1)
+        predictions = self.predictions.reshape(-1, self.chunks).sum(axis=1)
         if not predictions.any():
             raise CorpusError(
                 f"nothing to predict: of {self.tokens:,} tokens no sentence kept two words; give "

@@ -85,17 +85,29 @@ def huffman(counts: np.ndarray) -> Tree:
     return tree_from_children(merged, counts)
 
 
-def balanced(counts: np.ndarray) -> Tree:
-    """The tree that halves the list of words again and again: depth ceil(log2 V).
+def balanced(counts: np.ndarray, order: np.ndarray | None = None) -> Tree:
+    """The tree that halves a list of words again and again: depth ceil(log2 V).
 
-    Words keep their order (by frequency), so that neighbours in frequency are neighbours in the
-    tree. counts: (V,) integers >= 1.
+    counts: (V,) integers >= 1. order: (V,) integers, the list; None is the order of the words (by
+    frequency), so that neighbours in frequency are neighbours in the tree.
     """
     counts = _checked(counts)
-    return tree_from_children(_halve(len(counts)), counts)
+    children = _halve(len(counts))
+    if order is not None:
+        leaves = children < len(counts)
+        children[leaves] = order[children[leaves]]
+    return tree_from_children(children, counts)
 
 
-TREES = {"huffman": huffman, "balanced": balanced}
+def first_tree(kind: str, order: str, words: list[str], counts: np.ndarray, seed: int) -> Tree:
+    """The tree that training begins with, of a kind and an order as in `Options`."""
+    if kind != "balanced":
+        return huffman(counts)
+    if order == "alphabetical":
+        return balanced(counts, np.array(sorted(range(len(words)), key=words.__getitem__)))
+    if order == "random":
+        return balanced(counts, np.random.Generator(np.random.PCG64(seed)).permutation(len(words)))
+    return balanced(counts)
 
 
 def tree_from_children(children: np.ndarray, counts: np.ndarray) -> Tree:
@@ -104,6 +116,11 @@ def tree_from_children(children: np.ndarray, counts: np.ndarray) -> Tree:
     children: (V - 1, 2) int64, left and right; a value c < V is word c, a value V + j inner node
     j. counts: (V,) int64, the weights of the words.
     """
+    return numbered_tree(children, counts)[0]
+
+
+def numbered_tree(children: np.ndarray, counts: np.ndarray) -> tuple[Tree, np.ndarray]:
+    """As `tree_from_children`, and (V - 1,) int64: the number each inner node has got."""
     parents, sides = _invert(children)
     weights = _weights_below(parents, counts)
     number = np.empty(len(children), np.int64)
@@ -113,7 +130,7 @@ def tree_from_children(children: np.ndarray, counts: np.ndarray) -> Tree:
     nodes = np.empty(offsets[-1], np.int32)
     bits = np.empty(offsets[-1], np.uint8)
     _write_paths(parents, sides, number, offsets, nodes, bits)
-    return Tree(offsets, nodes, bits)
+    return Tree(offsets, nodes, bits), number
 
 
 def _checked(counts) -> np.ndarray:

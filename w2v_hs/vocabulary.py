@@ -1,7 +1,7 @@
 """Words and their counts, most frequent first."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -43,6 +43,14 @@ class Vocabulary:
         threshold = sample * self.tokens
         keep = (np.sqrt(self.counts / threshold) + 1) * threshold / self.counts
         return np.minimum(keep, 1).astype(np.float32)
+
+    def extended(self, more: Mapping[str, int]) -> "Vocabulary":
+        """These words and more, in their new order; counts of words that are here are added up."""
+        counts = dict(zip(self.words, self.counts.tolist(), strict=True))
+        for word, count in more.items():
+            counts[word] = counts.get(word, 0) + int(count)
+        words = sorted(counts, key=lambda word: (-counts[word], word))
+        return Vocabulary(words, np.array([counts[word] for word in words], np.int64))
 
     def save(self, path: str | Path) -> None:
         """Write one ``word count`` a line, as word2vec.c's -save-vocab does."""

@@ -88,9 +88,7 @@ def add_error(rows, count, vectors, stride, hidden):
     """Add hidden[stride:] to the vectors at the offsets rows[:count]."""
     for c in range(count):
         for k in range(0, stride, LANES):
-            store(
-                vectors, rows[c] + k, add(load(vectors, rows[c] + k), load(hidden, stride + k))
-            )
+            store(vectors, rows[c] + k, add(load(vectors, rows[c] + k), load(hidden, stride + k)))
 
 
 @jit
@@ -98,10 +96,11 @@ def train(text, first, last, window, paths, vectors, weights, stride, rate, inpu
     """Train on sentences first .. last - 1.
 
     vectors (V*stride,) and weights (rows*stride,) float32, flat; for rows of both that
-    are private to this thread see `copies`. Adds to scratch.totals: loss in nats, predictions (centres), kept tokens.
+    are private to this thread see `copies`. Adds to scratch.totals: loss in nats, predictions
+    (centres), kept tokens.
     """
     centres, tokens, windows = 0, 0, 0
-    path, next_path = 0, len(scratch.path) // 2
+    path, ahead = 0, len(scratch.path) // 2
     # Only pointers from here on; see `pointer`.
     text, paths, scratch = pointers(text), pointers(paths), pointers(scratch)
     inputs, nodes = pointers(inputs), pointers(nodes)
@@ -113,9 +112,9 @@ def train(text, first, last, window, paths, vectors, weights, stride, rate, inpu
         tokens += length
         depth, next_depth = 0, 0
         for i in range(-1, length):
-            depth, path, next_path = next_depth, next_path, path
+            depth, path, ahead = next_depth, ahead, path
             next_depth = look_ahead(
-                i, length, window, paths, vectors, weights, stride, inputs, nodes, scratch, next_path
+                i, length, window, paths, vectors, weights, stride, inputs, nodes, scratch, ahead
             )
             if i < 0:
                 continue

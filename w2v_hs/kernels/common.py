@@ -50,13 +50,13 @@ class Paths(NamedTuple):
 class Scratch(NamedTuple):
     """Memory of one thread.
 
-    random (1,) uint64: state of the generator. kept (S,) int32: a sentence after subsampling.
-    rows (2*window+1,) int64: offsets of context rows. path (2, L+16) int64 and signs (2, L+16) float32: the
-    paths of this centre and the next. scores and spread (8L+144,) float32: scores, then gradients,
-    of context-node pairs, and their signs. lanes (32,) float32 and pending (2,) int64: partial
-    losses, the steps in them and the lanes without a pair (see `gradients`). hidden (2*stride,)
-    float32: CBOW's hidden vector and its error. totals (3,) float64: loss in nats, predictions and
-    kept tokens.
+    random (1,) uint64: state of the generator. kept (S,) int32: a sentence after subsampling. rows
+    (2*window+1,) int64: offsets of context rows. path (2, L+16) int64 and signs (2, L+16) float32:
+    the paths of this centre and the next. scores and spread (8L+144,) float32: scores, then
+    gradients, of context-node pairs, and their signs. lanes (32,) float32 and pending (2,) int64:
+    partial losses, the steps in them and the lanes without a pair (see `gradients`). hidden
+    (2*stride,) float32: CBOW's hidden vector and its error. totals (3,) float64: loss in nats,
+    predictions and kept tokens.
     """
 
     random: np.ndarray

@@ -73,7 +73,7 @@ def merge(matrix, stride, copies, rows):
         row = begin + i if begin + i < rows else begin + i - rows
         shared, private, saved = row * stride, (copies.start + row) * stride, row * stride
         for k in range(0, stride, LANES):
-            # They lie in the cache of another core. (Asking for a row behind the matrix is no fault.)
+            # They lie in another core's cache. (To ask for a row behind the matrix is no fault.)
             prefetch_to_write(matrix, shared + AHEAD * stride + k)
             change = multiply_add(
                 load(copies.snapshot, saved + k), minus_one, load(matrix, private + k)

@@ -60,10 +60,10 @@ class Words(NamedTuple):
 class Scratch(NamedTuple):
     """Memory of one thread, for paths of at most L branches.
 
-    rows (2*window+1,) int64: offsets of context rows. path (L+16,) int64 and signs (L+16,) float32: the
-    path of the centre. scores and spread (8L+144,) float32: scores of context-node pairs and their
-    signs. hidden (stride,) float32. lanes (32,) float32, pending (2,) int64, totals (1,) float64:
-    the running loss, as in `common.Scratch`.
+    rows (2*window+1,) int64: offsets of context rows. path (L+16,) int64 and signs (L+16,) float32:
+    the path of the centre. scores and spread (8L+144,) float32: scores of context-node pairs and
+    their signs. hidden (stride,) float32. lanes (32,) float32, pending (2,) int64, totals (1,)
+    float64: the running loss, as in `common.Scratch`.
     """
 
     rows: np.ndarray
@@ -253,7 +253,8 @@ def tree_losses(words, first, last, window, cbow, paths, vectors, weights, strid
 class Batch(NamedTuple):
     """Memory of one thread: `ROWS` predictions at a time.
 
-    rows (2*window+1,) int64: offsets of context rows. hidden (ROWS, stride) and scores (ROWS, V') float32, V' is V rounded up to a multiple of 16.
+    rows (2*window+1,) int64: offsets of context rows. hidden (ROWS, stride) and scores (ROWS, V')
+    float32, V' is V rounded up to a multiple of 16.
     targets (ROWS,) int32, sentences (ROWS,) int64. lanes (16,) float32.
     """
 

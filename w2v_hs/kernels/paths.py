@@ -18,7 +18,8 @@ CACHED = 512
 def find_path(paths, word, weights, stride, nodes, scratch, at):
     """Write the offsets of the rows on the path of `word`, and its signs; return its length.
 
-    16 offsets of the root follow, for blocks of nodes that go beyond the path. Rows that are unlikely to be in the cache are asked for.
+    16 offsets of the root follow, for blocks of nodes that go beyond the path. Rows that are
+    unlikely to be in the cache are asked for.
     """
     start = paths.offsets[word]
     length = paths.offsets[word + 1] - start

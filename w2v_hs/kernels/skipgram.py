@@ -47,17 +47,17 @@ from w2v_hs.kernels.vector import (
 
 
 @inline
-def train_batch(contexts, nodes, first, vectors, weights, stride, path, length, rate, scratch):
+def train_batch(contexts, nodes, at, vectors, weights, stride, path, length, rate, scratch):
     """One batch of len(contexts) contexts against a path of `length` nodes, len(nodes) at once.
 
-    scratch.rows[first:] and scratch.path[path:] hold the offsets of the rows; more rows follow
+    scratch.rows[at:] and scratch.path[path:] hold the offsets of the rows; more rows follow
     the path, whose scores are not used.
     """
     rows, scores, spread, count = scratch.rows, scratch.scores, scratch.spread, len(contexts)
     for j in range(0, length, len(nodes)):
         f = zeros_for_products(nodes, contexts)
         for k in range(0, stride, LANES):
-            x = load_each(contexts, vectors, rows, first, k)
+            x = load_each(contexts, vectors, rows, at, k)
             n = load_each(nodes, weights, scratch.path, path + j, k)
             f = outer_multiply_add(n, x, f)
         # scores[j * count + c] is the score of node j and context c. All lanes are stored; the
@@ -68,39 +68,39 @@ def train_batch(contexts, nodes, first, vectors, weights, stride, path, length, 
     # Only now the sigmoids: each is a long chain of operations, but several run side by side.
     gradients(length * count, scores, spread, 0, rate, scratch)
     for k in range(0, stride, LANES):
-        x = load_each(contexts, vectors, rows, first, k)
+        x = load_each(contexts, vectors, rows, at, k)
         error = zeros_like_each(contexts)
         for j in range(length):
             n = load(weights, scratch.path[path + j] + k)
             g = broadcast_each(contexts, scores, j * count)
             error = multiply_add_each(g, n, error)
             store(weights, scratch.path[path + j] + k, add_products(g, x, n))
-        add_to_rows(error, vectors, rows, first, k)
+        add_to_rows(error, vectors, rows, at, k)
 
 
 @inline
-def train_contexts(count, first, vectors, weights, stride, path, length, rate, scratch):
+def train_contexts(count, at, vectors, weights, stride, path, length, rate, scratch):
     """`train_batch` for a number of contexts known only at run time.
 
     16 sums of products fill the lanes of a vector: the fewer contexts, the more nodes at once.
     """
     # fmt: off
     if count == 1:
-        train_batch((0,), (0,) * 8, first, vectors, weights, stride, path, length, rate, scratch)
+        train_batch((0,), (0,) * 8, at, vectors, weights, stride, path, length, rate, scratch)
     elif count == 2:
-        train_batch((0,) * 2, (0,) * 8, first, vectors, weights, stride, path, length, rate, scratch)
+        train_batch((0,) * 2, (0,) * 8, at, vectors, weights, stride, path, length, rate, scratch)
     elif count == 3:
-        train_batch((0,) * 3, (0,) * 5, first, vectors, weights, stride, path, length, rate, scratch)
+        train_batch((0,) * 3, (0,) * 5, at, vectors, weights, stride, path, length, rate, scratch)
     elif count == 4:
-        train_batch((0,) * 4, (0,) * 4, first, vectors, weights, stride, path, length, rate, scratch)
+        train_batch((0,) * 4, (0,) * 4, at, vectors, weights, stride, path, length, rate, scratch)
     elif count == 5:
-        train_batch((0,) * 5, (0,) * 3, first, vectors, weights, stride, path, length, rate, scratch)
+        train_batch((0,) * 5, (0,) * 3, at, vectors, weights, stride, path, length, rate, scratch)
     elif count == 6:
-        train_batch((0,) * 6, (0,) * 2, first, vectors, weights, stride, path, length, rate, scratch)
+        train_batch((0,) * 6, (0,) * 2, at, vectors, weights, stride, path, length, rate, scratch)
     elif count == 7:
-        train_batch((0,) * 7, (0,) * 2, first, vectors, weights, stride, path, length, rate, scratch)
+        train_batch((0,) * 7, (0,) * 2, at, vectors, weights, stride, path, length, rate, scratch)
     else:
-        train_batch((0,) * 8, (0,) * 2, first, vectors, weights, stride, path, length, rate, scratch)
+        train_batch((0,) * 8, (0,) * 2, at, vectors, weights, stride, path, length, rate, scratch)
     # fmt: on
 
 
@@ -109,10 +109,11 @@ def train(text, first, last, window, paths, vectors, weights, stride, rate, inpu
     """Train on sentences first .. last - 1.
 
     vectors (V*stride,) and weights (rows*stride,) float32, flat; for rows of both that
-    are private to this thread see `copies`. Adds to scratch.totals: loss in nats, predictions (context-centre pairs), kept tokens.
+    are private to this thread see `copies`. Adds to scratch.totals: loss in nats, predictions
+    (context-centre pairs), kept tokens.
     """
     pairs, tokens, windows = 0, 0, 0
-    path, next_path = 0, len(scratch.path) // 2
+    path, ahead = 0, len(scratch.path) // 2
     # Only pointers from here on; see `pointer`.
     text, paths, scratch = pointers(text), pointers(paths), pointers(scratch)
     inputs, nodes = pointers(inputs), pointers(nodes)
@@ -123,9 +124,9 @@ def train(text, first, last, window, paths, vectors, weights, stride, rate, inpu
         tokens += length
         depth, next_depth = 0, 0
         for i in range(-1, length):
-            depth, path, next_path = next_depth, next_path, path
+            depth, path, ahead = next_depth, ahead, path
             next_depth = look_ahead(
-                i, length, window, paths, vectors, weights, stride, inputs, nodes, scratch, next_path
+                i, length, window, paths, vectors, weights, stride, inputs, nodes, scratch, ahead
             )
             if i < 0:
                 continue

@@ -1,0 +1,83 @@
+"""Weights for the nodes of a new tree from those of an old one.
+
+The new nodes give, to first order around the mean input m, the probabilities that the old ones
+gave. In the old tree, with s and f of a branch as in `skipgram` and f at x = m,
+
+    log P(w | x) = log P(w | m) + (x - m) . o_w + ...
+    o_w          = sum over the path of s sigmoid(-s f) n
+
+so that for a set S of words, whose P is the sum of theirs, o_S is the mean of the o_w weighted by
+P(w | m). A node of the new tree that parts S into L and R needs
+
+    x . n = log P(L | x) - log P(R | x)
+          = log P(L | m) - log P(R | m) + (x - m) . (o_L - o_R) + ...
+
+There is no bias: the constant goes into the direction of m, n = o_L - o_R + b m / |m|^2.
+"""
+
+import numpy as np
+
+from w2v_hs.kernels.compile import jit
+
+
+@jit
+def word_outputs(offsets, nodes, bits, weights, mean, outputs, log_probs):
+    """outputs (V, stride) float32 = o_w and log_probs (V,) float64 = log P(w | m) of all words.
+
+    offsets, nodes, bits: the paths of the old tree, `common.Paths`; weights (V - 1, stride)
+    float32: its nodes; mean (stride,) float32: m.
+    """
+    inner = len(weights)
+    scores = np.empty(inner)
+    for node in range(inner):
+        f = 0.0
+        for k in range(len(mean)):
+            f += np.float64(weights[node, k]) * np.float64(mean[k])
+        scores[node] = f
+    for word in range(len(offsets) - 1):
+        outputs[word] = 0
+        log_probs[word] = 0
+        for step in range(offsets[word], offsets[word + 1]):
+            sign = 1.0 - 2.0 * bits[step]
+            z = sign * scores[nodes[step]]
+            log_probs[word] += min(z, 0.0) - np.log1p(np.exp(-abs(z)))
+            outputs[word] += np.float32(sign / (1.0 + np.exp(z))) * weights[nodes[step]]
+
+
+@jit
+def node_weights(children, order, outputs, log_probs, mean, weights):
+    """weights (V - 1, stride) float32 of the new tree's nodes, from what `word_outputs` gave.
+
+    children, order: as `Tree.children` returns them.
+    """
+    words, inner = len(outputs), len(children)
+    probs = np.zeros(inner)
+    square = np.float64(0.0)
+    for k in range(len(mean)):
+        square += np.float64(mean[k]) ** 2
+    # From the leaves up: weights[j] becomes o of all words below node j.
+    for place in range(inner - 1, -1, -1):
+        node = order[place]
+        for side in range(2):
+            child = children[node, side]
+            probs[node] += np.exp(log_probs[child]) if child < words else probs[child - words]
+        weights[node] = 0
+        for side in range(2):
+            child = children[node, side]
+            if child < words:
+                weights[node] += np.float32(np.exp(log_probs[child]) / probs[node]) * outputs[child]
+            else:
+                share = probs[child - words] / probs[node]
+                weights[node] += np.float32(share) * weights[child - words]
+    # From the root down: a node's own o is not needed any more when it gets its weights.
+    for place in range(inner):
+        node = order[place]
+        left, right = children[node, 0], children[node, 1]
+        weights[node] = outputs[left] if left < words else weights[left - words]
+        weights[node] -= outputs[right] if right < words else weights[right - words]
+        odds = log_probs[left] if left < words else np.log(probs[left - words])
+        odds -= log_probs[right] if right < words else np.log(probs[right - words])
+        for k in range(len(mean)):
+            odds -= np.float64(weights[node, k]) * np.float64(mean[k])
+        if square > 0:
+            weights[node] += np.float32(odds / square) * mean

@@ -1,0 +1,248 @@
+"""The commands that train: `train` and `demo`."""
+
+from pathlib import Path
+
+import click
+
+from w2v_hs import show
+from w2v_hs.options import ARCHITECTURES, LOSSES, ORDERS, Options
+
+# Options that make sense for a model that goes on with more text.
+_UPDATED = ("epochs", "min_count", "lr", "threads", "seed")
+_RESUMED = (
+    "text", "output", "save_vocab", "resume_from", "update_vocab", "lowercase", "errors", *_UPDATED,
+)  # fmt: skip
+
+
+def _training_options(command):
+    """Options of `train`; the defaults are those of `Options`."""
+    default = Options()
+    for option in reversed(
+        (
+            click.option(
+                "--arch",
+                type=click.Choice(ARCHITECTURES),
+                default=default.arch,
+                help="Architecture: predict each word from one context word, or from their mean.",
+            ),
+            click.option(
+                "--loss",
+                type=click.Choice(LOSSES),
+                default=default.loss,
+                help="Hierarchical softmax, or full softmax for small vocabularies.",
+            ),
+            click.option(
+                "--tree",
+                default=default.tree,
+                metavar="[huffman|balanced|learned|FILE]",
+                help="Tree for hierarchical softmax: of the shortest paths, of equal depths, "
+                "learned from the vectors, or from a file of 'word bits' lines.",
+            ),
+            click.option(
+                "--tree-order",
+                type=click.Choice(ORDERS),
+                default=default.tree_order,
+                help="Order of the words in a balanced tree.",
+            ),
+            click.option("--dim", default=default.dim, help="Length of a vector."),
+            click.option(
+                "--window", default=default.window, help="Farthest context word to either side."
+            ),
+            click.option("--epochs", default=default.epochs, help="Passes over the text."),
+            click.option(
+                "--min-count", default=default.min_count, help="Leave out words rarer than this."
+            ),
+            click.option("--max-vocab", type=int, help="Keep this many words at most."),
+            click.option(
+                "--sample",
+                default=default.sample,
+                help="Subsampling threshold of frequent words; 0 turns it off.",
+            ),
+            click.option(
+                "--lr",
+                type=float,
+                help="Learning rate at the start.  [default: 0.025, CBOW 0.05]",
+            ),
+            click.option("--threads", type=int, help="Threads.  [default: one a core]"),
+            click.option("--seed", default=default.seed, help="Seed of all random numbers."),
+            click.option(
+                "--holdout",
+                default=default.holdout,
+                help="Set this share of the sentences aside and measure their loss after each "
+                "epoch.",
+            ),
+            click.option(
+                "--patience",
+                type=int,
+                help="With --holdout: stop after this many epochs without a smaller loss of the "
+                "sentences set aside, and keep the best.  [default: all epochs]",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("text", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Model file.  [default: with --resume-from that model, which is replaced]",
+)
+@_training_options
+@click.option(
+    "--vocab",
+    type=click.Path(path_type=Path),
+    help="Take words and counts from this file of 'word count' lines; then --min-count and "
+    "--max-vocab do not apply.",
+)
+@click.option(
+    "--save-vocab", type=click.Path(path_type=Path), help="Write 'word count' lines to this file."
+)
+@click.option(
+    "--resume-from",
+    type=click.Path(path_type=Path),
+    metavar="MODEL",
+    help="Go on with this model instead of a new one.",
+)
+@click.option(
+    "--update-vocab",
+    is_flag=True,
+    help="With --resume-from: words of TEXT that MODEL does not know join it; else they are left "
+    "out.",
+)
+@click.option("--lowercase", is_flag=True, help="Turn the text to lower case.")
+@click.option(
+    "--errors",
+    type=click.Choice(("strict", "replace", "ignore")),
+    default="strict",
+    help="What to do with bytes that are not UTF-8.",
+)
+@click.pass_context
+def train(
+    ctx, text, output, vocab, save_vocab, resume_from, update_vocab, lowercase, errors, **options
+):
+    """Train vectors on TEXT and write a model.
+
+    TEXT is one or more files (plain, .gz, .bz2, .xz; .zst with the extra zst), folders, quoted
+    patterns, '-' for standard input, 'nltk:NAME' for a corpus of NLTK, or a named corpus ('w2v-hs
+    corpus list'). One sentence a line, tokens separated by white space.
+
+    \b
+    w2v-hs train wiki.txt -o wiki.safetensors
+    w2v-hs train a.txt b.txt.gz texts/ -o m.safetensors --arch cbow --dim 200 --threads 2
+    w2v-hs train - -o m.safetensors < wiki.txt
+    w2v-hs train wiki.txt -o m.safetensors --epochs 50 --holdout 0.01 --patience 2
+    w2v-hs train wiki.txt -o m.safetensors --tree learned
+    w2v-hs train --resume-from m.safetensors --update-vocab news.txt -o m2.safetensors
+    """
+    from w2v_hs.atomic import check_writable
+    from w2v_hs.model import load
+    from w2v_hs.text import Cleaning
+    from w2v_hs.training import choose_tree, train_options
+
+    if update_vocab and resume_from is None:
+        raise click.UsageError("--update-vocab needs --resume-from, the model that is to grow")
+    output = output or resume_from
+    if output is None:
+        raise click.UsageError("Missing option '-o' / '--output'.")
+    if output.suffix != ".safetensors":
+        raise click.UsageError(f"the output {output} must end in .safetensors")
+    if "" in text:
+        raise click.UsageError("one of the texts has an empty name")
+    given_options = [
+        name
+        for name in ctx.params
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    options["tree"], tree = choose_tree(options["tree"])
+    run = Options(**options)
+    check_writable(output)
+    if save_vocab is not None:
+        check_writable(save_vocab)
+    tree_file = Path(ctx.params["tree"]) if tree is not None else None
+    model_read = resume_from if output != resume_from else None
+    show.check_distinct([output, save_vocab], [*map(Path, text), vocab, tree_file, model_read])
+    sources = [Path(source) for source in text]
+    if resume_from is None:
+        model = train_options(
+            sources, run, tree=tree, vocab=vocab, cleaning=Cleaning(lowercase, errors), show=True
+        )
+    else:
+        for name in given_options:
+            if name in ctx.params and name not in _RESUMED:
+                raise click.UsageError(
+                    f"--{name.replace('_', '-')} with --resume-from: that is settled by the model; "
+                    "leave it out"
+                )
+        model = load(resume_from)
+        words = len(model.vocabulary)
+        model.update(
+            sources,
+            new_words=update_vocab,
+            lowercase=lowercase,
+            errors=errors,
+            progress=True,
+            **{name: options[name] for name in _UPDATED if name in given_options},
+        )
+        click.echo(
+            f"{len(model.vocabulary) - words:,} new words, {len(model.vocabulary):,} in all",
+            err=True,
+        )
+    model.save(output)
+    if save_vocab is not None:
+        model.vocabulary.save(save_vocab)
+    if resume_from is None:
+        click.echo(show.summary(model, output), err=True)
+    else:
+        click.echo(show.update_summary(model, output), err=True)
+
+
+@click.command()
+@click.argument("corpus", default="factbook")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("w2v-demo"),
+    show_default=True,
+    help="Folder for what the demo makes.",
+)
+@click.option("--epochs", default=20, show_default=True, help="Passes over the text.")
+@click.option("--seed", default=1, show_default=True, help="Seed of all random numbers.")
+def demo(corpus, output, epochs, seed):
+    """Train on CORPUS, export, evaluate and show neighbours: the whole tour.
+
+    Without CORPUS the embedded one is taken, the text of the CIA World Factbook. The window is 10,
+    which suits a text as small as that.
+    """
+    from w2v_hs.errors import OutputError
+    from w2v_hs.evaluation import evaluate, print_evaluation
+    from w2v_hs.training import train_options
+
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{output}: cannot make this folder: {error.strerror}") from error
+    console = show.console()
+    path, vectors = output / "model.safetensors", output / "vectors.txt"
+    console.print(f"Training on {corpus} ...", markup=False)
+    model = train_options(corpus, Options(window=10, epochs=epochs, seed=seed), show=True)
+    model.save(path)
+    model.export(vectors)
+    click.echo(f"{show.summary(model, path)}\nwrote {vectors}")
+    for word in ("france", "island", "religion", "copper", "coffee", "army"):
+        if word in model.vectors:
+            found = " ".join(w for w, _ in model.vectors.most_similar(word, k=8))
+            console.print(f"{word:>9}  {found}", highlight=False, markup=False)
+    result = evaluate(model)
+    print_evaluation(result, console)
+    show.write_json(output / "evaluation.json", result.as_dict())
+    console.print(
+        f"Vectors of {len(model.vocabulary):,} words lie in {output}. Next, try:\n"
+        f"  w2v-hs neighbors {path} island\n"
+        f"  w2v-hs train YOUR-TEXT.txt -o model.safetensors",
+        highlight=False,
+    )
