@@ -176,7 +176,7 @@ def _children(name: str, words: list[str], codes: list[str], rows: np.ndarray) -
     it falls away, and zeros may follow. So one look at neighbours finds every fault.
     """
     numbers: dict[str, int] = {}  # of inner nodes by their code
-    children = np.empty((max(len(words) - 1, 1), 2), np.int64)
+    children: list[list[int]] = []
 
     def one_child(node: str, word: str) -> FormatError:
         return FormatError(
@@ -198,16 +198,16 @@ def _children(name: str, words: list[str], codes: list[str], rows: np.ndarray) -
             raise one_child(code[: code.index("1", len(begin))], word)
         for depth in range(len(begin), len(code)):  # inner nodes of which this is the first leaf
             node = code[:depth]
-            numbers[node] = len(numbers)
+            numbers[node] = len(children)
+            children.append([-1, -1])
             if depth:
-                children[numbers[node[:-1]], int(node[-1])] = len(words) + numbers[node]
-        if code:
-            children[numbers[code[:-1]], int(code[-1])] = rows[place]
+                children[numbers[node[:-1]]][int(node[-1])] = len(words) + numbers[node]
+        children[numbers[code[:-1]]][int(code[-1])] = int(rows[place])
         stem = code.rstrip("1")
         begin = stem[:-1] + "1"
     if codes[-1].rstrip("1"):
         raise one_child(begin[:-1], words[-1])
-    return children
+    return np.array(children, np.int64)
 
 
 def save_codes(path: str | Path, tree: Tree, words: list[str]) -> None:

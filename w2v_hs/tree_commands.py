@@ -46,7 +46,7 @@ def stats(model, text, levels, json_out):
         show.print_json(facts)
         return
     console = show.console()
-    table = show.table(f"{model}: {facts['kind']} tree", "", "")
+    table = show.table(f"{model.name}: {facts['kind']} tree", "", "")
     for name, title in FIGURES.items():
         if name in facts:
             table.add_row(title, _figure(facts[name]))
