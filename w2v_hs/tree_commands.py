@@ -84,11 +84,13 @@ def compare(a, b, text, json_out):
     \b
     w2v-hs tree compare huffman.safetensors learned.safetensors --text held-out.txt
     """
+    from rich.markup import escape
+
     both = [_facts(model, text, 0) for model in (a, b)]
     if json_out:
         show.print_json([{"model": str(m), **f} for m, f in zip((a, b), both, strict=True)])
         return
-    table = show.table("Trees", "", *(show.plain(str(model)) for model in (a, b)))
+    table = show.table("Trees", "", *(escape(model.name) for model in (a, b)))
     table.add_row("kind", *(facts["kind"] for facts in both))
     for name, title in FIGURES.items():
         if name in both[0]:
