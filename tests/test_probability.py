@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import w2v_hs
 from w2v_hs.errors import CorpusError, DivergedError, FormatError, OptionError, UnknownWordError
 from w2v_hs.model import Model
-from w2v_hs.tree import TREES, Tree, tree_from_children
+from w2v_hs.tree import Tree, balanced, huffman, tree_from_children
 from w2v_hs.vocabulary import Vocabulary
 
 MODES = [
@@ -33,7 +33,7 @@ def made(counts, tree="huffman", scale=1.0, dim=5, arch="skipgram", seed=0):
     generator = np.random.default_rng(seed)
     words = Vocabulary([f"w{i}" for i in range(len(counts))], np.array(counts, np.int64))
     loss = "softmax" if tree is None else "hs"
-    built = None if tree is None else TREES[tree](words.counts)
+    built = None if tree is None else {"huffman": huffman, "balanced": balanced}[tree](words.counts)
     rows = len(counts) - (built is not None)
     x, outputs = (
         generator.normal(0, scale, (n, dim)).astype(np.float32) for n in (len(counts), rows)
@@ -337,7 +337,7 @@ def test_what_cannot_be_answered_is_told(trained):
 
 @pytest.mark.parametrize("damage", ["two roots", "a child twice", "a node left out"])
 def test_paths_that_are_no_tree_are_told(damage):
-    tree = TREES["balanced"](np.ones(4, np.int64))
+    tree = balanced(np.ones(4, np.int64))
     nodes, bits = tree.nodes.copy(), tree.bits.copy()
     if damage == "two roots":
         nodes[0], nodes[1] = nodes[1], nodes[0]
@@ -355,7 +355,7 @@ def test_paths_that_are_no_tree_are_told(damage):
 
 @given(counts=st.lists(st.integers(1, 50), min_size=2, max_size=40))
 def test_children_are_the_paths_read_from_the_root(counts):
-    for build in TREES.values():
+    for build in (huffman, balanced):
         tree = build(np.array(counts))
         children, order = tree.children()
         assert sorted(order.tolist()) == list(range(tree.inner))

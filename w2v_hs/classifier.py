@@ -34,7 +34,7 @@ from w2v_hs.errors import DivergedError, OptionError, shown
 from w2v_hs.kernels import classifier as kernel
 from w2v_hs.kernels.common import Paths
 from w2v_hs.options import LEAST_LR, one_of, real, whole
-from w2v_hs.tree import TREES, Tree
+from w2v_hs.tree import Tree, balanced, huffman
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin
@@ -278,7 +278,8 @@ class HierarchicalSoftmaxRegression(_Regression):
     def _prepare(self, counts):
         tree = self.tree
         if not isinstance(tree, Tree):
-            tree = TREES[one_of("tree", tree, TREES)](counts)
+            builders = {"huffman": huffman, "balanced": balanced}
+            tree = builders[one_of("tree", tree, builders)](counts)
         elif tree.inner != len(counts) - 1:
             raise OptionError(
                 f"tree is over {tree.inner + 1} classes, y holds {len(counts)}; give a tree over "
