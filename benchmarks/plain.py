@@ -26,6 +26,7 @@ import w2v_hs
 from w2v_hs import trainer
 from w2v_hs.corpus import Corpus, read_corpus
 from w2v_hs.options import Options
+from w2v_hs.schedule import LOWEST_RATE
 from w2v_hs.tree import Tree, huffman
 from w2v_hs.vectors import Vectors
 
@@ -91,7 +92,7 @@ def plain(corpus: Corpus, tree: Tree, run: Options) -> tuple[np.ndarray, float]:
     )
     nodes = np.zeros((tree.inner, run.dim), np.float32)
     done = corpus.sentences[:-1] / len(corpus.ids)
-    rates = run.lr * np.maximum(trainer.LOWEST_RATE, 1 - done)
+    rates = run.lr * np.maximum(LOWEST_RATE, 1 - done)
     keep = corpus.vocabulary.keep_probabilities(run.sample)
     started = time.perf_counter()
     train_plain(

@@ -13,8 +13,10 @@ ORDER = """
 errors atomic download catalog extract sources text kernels.compile kernels.vector
 kernels.common kernels.reader vocabulary corpus tree codes growth kernels.grouping kernels.transfer
 learned kernels.copies kernels.paths kernels.skipgram kernels.cbow kernels.softmax
-kernels.likelihood kernels.probability kernels.classifier options memory classifier trainer vectors
-readers formats storage progress likelihood holdout probability model training anatomy evaluation
+kernels.likelihood kernels.probability kernels.classifier options memory classifier workers schedule
+probe trainer vectors
+readers formats storage progress likelihood holdout probability model checkpoint
+training anatomy evaluation
 show train_commands predicting tree_commands cli
 """.split()  # noqa: SIM905
 

@@ -73,7 +73,7 @@ def test_every_token_is_trained_once_an_epoch(arch, threads, monkeypatch):
     from w2v_hs import trainer
     from w2v_hs.tree import huffman
 
-    kept = trainer._tree_workers
+    kept = trainer.tree_workers
 
     def watched(*arguments):
         def watch(worker):
@@ -86,7 +86,7 @@ def test_every_token_is_trained_once_an_epoch(arch, threads, monkeypatch):
 
         return [watch(worker) for worker in kept(*arguments)]
 
-    monkeypatch.setattr(trainer, "_tree_workers", watched)
+    monkeypatch.setattr(trainer, "tree_workers", watched)
     weights = train_weights(corpus, huffman(corpus.vocabulary.counts), options)
     runs = sorted((first, last) for first, last, *_ in seen if last > first)
     sentences = len(corpus.sentences) - 1
@@ -152,7 +152,7 @@ def test_an_error_in_one_thread_stops_all(monkeypatch):
 
         return [fine, fails]
 
-    monkeypatch.setattr(trainer, "_tree_workers", broken)
+    monkeypatch.setattr(trainer, "tree_workers", broken)
     tree = huffman(corpus.vocabulary.counts)
     with pytest.raises(RuntimeError, match="broken worker"):
         train_weights(corpus, tree, options.__class__(**{**options.as_dict(), "lr": 0.1}))

@@ -7,9 +7,9 @@
 The modules in the order in which data flows: `download`, `catalog`, `extract` and `sources`
 (where text comes from), `text` and `corpus` (text to numbers), `vocabulary`, `tree`, `codes`,
 `growth` and `learned` (trees that users bring, that grow, that learn), `kernels`, `classifier`,
-`trainer`, `vectors`, `readers`, `formats`, `storage`, `likelihood`, `holdout`, `probability`,
-`model`, `training`, `evaluation`, `show`, and the commands: `train_commands`,
-`predicting`, `tree_commands`, `cli`.
+`workers`, `schedule`, `probe` and `trainer` (threads that train), `vectors`, `readers`, `formats`,
+`storage`, `likelihood`, `holdout`, `probability`, `model`, `checkpoint`, `training`, `anatomy`,
+`evaluation`, `show`, and the commands: `train_commands`, `predicting`, `tree_commands`, `cli`.
 """
 
 from importlib import import_module
@@ -19,6 +19,8 @@ __version__ = "0.1.0"
 # Name -> module. Imported when first used, so that `import w2v_hs` is quick.
 _PUBLIC = {
     "train": "w2v_hs.training",
+    "resume": "w2v_hs.training",
+    "Interrupted": "w2v_hs.errors",
     "load": "w2v_hs.model",
     "Model": "w2v_hs.model",
     "Options": "w2v_hs.options",

@@ -1,12 +1,23 @@
-"""Files that are either the old one or the new one, never half of each."""
+"""Files that are either the old one or the new one, never half of each.
+
+A file is written under another name in the same folder, flushed to the disk, checked, and renamed.
+A program that is killed meanwhile leaves that temporary file; it is held by a lock that ends with
+its writer, so whoever writes there next can tell, and removes it.
+"""
 
 import contextlib
+import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from w2v_hs.errors import OutputError, shown
+
+try:
+    import fcntl
+except ImportError:  # Windows has none: there nothing is locked, and nothing left behind removed
+    fcntl = None
 
 
 def check_writable(path: Path) -> Path:
@@ -37,39 +48,156 @@ def check_writable(path: Path) -> Path:
     return real
 
 
-def _temporary(path: Path) -> tuple[int, str]:
-    return tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
-
-
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(
+    path: Path, size: int | None = None, check: Callable[[Path], None] | None = None
+) -> Iterator[Path]:
     """Yield the path of a temporary file that becomes `path` when the block ends well.
 
-    The temporary file lies in the same folder, is flushed to the disk before the rename, and is
-    removed if anything fails; the old file stays whole until the rename.
+    size: bytes that will be written, where known, for the message when they do not fit. check:
+    reads the temporary file back once it is written, and raises where it is not what it should be.
 
     Raises
     ------
     OutputError
-        The folder is missing or not writable, or the disk is full.
+        The folder is missing or not writable, or the disk is full. The old file is then whole, and
+        the temporary one gone.
     """
     path = check_writable(path)
+    _remove_stale(path)
     handle, name = _temporary(path)
-    os.close(handle)
     temporary = Path(name)
     try:
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes it private; a result is not
-        yield temporary
-        with temporary.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        try:
+            _lock(handle)
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)  # mkstemp makes it private; a result is not
+            yield temporary
+            os.fsync(handle)
+            if check is not None:
+                check(temporary)
+            temporary.replace(path)
+            _flush_folder(path.parent)
+        except OSError as error:
+            if isinstance(error, OutputError):
+                raise
+            written = os.fstat(handle).st_size
+            temporary.unlink(missing_ok=True)
+            raise OutputError(_reason(path, error, written, size)) from error
+    finally:
+        os.close(handle)
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def holding(path: Path) -> Iterator[None]:
+    """Keep other runs from writing to `path` while the block lasts.
+
+    A file beside it, ``.NAME.lock``, holds the number of this process and a lock of the system,
+    which ends with the process however it ends; so a file that a killed run left is taken over.
+
+    Raises
+    ------
+    OutputError
+        Another process holds it; it is named. Or the folder takes no file.
+    """
+    if fcntl is None:
+        yield
+        return
+    real = check_writable(path)
+    beside = real.with_name(f".{real.name}.lock")
+    try:
+        handle = _open_lock(beside)
+        if not _lock(handle):
+            holder = os.read(handle, 20).decode(errors="replace").strip() or "unknown"
+            os.close(handle)
+            raise OutputError(
+                f"{shown(path)}: process {shown(holder)} is writing it; wait until that has ended, "
+                "or give another output"
+            )
+        os.ftruncate(handle, 0)
+        os.write(handle, b"%d\n" % os.getpid())
     except OSError as error:
         if isinstance(error, OutputError):
             raise
-        raise OutputError(
-            f"{shown(path)}: could not be written: {error.strerror or error}"
-        ) from error
+        raise OutputError(f"{shown(beside)}: cannot be locked: {error.strerror}") from error
+    try:
+        yield
     finally:
-        temporary.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _open_lock(path: Path) -> int:
+    """Open a lock file, and see that it is still the one of that name once it is locked: its last
+    holder may have removed it in between."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        if not _lock(handle):
+            return handle
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                return handle
+        os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    """Lock an open file, without waiting; False where someone else has it."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
+def _temporary(path: Path) -> tuple[int, str]:
+    return tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=".tmp")
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name[:40]}."
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove temporary files for `path` whose writer is gone."""
+    if fcntl is None:
+        return
+    prefix = _prefix(path)
+    for found in path.parent.iterdir():
+        if not (found.name.startswith(prefix) and found.name.endswith(".tmp")):
+            continue
+        with contextlib.suppress(OSError):  # it is only a courtesy
+            handle = os.open(found, os.O_RDWR)
+            try:
+                if _lock(handle):
+                    found.unlink()
+            finally:
+                os.close(handle)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename last through a loss of power, where the system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _reason(path: Path, error: OSError, written: int, size: int | None) -> str:
+    """Why a file could not be written, and what to do."""
+    needs = (
+        f"{size:,} bytes are needed" if size is not None else f"it ended after {written:,} bytes"
+    )
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        free = os.statvfs(path.parent).f_bavail * os.statvfs(path.parent).f_frsize
+        needs += f" and {free:,} free; make room, or give another folder"
+    elif error.errno == errno.EFBIG:
+        needs += "; raise the limit of a file's size (ulimit -f)"
+    return f"{shown(path)}: could not be written: {error.strerror or error}: {needs}"

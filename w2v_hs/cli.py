@@ -1,7 +1,7 @@
 """The command line, `w2v-hs`.
 
 Exit codes: 0 done; 1 an error, told in one line on standard error; 2 wrong usage; 130 stopped by
-Ctrl-C.
+Ctrl-C (SIGINT), 143 by SIGTERM.
 """
 
 import os
@@ -74,6 +74,7 @@ def commands():
 
 for command in (
     train_commands.train,
+    train_commands.resume,
     train_commands.demo,
     predicting.predict,
     predicting.perplexity,

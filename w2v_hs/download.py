@@ -1,7 +1,6 @@
 """One file from the web: whole, checked and under its final name, or not there at all."""
 
 import contextlib
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +8,6 @@ from w2v_hs.atomic import replacing
 from w2v_hs.errors import DownloadError, OutputError
 
 TIMEOUT = 30  # seconds without a byte
-LEFTOVER_AGE = 3600  # seconds; a download that is alive writes at least every TIMEOUT
 CHUNK = 1 << 16  # bytes
 
 
@@ -40,11 +38,10 @@ def download(
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _clear_leftovers(path)
     except OSError as error:
         raise OutputError(f"{path.parent}: cannot write there: {error.strerror}") from error
     try:
-        with replacing(path) as temporary:
+        with replacing(path, size) as temporary:
             try:
                 with temporary.open("wb") as stream, _bar(name, size, progress) as bar:
                     get = pooch.HTTPDownloader(bar, chunk_size=CHUNK, timeout=TIMEOUT)
@@ -80,14 +77,6 @@ class _Capped:
 
     def flush(self) -> None:
         self._stream.flush()
-
-
-def _clear_leftovers(path: Path) -> None:
-    """Remove what downloads that were killed left behind."""
-    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
-        with contextlib.suppress(FileNotFoundError):  # another process clears as well
-            if time.time() - leftover.stat().st_mtime > LEFTOVER_AGE:
-                leftover.unlink()
 
 
 def _reason(error: BaseException) -> str:

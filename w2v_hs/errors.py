@@ -1,5 +1,6 @@
 """Every error a user can meet. Each message is one line: where, what was found, what was
-expected, what to do. The command line prints it after ``error:`` and exits with 1."""
+expected, what to do. The command line prints it after ``error:`` and exits with 1 (`Interrupted`:
+128 and the number of the signal)."""
 
 
 def shown(name, most: int = 4096) -> str:
@@ -50,3 +51,15 @@ class DownloadError(W2VError, OSError):
 
 class OutputError(W2VError, OSError):
     """A place that cannot be written to."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Training was stopped between two chunks of text, by SIGINT or SIGTERM.
+
+    model: the `w2v_hs.Model` as it is then, which can be used. signal: the number of the signal.
+    checkpoint: the path from which the run can go on, None where there is none.
+    """
+
+    def __init__(self, message: str, model, signal: int, checkpoint):
+        super().__init__(message)
+        self.model, self.signal, self.checkpoint = model, signal, checkpoint

@@ -1,6 +1,6 @@
 """A slice of the text set aside: its exact loss after each epoch, and when to stop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -60,8 +60,9 @@ def set_aside(corpus: Corpus, share: float, seed: int) -> tuple[Corpus, Corpus]:
 class Holdout:
     """Measures the sentences set aside after each epoch, for `trainer.train_weights`.
 
-    results: one `Perplexity` for each epoch trained. With patience, the weights of the best epoch
-    are kept in memory, and are those that training ends with.
+    results: one `Perplexity` for each epoch trained. best: with patience, copies of vectors and
+    outputs after the epoch of the least loss so far, and the tree of then; training ends with them.
+    Both may be given, for a run that goes on.
     """
 
     def __init__(
@@ -69,38 +70,42 @@ class Holdout:
         corpus: Corpus,
         options: Options,
         note: Callable[[str], None] = lambda text: None,
+        results: Iterable[Perplexity] = (),
+        best: tuple[np.ndarray, np.ndarray, Tree | None] | None = None,
     ):
         self.corpus, self.options, self.note = corpus, options, note
-        self.results: list[Perplexity] = []
-        self._best: tuple[np.ndarray, np.ndarray] | None = None
-        self._tree: Tree | None = None
+        self.results, self.best = list(results), best
 
     def __call__(self, weights: Weights) -> bool:
         """Measure after an epoch; True where training is to end."""
-        vectors, outputs = weights.vectors, weights.outputs
-        scorer = Scorer(vectors, outputs, weights.tree, self.corpus.vocabulary, self.options)
+        scorer = Scorer(
+            weights.vectors, weights.outputs, weights.tree, self.corpus.vocabulary, self.options
+        )
         result = scorer.perplexity(self.corpus, self.options.threads)
         self.results.append(result)
         epoch = len(self.results)
         self.note(f"epoch {epoch}: loss of the text set aside {result.nats:.4f} nats a prediction")
         if self.options.patience is None:
             return False
+        # As a model has them: without the padding of rows and, for the full softmax, of words.
+        dim, rows = self.options.dim, len(weights.vectors) - (weights.tree is not None)
+        vectors, outputs = weights.vectors[:, :dim], weights.outputs[:rows, :dim]
         best = self.best_epoch
-        if self._best is None:
-            self._best = vectors.copy(), outputs.copy()
+        if self.best is None:
+            self.best = vectors.copy(), outputs.copy(), weights.tree
         elif best == epoch:  # in place: never more than one copy
-            self._best[0][:], self._best[1][:] = vectors, outputs
-        if best == epoch:
-            self._tree = weights.tree
+            self.best[0][:], self.best[1][:] = vectors, outputs
+            self.best = *self.best[:2], weights.tree
         end = epoch - best >= self.options.patience or epoch == self.options.epochs
         if end and best != epoch:
-            vectors[:], outputs[:] = self._best
-            weights.tree = self._tree
+            vectors[:], outputs[:], weights.tree = self.best
             self.note(f"these are the weights of epoch {best}")
         return end
 
     def provenance(self) -> dict:
         """What was set aside, and the losses that know nothing of contexts, for the model file."""
+        if not self.results:
+            return {}
         last = self.results[-1]
         return {
             "holdout": {

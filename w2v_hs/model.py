@@ -68,6 +68,10 @@ class Model:
 
         Raises `OutputError` where that fails; a file that was there before stays whole.
         """
+        storage.save_arrays(path, *self.parts())
+
+    def parts(self) -> tuple[dict[str, np.ndarray], dict]:
+        """What a model file holds: arrays by name, and a description as JSON can hold it."""
         arrays = {
             "vectors": self.vectors.matrix,
             "outputs": self.outputs,
@@ -75,19 +79,14 @@ class Model:
             **storage.pack_words(self.vocabulary.words),
         }
         if self.tree is not None:
-            arrays |= {
-                "tree.offsets": self.tree.offsets,
-                "tree.nodes": self.tree.nodes,
-                "tree.bits": self.tree.bits,
-            }
-        description = {
+            arrays |= tree_arrays(self.tree)
+        return arrays, {
             "format": FORMAT,
             "options": self.options.as_dict(),
             "losses": self.losses,
             "holdout_losses": self.holdout_losses,
             "provenance": self.provenance,
         }
-        storage.save_arrays(path, arrays, description)
 
     def export(self, path: str | Path, format: str | None = None) -> None:
         """Write the input vectors in a format other tools read; see `formats.save_vectors`."""
@@ -321,15 +320,28 @@ def _threads(threads: int | None) -> int:
     return Options(threads=threads).resolved().threads
 
 
+def tree_arrays(tree: Tree, prefix: str = "tree") -> dict[str, np.ndarray]:
+    """The arrays of a tree, by the names they have in a file."""
+    return {
+        f"{prefix}.offsets": tree.offsets,
+        f"{prefix}.nodes": tree.nodes,
+        f"{prefix}.bits": tree.bits,
+    }
+
+
 def load(path: str | Path) -> Model:
-    """Read a model that `Model.save` wrote.
+    """Read a model that `Model.save` wrote, or the model in a checkpoint.
 
     Raises
     ------
     FormatError
         The file is missing, damaged, or not a model.
     """
-    arrays, description = storage.load_arrays(path)
+    return model_from(path, *storage.load_arrays(path))
+
+
+def model_from(path: str | Path, arrays: dict[str, np.ndarray], description: dict) -> Model:
+    """The model of arrays and a description that were read from `path`; raises as `load`."""
     try:
         if description["format"] != FORMAT:
             raise FormatError(

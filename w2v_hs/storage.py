@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from w2v_hs.atomic import replacing
-from w2v_hs.errors import FormatError, shown
+from w2v_hs.errors import FormatError, OutputError, shown
 
-_DTYPES = {"float32": "F32", "int64": "I64", "int32": "I32", "uint8": "U8"}
+_DTYPES = {"float64": "F64", "float32": "F32", "int64": "I64", "int32": "I32", "uint8": "U8"}
 _ROWS = 1 << 14
 
 
@@ -29,7 +29,8 @@ def save_arrays(path: str | Path, arrays: dict[str, np.ndarray], description: di
     Raises
     ------
     OutputError
-        The file cannot be written; a file that was there before stays whole.
+        The file cannot be written, or does not read back as it was written; a file that was there
+        before stays whole.
     """
     path = Path(path)
     text = json.dumps(description, sort_keys=True)
@@ -47,9 +48,25 @@ def save_arrays(path: str | Path, arrays: dict[str, np.ndarray], description: di
         position += size
     encoded = json.dumps(header).encode()
     encoded += b" " * (-len(encoded) % 8)  # arrays start on a multiple of 8 bytes
-    with replacing(path) as temporary, temporary.open("wb") as out:
-        out.write(len(encoded).to_bytes(8, "little"))
-        out.write(encoded)
+    head = len(encoded).to_bytes(8, "little") + encoded
+
+    def check(written: Path) -> None:
+        with written.open("rb") as file:
+            same = file.read(len(head)) == head
+            for array in arrays.values():
+                for block in _blocks(array):
+                    same = same and file.read(len(block)) == block
+            if not same or file.read(1):
+                raise OutputError(
+                    f"{shown(path)}: could not be written: what was read back differs from what "
+                    "was written; check the disk, or give another folder"
+                )
+
+    with (
+        replacing(path, len(head) + position, check) as temporary,
+        temporary.open("wb") as out,
+    ):
+        out.write(head)
         for array in arrays.values():
             for block in _blocks(array):
                 out.write(block)

@@ -1,10 +1,14 @@
 """The commands that train: `train` and `demo`."""
 
+import contextlib
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from w2v_hs import show
+from w2v_hs.errors import Interrupted
 from w2v_hs.options import ARCHITECTURES, LOSSES, ORDERS, Options
 
 # Options that make sense for a model that goes on with more text.
@@ -120,10 +124,18 @@ def _training_options(command):
     default="strict",
     help="What to do with bytes that are not UTF-8.",
 )
+@click.option(
+    "--checkpoint-every",
+    default=300.0,
+    metavar="SECONDS",
+    help="Write a checkpoint beside the output so often, from which 'w2v-hs resume' goes on; "
+    "0: only when stopped by Ctrl-C or SIGTERM. Not with --resume-from.",
+)
 @click.pass_context
 def train(
-    ctx, text, output, vocab, save_vocab, resume_from, update_vocab, lowercase, errors, **options
-):
+    ctx, text, output, vocab, save_vocab, resume_from, update_vocab, lowercase, errors,
+    checkpoint_every, **options,
+):  # fmt: skip
     """Train vectors on TEXT and write a model.
 
     TEXT is one or more files (plain, .gz, .bz2, .xz; .zst with the extra zst), folders, quoted
@@ -138,10 +150,10 @@ def train(
     w2v-hs train wiki.txt -o m.safetensors --tree learned
     w2v-hs train --resume-from m.safetensors --update-vocab news.txt -o m2.safetensors
     """
-    from w2v_hs.atomic import check_writable
-    from w2v_hs.model import load
+    from w2v_hs.atomic import check_writable, holding
+    from w2v_hs.checkpoint import Keeping, checkpoint_path
     from w2v_hs.text import Cleaning
-    from w2v_hs.training import choose_tree, train_options
+    from w2v_hs.training import choose_tree, named_texts, train_options
 
     if update_vocab and resume_from is None:
         raise click.UsageError("--update-vocab needs --resume-from, the model that is to grow")
@@ -158,46 +170,109 @@ def train(
         if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
     ]
     options["tree"], tree = choose_tree(options["tree"])
-    run = Options(**options)
-    check_writable(output)
-    if save_vocab is not None:
-        check_writable(save_vocab)
+    run, cleaning = Options(**options), Cleaning(lowercase, errors)
+    sources = [Path(source) for source in text]
+    kept = checkpoint_path(output)
+    keeping = Keeping(
+        kept, checkpoint_every, named_texts(sources), cleaning,
+        None if save_vocab is None else str(save_vocab.absolute()),
+    )  # fmt: skip
     tree_file = Path(ctx.params["tree"]) if tree is not None else None
     model_read = resume_from if output != resume_from else None
-    show.check_distinct([output, save_vocab], [*map(Path, text), vocab, tree_file, model_read])
-    sources = [Path(source) for source in text]
-    if resume_from is None:
+    show.check_distinct(
+        [output, save_vocab, kept], [*map(Path, text), vocab, tree_file, model_read]
+    )
+    if save_vocab is not None:
+        check_writable(save_vocab)
+    with holding(output), _stoppable():
+        if resume_from is not None:
+            for name in given_options:
+                if name in ctx.params and name not in _RESUMED:
+                    raise click.UsageError(
+                        f"--{name.replace('_', '-')} with --resume-from: that is settled by the "
+                        "model; leave it out"
+                    )
+            given = {name: options[name] for name in _UPDATED if name in given_options}
+            _update(sources, output, resume_from, update_vocab, cleaning, save_vocab, given)
+            return
+        if kept.exists():
+            click.echo(
+                f"warning: {kept} is there from a run that was stopped; this run replaces it",
+                err=True,
+            )
         model = train_options(
-            sources, run, tree=tree, vocab=vocab, cleaning=Cleaning(lowercase, errors), show=True
+            sources, run, tree=tree, vocab=vocab, cleaning=cleaning, keeping=keeping, show=True
         )
-    else:
-        for name in given_options:
-            if name in ctx.params and name not in _RESUMED:
-                raise click.UsageError(
-                    f"--{name.replace('_', '-')} with --resume-from: that is settled by the model; "
-                    "leave it out"
-                )
-        model = load(resume_from)
-        words = len(model.vocabulary)
-        model.update(
-            sources,
-            new_words=update_vocab,
-            lowercase=lowercase,
-            errors=errors,
-            progress=True,
-            **{name: options[name] for name in _UPDATED if name in given_options},
-        )
-        click.echo(
-            f"{len(model.vocabulary) - words:,} new words, {len(model.vocabulary):,} in all",
-            err=True,
-        )
+        _finish(model, output, save_vocab)
+        kept.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Training that a signal stopped ends the command: what it left, and the exit code of the
+    signal."""
+    try:
+        yield
+    except Interrupted as stop:
+        go_on = ""
+        if stop.checkpoint is not None:
+            go_on = f"; to go on: w2v-hs resume {shlex.quote(str(stop.checkpoint))}"
+        click.echo(f"{stop}{go_on}", err=True)
+        click.get_current_context().exit(128 + stop.signal)
+
+
+def _update(sources, output, resume_from, new_words, cleaning, save_vocab, given) -> None:
+    """Go on with a model and more text."""
+    from w2v_hs.model import load
+
+    model = load(resume_from)
+    words = len(model.vocabulary)
+    model.update(
+        sources, new_words=new_words, lowercase=cleaning.lowercase, errors=cleaning.errors,
+        progress=True, **given,
+    )  # fmt: skip
+    click.echo(
+        f"{len(model.vocabulary) - words:,} new words, {len(model.vocabulary):,} in all", err=True
+    )
+    _finish(model, output, save_vocab)
+
+
+def _finish(model, output: Path, save_vocab: Path | None) -> None:
+    """Write what a run gave, and say what that is."""
     model.save(output)
     if save_vocab is not None:
         model.vocabulary.save(save_vocab)
-    if resume_from is None:
-        click.echo(show.summary(model, output), err=True)
-    else:
-        click.echo(show.update_summary(model, output), err=True)
+    updated = "updates" in model.provenance
+    click.echo((show.update_summary if updated else show.summary)(model, output), err=True)
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("text", nargs=-1)
+def resume(checkpoint, text):
+    """Go on with a run of 'train' that was stopped, from its CHECKPOINT, to its end.
+
+    The model is written where the run would have written it: m.checkpoint.safetensors leads to
+    m.safetensors. With one thread it is the same, to the bit, as without the stop. TEXT is needed
+    where it has moved, or came from standard input.
+
+    \b
+    w2v-hs resume m.checkpoint.safetensors
+    w2v-hs resume m.checkpoint.safetensors - < wiki.txt
+    """
+    from w2v_hs.atomic import check_writable, holding
+    from w2v_hs.checkpoint import load_checkpoint, output_path
+    from w2v_hs.training import resume
+
+    output = output_path(checkpoint)
+    show.check_distinct([output, checkpoint], [*map(Path, text)])
+    with holding(output), _stoppable():
+        save_vocab = load_checkpoint(checkpoint).keeping.save_vocab
+        save_vocab = None if save_vocab is None else check_writable(Path(save_vocab))
+        corpus = [Path(source) for source in text] or None
+        model = resume(checkpoint, corpus, progress=True)
+        _finish(model, output, save_vocab)
+        checkpoint.unlink(missing_ok=True)
 
 
 @click.command()
@@ -229,7 +304,8 @@ def demo(corpus, output, epochs, seed):
     console = show.console()
     path, vectors = output / "model.safetensors", output / "vectors.txt"
     console.print(f"Training on {corpus} ...", markup=False)
-    model = train_options(corpus, Options(window=10, epochs=epochs, seed=seed), show=True)
+    with _stoppable():
+        model = train_options(corpus, Options(window=10, epochs=epochs, seed=seed), show=True)
     model.save(path)
     model.export(vectors)
     click.echo(f"{show.summary(model, path)}\nwrote {vectors}")

@@ -1,11 +1,15 @@
 """Training from text to model: corpus, vocabulary, tree, weights."""
 
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 
+from w2v_hs import catalog
+from w2v_hs.atomic import check_writable
+from w2v_hs.checkpoint import Checkpoints, Keeping, Saved, StopSignals, load_checkpoint
 from w2v_hs.codes import Codes, nested_codes, read_codes, tree_from_codes
-from w2v_hs.corpus import read_corpus
-from w2v_hs.errors import OptionError, shown
+from w2v_hs.corpus import Corpus, read_corpus
+from w2v_hs.errors import CorpusError, OptionError, shown
 from w2v_hs.holdout import Holdout, set_aside
 from w2v_hs.kernels import reader
 from w2v_hs.kernels.common import padded
@@ -14,8 +18,8 @@ from w2v_hs.model import ERRORS, Model, provenance
 from w2v_hs.options import Options
 from w2v_hs.progress import display as progress_display
 from w2v_hs.text import Cleaning
-from w2v_hs.trainer import check_softmax, train_weights
-from w2v_hs.tree import first_tree
+from w2v_hs.trainer import Weights, check_softmax, train_weights
+from w2v_hs.tree import Tree, first_tree
 from w2v_hs.vectors import Vectors
 from w2v_hs.vocabulary import Vocabulary, load_vocabulary
 
@@ -43,6 +47,8 @@ def train(
     vocab: str | Path | None = None,
     lowercase: bool = False,
     errors: str = "strict",
+    checkpoint: str | Path | None = None,
+    checkpoint_every: float = 300.0,
     progress: bool = False,
 ) -> Model:
     """Read a corpus, build the vocabulary and the tree, train.
@@ -64,22 +70,49 @@ def train(
         do not apply.
     lowercase, errors
         What is done to text: lower case; bytes that are not UTF-8 ("strict", "replace", "ignore").
+    checkpoint, checkpoint_every
+        A file from which `resume` can go on; it is written every so many seconds (0: only then)
+        and when SIGINT or SIGTERM stops the run, and stays when the run has ended.
     progress
         Show progress bars on standard error, if that is a terminal.
 
     Raises
     ------
     OptionError, CorpusError, VocabularyError, FormatError, DivergedError, TypeError
+    OutputError
+        The checkpoint cannot be written.
+    Interrupted
+        The run was stopped by Ctrl-C; a `KeyboardInterrupt` that holds the model as it was then.
     """
     kind, given = choose_tree(tree)
     options = Options(
         arch, loss, kind, dim, window, epochs, min_count, max_vocab, sample, lr, threads, seed,
         holdout, patience, tree_order,
     )  # fmt: skip
+    cleaning, keeping = Cleaning(lowercase, errors), None
+    if checkpoint is not None:
+        check_writable(Path(checkpoint))
+        keeping = Keeping(Path(checkpoint), checkpoint_every, named_texts(corpus), cleaning)
     return train_options(
-        corpus, options, tree=given, vocab=vocab, cleaning=Cleaning(lowercase, errors),
-        show=progress,
-    )  # fmt: skip
+        corpus, options, tree=given, vocab=vocab, cleaning=cleaning, keeping=keeping, show=progress
+    )
+
+
+def named_texts(corpus) -> list[str] | None:
+    """Names under which a resumed run finds the text of this one; None for text without a name."""
+    if isinstance(corpus, (str, Path)):
+        corpus = [Path(corpus)]
+    if not isinstance(corpus, (list, tuple)) or not all(isinstance(c, Path) for c in corpus):
+        return None
+    # A named corpus stays a name; all else is found from any folder.
+    return [
+        str(text)
+        if str(text) == "-"
+        or str(text).startswith("nltk:")
+        or (not text.exists() and str(text) in catalog.names())
+        else str(text.absolute())
+        for text in corpus
+    ]
 
 
 def choose_tree(tree) -> tuple[str, object]:
@@ -104,9 +137,11 @@ def train_options(
     tree=None,
     vocab: str | Path | None = None,
     cleaning: Cleaning = Cleaning(),  # noqa: B008 (frozen)
+    keeping: Keeping | None = None,
     show: bool = False,
 ) -> Model:
-    """`train` with the options as one object; tree: what `choose_tree` found the user to give."""
+    """`train` with the options as one object; tree: what `choose_tree` found the user to give;
+    keeping: where checkpoints go."""
     if cleaning.errors not in ERRORS:
         raise OptionError(f"errors={cleaning.errors!r}: expected one of {', '.join(ERRORS)}")
     if (options.tree == "given") != (tree is not None):
@@ -116,20 +151,8 @@ def train_options(
     options = options.resolved()
     given = load_vocabulary(vocab) if vocab is not None else None
     with progress_display(show) as display:
-        display.step("compiling")
-        reader.warm_up()
-        text = read_corpus(
-            corpus,
-            min_count=options.min_count,
-            max_vocab=options.max_vocab,
-            vocabulary=given,
-            cleaning=cleaning,
-            threads=options.threads,
-            progress=display.read,
-        )
+        text = _read(corpus, options, given, cleaning, display)
         words = text.vocabulary
-        copies = 1 if options.patience is None else 2
-        check_fits(words, padded(options.dim), copies)
         built = None
         if options.loss == "hs":
             display.step("tree")
@@ -141,26 +164,110 @@ def train_options(
                 built = tree_from_codes(_codes(tree, words), words)
         else:
             check_softmax(len(words), options.dim)
-        need = run_bytes(len(words), padded(options.dim), len(text.ids), copies)
-        watch = None
-        if options.holdout:
-            text, aside = set_aside(text, options.holdout, options.seed)
-            watch = Holdout(aside, options, display.note)
-        display.note(
-            f"{len(words):,} words, {len(text.ids):,} tokens; about {need / 1e6:,.0f} MB of memory"
-        )
-        display.step("compiling")
-        weights = train_weights(text, built, options, display.train, watch)
-    return Model(
-        vectors=Vectors(words.words, weights.vectors[:, : options.dim]),
-        outputs=weights.outputs[:, : options.dim],
-        tree=weights.tree,
-        vocabulary=words,
-        options=options,
-        losses=weights.losses,
-        provenance=provenance(text, weights) | (watch.provenance() if watch else {}),
-        holdout_losses=[result.nats for result in watch.results] if watch else [],
+        return _train(text, built, options, keeping, display)
+
+
+def resume(checkpoint: str | Path, corpus=None, *, progress: bool = False) -> Model:
+    """Go on with a run that was stopped, from a checkpoint, to its end.
+
+    With one thread the model is the same, to the bit, as if the run had not been stopped. With more
+    it is another one as good, as any two runs with several threads differ.
+
+    corpus: the text of the run, where it is not the files or names that the run was given, or they
+    have moved. New checkpoints replace the old one.
+
+    Raises
+    ------
+    FormatError
+        The checkpoint is missing, damaged, or a model whose run has ended.
+    CorpusError
+        The text is not the one that the run began with, or cannot be read.
+    OptionError, DivergedError, Interrupted
+    """
+    saved = load_checkpoint(checkpoint)
+    if corpus is None:
+        if saved.keeping.texts is None or "-" in saved.keeping.texts:
+            raise CorpusError(
+                f"{shown(checkpoint)}: its run read a text without a name; give that text again"
+            )
+        corpus = [Path(text) for text in saved.keeping.texts]
+    options = saved.model.options.resolved()
+    with progress_display(progress) as display:
+        text = _read(corpus, options, saved.model.vocabulary, saved.keeping.cleaning, display)
+        began = saved.model.provenance["corpus"].get("sha256")
+        if text.checksum != began:
+            raise CorpusError(
+                f"{', '.join(map(shown, text.names[:3]))}: not the text that the run began with: "
+                f"found SHA-256 {text.checksum[:16]}..., expected {str(began)[:16]}...; give the "
+                "same text, or train anew"
+            )
+        return _train(text, saved.model.tree, options, saved.keeping, display, saved)
+
+
+def _read(corpus, options: Options, vocabulary, cleaning: Cleaning, display) -> Corpus:
+    """Read a corpus with the options of a run."""
+    display.step("compiling")
+    reader.warm_up()
+    return read_corpus(
+        corpus,
+        min_count=options.min_count,
+        max_vocab=options.max_vocab,
+        vocabulary=vocabulary,
+        cleaning=cleaning,
+        threads=options.threads,
+        progress=display.read,
     )
+
+
+def _train(
+    text: Corpus,
+    tree: Tree | None,
+    options: Options,
+    keeping: Keeping | None,
+    display,
+    saved: Saved | None = None,
+) -> Model:
+    """Train from the beginning, or from where `saved` was; see `train_options` and `resume`."""
+    words, stride = text.vocabulary, padded(options.dim)
+    copies = 1 if options.patience is None else 2
+    check_fits(words, stride, copies)
+    need = run_bytes(len(words), stride, len(text.ids), copies)
+    watch = None
+    if options.holdout:
+        text, aside = set_aside(text, options.holdout, options.seed)
+        earlier = (saved.results, saved.best) if saved is not None else ((), None)
+        watch = Holdout(aside, options, display.note, *earlier)
+    display.note(
+        f"{len(words):,} words, {len(text.ids):,} tokens; about {need / 1e6:,.0f} MB of memory"
+    )
+
+    def model_of(weights: Weights) -> Model:
+        return Model(
+            vectors=Vectors(words.words, weights.vectors[:, : options.dim]),
+            outputs=weights.outputs[: len(words) - (weights.tree is not None), : options.dim],
+            tree=weights.tree,
+            vocabulary=words,
+            options=options,
+            losses=weights.losses,
+            provenance=provenance(text, weights) | (watch.provenance() if watch else {}),
+            holdout_losses=[result.nats for result in watch.results] if watch else [],
+        )
+
+    display.step("compiling")
+    # Without a place for checkpoints only Ctrl-C is worth waiting for.
+    numbers = (signal.SIGINT, signal.SIGTERM) if keeping is not None else (signal.SIGINT,)
+    with StopSignals(numbers, display.note) as signals:
+        weights = train_weights(
+            text,
+            tree,
+            options,
+            display.train,
+            watch,
+            start=(saved.model.vectors.matrix, saved.model.outputs) if saved else None,
+            position=saved.position if saved else None,
+            watch=Checkpoints(keeping, model_of, watch, signals, display.note),
+        )
+    return model_of(weights)
 
 
 def _codes(tree, vocabulary: Vocabulary) -> Codes:

@@ -1,0 +1,318 @@
+"""Runs that are stopped go on from their checkpoint, and end as if nothing had happened."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import TEXT
+
+import w2v_hs
+from w2v_hs import checkpoint as module
+from w2v_hs.checkpoint import checkpoint_path, load_checkpoint
+from w2v_hs.errors import CorpusError, FormatError, OptionError, OutputError
+
+OPTIONS = {"dim": 8, "epochs": 30, "sample": 0, "threads": 1}
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    """A text that takes about a second to train on."""
+    path = tmp_path_factory.mktemp("long") / "text.txt"
+    path.write_text(TEXT * 3000)
+    return path
+
+
+def same(a, b):
+    """Whether two models are the same to the bit."""
+    trees = [
+        (m.tree.offsets.tobytes(), m.tree.nodes.tobytes(), m.tree.bits.tobytes()) if m.tree else ()
+        for m in (a, b)
+    ]
+    return (
+        a.vectors.matrix.tobytes() == b.vectors.matrix.tobytes()
+        and a.outputs.tobytes() == b.outputs.tobytes()
+        and trees[0] == trees[1]
+        and a.losses == b.losses
+        and a.holdout_losses == b.holdout_losses
+        and a.provenance["predictions"] == b.provenance["predictions"]
+    )
+
+
+# ---- going on -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"arch": "cbow"},
+        {"loss": "softmax", "epochs": 4},
+        {"tree": "learned"},
+        {"tree": "balanced", "tree_order": "learned", "holdout": 0.1},
+        {"holdout": 0.1, "patience": 2, "lr": 0.2},
+        {"holdout": 0.1, "patience": 5, "tree": "learned"},
+    ],
+    ids=str,
+)
+def test_going_on_from_any_checkpoint_ends_the_same_to_the_bit(
+    text, tmp_path, monkeypatch, options
+):
+    kept = tmp_path / "m.checkpoint.safetensors"
+    copies = []
+    save = module.save_checkpoint
+
+    def save_and_copy(*arguments):
+        save(*arguments)
+        copies.append(shutil.copy(kept, tmp_path / f"{len(copies)}.checkpoint.safetensors"))
+
+    monkeypatch.setattr(module, "save_checkpoint", save_and_copy)
+    options = OPTIONS | options
+    watched = w2v_hs.train(text, checkpoint=kept, checkpoint_every=1e-9, **options)
+    monkeypatch.setattr(module, "save_checkpoint", save)
+    assert same(watched, w2v_hs.train(text, **options))  # looking on changes nothing
+    assert len(copies) >= 3
+    chunks = [len(load_checkpoint(path).position.loss) for path in copies]
+    assert chunks == sorted(chunks)
+    for path in copies[:: max(1, len(copies) // 4)]:
+        assert same(w2v_hs.resume(path), watched)
+
+
+def test_a_checkpoint_is_a_model(text, tmp_path):
+    kept = tmp_path / "m.checkpoint.safetensors"
+    w2v_hs.train(text, checkpoint=kept, checkpoint_every=0.2, **OPTIONS)
+    model = w2v_hs.load(kept)
+    assert model.distribution("king").sum() == pytest.approx(1, abs=1e-9)
+    assert 0 < len(model.losses) <= 30
+
+
+def test_several_threads_train_what_is_left_and_no_more(text, tmp_path, monkeypatch):
+    monkeypatch.setattr("w2v_hs.options.available_cores", lambda: 3)
+    kept = tmp_path / "m.checkpoint.safetensors"
+    options = OPTIONS | {"threads": 3}
+    whole = w2v_hs.train(text, checkpoint=kept, checkpoint_every=0.1, **options)
+    assert 0 < load_checkpoint(kept).position.predictions.sum() < whole.provenance["predictions"]
+    # Fewer cores than there were: the chunks stay those of the run.
+    monkeypatch.setattr("w2v_hs.options.available_cores", lambda: 2)
+    with pytest.warns(UserWarning, match="threads=3"):
+        resumed = w2v_hs.resume(kept)
+    assert resumed.provenance["predictions"] == whole.provenance["predictions"]
+    assert resumed.losses[-1] == pytest.approx(whole.losses[-1], rel=0.05)
+
+
+# ---- signals ------------------------------------------------------------------------------------
+
+
+def started(text, output, *more):
+    """A training process of its own, once its first checkpoint is there."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "w2v_hs", "train", str(text), "-o", str(output), "--dim", "8",
+         "--threads", "1", "--sample", "0", "--epochs", "60", "--checkpoint-every", "0.1",
+         *map(str, more)],
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    wait_for(checkpoint_path(output), process)
+    return process
+
+
+def wait_for(path, process):
+    until = time.monotonic() + 60
+    while not path.exists():
+        assert process.poll() is None, process.stderr.read().decode()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_a_checkpoint_and_says_how_to_go_on(text, tmp_path, run, number, code):
+    output = tmp_path / "m.safetensors"
+    output.write_bytes(b"the old one")
+    process = started(text, output)
+    process.send_signal(number)
+    message = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == code
+    kept = checkpoint_path(output)
+    assert message == f"stopped; to go on: w2v-hs resume {kept}\n"
+    assert output.read_bytes() == b"the old one"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [kept.name, output.name]
+    done = run("resume", kept)
+    assert done.returncode == 0, done.stderr
+    assert w2v_hs.load(output).options.epochs == 60
+    assert [path.name for path in tmp_path.iterdir()] == [output.name]
+
+
+def test_a_second_signal_stops_at_once(text, tmp_path):
+    output = tmp_path / "m.safetensors"
+    process = started(text, output)
+    for _ in range(20):  # the second may come before or after the checkpoint is written
+        process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode in (-signal.SIGTERM, 143)
+    assert not output.exists()
+    load_checkpoint(checkpoint_path(output))  # whole
+
+
+def test_killed_again_and_again_the_end_is_the_same_to_the_bit(text, tmp_path, run):
+    """kill -9 at moments nobody chose; the newest checkpoint is always whole."""
+    whole, output = tmp_path / "whole.safetensors", tmp_path / "m.safetensors"
+    options = ["--dim", 8, "--threads", 1, "--sample", 0, "--epochs", 60]
+    assert run("train", text, "-o", whole, *options).returncode == 0
+    process = started(text, output)
+    kept = checkpoint_path(output)
+    generator = np.random.default_rng(1)
+    places = []
+    for _ in range(4):
+        time.sleep(generator.random() * 0.5)
+        process.kill()
+        process.communicate()
+        if output.exists():
+            break
+        places.append(len(load_checkpoint(kept).position.loss))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "w2v_hs", "resume", str(kept)], stderr=subprocess.PIPE
+        )
+        age = kept.stat().st_mtime_ns
+        while process.poll() is None and kept.exists() and kept.stat().st_mtime_ns == age:
+            time.sleep(0.01)
+    assert places and places == sorted(places)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert same(w2v_hs.load(output), w2v_hs.load(whole))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [output.name, whole.name]
+
+
+@pytest.mark.parametrize("kept", [None, "m.checkpoint.safetensors"])
+def test_ctrl_c_in_python_leaves_a_usable_model(text, tmp_path, kept):
+    kept = tmp_path / kept if kept else None
+    threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt) as stop:
+        w2v_hs.train(text, checkpoint=kept, **OPTIONS | {"epochs": 100_000})
+    model = stop.value.model
+    assert isinstance(stop.value, w2v_hs.Interrupted) and stop.value.signal == signal.SIGINT
+    assert model.distribution("king").sum() == pytest.approx(1, abs=1e-9)
+    assert stop.value.checkpoint == kept
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if kept is not None:
+        assert w2v_hs.load(kept).vectors.matrix.tobytes() == model.vectors.matrix.tobytes()
+
+
+# ---- what cannot go on --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(text, tmp_path):
+    """A checkpoint of a run that read a copy of the text."""
+    own = tmp_path / "own.txt"
+    own.write_bytes(text.read_bytes())
+    path = tmp_path / "m.checkpoint.safetensors"
+    w2v_hs.train(own, checkpoint=path, checkpoint_every=0.2, **OPTIONS)
+    return path
+
+
+def test_another_text_is_refused(kept, fails):
+    own = kept.with_name("own.txt")
+    own.write_text(own.read_text() + "one more line\n")
+    before = kept.read_bytes()
+    assert "own.txt: not the text that the run began with: found SHA-256" in fails("resume", kept)
+    assert kept.read_bytes() == before and not kept.with_name("m.safetensors").exists()
+
+
+def test_a_text_that_has_moved_is_given_again(kept, run, fails):
+    own, moved = kept.with_name("own.txt"), kept.with_name("moved.txt")
+    own.rename(moved)
+    assert "own.txt: no such file" in fails("resume", kept)
+    assert run("resume", kept, moved).returncode == 0
+    assert w2v_hs.load(kept.with_name("m.safetensors")).options.epochs == 30
+
+
+def test_token_lists_are_given_again(tmp_path):
+    sentences = [line.split() for line in TEXT.splitlines()] * 5000
+    kept = tmp_path / "m.checkpoint.safetensors"
+    whole = w2v_hs.train(sentences, checkpoint=kept, checkpoint_every=0.2, **OPTIONS)
+    with pytest.raises(CorpusError, match="a text without a name; give that text again"):
+        w2v_hs.resume(kept)
+    assert same(w2v_hs.resume(kept, sentences), whole)
+
+
+def test_a_run_that_has_ended_is_not_resumed(model, tmp_path, fails):
+    model.save(tmp_path / "m.checkpoint.safetensors")
+    with pytest.raises(FormatError, match="a model, not a checkpoint: its run has ended"):
+        w2v_hs.resume(tmp_path / "m.checkpoint.safetensors")
+    model.save(tmp_path / "m.safetensors")
+    assert "the name of a checkpoint ends in" in fails("resume", tmp_path / "m.safetensors")
+    assert "no such file" in fails("resume", tmp_path / "none.checkpoint.safetensors")
+
+
+def test_a_checkpoint_that_does_not_fit_is_told_and_training_goes_on(text, tmp_path, monkeypatch):
+    kept = tmp_path / "m.checkpoint.safetensors"
+    save, calls = module.save_checkpoint, []
+
+    def full_once(*arguments):
+        calls.append(None)
+        if len(calls) == 2:
+            raise OutputError(f"{kept}: could not be written: No space left on device")
+        save(*arguments)
+
+    monkeypatch.setattr(module, "save_checkpoint", full_once)
+    with pytest.warns(UserWarning, match="no checkpoint: .*No space left .* training goes on"):
+        model = w2v_hs.train(text, checkpoint=kept, checkpoint_every=0.05, **OPTIONS)
+    assert len(calls) > 2 and load_checkpoint(kept).model.options.epochs == 30
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert same(model, w2v_hs.train(text, **OPTIONS))
+
+
+@pytest.mark.parametrize("every", [-1, float("inf"), float("nan")])
+def test_a_time_between_checkpoints_that_is_none(text, tmp_path, every):
+    with pytest.raises(OptionError, match="checkpoint_every"):
+        w2v_hs.train(text, checkpoint=tmp_path / "c.safetensors", checkpoint_every=every)
+
+
+# ---- two runs, one output -----------------------------------------------------------------------
+
+
+def test_a_second_run_to_one_output_is_refused_and_names_the_first(text, tmp_path, fails):
+    output = tmp_path / "m.safetensors"
+    process = started(text, output)
+    try:
+        message = fails("train", text, "-o", output)
+        assert f"process {process.pid} is writing it" in message
+        assert f"process {process.pid} is writing it" in fails("resume", checkpoint_path(output))
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_lock_of_a_killed_run_is_taken_over(text, tmp_path, run):
+    output = tmp_path / "m.safetensors"
+    process = started(text, output)
+    process.kill()
+    process.communicate()
+    assert (tmp_path / ".m.safetensors.lock").exists()
+    done = run("train", text, "-o", output, "--epochs", 1)
+    assert done.returncode == 0, done.stderr
+    assert f"{checkpoint_path(output)} is there from a run that was stopped" in done.stderr.decode()
+    assert [path.name for path in tmp_path.iterdir()] == [output.name]
+
+
+def test_standard_input_is_given_again(text, tmp_path, run, fails):
+    output = tmp_path / "m.safetensors"
+    with Path(text).open("rb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "w2v_hs", "train", "-", "-o", str(output), "--sample", "0",
+             "--epochs", "60", "--checkpoint-every", "0.1", "--dim", "8"],
+            stdin=stream, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        kept = checkpoint_path(output)
+        wait_for(kept, process)
+        process.terminate()
+        process.communicate(timeout=60)
+    assert "text without a name; give that text again" in fails("resume", kept)
+    assert run("resume", kept, "-", input=Path(text).read_bytes()).returncode == 0

@@ -1,0 +1,225 @@
+"""Checkpoints: a run that was stopped, by Ctrl-C, a signal or a loss of power, goes on from one.
+
+A checkpoint is a model file (`w2v_hs.load` reads it) that also says where the run stands and how
+it was told to run. The learning rate and the random numbers of a chunk of text follow from its
+place, so the place is all the state of the generators there is.
+"""
+
+import contextlib
+import os
+import signal
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from w2v_hs import storage
+from w2v_hs.errors import FormatError, Interrupted, OptionError, OutputError, shown
+from w2v_hs.holdout import Holdout
+from w2v_hs.likelihood import Perplexity
+from w2v_hs.model import Model, model_from, tree_arrays
+from w2v_hs.schedule import Position, Watch
+from w2v_hs.text import Cleaning
+from w2v_hs.trainer import Weights
+from w2v_hs.tree import Tree
+
+SUFFIX = ".checkpoint.safetensors"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Where checkpoints go, `every` so many seconds (0: only when the run is stopped), and what of
+    the run is not in the model: names of the texts (None where they have none), what is done to
+    them, a file that is to get the vocabulary."""
+
+    path: Path
+    every: float = 300.0
+    texts: list[str] | None = None
+    cleaning: Cleaning = field(default_factory=Cleaning)
+    save_vocab: str | None = None
+
+    def __post_init__(self):
+        if not 0 <= self.every < float("inf"):
+            raise OptionError(
+                f"checkpoint_every={self.every}: expected seconds, 0 for none but the last"
+            )
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a checkpoint holds: see `load_checkpoint`."""
+
+    model: Model
+    keeping: Keeping
+    position: Position
+    results: list[Perplexity] = field(default_factory=list)  # of the sentences set aside
+    best: tuple[np.ndarray, np.ndarray, Tree | None] | None = None  # the weights patience keeps
+
+
+class StopSignals:
+    """While the block lasts, SIGINT and SIGTERM are noted and the program goes on; a second one
+    stops it at once. Elsewhere than in the main thread, and where the program has handlers of its
+    own, all stays as it is."""
+
+    def __init__(self, numbers: tuple[int, ...], note: Callable[[str], None]):
+        self.numbers, self.note = numbers, note
+        self.received: int | None = None
+        self._before: dict = {}
+
+    def __enter__(self) -> "StopSignals":
+        for number in self.numbers:
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                with contextlib.suppress(ValueError):  # not the main thread
+                    self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, *error) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def _receive(self, number: int, frame) -> None:
+        if self.received is None:
+            self.received = number
+            self.note("stopping ...")
+            return
+        self.__exit__()
+        os.kill(os.getpid(), number)
+
+
+class Checkpoints(Watch):
+    """Writes a checkpoint every so often, and when a signal came; then it ends the run.
+
+    keeping: None where there is no place for them. model_of(weights): the model as it is. holdout:
+    of the run, if it has one. note(text): a line for people.
+    """
+
+    def __init__(
+        self,
+        keeping: Keeping | None,
+        model_of: Callable[[Weights], Model],
+        holdout: Holdout | None,
+        signals: StopSignals,
+        note: Callable[[str], None],
+    ):
+        self.keeping, self.model_of, self.holdout = keeping, model_of, holdout
+        self.signals, self.note = signals, note
+        self.last = time.monotonic()
+        self.told = False
+
+    def due(self) -> bool:
+        if self.signals.received is not None:
+            return True
+        every = self.keeping.every if self.keeping is not None else 0.0
+        return every > 0 and time.monotonic() - self.last >= every
+
+    def halt(self, weights: Weights, position: Position) -> None:
+        model, number = self.model_of(weights), self.signals.received
+        if self.keeping is None:
+            raise Interrupted("stopped", model, number, None)
+        try:
+            started = time.monotonic()
+            save_checkpoint(self.keeping, model, position, self.holdout)
+        except OutputError as error:
+            if number is not None:
+                raise Interrupted(
+                    f"stopped, nothing saved: {error}", model, number, None
+                ) from error
+            warnings.warn(f"no checkpoint: {error}; training goes on", stacklevel=2)
+        else:
+            if number is not None:
+                raise Interrupted("stopped", model, number, self.keeping.path)
+            if not self.told:
+                size, seconds = self.keeping.path.stat().st_size, time.monotonic() - started
+                self.note(
+                    f"checkpoint of {size / 1e6:,.0f} MB in {seconds:.1f} s, and every "
+                    f"{self.keeping.every:g} s: {self.keeping.path}"
+                )
+                self.told = True
+        self.last = time.monotonic()
+
+
+def checkpoint_path(output: Path) -> Path:
+    """Where the checkpoints of the run that writes the model `output` lie."""
+    return output.with_name(output.name.removesuffix(".safetensors") + SUFFIX)
+
+
+def output_path(checkpoint: Path) -> Path:
+    """The model that a run with this checkpoint writes; `FormatError` for another name."""
+    if not checkpoint.name.endswith(SUFFIX):
+        raise FormatError(f"{shown(checkpoint)}: the name of a checkpoint ends in {SUFFIX}")
+    return checkpoint.with_name(checkpoint.name.removesuffix(SUFFIX) + ".safetensors")
+
+
+def save_checkpoint(
+    keeping: Keeping, model: Model, position: Position, holdout: Holdout | None
+) -> None:
+    """Write a checkpoint; `OutputError` where that fails, and the one before stays whole."""
+    arrays, description = model.parts()
+    arrays |= {"chunks.loss": position.loss, "chunks.predictions": position.predictions}
+    if holdout is not None and holdout.best is not None:
+        vectors, outputs, tree = holdout.best
+        arrays |= {"best.vectors": vectors, "best.outputs": outputs}
+        if tree is not None:
+            arrays |= tree_arrays(tree, "best.tree")
+    description["checkpoint"] = {
+        "format": FORMAT,
+        "every": keeping.every,
+        "texts": keeping.texts,
+        "cleaning": asdict(keeping.cleaning),
+        "save_vocab": keeping.save_vocab,
+        "chunk_tokens": position.chunk_tokens,
+        "seconds": position.seconds,
+        "holdout": [asdict(result) for result in holdout.results] if holdout else [],
+    }
+    storage.save_arrays(keeping.path, arrays, description)
+
+
+def load_checkpoint(path: str | Path) -> Saved:
+    """Read a checkpoint.
+
+    Raises
+    ------
+    FormatError
+        The file is missing, damaged, or not a checkpoint.
+    """
+    arrays, description = storage.load_arrays(path)
+    model = model_from(path, arrays, description)
+    if "checkpoint" not in description:
+        raise FormatError(
+            f"{shown(path)}: a model, not a checkpoint: its run has ended; to train it with more "
+            "text use train --resume-from"
+        )
+    try:
+        run = description["checkpoint"]
+        if run["format"] != FORMAT:
+            raise FormatError(
+                f"{shown(path)}: checkpoint format {run['format']!r}, this version reads {FORMAT}; "
+                "install the version that wrote it"
+            )
+        keeping = Keeping(
+            Path(path), float(run["every"]), run["texts"], Cleaning(**run["cleaning"]),
+            run["save_vocab"],
+        )  # fmt: skip
+        position = Position(
+            int(run["chunk_tokens"]), arrays["chunks.loss"], arrays["chunks.predictions"],
+            float(run["seconds"]),
+        )  # fmt: skip
+        results = [Perplexity(**result) for result in run["holdout"]]
+        best = None
+        if "best.vectors" in arrays:
+            tree = None
+            if "best.tree.nodes" in arrays:
+                tree = Tree(*(arrays[f"best.tree.{name}"] for name in ("offsets", "nodes", "bits")))
+            best = arrays["best.vectors"], arrays["best.outputs"], tree
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(
+            f"{shown(path)}: incomplete or inconsistent checkpoint: {error}"
+        ) from None
+    return Saved(model, keeping, position, results, best)
