@@ -258,3 +258,15 @@ def encode(text, min_count, longest=1000):
         kept = [row[token] for token in line if token in row]
         sentences += [kept[i : i + longest] for i in range(0, len(kept), longest)]
     return words, [counts[word] for word in words], sentences
+
+
+def mean_contexts(sentences, keep, vectors, window):
+    """`learned.mean_contexts` for words that are all kept or all left out (keep 1 or 0)."""
+    around = [[] for _ in vectors]
+    for sentence in sentences:
+        kept = [word for word in sentence if keep[word]]
+        for i, word in enumerate(kept):
+            near = kept[max(0, i - window) : i] + kept[i + 1 : i + window + 1]
+            around[word] += [vectors[other] for other in near]
+    middle = np.mean([vector for one in around for vector in one] or [0 * vectors[0]], axis=0)
+    return np.array([np.mean(one, axis=0) - middle if one else 0 * middle for one in around])

@@ -74,6 +74,7 @@ def test_going_on_from_any_checkpoint_ends_the_same_to_the_bit(
         copies.append(shutil.copy(kept, tmp_path / f"{len(copies)}.checkpoint.safetensors"))
 
     monkeypatch.setattr(module, "save_checkpoint", save_and_copy)
+    monkeypatch.setattr("w2v_hs.schedule.LOOK", 0.02)
     options = OPTIONS | options
     watched = w2v_hs.train(text, checkpoint=kept, checkpoint_every=1e-9, **options)
     monkeypatch.setattr(module, "save_checkpoint", save)
@@ -110,12 +111,11 @@ def test_several_threads_train_what_is_left_and_no_more(text, tmp_path, monkeypa
 # ---- signals ------------------------------------------------------------------------------------
 
 
-def started(text, output, *more):
+def started(text, output, epochs=60):
     """A training process of its own, once its first checkpoint is there."""
     process = subprocess.Popen(
         [sys.executable, "-m", "w2v_hs", "train", str(text), "-o", str(output), "--dim", "8",
-         "--threads", "1", "--sample", "0", "--epochs", "60", "--checkpoint-every", "0.1",
-         *map(str, more)],
+         "--threads", "1", "--sample", "0", "--epochs", str(epochs), "--checkpoint-every", "0.1"],
         stderr=subprocess.PIPE,
     )  # fmt: skip
     wait_for(checkpoint_path(output), process)
@@ -261,6 +261,7 @@ def test_a_checkpoint_that_does_not_fit_is_told_and_training_goes_on(text, tmp_p
         save(*arguments)
 
     monkeypatch.setattr(module, "save_checkpoint", full_once)
+    monkeypatch.setattr("w2v_hs.schedule.LOOK", 0.02)
     with pytest.warns(UserWarning, match="no checkpoint: .*No space left .* training goes on"):
         model = w2v_hs.train(text, checkpoint=kept, checkpoint_every=0.05, **OPTIONS)
     assert len(calls) > 2 and load_checkpoint(kept).model.options.epochs == 30
@@ -280,7 +281,7 @@ def test_a_time_between_checkpoints_that_is_none(text, tmp_path, every):
 
 def test_a_second_run_to_one_output_is_refused_and_names_the_first(text, tmp_path, fails):
     output = tmp_path / "m.safetensors"
-    process = started(text, output)
+    process = started(text, output, epochs=5000)
     try:
         message = fails("train", text, "-o", output)
         assert f"process {process.pid} is writing it" in message

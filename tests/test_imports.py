@@ -11,7 +11,8 @@ FOLDER = Path(w2v_hs.__file__).parent
 # In the order in which data flows; a module imports only from those before it.
 ORDER = """
 errors atomic download catalog extract sources text kernels.compile kernels.vector
-kernels.common kernels.reader vocabulary corpus tree codes growth kernels.grouping kernels.transfer
+kernels.common kernels.reader vocabulary corpus tree codes growth kernels.contexts
+kernels.grouping kernels.transfer
 learned kernels.copies kernels.paths kernels.skipgram kernels.cbow kernels.softmax
 kernels.likelihood kernels.probability kernels.classifier options memory classifier workers schedule
 probe trainer vectors

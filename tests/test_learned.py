@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 import w2v_hs
 import w2v_hs.holdout
 from w2v_hs import learned as module
-from w2v_hs.kernels.common import aligned_zeros, padded
-from w2v_hs.learned import learned, transfer_weights
+from w2v_hs.kernels.common import Text, aligned_zeros, padded
+from w2v_hs.learned import learned, mean_contexts, transfer_weights
 from w2v_hs.tree import balanced, huffman
 
 
@@ -65,7 +65,7 @@ def test_every_part_is_cut_as_evenly_as_its_words_allow(case):
 @given(case=problems, threads=st.integers(2, 5))
 def test_the_tree_does_not_depend_on_threads(case, threads):
     vectors, counts = problem(**case)
-    one, many = learned(rows(vectors), counts), learned(rows(vectors), counts, threads)
+    one, many = learned(rows(vectors), counts), learned(rows(vectors), counts, threads=threads)
     for a, b in zip((one.offsets, one.nodes, one.bits), (many.offsets, many.nodes, many.bits),
                     strict=True):  # fmt: skip
         np.testing.assert_array_equal(a, b)
@@ -106,6 +106,42 @@ def test_two_topics_are_parted_at_the_root_and_below():
     for word in range(64):
         by_code.setdefault(tree.code(word)[:2], set()).add(int(topics[word]))
     assert sorted(map(sorted, by_code.values())) == [[0], [1], [2], [3]]
+
+
+# ---- what words occur with ----------------------------------------------------------------------
+
+
+@given(
+    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=8),
+    dim=st.integers(1, 40),
+    window=st.integers(1, 12),
+    threads=st.integers(1, 4),
+    seed=st.integers(0, 2**32),
+)
+def test_mean_contexts(lengths, dim, window, threads, seed):
+    generator = np.random.default_rng(seed)
+    ids = generator.integers(0, 12, sum(lengths)).astype(np.int32)
+    sentences = np.concatenate([[0], np.cumsum(lengths)])
+    keep = (generator.random(12) < 0.8).astype(np.float32)
+    vectors = generator.normal(size=(12, dim))
+    found = mean_contexts(Text(ids, sentences, keep), rows(vectors), window, threads)
+    text = [ids[a:b].tolist() for a, b in itertools.pairwise(sentences.tolist())]
+    expected = naive.mean_contexts(text, keep, vectors, window)
+    np.testing.assert_allclose(found[:, :dim], expected, rtol=1e-3, atol=1e-4)
+    assert not found[:, dim:].any()
+
+
+def test_subsampling_leaves_what_it_leaves_in_training():
+    """Of a word that is kept half of the time about half of the contexts are left."""
+    ids = np.array([0, 1] * 5000, np.int32)
+    sentences = np.arange(0, 10_001, 10)
+    vectors = rows(np.eye(2))
+    middle = mean_contexts(Text(ids, sentences, np.array([1, 0.5], np.float32)), vectors, 1)
+    # Around a kept 0 are its neighbours, 1 where that was kept and else the next 0.
+    assert middle[0] @ vectors[1] - middle[1] @ vectors[1] > 0.1
+    np.testing.assert_array_equal(
+        middle, mean_contexts(Text(ids, sentences, np.array([1, 0.5], np.float32)), vectors, 1)
+    )
 
 
 # ---- weights that are carried over --------------------------------------------------------------

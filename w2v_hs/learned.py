@@ -1,11 +1,12 @@
-"""Trees learned from word vectors: words of similar meaning share their branches.
+"""Trees learned while vectors are trained: words of similar meaning share their branches.
 
 A Huffman tree knows only frequencies: the words below one of its nodes have nothing in common that
-a context could tell. Here the vocabulary is halved again and again by meaning (`kernels.grouping`),
-each time into sides that occur about equally often, so that paths stay short.
+a context could tell. Here the vocabulary is halved again and again by the mean contexts of its
+words (`kernels.contexts`, `kernels.grouping`), each time into sides that are trained about equally
+often, so that paths stay short where it counts.
 
-Morin and Bengio 2005 took such a tree from WordNet, Mnih and Hinton 2009 learned it from vectors
-trained on a random one.
+Morin and Bengio 2005 took such a tree from WordNet, Mnih and Hinton 2009 learned it from the
+contexts that words have under a random one.
 """
 
 import itertools
@@ -13,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from w2v_hs.kernels import grouping, transfer
-from w2v_hs.kernels.common import aligned_zeros
+from w2v_hs.kernels import contexts, grouping, transfer
+from w2v_hs.kernels.common import Text, aligned_zeros
 from w2v_hs.kernels.vector import LANES
 from w2v_hs.tree import Tree, tree_from_children
 
@@ -24,22 +25,53 @@ STEPS = 8  # of power iteration
 SHRINK = 0.5
 
 
-def learned(
-    vectors: np.ndarray, counts: np.ndarray, threads: int = 1, equal_depths: bool = False
-) -> Tree:
-    """The tree that parts words by meaning, into sides that occur equally often.
+def mean_contexts(text: Text, vectors: np.ndarray, window: int, threads: int = 1) -> np.ndarray:
+    """(V, stride) float32: the mean input vector of the words around each word, less the mean of
+    all, after subsampling; 0 for a word that subsampling leaves without any.
 
-    vectors: (V, stride) float32, stride a multiple of 16. counts: (V,) integers >= 1. equal_depths:
-    the sides have equally many words instead, as in a balanced tree. The tree does not depend on
-    the number of threads.
+    vectors: (V, stride) float32. It does not depend on the number of threads.
     """
     words, stride = vectors.shape
-    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    unit = aligned_zeros(words, stride)
-    np.divide(vectors, norms[:, None], out=unit, where=norms[:, None] > 0)
-    mass = np.ones(words) if equal_depths else counts.astype(np.float64)
-    weights = np.sqrt(counts.astype(np.float64))
-    return tree_from_children(_halve(unit, weights, mass, threads), counts)
+    sums, sentences = aligned_zeros(words, stride), len(text.sentences) - 1
+    longest = int(np.diff(text.sentences).max(initial=0))
+    bounds = np.linspace(0, stride // LANES, threads + 1).astype(np.int64) * LANES
+    counted = [np.zeros(words, np.int64) for _ in range(threads)]
+
+    def add(thread: int) -> None:
+        contexts.add_contexts(
+            text, 0, sentences, window, vectors.ravel(), stride, bounds[thread],
+            bounds[thread + 1], contexts.make_scratch(longest, stride), sums.ravel(),
+            counted[thread],
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(threads, "contexts") as pool:
+        list(pool.map(add, range(threads)))
+    number = counted[0].astype(np.float32)[:, None]
+    middle = sums.sum(axis=0, dtype=np.float64) / max(1.0, counted[0].sum())
+    np.divide(sums, number, out=sums, where=number > 0)
+    np.subtract(sums, middle.astype(np.float32), out=sums, where=number > 0)
+    return sums
+
+
+def learned(
+    features: np.ndarray,
+    counts: np.ndarray,
+    frequencies: np.ndarray | None = None,
+    threads: int = 1,
+    equal_depths: bool = False,
+) -> Tree:
+    """The tree that parts words by what they are like, into sides that are trained equally often.
+
+    features: (V, stride) float32, stride a multiple of 16, of which only the direction counts;
+    overwritten. counts: (V,) integers >= 1. frequencies: (V,), how often each word is trained, by
+    default its count. equal_depths: the sides have equally many words instead, as in a balanced
+    tree. The tree does not depend on the number of threads.
+    """
+    frequencies = (counts if frequencies is None else frequencies).astype(np.float64)
+    norms = np.sqrt(np.einsum("ij,ij->i", features, features))[:, None]
+    np.divide(features, norms, out=features, where=norms > 0)
+    mass = np.ones(len(counts)) if equal_depths else frequencies
+    return tree_from_children(_halve(features, np.sqrt(frequencies), mass, threads), counts)
 
 
 def _halve(unit: np.ndarray, weights: np.ndarray, mass: np.ndarray, threads: int) -> np.ndarray:

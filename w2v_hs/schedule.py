@@ -23,6 +23,7 @@ from w2v_hs.kernels.common import padded
 from w2v_hs.options import Options
 
 LOWEST_RATE = 1e-4  # as a share of the rate at the start, as in word2vec.c
+LOOK = 0.1  # seconds between two looks at the threads, for progress, signals and checkpoints
 LONGEST_CHUNK = 50_000  # words: some 50 ms, so that Ctrl-C and the progress bar need not wait
 LONGEST_WORK = 5 * 10**10  # floating-point operations of a chunk: half a second or so
 
@@ -159,7 +160,7 @@ class Run:
         futures = {pool.submit(self._work, worker): i for i, worker in enumerate(workers, 1)}
         waiting = set(futures)
         while waiting:
-            finished, waiting = wait(waiting, 0.1, FIRST_EXCEPTION)
+            finished, waiting = wait(waiting, LOOK, FIRST_EXCEPTION)
             for future in finished:
                 if (error := future.exception()) is not None:
                     error.add_note(f"in training thread {futures[future]} of {len(workers)}")

@@ -10,7 +10,7 @@ import numpy as np
 from w2v_hs.corpus import Corpus
 from w2v_hs.errors import OptionError
 from w2v_hs.kernels.common import aligned_zeros, padded
-from w2v_hs.learned import learned, transfer_weights
+from w2v_hs.learned import learned, mean_contexts, transfer_weights
 from w2v_hs.options import Options
 from w2v_hs.probe import WORSE, Probe, weights_fault
 from w2v_hs.schedule import (
@@ -22,12 +22,12 @@ from w2v_hs.schedule import (
     with_short_sentences,
 )
 from w2v_hs.tree import Tree
-from w2v_hs.workers import room_for_copies, softmax_workers, tree_workers
+from w2v_hs.workers import encoded, room_for_copies, softmax_workers, tree_workers
 
 # The full softmax reads and writes all output weights for each batch: beyond the caches of a
 # processor it would take days where the tree takes minutes.
 SOFTMAX_LIMIT = 16 << 20  # bytes of output weights
-REBUILDS = (0.05, 0.1, 0.2, 0.4)  # shares of the run after which a tree is learned anew
+REBUILDS = (0.05, 0.1, 0.2, 0.4, 0.6)  # shares of the run after which a tree is learned anew
 PROBE_EVERY = 5.0  # seconds
 
 
@@ -120,11 +120,16 @@ def train_weights(
 
     def rebuild() -> bool:
         started = time.perf_counter()
-        keep = corpus.vocabulary.keep_probabilities(options.sample)
+        text = encoded(corpus, options)
+        frequencies = counts * text.keep.astype(np.float64)
         new = learned(
-            weights.vectors, counts, options.threads, equal_depths=options.tree == "balanced"
+            mean_contexts(text, weights.vectors, options.window, options.threads),
+            counts,
+            frequencies,
+            options.threads,
+            equal_depths=options.tree == "balanced",
         )
-        transfer_weights(weights.vectors, counts * keep, weights.outputs, weights.tree, new)
+        transfer_weights(weights.vectors, frequencies, weights.outputs, weights.tree, new)
         weights.tree = new
         workers[:] = tree_workers(corpus, new, options, vectors, outputs)
         run.seconds += time.perf_counter() - started

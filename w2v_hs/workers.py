@@ -33,7 +33,8 @@ def room_for_copies(options: Options, words: int, inner: int) -> tuple[int, int]
     return threads * min(COPIED_WORDS, words), threads * min(COPIED_NODES, inner)
 
 
-def _text(corpus: Corpus, options: Options) -> Text:
+def encoded(corpus: Corpus, options: Options) -> Text:
+    """A corpus as kernels take it."""
     keep = corpus.vocabulary.keep_probabilities(options.sample)
     # np.asarray: Numba compiles for a plain array once, and for a memory map again.
     return Text(np.asarray(corpus.ids), corpus.sentences, keep)
@@ -53,7 +54,7 @@ def tree_workers(
     corpus: Corpus, tree: Tree, options: Options, vectors: np.ndarray, outputs: np.ndarray
 ) -> list[Callable]:
     """A function (first, last, rate, state of the generator) -> totals for each thread."""
-    text = _text(corpus, options)
+    text = encoded(corpus, options)
     paths = Paths(tree.offsets, tree.nodes, tree.bits)
     kernel = skipgram.train if options.arch == "skipgram" else cbow.train
     stride = vectors.shape[1]
@@ -87,7 +88,7 @@ def softmax_workers(
     corpus: Corpus, options: Options, vectors: np.ndarray, outputs: np.ndarray
 ) -> list[Callable]:
     """As `tree_workers`, for the full softmax."""
-    text = _text(corpus, options)
+    text = encoded(corpus, options)
     words, stride = len(corpus.vocabulary), vectors.shape[1]
 
     def worker() -> Callable:

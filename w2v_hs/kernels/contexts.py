@@ -1,0 +1,88 @@
+"""What words occur with: sums of the input vectors around the occurrences of each word.
+
+The mean context of a word (Mnih and Hinton 2009) is what a node that parts it from others has to go
+by: a node sees the inputs of context words, and tells apart the words around which they differ.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from w2v_hs.kernels.common import subsample
+from w2v_hs.kernels.compile import jit
+from w2v_hs.kernels.vector import (
+    LANES,
+    add,
+    broadcast,
+    load,
+    pointer,
+    pointers,
+    prefetch,
+    prefetch_to_write,
+    store,
+    subtract,
+)
+
+AHEAD = 4  # words for which rows are asked before they are needed
+
+
+class Scratch(NamedTuple):
+    """Memory of one thread. random (1,) uint64, kept (S,) int32: as in `common.Scratch`; running
+    (stride,) float32: the sum of the window."""
+
+    random: np.ndarray
+    kept: np.ndarray
+    running: np.ndarray
+
+
+def make_scratch(longest_sentence: int, stride: int) -> Scratch:
+    """Memory of one thread."""
+    return Scratch(
+        random=np.zeros(1, np.uint64),
+        kept=np.zeros(longest_sentence, np.int32),
+        running=np.zeros(stride, np.float32),
+    )
+
+
+@jit
+def add_contexts(text, first, last, window, vectors, stride, begin, end, scratch, sums, contexts):
+    """Add the vectors of all words at most `window` away from each word of sentences first ..
+    last - 1, after subsampling, in columns begin .. end - 1, multiples of 16.
+
+    text: `common.Text`. vectors (V*stride,) float32. Written: sums (V*stride,) float32, those
+    columns; contexts (V,) int64, the number of words added. What subsampling keeps depends on the
+    sentence alone, so threads that take different columns see the same windows.
+    """
+    text, scratch = pointers(text), pointers(scratch)
+    vectors, sums, contexts = pointer(vectors), pointer(sums), pointer(contexts)
+    kept, running = scratch.kept, scratch.running
+    for sentence in range(first, last):
+        # Not the generator's own step, or neighbouring sentences would draw the same numbers.
+        scratch.random[0] = np.uint64(sentence) * np.uint64(0xD1342543DE82EF95)
+        length = subsample(text, sentence, scratch)
+        for k in range(begin, end, LANES):
+            total = broadcast(np.float32(0.0))
+            for i in range(min(window, length)):
+                total = add(total, load(vectors, np.int64(kept[i]) * stride + k))
+            store(running, k, total)
+        for i in range(length):
+            word = np.int64(kept[i]) * stride
+            enters, leaves = i + window, i - window - 1
+            if enters + AHEAD < length:
+                row = np.int64(kept[enters + AHEAD]) * stride
+                for k in range(begin, end, LANES):
+                    prefetch(vectors, row + k)
+            if i + AHEAD < length:
+                row = np.int64(kept[i + AHEAD]) * stride
+                for k in range(begin, end, LANES):
+                    prefetch_to_write(sums, row + k)
+            for k in range(begin, end, LANES):
+                total = load(running, k)
+                if enters < length:
+                    total = add(total, load(vectors, np.int64(kept[enters]) * stride + k))
+                if leaves >= 0:
+                    total = subtract(total, load(vectors, np.int64(kept[leaves]) * stride + k))
+                store(running, k, total)
+                around = subtract(total, load(vectors, word + k))
+                store(sums, word + k, add(load(sums, word + k), around))
+            contexts[kept[i]] += min(length, enters + 1) - max(0, leaves + 1) - 1
