@@ -28,8 +28,9 @@ def main() -> None:
     for ax, result in zip(axes[:, 0], results, strict=True):
         rows, options = result["summary"][::-1], result["options"]
         ours = result["summary"][0]["seconds"]
-        colours = ["#0b6e4f" if row["program"] == "ours" else "#9aa5ad" for row in rows]
-        names = ["w2v_hs" if row["program"] == "ours" else row["program"] for row in rows]
+        colours = ["#0b6e4f" if row["program"].startswith("ours") else "#9aa5ad" for row in rows]
+        shown = {"ours": "w2v_hs", "ours-learned": "w2v_hs, learned tree"}
+        names = [shown.get(row["program"], row["program"]) for row in rows]
         bars = ax.barh(names, [row["seconds"] for row in rows], color=colours)
         labels = [
             f"{row['seconds']:.1f} s, {row['seconds'] / ours:.1f}x"

@@ -11,8 +11,9 @@ Every run is a whole process, from text to exported vectors; programs take turns
 i. Printed are medians of seconds, the ratio to ours, and means over the runs of Google's analogies
 (30,000 most frequent words), WordSim-353 and SimLex-999.
 
-Programs: ours; gensim (hierarchical softmax); gensim-ns (5 negative samples); fasttext (the
-package must be installed); word2vec.c, where --word2vec gives the binary. --words and --tokens
+Programs: ours (a Huffman tree, as all peers have); ours-learned (a learned tree, our default);
+gensim (hierarchical softmax); gensim-ns (5 negative samples); fasttext (the package must be
+installed); word2vec.c, where --word2vec gives the binary. --words and --tokens
 train on the beginning of the text, made of its most frequent words alone, as the full softmax
 needs; nothing is then subsampled, so that all programs train the same number of pairs.
 """
@@ -50,7 +51,7 @@ def command(program: str, o, text: Path, output: Path, seed: int) -> list[str]:
             "-alpha", 0.05 if o.arch == "cbow" else 0.025,
         ]  # fmt: skip
     name, _, variant = program.partition("-")
-    more = ["--negative", 5] if variant == "ns" else []
+    more = {"ns": ["--negative", 5], "learned": ["--tree", "learned"]}.get(variant, [])
     return [
         sys.executable, TRAINERS, name, text, output, "--arch", o.arch, "--dim", o.dim,
         "--window", o.window, "--epochs", o.epochs, "--threads", o.threads, "--seed", seed,

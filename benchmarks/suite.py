@@ -23,7 +23,9 @@ def parts(runs: int, word2vec: list[str], fasttext: list[str]) -> dict[str, list
     return {
         "skipgram-1": [*peers, *word2vec, "--programs", "ours", "gensim", *fasttext],
         "cbow-1": [*peers, *word2vec, "--arch", "cbow"],
-        "skipgram-5": [*peers, "--epochs", 5, "--programs", "ours", "gensim", "gensim-ns"],
+        "skipgram-5": [
+            *peers, "--epochs", 5, "--programs", "ours", "ours-learned", "gensim", "gensim-ns",
+        ],
         "softmax": [
             *peers, "--loss", "softmax", "--words", 5000, "--tokens", 50_000,
             "--programs", "ours", *fasttext,
@@ -33,6 +35,7 @@ def parts(runs: int, word2vec: list[str], fasttext: list[str]) -> dict[str, list
         "plain-skipgram": ["plain.py", "--seeds", runs],
         "plain-cbow": ["plain.py", "--seeds", runs, "--arch", "cbow"],
         "ceiling": ["ceiling.py", "--runs", runs],
+        "trees": ["trees.py", "--seeds", runs],
     }  # fmt: skip
 
 

@@ -111,7 +111,7 @@ def test_demo_leaves_a_model_vectors_and_an_evaluation(run, tmp_path):
 
 def test_info(run, model, model_file):
     shown = run("info", model_file).stdout.decode()
-    assert "huffman" in shown and "sha256" in shown and "expected_length_bits" in shown
+    assert "learned" in shown and "sha256" in shown and "expected_length_bits" in shown
     assert json.loads(run("info", model_file, "--json").stdout) == model.summary()
 
 

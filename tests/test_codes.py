@@ -199,5 +199,5 @@ def test_from_python(tmp_path):
                        for code in other)  # fmt: skip
     with pytest.raises(OptionError, match="full softmax has none"):
         w2v_hs.train(text, tree=nested, loss="softmax", dim=8)
-    with pytest.raises(OptionError, match="expected one of huffman, balanced, learned"):
+    with pytest.raises(OptionError, match="expected one of learned, huffman, balanced"):
         w2v_hs.train(text, tree="given", dim=8)

@@ -81,10 +81,12 @@ def test_the_losses_are_the_perplexity_of_the_sentences_set_aside(arch, layer):
 
 def test_measuring_does_not_change_the_training():
     """The weights are those of training on the rest alone, to the bit."""
-    options = Options(dim=8, epochs=3, threads=1, seed=4, lr=0.025)
+    options = Options(dim=8, epochs=3, threads=1, seed=4, lr=0.025, tree="huffman")
     training, _ = set_aside(read_corpus(SENTENCES), 0.1, 4)
     expected = train_weights(training, huffman(training.vocabulary.counts), options)
-    model = w2v_hs.train(SENTENCES, dim=8, epochs=3, threads=1, seed=4, holdout=0.1, patience=3)
+    model = w2v_hs.train(
+        SENTENCES, dim=8, epochs=3, threads=1, seed=4, tree="huffman", holdout=0.1, patience=3
+    )
     np.testing.assert_array_equal(model.vectors.matrix, expected.vectors[:, :8])
     np.testing.assert_array_equal(model.outputs, expected.outputs[:, :8])
     assert model.losses == expected.losses
@@ -150,14 +152,14 @@ def test_what_cannot_be_set_aside_is_told():
 
 
 def test_the_copy_of_the_best_is_counted(monkeypatch):
-    once, twice = (memory.model_bytes(1000, 112, copies) for copies in (1, 2))
+    once, twice = (memory.model_bytes(1000, 112, matrices) for matrices in (2, 4))
     assert twice - once == 1000 * 2 * 4 * 112
     corpus = read_corpus([[f"w{i}" for i in range(3000)]] * 5)
     monkeypatch.setattr(
-        memory, "available_bytes", lambda: memory._OVERHEAD + memory.model_bytes(3000, 112, 1)
+        memory, "available_bytes", lambda: memory._OVERHEAD + memory.model_bytes(3000, 112)
     )
     memory.check_fits(corpus.vocabulary, 112)
     from w2v_hs.errors import VocabularyError
 
     with pytest.raises(VocabularyError, match="need about"):
-        memory.check_fits(corpus.vocabulary, 112, copies=2)
+        memory.check_fits(corpus.vocabulary, 112, matrices=4)

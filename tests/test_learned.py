@@ -162,8 +162,8 @@ def test_a_tree_that_stays_keeps_its_weights(build, monkeypatch):
 
 @given(seed=st.integers(0, 2**32), words=st.integers(2, 20))
 def test_carried_weights_predict_as_before_to_first_order(seed, words):
-    """At the mean input every branch has its old odds, and their slope too, except along the mean
-    itself, where the weights stand in for a bias."""
+    """Around the mean input every branch has the old slope of its odds, except along the mean,
+    which also stands in for a bias, as well as a multiple of it can."""
     generator = np.random.default_rng(seed)
     counts = np.sort(generator.integers(1, 100, words))[::-1].astype(np.int64)
     old, new = huffman(counts), balanced(counts, generator.permutation(words))
@@ -178,8 +178,13 @@ def test_carried_weights_predict_as_before_to_first_order(seed, words):
         p = naive.tree_probabilities(x, nodes, old)
         return math.log(p[left].sum() / p[right].sum())
 
+    along = vectors @ mean
+    constant = (counts @ along) * (mean @ mean) / (counts @ along**2)  # what stands for 1
+    assert constant <= 1 + 1e-9
     for node, (left, right) in parts(new, words).items():
-        assert carried[node] @ mean == pytest.approx(odds(mean, left, right), rel=1e-3, abs=1e-3)
+        slope = (odds(mean * 1.0001, left, right) - odds(mean * 0.9999, left, right)) / 2e-4
+        expected = slope + constant * (odds(mean, left, right) - slope)
+        assert carried[node] @ mean == pytest.approx(expected, rel=1e-3, abs=1e-3)
         for _ in range(3):
             step = generator.normal(size=6)
             step -= mean * (step @ mean) / (mean @ mean)

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import urlsplit
 
 from w2v_hs.download import download
-from w2v_hs.errors import CorpusError, DownloadError, FormatError
+from w2v_hs.errors import CorpusError, DownloadError, FormatError, shown
 
 _TEXT = {"title": str, "licence": str}
 _DOWNLOAD = {"address": str, "size": int, "checksum": str}
@@ -66,17 +66,22 @@ def read_manifest(path: Path) -> dict[str, Entry]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FormatError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FormatError(f"{path}: not TOML: {error}") from error
-    return {name: _read_entry(f"{path}: [{name}]", name, table) for name, table in tables.items()}
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
+        raise FormatError(f"{path}: not TOML: {shown(error, 200)}") from error
+    return {
+        name: _read_entry(f"{path}: [{shown(name, 60)}]", name, table)
+        for name, table in tables.items()
+    }
 
 
 def _read_entry(where: str, name: str, table) -> Entry:
     if not isinstance(table, dict):
-        raise FormatError(f"{where}: {table!r} where a table of fields was expected")
+        raise FormatError(f"{where}: {_short(table)} where a table of fields was expected")
     kind = table.get("kind")
     if not isinstance(kind, str) or kind not in _REQUIRED:
-        raise FormatError(f"{where}: unknown kind {kind!r}; expected one of {', '.join(_REQUIRED)}")
+        raise FormatError(
+            f"{where}: unknown kind {_short(kind)}; expected one of {', '.join(_REQUIRED)}"
+        )
     types = {"kind": str} | _REQUIRED[kind] | _OPTIONAL[kind]
     for field in _REQUIRED[kind]:
         if field not in table:
@@ -84,26 +89,45 @@ def _read_entry(where: str, name: str, table) -> Entry:
     for field, value in table.items():
         if field not in types:
             raise FormatError(
-                f"{where}: unknown field {field!r}; kind {kind} has {', '.join(types)}"
+                f"{where}: unknown field {_short(field)}; kind {kind} has {', '.join(types)}"
             )
         if type(value) is not types[field]:
-            raise FormatError(f"{where}: {field} = {value!r}; expected {types[field].__name__}")
-        if types[field] is int and value <= 0:
-            raise FormatError(f"{where}: {field} = {value}; expected a number above 0")
+            raise FormatError(
+                f"{where}: {field} = {_short(value)}; expected {types[field].__name__}"
+            )
+        if types[field] is int and not 0 < value < 2**63:
+            raise FormatError(
+                f"{where}: {field} = {_short(value)}; expected a number above 0 of at most 63 bits"
+            )
         if types[field] is list and not all(isinstance(item, str) for item in value):
-            raise FormatError(f"{where}: {field} = {value!r}; expected strings")
-    if "address" in table and (
-        urlsplit(table["address"]).scheme not in ("http", "https") or not _file_name(table)
-    ):
-        raise FormatError(f"{where}: address = {table['address']!r}; expected http(s)://.../FILE")
+            raise FormatError(f"{where}: {field} = {_short(value)}; expected strings")
+    if "address" in table and not _names_file(table):
+        raise FormatError(
+            f"{where}: address = {_short(table['address'])}; expected http(s)://.../FILE"
+        )
     if "checksum" in table:
         algorithm, _, digest = table["checksum"].partition(":")
         if not re.fullmatch(f"[0-9a-f]{{{_DIGITS.get(algorithm, 0)}}}", digest) or not digest:
             raise FormatError(
-                f"{where}: checksum = {table['checksum']!r}; expected md5:, sha1: or sha256: and "
-                "the digest in lower-case hexadecimal"
+                f"{where}: checksum = {_short(table['checksum'])}; expected md5:, sha1: or "
+                "sha256: and the digest in lower-case hexadecimal"
             )
     return Entry(name, **{**table, "skip": tuple(table.get("skip", ()))})
+
+
+def _short(value) -> str:
+    """A value for a message, cut where it is long."""
+    try:
+        return shown(repr(value), 80)
+    except (ValueError, RecursionError):  # a number of thousands of digits; deep nesting
+        return f"a {type(value).__name__}"
+
+
+def _names_file(table: dict) -> bool:
+    try:
+        return urlsplit(table["address"]).scheme in ("http", "https") and bool(_file_name(table))
+    except ValueError:  # as in http://[
+        return False
 
 
 def _file_name(table: dict) -> str:
@@ -264,8 +288,9 @@ def _archive_fault(corpus: Entry, path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = {member.filename: member for member in archive.infolist()}
-    except zipfile.BadZipFile as error:
-        return f"not a zip archive: {error}"
+    # zipfile reads names in any encoding, and knows versions that it refuses.
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
+        return f"not a zip archive: {shown(error, 200)}"
     for member in members.values():
         inside = PureWindowsPath(member.filename)  # knows the separators and roots of all systems
         if inside.anchor or ".." in inside.parts:
@@ -274,6 +299,8 @@ def _archive_fault(corpus: Entry, path: Path) -> str | None:
             return f"member {member.filename!r} is a link"
     if corpus.member not in members:
         return f"no member {corpus.member!r} in the archive"
+    if members[corpus.member].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return f"member {corpus.member!r} is compressed in a way that zipfile unfolds all at once"
     size = members[corpus.member].file_size
     if size != corpus.member_size:
         return f"member {corpus.member!r} has {size:,} bytes, expected {corpus.member_size:,}"

@@ -20,7 +20,7 @@ import numpy as np
 from w2v_hs.atomic import replacing
 from w2v_hs.errors import FormatError, shown
 from w2v_hs.tree import Tree, tree_from_children
-from w2v_hs.vocabulary import Vocabulary
+from w2v_hs.vocabulary import Vocabulary, numbered_lines
 
 
 @dataclass(frozen=True)
@@ -41,32 +41,23 @@ def read_codes(path: str | Path) -> Codes:
         ``path:line: found, expected``: a malformed line, or a word that stood there before.
     """
     name = shown(path)
-    try:
-        data = Path(path).read_bytes()
-        lines = data.decode().removeprefix("\ufeff").splitlines()
-    except OSError as error:
-        raise FormatError(f"{name}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        number = data.count(b"\n", 0, error.start) + 1
-        raise FormatError(f"{name}:{number}: byte {error.start}: not UTF-8") from error
-    seen: dict[str, int] = {}
-    codes = []
-    for number, line in enumerate(lines, 1):
-        fields = line.split()
+    codes: dict[str, str] = {}
+    for number, line in numbered_lines(path):
+        fields = line.split(maxsplit=2)
         if len(fields) != 2 or fields[1].strip("01"):
             raise FormatError(
                 f"{name}:{number}: found {shown(repr(line), 60)}, expected 'word bits', such as "
                 "'paris 0110'"
             )
         word, code = fields
-        if word in seen:
+        if word in codes:
+            first = list(codes).index(word) + 1  # every line holds one word
             raise FormatError(
-                f"{name}:{number}: {_quoted(word)} stands in line {seen[word]} already; a word is "
-                "one leaf: take one of the two out"
+                f"{name}:{number}: {_quoted(word)} stands in line {first} already; a word is one "
+                "leaf: take one of the two out"
             )
-        seen[word] = number
-        codes.append(code)
-    return Codes(name, list(seen), codes)
+        codes[word] = code
+    return Codes(name, list(codes), list(codes.values()))
 
 
 def nested_codes(nested, counts: Mapping[str, int]) -> Codes:
@@ -157,7 +148,8 @@ def tree_from_codes(given: Codes, vocabulary: Vocabulary) -> Tree:
                 "take it out, or train with a vocabulary that holds it (vocab, min_count)"
             )
     if len(given.words) < len(index):
-        missing = next(word for word in vocabulary.words if word not in set(given.words))
+        known = set(given.words)
+        missing = next(word for word in vocabulary.words if word not in known)
         raise FormatError(
             f"{name}: {len(index) - len(given.words):,} of the {len(index):,} words of the "
             f"vocabulary are missing, the first of them {_quoted(missing)}"
@@ -165,18 +157,16 @@ def tree_from_codes(given: Codes, vocabulary: Vocabulary) -> Tree:
     order = sorted(range(len(given.codes)), key=given.codes.__getitem__)
     codes = [given.codes[i] for i in order]
     words = [given.words[i] for i in order]
-    rows = np.array([index[word] for word in words], np.int64)
-    return tree_from_children(_children(name, words, codes, rows), vocabulary.counts)
+    _check_codes(name, words, codes)
+    return tree_from_children(_children(codes, [index[word] for word in words]), vocabulary.counts)
 
 
-def _children(name: str, words: list[str], codes: list[str], rows: np.ndarray) -> np.ndarray:
-    """Children of the inner nodes, which `codes` in their order give; see `tree_from_children`.
+def _check_codes(name: str, words: list[str], codes: list[str]) -> None:
+    """Raise `FormatError` unless `codes`, which are sorted, are all the leaves of a tree.
 
     In a complete tree each code determines how the next begins: the last 0 becomes 1, what follows
     it falls away, and zeros may follow. So one look at neighbours finds every fault.
     """
-    numbers: dict[str, int] = {}  # of inner nodes by their code
-    children: list[list[int]] = []
 
     def one_child(node: str, word: str) -> FormatError:
         return FormatError(
@@ -196,18 +186,29 @@ def _children(name: str, words: list[str], codes: list[str], rows: np.ndarray) -
             raise one_child(begin[:-1], words[place - 1])
         if "1" in code[len(begin) :]:
             raise one_child(code[: code.index("1", len(begin))], word)
-        for depth in range(len(begin), len(code)):  # inner nodes of which this is the first leaf
-            node = code[:depth]
-            numbers[node] = len(children)
-            children.append([-1, -1])
-            if depth:
-                children[numbers[node[:-1]]][int(node[-1])] = len(words) + numbers[node]
-        children[numbers[code[:-1]]][int(code[-1])] = int(rows[place])
         stem = code.rstrip("1")
         begin = stem[:-1] + "1"
     if codes[-1].rstrip("1"):
         raise one_child(begin[:-1], words[-1])
-    return np.array(children, np.int64)
+
+
+def _children(codes: list[str], rows: list[int]) -> np.ndarray:
+    """Children of the inner nodes, as in `tree_from_children`, by codes that `_check_codes` passed.
+
+    Built after the check, for what is no tree may have many more inner nodes than words.
+    """
+    children = np.empty((len(codes) - 1, 2), np.int64)
+    path: list[int] = []  # the inner nodes above the leaf
+    made = 0
+    for code, row in zip(codes, rows, strict=True):
+        for depth in range(len(path), len(code)):  # those of which this is the first leaf
+            if path:
+                children[path[-1], int(code[depth - 1])] = len(codes) + made
+            path.append(made)
+            made += 1
+        children[path[-1], int(code[-1])] = row
+        del path[len(code.rstrip("1")) :]
+    return children
 
 
 def save_codes(path: str | Path, tree: Tree, words: list[str]) -> None:

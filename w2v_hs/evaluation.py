@@ -26,7 +26,8 @@ SETS = {
 }
 BLOCK_VALUES = 1 << 23  # cosines held at once: 32 MiB
 # float() would also take "1_0" and the digits of every script.
-RATING = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# No digit can be matched in two ways, else a long row of digits takes quadratic time.
+RATING = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 @dataclass
@@ -182,30 +183,31 @@ def _find(kind: str, which: str | Path) -> tuple[str, Path]:
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
     """Yield "path:line" and the text of each line that is not blank."""
     name = shown(path)
+    number = 0
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:  # read by lines: a list of them would take many times as much
+            for number, content in enumerate(file, start=1):
+                line = content.decode().removeprefix("\ufeff" if number == 1 else "")
+                if "\0" in line:
+                    raise EvaluationError(
+                        f"{name}:{number}: found NUL; expected text: is it a text file?"
+                    )
+                if line.strip():
+                    yield f"{name}:{number}", line.strip()
     except OSError as error:
         raise EvaluationError(f"{name}: cannot be read: {error.strerror}") from error
-    try:
-        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
         byte = error.object[error.start]
         raise EvaluationError(
-            f"{name}:{line}: found byte 0x{byte:02x}; expected UTF-8: convert the file"
+            f"{name}:{number}: found byte 0x{byte:02x}; expected UTF-8: convert the file"
         ) from error
-    for number, line in enumerate(text.split("\n"), start=1):
-        if "\0" in line:
-            raise EvaluationError(f"{name}:{number}: found NUL; expected text: is it a text file?")
-        if line.strip():
-            yield f"{name}:{number}", line.strip()
 
 
 def _read_questions(name: str, path: Path) -> tuple[str, list[tuple[str, list[Question]]]]:
     """The name of the set, and each section's name and questions, in the order of the file."""
     sections = []
     for where, line in _lines(path):
-        words = line.split()
+        words = line.split(maxsplit=4)
         if words[0] == ":" and len(words) > 1:
             sections.append((line[1:].strip(), []))
         elif words[0] != ":" and len(words) == 4:
@@ -228,8 +230,9 @@ def _read_pairs(name: str, path: Path) -> tuple[str, list[Pair]]:
         if line.startswith("#"):
             continue
         separator = "\t" if "\t" in line else "," if "," in line else None
-        fields = [" ".join(part.split()) for part in line.split(separator)]
-        is_pair = len(fields) == 3 and all(fields) and RATING.fullmatch(fields[2])
+        parts = line.split(separator, 3)
+        fields = [" ".join(part.split()) for part in parts[:3]]
+        is_pair = len(parts) == 3 and all(fields) and RATING.fullmatch(fields[2])
         if not is_pair or math.isinf(float(fields[2])):
             raise EvaluationError(
                 f"{where}: found {_shortened(line)}; expected two words and a number, "

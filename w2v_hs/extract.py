@@ -12,7 +12,7 @@ from pathlib import Path
 
 from w2v_hs import catalog
 from w2v_hs.catalog import Entry
-from w2v_hs.errors import CorpusError
+from w2v_hs.errors import CorpusError, shown
 
 BLOCK = 1 << 20  # bytes
 
@@ -95,8 +95,13 @@ def _member(corpus: Entry, path: Path):
     try:
         with zipfile.ZipFile(path) as archive, archive.open(corpus.member) as stream:
             yield stream
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise CorpusError(f"{path}: member {corpus.member!r} cannot be read: {error}") from error
+    except CorpusError:
+        raise
+    # OSError: a place before the start of the file; ValueError: a name not of its encoding.
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
+        raise CorpusError(
+            f"{path}: member {corpus.member!r} cannot be read: {shown(error, 200)}"
+        ) from error
 
 
 def _mediawiki(corpus: Entry, path: Path) -> Iterator[bytes]:
@@ -121,11 +126,19 @@ def _pages(corpus: Entry, path: Path, stream) -> Iterator[tuple[str, str]]:
 
     try:
         for title, markup, _ in extract_pages(stream):
-            yield title, markup
+            yield title or "", markup
     except ParseError as error:
         # Text that just stops is what a cut-off dump has at its end; the last page is left out.
         if not corpus.cut_off or error.code not in _XML_ENDED:
             raise CorpusError(f"{path}: {corpus.member}: not MediaWiki XML: {error}") from error
+    except AttributeError as error:  # gensim takes it for granted that they are there
+        raise CorpusError(
+            f"{path}: {corpus.member}: a page lacks its title, its text or its id"
+        ) from error
+    except (LookupError, ValueError) as error:  # an unknown encoding, another kind of XML
+        raise CorpusError(
+            f"{path}: {corpus.member}: not MediaWiki XML: {shown(error, 200)}"
+        ) from error
 
 
 _XML_ENDED = (3, 5, 6, 20)  # expat: no element, unclosed token, partial character, unclosed CDATA
@@ -152,20 +165,22 @@ def _package_json(corpus: Entry, folder: Path) -> Iterator[bytes]:
 def _load_json(path: Path):
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CorpusError(f"{path}: cannot be read as JSON: {error}") from error
 
 
 def _strings(node, key: str | None, wanted: bool) -> Iterator[str]:
     """Strings of parsed JSON in the order of the file; with a key, only those below that key."""
-    if isinstance(node, str) and wanted:
-        yield node
-    elif isinstance(node, dict):
-        for name, value in node.items():
-            yield from _strings(value, key, wanted or name == key)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _strings(value, key, wanted)
+    pending = [(node, wanted)]
+    while pending:
+        node, wanted = pending.pop()
+        if isinstance(node, str) and wanted:
+            yield node
+        elif isinstance(node, dict):
+            inside = [(value, wanted or name == key) for name, value in node.items()]
+            pending += reversed(inside)
+        elif isinstance(node, list):
+            pending += [(value, wanted) for value in reversed(node)]
 
 
 def _nltk_lines(name: str) -> Iterator[str]:

@@ -194,6 +194,8 @@ def _binary_rows(block: np.ndarray) -> Iterator[bytes]:
 
 
 def _check_words_are_unique(words: list[str], place: Place) -> None:
+    if len(set(words)) == len(words):
+        return
     first: dict[str, int] = {}
     for row, word in enumerate(words):
         if first.setdefault(word, row) != row:

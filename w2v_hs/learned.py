@@ -116,8 +116,12 @@ def transfer_weights(
     vectors: (V, stride) float32 inputs. frequencies: (V,), how often each is an input. weights:
     (V - 1, stride) float32, written.
     """
-    mean = (frequencies @ vectors / frequencies.sum()).astype(np.float32)
+    share = frequencies / frequencies.sum()
+    mean = (share @ vectors).astype(np.float32)
+    along = (vectors @ mean).astype(np.float64)
+    square = share @ along**2
+    constant = share @ along / square if square > 0 else 0.0
     outputs, log_probs = np.empty_like(vectors), np.empty(len(vectors))
     transfer.word_outputs(old.offsets, old.nodes, old.bits, weights, mean, outputs, log_probs)
-    transfer.node_weights(*new.children(), outputs, log_probs, mean, weights)
+    transfer.node_weights(*new.children(), outputs, log_probs, mean, constant, weights)
     weights *= np.float32(SHRINK)

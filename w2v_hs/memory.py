@@ -10,18 +10,19 @@ from w2v_hs.vocabulary import Vocabulary
 _OVERHEAD = 190 << 20  # Python, NumPy, Numba and its compiler
 
 
-def model_bytes(words: int, stride: int, copies: int = 1) -> int:
-    """Both weight matrices, the tree and the words, for `words` words and padded rows.
+def model_bytes(words: int, stride: int, matrices: int = 2) -> int:
+    """Weight matrices, the tree and the words, for `words` words and padded rows.
 
-    copies: of the weights; 2 where those of the best epoch are kept.
+    matrices: 2; 4 where those of the best epoch are kept; one more where a tree is learned, for the
+    mean contexts.
     """
     path = max(words - 1, 1).bit_length() + 4
-    return words * (copies * 2 * 4 * stride + 5 * path + 120)
+    return words * (matrices * 4 * stride + 5 * path + 120)
 
 
-def run_bytes(words: int, stride: int, tokens: int, copies: int = 1) -> int:
+def run_bytes(words: int, stride: int, tokens: int, matrices: int = 2) -> int:
     """What a whole run over `tokens` retained tokens is expected to take at its peak."""
-    return _OVERHEAD + model_bytes(words, stride, copies) + 4 * tokens
+    return _OVERHEAD + model_bytes(words, stride, matrices) + 4 * tokens
 
 
 def available_bytes() -> int | None:
@@ -54,12 +55,12 @@ def available_bytes() -> int | None:
     return min(limits, default=None)
 
 
-def check_fits(vocabulary: Vocabulary, stride: int, copies: int = 1) -> None:
+def check_fits(vocabulary: Vocabulary, stride: int, matrices: int = 2) -> None:
     """Raise `VocabularyError` if the model does not fit, naming the min_count that would."""
     free = available_bytes()
     if free is None:
         return
-    need = model_bytes(len(vocabulary), stride, copies) + _OVERHEAD
+    need = model_bytes(len(vocabulary), stride, matrices) + _OVERHEAD
     if need <= free:
         return
     words = int((free - _OVERHEAD) * len(vocabulary) // (need - _OVERHEAD))

@@ -193,7 +193,7 @@ class Model:
                 threads=run.threads,
                 progress=bars.read,
             )
-            check_fits(text.vocabulary, padded(run.dim), 2)
+            check_fits(text.vocabulary, padded(run.dim), 4)
             bars.step("tree")
             vocabulary, vectors, outputs, tree = self._grown(text.vocabulary)
             bars.note(

@@ -11,7 +11,7 @@ from w2v_hs.errors import OptionError
 
 ARCHITECTURES = ("skipgram", "cbow")
 LOSSES = ("hs", "softmax")
-TREES = ("huffman", "balanced", "learned", "given")
+TREES = ("learned", "huffman", "balanced", "given")
 ORDERS = ("frequency", "alphabetical", "random", "learned")
 COMBINE = ("inputs", "log_probs")  # ways to predict from several words, see `probability`
 LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.05}  # as in word2vec.c
@@ -23,7 +23,7 @@ class Options:
     """Options of a run.
 
     arch: "skipgram" or "cbow". loss: "hs" (hierarchical softmax) or "softmax" (full). tree, for
-    "hs": "huffman", "balanced", "learned" (anew from the vectors while they are trained) or "given"
+    "hs": "learned" (anew from the vectors while they are trained), "huffman", "balanced" or "given"
     (by the user). tree_order: of the words in a balanced tree, "frequency", "alphabetical",
     "random" or "learned". dim: length of a vector. window: the farthest context word, in words to
     either side. epochs: passes over the corpus. min_count: occurrences below which a word is left
@@ -43,7 +43,7 @@ class Options:
 
     arch: str = "skipgram"
     loss: str = "hs"
-    tree: str = "huffman"
+    tree: str = "learned"
     dim: int = 100
     window: int = 5
     epochs: int = 5

@@ -25,8 +25,8 @@ from w2v_hs.errors import FormatError
 HEADER = re.compile(rb"(?:\xef\xbb\xbf)?\s*(-?\d{1,30})\s+(-?\d{1,30})\s*")
 DECIMALS = b"0123456789+-.eE "
 NOT_TEXT = re.compile("[\0-\x08\x0e-\x1f\x7f\udc80-\udcff]")  # surrogates: not UTF-8
-MAX_EXPANSION = 100  # an archive that declares more than this times its size is a zip bomb
-SMALL_ARCHIVE = 1 << 26  # bytes; below this even a bomb does no harm
+MAX_EXPANSION = 10  # an array that takes more than this times the size of its archive is a bomb
+SMALL_ARRAY = 1 << 24  # bytes; below this even a bomb does no harm
 
 Place = Callable[[int], str]
 
@@ -169,7 +169,7 @@ def read_binary(
 
     with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         position = len(first_line)
-        second_line = data[position : position + 64 * dim + 1024].split(b"\n")[0]
+        second_line = data[position : position + 64 * dim + 1024].partition(b"\n")[0]
         if _split_line(second_line, dim, False)[1] is not None:
             raise FormatError(f"{name}:2: holds decimals; read it as word2vec-text")
         words, starts = [], []
@@ -240,6 +240,21 @@ def _read_npz_member(
     if array + ".npy" not in archive.namelist():
         raise FormatError(f"{name}: holds no array {array!r}; expected 'words' and 'vectors'")
     info = archive.getinfo(array + ".npy")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise FormatError(
+            f"{name}: {array!r} is compressed in a way of which zipfile cannot read a part alone; "
+            "compress it as numpy.savez_compressed does"
+        )
+    allowed = max(SMALL_ARRAY, MAX_EXPANSION * os.fstat(archive.fp.fileno()).st_size)
+
+    def oversized(declared: int) -> FormatError:
+        return FormatError(
+            f"{name}: {array!r} declares {declared} bytes, the archive holds {info.file_size} "
+            f"and may hold at most {allowed}"
+        )
+
+    if info.file_size > allowed:  # before its header is read, whose length is declared as well
+        raise oversized(info.file_size)
     with archive.open(info) as member:
         if np.lib.format.read_magic(member) == (1, 0):
             shape, _, dtype = np.lib.format.read_array_header_1_0(member)
@@ -254,12 +269,8 @@ def _read_npz_member(
             + ("text of shape (V,)" if array == "words" else "float32 of shape (V, dim)")
         )
     needed = header_bytes + math.prod(shape) * dtype.itemsize
-    allowed = max(SMALL_ARCHIVE, MAX_EXPANSION * os.fstat(archive.fp.fileno()).st_size)
-    if needed != info.file_size or needed > allowed:
-        raise FormatError(
-            f"{name}: {array!r} declares {needed} bytes, the archive holds {info.file_size} "
-            f"and may hold at most {allowed}"
-        )
+    if needed != info.file_size or math.prod(shape) > allowed:  # words may be of 0 bytes each
+        raise oversized(needed)
     with archive.open(info) as member:
         return np.lib.format.read_array(member, allow_pickle=False)
 

@@ -85,6 +85,8 @@ def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict]:
     path = Path(path)
     if path.is_dir():
         raise FormatError(f"{shown(path)}: is a folder; give the name of a model file")
+    if path.exists() and not path.is_file():  # opening a pipe waits for whoever writes into it
+        raise FormatError(f"{shown(path)}: is a pipe or a device; give the name of a model file")
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -92,14 +94,16 @@ def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict]:
     except FileNotFoundError:
         raise FormatError(f"{shown(path)}: no such file") from None
     except Exception as error:  # the bytes are anyone's, and so is what reading them raises
-        raise FormatError(f"{shown(path)}: not a readable .safetensors file: {error}") from None
+        raise FormatError(
+            f"{shown(path)}: not a readable .safetensors file: {shown(error)}"
+        ) from None
     if "description" not in metadata or "sha256" not in metadata:
         raise FormatError(f"{shown(path)}: a .safetensors file, but not a model of w2v_hs")
     found = _digest(arrays, metadata["description"])
     if found != metadata["sha256"]:
         raise FormatError(
             f"{shown(path)}: damaged: its contents have the checksum {found[:16]}..., the file "
-            f"declares {metadata['sha256'][:16]}...; take a copy from a backup"
+            f"declares {shown(metadata['sha256'], 16)}; take a copy from a backup"
         )
     try:
         return arrays, json.loads(metadata["description"])

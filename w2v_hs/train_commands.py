@@ -38,9 +38,9 @@ def _training_options(command):
             click.option(
                 "--tree",
                 default=default.tree,
-                metavar="[huffman|balanced|learned|FILE]",
-                help="Tree for hierarchical softmax: of the shortest paths, of equal depths, "
-                "learned from the vectors, or from a file of 'word bits' lines.",
+                metavar="[learned|huffman|balanced|FILE]",
+                help="Tree for hierarchical softmax: learned while vectors are trained, of the "
+                "shortest paths, of equal depths, or from a file of 'word bits' lines.",
             ),
             click.option(
                 "--tree-order",
@@ -147,7 +147,7 @@ def train(
     w2v-hs train a.txt b.txt.gz texts/ -o m.safetensors --arch cbow --dim 200 --threads 2
     w2v-hs train - -o m.safetensors < wiki.txt
     w2v-hs train wiki.txt -o m.safetensors --epochs 50 --holdout 0.01 --patience 2
-    w2v-hs train wiki.txt -o m.safetensors --tree learned
+    w2v-hs train wiki.txt -o m.safetensors --tree huffman
     w2v-hs train --resume-from m.safetensors --update-vocab news.txt -o m2.safetensors
     """
     from w2v_hs.atomic import check_writable, holding

@@ -23,7 +23,7 @@ from w2v_hs.tree import Tree, first_tree
 from w2v_hs.vectors import Vectors
 from w2v_hs.vocabulary import Vocabulary, load_vocabulary
 
-NAMED_TREES = ("huffman", "balanced", "learned")  # trees that need no more than a name
+NAMED_TREES = ("learned", "huffman", "balanced")  # trees that need no more than a name
 
 
 def train(
@@ -31,7 +31,7 @@ def train(
     *,
     arch: str = "skipgram",
     loss: str = "hs",
-    tree="huffman",
+    tree="learned",
     tree_order: str = "frequency",
     dim: int = 100,
     window: int = 5,
@@ -59,7 +59,7 @@ def train(
         A path (file, folder, glob), a named corpus, ``nltk:NAME``, a list of `pathlib.Path`, or
         any iterable of lists of tokens.
     tree
-        "huffman", "balanced", "learned"; or a tree of your own over all words of the vocabulary: a
+        "learned", "huffman", "balanced"; or a tree of your own over all words of the vocabulary: a
         file as in `codes`, or nested lists with words for leaves, such as
         ``[["paris", "london"], ["coffee", "tea"]]``.
     arch, loss, tree_order, dim, window, epochs, min_count, max_vocab, sample, lr, threads, seed,
@@ -229,9 +229,9 @@ def _train(
 ) -> Model:
     """Train from the beginning, or from where `saved` was; see `train_options` and `resume`."""
     words, stride = text.vocabulary, padded(options.dim)
-    copies = 1 if options.patience is None else 2
-    check_fits(words, stride, copies)
-    need = run_bytes(len(words), stride, len(text.ids), copies)
+    matrices = 2 * (1 if options.patience is None else 2) + options.learns_tree
+    check_fits(words, stride, matrices)
+    need = run_bytes(len(words), stride, len(text.ids), matrices)
     watch = None
     if options.holdout:
         text, aside = set_aside(text, options.holdout, options.seed)

@@ -1,7 +1,7 @@
 """Words and their counts, most frequent first."""
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -123,38 +123,47 @@ def load_vocabulary(path: str | Path) -> Vocabulary:
     VocabularyError
         Fewer than 2 words.
     """
-    path = Path(path)
     name = shown(path)
-    rows: dict[str, tuple[int, int]] = {}
-    try:
-        data = path.read_bytes()
-        lines = data.decode().removeprefix("\ufeff").splitlines()
-    except OSError as error:
-        raise FormatError(f"{name}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        number = data.count(b"\n", 0, error.start) + 1
-        raise FormatError(f"{name}:{number}: byte {error.start}: not UTF-8") from error
-    for number, line in enumerate(lines, 1):
-        fields = line.split()
+    counts: dict[str, int] = {}
+    for number, line in numbered_lines(path):
+        fields = line.split(maxsplit=2)
         if len(fields) != 2 or not fields[1].isascii() or not fields[1].isdigit():
             raise FormatError(f"{name}:{number}: found {line[:80]!r}, expected 'word count'")
         word, digits = fields
         if "\0" in word:
             raise FormatError(f"{name}:{number}: the word {_quoted(word)} holds a NUL")
-        if word in rows:
-            raise FormatError(
-                f"{name}:{number}: {_quoted(word)} stands in line {rows[word][1]} already"
-            )
+        if word in counts:
+            first = list(counts).index(word) + 1  # every line holds one word
+            raise FormatError(f"{name}:{number}: {_quoted(word)} stands in line {first} already")
         # Python reads no number of thousands of digits; 2^62 has 19.
         if len(digits) > 19 or not 1 <= int(digits) < 2**62:
             raise FormatError(
                 f"{name}:{number}: the count {shown(digits, 60)} is not in 1 .. 2^62 - 1"
             )
-        rows[word] = (int(digits), number)
-    total = sum(count for count, _ in rows.values())
+        counts[word] = int(digits)
+    total = sum(counts.values())
     if total >= 2**63:
         raise FormatError(f"{name}: the counts add up to {total}, more than 2^63 - 1")
-    if len(rows) < 2:
-        raise VocabularyError(f"{name}: need at least 2 words, found {len(rows)}")
-    words = sorted(rows, key=lambda word: (-rows[word][0], word))
-    return Vocabulary(words, np.array([rows[word][0] for word in words], np.int64))
+    if len(counts) < 2:
+        raise VocabularyError(f"{name}: need at least 2 words, found {len(counts)}")
+    words = sorted(counts, key=lambda word: (-counts[word], word))
+    return Vocabulary(words, np.array([counts[word] for word in words], np.int64))
+
+
+def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
+    """Numbers and texts of the lines of a file, one after the other; a byte order mark is left out.
+
+    Raises `FormatError` where it cannot be read or is not UTF-8.
+    """
+    name = shown(path)
+    number = begin = 0
+    try:
+        with Path(path).open("rb") as file:
+            for number, line in enumerate(file, 1):
+                text = line.decode().rstrip("\r\n")
+                yield number, text.removeprefix("\ufeff" if number == 1 else "")
+                begin += len(line)
+    except OSError as error:
+        raise FormatError(f"{name}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{name}:{number}: byte {begin + error.start}: not UTF-8") from error
