@@ -47,7 +47,7 @@ def slice_of(corpus: Corpus, tokens: int) -> Corpus:
 def tree_rate(corpus: Corpus, arch: str, dim: int) -> tuple[float, float]:
     """(GFLOP/s of useful work, words/s) of hierarchical softmax on one thread."""
     tree = huffman(corpus.vocabulary.counts)
-    options = Options(arch=arch, dim=dim, epochs=1, threads=1).resolved()
+    options = Options(arch=arch, tree="huffman", dim=dim, epochs=1, threads=1).resolved()
     weights = trainer.train_weights(corpus, tree, options)
     kept = np.bincount(corpus.ids, minlength=len(corpus.vocabulary))
     kept = kept * corpus.vocabulary.keep_probabilities(options.sample)

@@ -124,10 +124,12 @@ def main() -> None:
         print(json.dumps(runs[-1]), file=sys.stderr, flush=True)
 
     for seed in range(1, o.seeds + 1):
-        run = Options(arch=o.arch, epochs=1, threads=1, seed=seed).resolved()
+        run = Options(arch=o.arch, tree="huffman", epochs=1, threads=1, seed=seed).resolved()
         note("plain", seed, *plain(corpus, tree, run))
         for threads in o.threads:
-            run = Options(arch=o.arch, epochs=1, threads=threads, seed=seed).resolved()
+            run = Options(
+                arch=o.arch, tree="huffman", epochs=1, threads=threads, seed=seed
+            ).resolved()
             weights = trainer.train_weights(corpus, tree, run)
             note(f"ours, {threads} threads", seed, weights.vectors[:, : run.dim], weights.seconds)
 

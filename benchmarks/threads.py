@@ -72,7 +72,7 @@ def main() -> None:
     for seed, (threads, top, interval) in itertools.product(range(1, o.seeds + 1), settings):
         workers.COPIED_NODES, workers.NODE_INTERVAL[o.arch] = top, interval
         run = options.Options(
-            arch=o.arch, dim=o.dim, epochs=o.epochs, threads=threads, seed=seed
+            arch=o.arch, tree="huffman", dim=o.dim, epochs=o.epochs, threads=threads, seed=seed
         ).resolved()
         weights = trainer.train_weights(corpus, tree, run)
         result = w2v_hs.evaluate(Vectors(corpus.vocabulary.words, weights.vectors[:, : o.dim]))

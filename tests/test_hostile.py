@@ -217,10 +217,10 @@ def tensor(shape, begin, end) -> dict:
 
 def greedy_files() -> dict[str, tuple[str, bytes]]:
     """Kind and bytes by name of files that promise, or unfold to, far more than they hold."""
-    row, zeros = b" 1" * 300 + b"\n", [bytes(1 << 20)] * 300
+    row, zeros = b" 1" * 300 + b"\n", [bytes(1 << 20)] * 100
     words = [npy_header((2,), "<U1"), "ab".encode("utf-32-le")]
     ones = npy_header((2, 1), "<f4") + bytes(8)
-    lie = npz([bytes(1 << 29)], [b""], zipfile.ZIP_BZIP2)
+    lie = npz([bytes(1 << 27)], [b""], zipfile.ZIP_BZIP2)
     files = {
         "rows.txt": b"%d 300\na" % 10**12 + row,
         "rows.bin": b"%d 300\na " % 10**12 + bytes(1200),
@@ -230,10 +230,10 @@ def greedy_files() -> dict[str, tuple[str, bytes]]:
         "shape.npz": npz(words, [npy_header((10**12, 300), "<f4")]),
         "overflow.npz": npz(words, [npy_header((2**63, 2**63), "<f4")]),
         "no-bytes.npz": npz([npy_header((10**9,), "<U0")], [ones]),
-        "header.npz": npz([b"\x93NUMPY\x02\0" + struct.pack("<I", 300 << 20), *zeros], [ones]),
-        "zeros.npz": npz(words, [npy_header((2, 150 << 18), "<f4"), *zeros]),
-        # 512 MB of zeros behind a size of 100 bytes, in a compression without a limit
-        "lie.npz": lie.replace(struct.pack("<I", 1 << 29), struct.pack("<I", 100)),
+        "header.npz": npz([b"\x93NUMPY\x02\0" + struct.pack("<I", 100 << 20), *zeros], [ones]),
+        "zeros.npz": npz(words, [npy_header((2, 50 << 18), "<f4"), *zeros]),
+        # 128 MB of zeros behind a size of 100 bytes, in a compression without a limit
+        "lie.npz": lie.replace(struct.pack("<I", 1 << 27), struct.pack("<I", 100)),
     }
     found = {name: ("vectors", data) for name, data in files.items()}
     headers = {
