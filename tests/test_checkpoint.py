@@ -162,14 +162,14 @@ def test_a_second_signal_stops_at_once(text, tmp_path):
 def test_killed_again_and_again_the_end_is_the_same_to_the_bit(text, tmp_path, run):
     """kill -9 at moments nobody chose; the newest checkpoint is always whole."""
     whole, output = tmp_path / "whole.safetensors", tmp_path / "m.safetensors"
-    options = ["--dim", 8, "--threads", 1, "--sample", 0, "--epochs", 60]
+    options = ["--dim", 8, "--threads", 1, "--sample", 0, "--epochs", 300]
     assert run("train", text, "-o", whole, *options).returncode == 0
-    process = started(text, output)
+    process = started(text, output, epochs=300)
     kept = checkpoint_path(output)
     generator = np.random.default_rng(1)
     places = []
     for _ in range(4):
-        time.sleep(generator.random() * 0.5)
+        time.sleep(generator.random() * 0.2)
         process.kill()
         process.communicate()
         if output.exists():

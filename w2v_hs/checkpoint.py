@@ -6,6 +6,7 @@ place, so the place is all the state of the generators there is.
 """
 
 import contextlib
+import math
 import os
 import signal
 import time
@@ -20,8 +21,8 @@ from w2v_hs import storage
 from w2v_hs.errors import FormatError, Interrupted, OptionError, OutputError, shown
 from w2v_hs.holdout import Holdout
 from w2v_hs.likelihood import Perplexity
-from w2v_hs.model import Model, model_from, tree_arrays
-from w2v_hs.schedule import Position, Watch
+from w2v_hs.model import ERRORS, Model, check_weights, model_from, tree_arrays
+from w2v_hs.schedule import LONGEST_CHUNK, Position, Watch
 from w2v_hs.text import Cleaning
 from w2v_hs.trainer import Weights
 from w2v_hs.tree import Tree
@@ -216,10 +217,46 @@ def load_checkpoint(path: str | Path) -> Saved:
             if "best.tree.nodes" in arrays:
                 tree = Tree(*(arrays[f"best.tree.{name}"] for name in ("offsets", "nodes", "bits")))
             best = arrays["best.vectors"], arrays["best.outputs"], tree
+        saved = Saved(model, keeping, position, results, best)
+        fault = _fault(saved)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         if isinstance(error, FormatError):
             raise
         raise FormatError(
-            f"{shown(path)}: incomplete or inconsistent checkpoint: {error}"
+            f"{shown(path)}: incomplete or inconsistent checkpoint: {shown(error)}"
         ) from None
-    return Saved(model, keeping, position, results, best)
+    if fault is not None:
+        raise FormatError(f"{shown(path)}: {fault} no checkpoint holds; take an older copy")
+    if best is not None:
+        check_weights(path, "best.", *best, len(model.vocabulary), model.options.dim)
+    return saved
+
+
+def _fault(saved: Saved) -> str | None:
+    """What of a checkpoint can be in no file that `save_checkpoint` wrote."""
+    position, keeping, cleaning = saved.position, saved.keeping, saved.keeping.cleaning
+    loss, predictions = position.loss, position.predictions
+    texts = keeping.texts
+    if loss.ndim != 1 or loss.dtype != np.float64 or not np.isfinite(loss).all():
+        return "losses of chunks that"
+    if predictions.shape != loss.shape or predictions.dtype != np.int64 or (predictions < 0).any():
+        return "predictions of chunks that"
+    if not 1 <= position.chunk_tokens <= LONGEST_CHUNK or not 0 <= position.seconds < math.inf:
+        return "a size of chunks or seconds that"
+    if texts is not None and not (
+        isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+    ):
+        return "names of texts that"
+    if cleaning.errors not in ERRORS or not isinstance(cleaning.lowercase, bool):
+        return "a cleaning of text that"
+    if not isinstance(keeping.save_vocab, str | None):
+        return "a name of a vocabulary that"
+    for result in saved.results:
+        figures = asdict(result)
+        if not all(isinstance(value, int | float) for value in figures.values()):
+            return "results of the holdout that"
+        if not all(math.isfinite(figures[name]) for name in figures if name != "perplexity"):
+            return "results of the holdout that"
+    if saved.best is not None and (saved.best[2] is None) != (saved.model.tree is None):
+        return "best weights that"
+    return None

@@ -366,40 +366,56 @@ def model_from(path: str | Path, arrays: dict[str, np.ndarray], description: dic
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         if isinstance(error, FormatError):
             raise
-        raise FormatError(f"{shown(path)}: incomplete or inconsistent model: {error}") from None
+        raise FormatError(
+            f"{shown(path)}: incomplete or inconsistent model: {shown(error)}"
+        ) from None
     _check(model, arrays["vectors"], path)
     return model
 
 
-def _check(model: Model, vectors: np.ndarray, path: str | Path) -> None:
-    """Raise `FormatError` unless all parts of a loaded model fit together."""
-    words, dim, tree = len(model.vocabulary), model.options.dim, model.tree
+def check_weights(
+    path: str | Path, part: str, vectors: np.ndarray, outputs: np.ndarray, tree: Tree | None,
+    words: int, dim: int,
+) -> None:  # fmt: skip
+    """Raise `FormatError` unless arrays read from `path` are weights of `words` words and the paths
+    of a tree stay within it; part: what their names begin with there."""
 
     def expect(name: str, array: np.ndarray, dtype, shape: tuple, holds) -> None:
         if array.dtype != dtype or array.shape != shape:
             raise FormatError(
-                f"{shown(path)}: {name} is {array.dtype} of shape {array.shape}, expected "
+                f"{shown(path)}: {part}{name} is {array.dtype} of shape {array.shape}, expected "
                 f"{np.dtype(dtype)} of shape {shape}"
             )
         if not holds(array):
-            raise FormatError(f"{shown(path)}: {name} holds values that no model has")
+            raise FormatError(f"{shown(path)}: {part}{name} holds values that no model has")
 
     def finite(array):
         return bool(np.isfinite(array).all())
 
     expect("vectors", vectors, np.float32, (words, dim), finite)
-    expect("outputs", model.outputs, np.float32, (words - (tree is not None), dim), finite)
-    expect("counts", model.vocabulary.counts, np.int64, (words,), lambda c: c.min() >= 1
-           and c.sum(dtype=np.float64) < 2**62)  # fmt: skip
-    if "" in model.vocabulary.words:
-        raise FormatError(f"{shown(path)}: one of the words is empty")
+    expect("outputs", outputs, np.float32, (words - (tree is not None), dim), finite)
     if tree is not None:
-        steps = len(tree.nodes)
+        steps = tree.nodes.size
         expect("tree.offsets", tree.offsets, np.int64, (words + 1,), lambda o: o[0] == 0
                and o[-1] == steps and (np.diff(o) > 0).all())  # fmt: skip
         expect("tree.nodes", tree.nodes, np.int32, (steps,), lambda n: n.min() >= 0
                and n.max() < tree.inner)  # fmt: skip
         expect("tree.bits", tree.bits, np.uint8, (steps,), lambda b: b.max() <= 1)
+
+
+def _check(model: Model, vectors: np.ndarray, path: str | Path) -> None:
+    """Raise `FormatError` unless all parts of a loaded model fit together."""
+    words, counts = len(model.vocabulary), model.vocabulary.counts
+    check_weights(path, "", vectors, model.outputs, model.tree, words, model.options.dim)
+    if counts.dtype != np.int64 or counts.shape != (words,):
+        raise FormatError(
+            f"{shown(path)}: counts is {counts.dtype} of shape {counts.shape}, expected int64 of "
+            f"shape {(words,)}"
+        )
+    if counts.min() < 1 or counts.sum(dtype=np.float64) >= 2**62:
+        raise FormatError(f"{shown(path)}: counts holds values that no model has")
+    if "" in model.vocabulary.words:
+        raise FormatError(f"{shown(path)}: one of the words is empty")
     for losses in (model.losses, model.holdout_losses):
         if not isinstance(losses, list) or not all(
             loss is None or (isinstance(loss, float) and np.isfinite(loss)) for loss in losses

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from w2v_hs.corpus import LONGEST_SENTENCE, Corpus
-from w2v_hs.errors import CorpusError, DivergedError
+from w2v_hs.errors import CorpusError, DivergedError, FormatError
 from w2v_hs.kernels.common import padded
 from w2v_hs.options import Options
 
@@ -111,6 +111,11 @@ class Run:
         self.seconds = 0.0
         if position is not None:
             self.next = len(position.loss)
+            if self.next > chunks:
+                raise FormatError(
+                    f"the checkpoint stands behind chunk {self.next:,} of a run of {chunks:,}: it "
+                    "does not belong to this text and these options; train anew"
+                )
             self.loss[: self.next] = position.loss
             self.predictions[: self.next] = position.predictions
             self.seconds = position.seconds
