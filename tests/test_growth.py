@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import w2v_hs
 from w2v_hs.errors import OptionError, VocabularyError
-from w2v_hs.growth import nearest_leaves
+from w2v_hs.growth import nearest_leaves, settle
 
 KINDS = [
     {"arch": arch, "tree": tree}
@@ -126,6 +126,28 @@ def test_new_words_learn(arch):
     (update,) = model.provenance["updates"]
     assert update["lr"] == model.options.lr / 2
     assert len(update["losses"]) == 10 and update["corpus"]["retained_tokens"] > 0
+
+
+def test_what_was_known_moves_by_the_share_that_is_new():
+    """Words without a new occurrence stay to the bit; the others move, rare ones the most."""
+    model = trained(arch="skipgram")
+    before = {word: model.vectors[word].copy() for word in model.vocabulary.words}
+    counts = dict(zip(model.vocabulary.words, model.vocabulary.counts.tolist(), strict=True))
+    model.update([["the", "zebra", "chases", "the", "cat"]] * 50, epochs=5, lr=0.05)
+    moved = {word: np.linalg.norm(model.vectors[word] - vector) for word, vector in before.items()}
+    assert {word for word, far in moved.items() if far} == {"the", "chases", "cat"}
+    assert counts["the"] > counts["cat"] and moved["the"] < moved["cat"]
+
+
+@given(shares=st.lists(st.floats(0, 1), min_size=1, max_size=9), seed=st.integers(0, 2**32))
+def test_settle(shares, seed):
+    generator = np.random.default_rng(seed)
+    start, trained = generator.normal(size=(2, len(shares), 3)).astype(np.float32)
+    mixed = trained.copy()
+    settle(start, mixed, np.array(shares))
+    for row, share in enumerate(shares):
+        expected = (1 - share) * start[row] + share * trained[row]
+        np.testing.assert_allclose(mixed[row], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_known_words_alone():

@@ -14,7 +14,7 @@ from w2v_hs import __version__, storage
 from w2v_hs.corpus import Corpus, read_corpus
 from w2v_hs.errors import FormatError, OptionError, VocabularyError, shown
 from w2v_hs.formats import save_vectors
-from w2v_hs.growth import grow
+from w2v_hs.growth import grow, mass_below, settle
 from w2v_hs.kernels import reader
 from w2v_hs.kernels.common import padded
 from w2v_hs.likelihood import Perplexity, Scorer, padded_weights, score_sentences, text_perplexity
@@ -163,8 +163,9 @@ class Model:
 
         new_words: False leaves out words that the model does not know. epochs, min_count, seed: as
         in `train`, by default those of the model. lr: the rate at the start, by default half of
-        the model's, so that a small text does not undo a large one. Where anything fails the model
-        stays as it was.
+        the model's. What was known already moves only by the share of its occurrences that are new
+        (`growth.settle`), so that a small text does not undo a large one. Where anything fails the
+        model stays as it was.
 
         Raises
         ------
@@ -201,6 +202,15 @@ class Model:
             )
             bars.step("compiling")
             weights = train_weights(text, tree, run, bars.train, start=(vectors, outputs))
+        total = vocabulary.counts
+        known = np.array([self.vocabulary.index.get(word, -1) for word in vocabulary.words])
+        added = total - np.where(known < 0, 0, self.vocabulary.counts[known])
+        settle(vectors, weights.vectors[:, : run.dim], added / total)
+        shares = added / total
+        if tree is not None:
+            shares = mass_below(tree, added) / mass_below(tree, total)
+            shares[~outputs.any(axis=1)] = 1.0  # nodes that are new, of split leaves
+        settle(outputs, weights.outputs[: len(outputs), : run.dim], shares)
         self._become(
             vocabulary, weights.vectors[:, : run.dim], weights.outputs[:, : run.dim], weights.tree
         )
