@@ -179,7 +179,9 @@ def test_carried_weights_predict_as_before_to_first_order(seed, words):
         return math.log(p[left].sum() / p[right].sum())
 
     along = vectors @ mean
-    constant = (counts @ along) * (mean @ mean) / (counts @ along**2)  # what stands for 1
+    share, square = counts / counts.sum(), mean @ mean
+    # What stands for 1.
+    constant = (share @ along) * square / (share @ along**2 + module.RIDGE * square)
     assert constant <= 1 + 1e-9
     for node, (left, right) in parts(new, words).items():
         slope = (odds(mean * 1.0001, left, right) - odds(mean * 0.9999, left, right)) / 2e-4
@@ -191,6 +193,15 @@ def test_carried_weights_predict_as_before_to_first_order(seed, words):
             step *= 1e-4 / np.linalg.norm(step)
             slope = odds(mean + step, left, right) - odds(mean - step, left, right)
             assert carried[node] @ step == pytest.approx(slope / 2, rel=1e-2, abs=1e-6)
+
+
+def test_a_new_tree_does_no_harm_to_words_that_are_alike():
+    """Noise, from which nothing can be learned: never far above the entropy, 3.689 nats."""
+    generator = np.random.default_rng(1)
+    text = [[f"w{i}" for i in generator.integers(0, 40, 6)] for _ in range(300)]
+    for arch in ("skipgram", "cbow"):
+        losses = w2v_hs.train(text, arch=arch, threads=1, sample=0, epochs=3).losses
+        assert max(losses) < 4.5
 
 
 # ---- training -----------------------------------------------------------------------------------

@@ -23,6 +23,9 @@ STEPS = 8  # of power iteration
 # Node weights are carried over to a new tree at this share of their size. What the first order says
 # oversteps far from the mean.
 SHRINK = 0.5
+# Against large weights where inputs are small, as after a few words of training: they would throw
+# the inputs far away. Inputs of a text worth training on are longer than 1, and hardly feel it.
+RIDGE = 0.1
 
 
 def mean_contexts(text: Text, vectors: np.ndarray, window: int, threads: int = 1) -> np.ndarray:
@@ -119,7 +122,7 @@ def transfer_weights(
     share = frequencies / frequencies.sum()
     mean = (share @ vectors).astype(np.float32)
     along = (vectors @ mean).astype(np.float64)
-    square = share @ along**2
+    square = share @ along**2 + RIDGE * float(mean @ mean)
     constant = share @ along / square if square > 0 else 0.0
     outputs, log_probs = np.empty_like(vectors), np.empty(len(vectors))
     transfer.word_outputs(old.offsets, old.nodes, old.bits, weights, mean, outputs, log_probs)

@@ -13,8 +13,8 @@ P(w | m). A node of the new tree that parts S into L and R needs
           = log P(L | m) - log P(R | m) + (x - m) . (o_L - o_R) + ...
 
 There is no bias. Among the multiples of m . x the nearest to a constant 1, in the mean square over
-all inputs, is m . x E[m . x] / E[(m . x)^2]; so n = o_L - o_R + b m E[m . x] / E[(m . x)^2]. Inputs
-that have hardly been trained share no direction, and get next to nothing of b.
+all inputs, is m . x E[m . x] / E[(m . x)^2]; so n = o_L - o_R + b m E[m . x] / (E[(m . x)^2] + r),
+where r keeps n small while inputs are (`learned.RIDGE`).
 """
 
 import numpy as np
@@ -50,7 +50,7 @@ def word_outputs(offsets, nodes, bits, weights, mean, outputs, log_probs):
 def node_weights(children, order, outputs, log_probs, mean, constant, weights):
     """weights (V - 1, stride) float32 of the new tree's nodes, from what `word_outputs` gave.
 
-    children, order: as `Tree.children` returns them. constant: E[m . x] / E[(m . x)^2].
+    children, order: as `Tree.children` returns them. constant: E[m . x] / (E[(m . x)^2] + r).
     """
     words, inner = len(outputs), len(children)
     probs = np.zeros(inner)
