@@ -250,6 +250,13 @@ def test_a_run_that_has_ended_is_not_resumed(model, tmp_path, fails):
     assert "no such file" in fails("resume", tmp_path / "none.checkpoint.safetensors")
 
 
+def test_a_checkpoint_is_not_replaced_by_a_model(kept, text, fails):
+    before = kept.read_bytes()
+    for arguments in (["--resume-from", kept, text], [text, "-o", kept]):
+        assert "has the name of a checkpoint" in fails("train", *arguments, code=2)
+    assert kept.read_bytes() == before
+
+
 def test_a_checkpoint_that_does_not_fit_is_told_and_training_goes_on(text, tmp_path, monkeypatch):
     kept = tmp_path / "m.checkpoint.safetensors"
     save, calls = module.save_checkpoint, []

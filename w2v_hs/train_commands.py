@@ -151,7 +151,7 @@ def train(
     w2v-hs train --resume-from m.safetensors --update-vocab news.txt -o m2.safetensors
     """
     from w2v_hs.atomic import check_writable, holding
-    from w2v_hs.checkpoint import Keeping, checkpoint_path
+    from w2v_hs.checkpoint import SUFFIX, Keeping, checkpoint_path
     from w2v_hs.text import Cleaning
     from w2v_hs.training import choose_tree, named_texts, train_options
 
@@ -162,6 +162,11 @@ def train(
         raise click.UsageError("Missing option '-o' / '--output'.")
     if output.suffix != ".safetensors":
         raise click.UsageError(f"the output {output} must end in .safetensors")
+    if output.name.endswith(SUFFIX):
+        raise click.UsageError(
+            f"the output {output} has the name of a checkpoint, which 'w2v-hs resume' goes on "
+            "with; give another by -o"
+        )
     if "" in text:
         raise click.UsageError("one of the texts has an empty name")
     given_options = [
