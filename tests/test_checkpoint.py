@@ -18,6 +18,7 @@ import w2v_hs
 from w2v_hs import checkpoint as module
 from w2v_hs.checkpoint import checkpoint_path, load_checkpoint
 from w2v_hs.errors import CorpusError, FormatError, OptionError, OutputError
+from w2v_hs.storage import load_arrays, save_arrays
 
 OPTIONS = {"dim": 8, "epochs": 30, "sample": 0, "threads": 1}
 
@@ -248,6 +249,32 @@ def test_a_run_that_has_ended_is_not_resumed(model, tmp_path, fails):
     model.save(tmp_path / "m.safetensors")
     assert "the name of a checkpoint ends in" in fails("resume", tmp_path / "m.safetensors")
     assert "no such file" in fails("resume", tmp_path / "none.checkpoint.safetensors")
+
+
+def test_contents_that_no_checkpoint_holds_are_refused(text, tmp_path):
+    """With a valid checksum: a node out of bounds would be written to."""
+    path = tmp_path / "m.checkpoint.safetensors"
+    options = OPTIONS | {"epochs": 4, "holdout": 0.1, "patience": 3}
+    w2v_hs.train(text, checkpoint=path, checkpoint_every=1e-9, **options)
+    whole, description = load_arrays(path)
+    damages = {
+        "best.tree.nodes": lambda a: np.full_like(a, 10**6),
+        "best.vectors": lambda a: a[:-1],
+        "best.outputs": lambda a: np.full_like(a, np.nan),
+        "chunks.loss": lambda a: a.reshape(1, -1),
+        "chunks.predictions": lambda a: a[1:],
+    }
+    for name, damage in damages.items():
+        save_arrays(path, whole | {name: np.ascontiguousarray(damage(whole[name]))}, description)
+        with pytest.raises(FormatError, match="safetensors: "):
+            load_checkpoint(path)
+    for name, value in (("chunk_tokens", 0), ("texts", [5]), ("seconds", -1.0), ("save_vocab", 5)):
+        run = description["checkpoint"] | {name: value}
+        save_arrays(path, whole, description | {"checkpoint": run})
+        with pytest.raises(FormatError, match="no checkpoint holds"):
+            load_checkpoint(path)
+    save_arrays(path, whole, description)
+    load_checkpoint(path)
 
 
 def test_a_checkpoint_is_not_replaced_by_a_model(kept, text, fails):
