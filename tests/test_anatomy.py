@@ -90,6 +90,20 @@ def test_the_full_softmax_has_no_tree(tmp_path, fails):
     with pytest.raises(W2VError, match="no tree"):
         neighbourhood(model, "a")
     model.save(tmp_path / "m.safetensors")
-    for command in (("stats",), ("show", "a"), ("export", tmp_path / "t.txt")):
+    for command in (
+        ("stats",),
+        ("compare", tmp_path / "m.safetensors"),
+        ("show", "a"),
+        ("export", tmp_path / "t.txt"),
+    ):
         name, *rest = command
-        assert "no tree" in fails("tree", name, tmp_path / "m.safetensors", *rest)
+        assert "m.safetensors: a model of the full softmax has no tree" in fails(
+            "tree", name, tmp_path / "m.safetensors", *rest
+        )
+
+
+def test_options_out_of_range(files, fails):
+    model = files / "huffman.safetensors"
+    assert "--levels" in fails("tree", "stats", model, "--levels", "-1", code=2)
+    text = files / "text.txt"
+    assert "directory" in fails("train", text, "-o", files / "m.safetensors", "--tree", files)

@@ -197,6 +197,19 @@ def test_text_that_grows_much_when_decompressed(tmp_path):
         assert max(map(len, blocks)) <= 1 << 20
 
 
+def test_zst_of_blocks_that_repeat_one_byte(tmp_path):
+    """Each four bytes of it unfold to 128 KiB: only some of them may be in memory at a time."""
+    pytest.importorskip("zstandard")
+    size, blocks = 128 << 10, 10_000
+    block = (1 << 1 | size << 3).to_bytes(3, "little") + b" "
+    last = (1 | 1 << 1 | size << 3).to_bytes(3, "little") + b" "
+    data = b"\x28\xb5\x2f\xfd\x00\x58" + block * (blocks - 1) + last
+    (source,) = find_sources(write(tmp_path, data, "t.zst"))
+    sizes = [len(unfolded) for unfolded, _ in source.blocks()]
+    assert sum(sizes) == size * blocks
+    assert max(sizes) <= 64 << 20
+
+
 def test_zst_with_a_large_window(tmp_path):
     pytest.importorskip("zstandard")
     text = b"a b\n" * 9

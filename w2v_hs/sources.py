@@ -20,6 +20,7 @@ from w2v_hs.errors import CorpusError, shown
 
 BLOCK = 1 << 20  # bytes
 COMPRESSED = 1 << 16  # bytes read at once of compressed text
+ZSTD = 1 << 10  # the same for .zst, which unfolds all it is given: 4 bytes may become 128 KiB
 
 
 @dataclass(frozen=True)
@@ -189,20 +190,25 @@ def _read_zstd(raw) -> Iterator[bytes]:
         # The window of `zstd --ultra --long=31`; the default refuses more than --long=27.
         return zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
 
-    return _read_streams(raw, frame, zstandard.ZstdError)
+    return _read_streams(raw, frame, zstandard.ZstdError, piece=ZSTD)
 
 
 def _read_streams(
-    raw, new: Callable, damage: type[Exception], limit: tuple = (), padded: bool = False
+    raw,
+    new: Callable,
+    damage: type[Exception],
+    limit: tuple = (),
+    padded: bool = False,
+    piece: int = COMPRESSED,
 ) -> Iterator[bytes]:
     """Decompress streams that stand one after the other, each by a decompressor made by `new`.
 
     The libraries' own file objects drop a damaged second stream, or take a truncated one for a
     short one. damage: what they raise. limit: the most bytes at a time, for those that can.
-    padded: zeros may follow a stream, a multiple of 4 bytes.
+    padded: zeros may follow a stream, a multiple of 4 bytes. piece: bytes read at once.
     """
     decompressor, zeros = new(), 0
-    while data := raw.read(COMPRESSED):
+    while data := raw.read(piece):
         while data:
             if decompressor is None:
                 rest = data.lstrip(b"\0") if padded else data

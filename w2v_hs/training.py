@@ -122,7 +122,7 @@ def choose_tree(tree) -> tuple[str, object]:
         return tree, None
     if isinstance(tree, (list, tuple, Mapping)):
         return "given", tree
-    if isinstance(tree, Path) or (isinstance(tree, str) and Path(tree).is_file()):
+    if isinstance(tree, Path) or (isinstance(tree, str) and Path(tree).exists()):
         return "given", read_codes(tree)
     raise OptionError(
         f"tree={shown(repr(tree), 60)}: expected one of {', '.join(NAMED_TREES)}, or a file of "

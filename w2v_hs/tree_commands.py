@@ -29,7 +29,13 @@ def tree():
 @tree.command()
 @_model
 @_text
-@click.option("--levels", default=2, show_default=True, help="Levels of splits to show.")
+@click.option(
+    "--levels",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    help="Levels of splits to show.",
+)
 @show.as_json
 def stats(model, text, levels, json_out):
     """Show lengths, mass by depth and the first splits of the tree of MODEL.
@@ -59,6 +65,8 @@ def stats(model, text, levels, json_out):
             bar = "█" * max(1, round(30 * mass / most))
             depths.add_row(str(depth), f"{words:,}", f"{mass:.2%}", bar)
     console.print(depths)
+    if not facts["splits"]:
+        return
     splits = show.table(
         "First splits", "node", "side", "share", "words", "most frequent", "typical"
     )
@@ -119,9 +127,8 @@ def show_word(model, word, k, json_out):
     from rich.tree import Tree
 
     from w2v_hs.anatomy import neighbourhood
-    from w2v_hs.model import load
 
-    code, part = neighbourhood(load(model), word, k)
+    code, part = neighbourhood(_with_tree(model), word, k)
     if json_out:
         show.print_json({"code": code, "part": part})
         return
@@ -150,22 +157,28 @@ def export(model, output):
     w2v-hs tree export model.safetensors tree.txt
     """
     from w2v_hs.codes import save_codes
-    from w2v_hs.errors import OptionError
-    from w2v_hs.model import load
 
     show.check_distinct([output], [model])
-    loaded = load(model)
-    if loaded.tree is None:
-        raise OptionError(f"{model}: a model of the full softmax has no tree")
+    loaded = _with_tree(model)
     save_codes(output, loaded.tree, loaded.vocabulary.words)
     click.echo(f"wrote the codes of {len(loaded.vocabulary):,} words to {output}", err=True)
 
 
-def _facts(path: Path, text: tuple[str, ...], levels: int) -> dict:
-    from w2v_hs.anatomy import anatomy
+def _with_tree(path: Path):
+    """The model of a file; `OptionError` where it has no tree."""
+    from w2v_hs.errors import OptionError
     from w2v_hs.model import load
 
     model = load(path)
+    if model.tree is None:
+        raise OptionError(f"{path}: a model of the full softmax has no tree")
+    return model
+
+
+def _facts(path: Path, text: tuple[str, ...], levels: int) -> dict:
+    from w2v_hs.anatomy import anatomy
+
+    model = _with_tree(path)
     facts = anatomy(model, levels).as_dict()
     if text:
         facts["nats"] = model.perplexity([Path(name) for name in text], progress=True).nats
