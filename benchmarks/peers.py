@@ -173,7 +173,7 @@ def main() -> None:
     title = f"{o.arch}, {o.loss}, {o.epochs} epochs, dim {o.dim}, {o.threads} threads"
     show(rows, f"{title}, {o.runs} runs")
     if o.json:
-        options = {k: str(v) if isinstance(v, Path) else v for k, v in vars(o).items()}
+        options = {k: v.name if isinstance(v, Path) else v for k, v in vars(o).items()}
         machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
         o.json.write_text(
             json.dumps(
