@@ -21,7 +21,8 @@ from w2v_hs import storage
 from w2v_hs.errors import FormatError, Interrupted, OptionError, OutputError, shown
 from w2v_hs.holdout import Holdout
 from w2v_hs.likelihood import Perplexity
-from w2v_hs.model import ERRORS, Model, check_weights, model_from, tree_arrays
+from w2v_hs.loading import check_weights, model_from
+from w2v_hs.model import ERRORS, Model, tree_arrays
 from w2v_hs.schedule import LONGEST_CHUNK, Position, Watch
 from w2v_hs.text import Cleaning
 from w2v_hs.trainer import Weights

@@ -43,7 +43,7 @@ def predict(model, words, k, combine, json_out):
     w2v-hs predict model.safetensors coffee
     w2v-hs predict model.safetensors new york -k 3
     """
-    from w2v_hs.model import load
+    from w2v_hs.loading import load
 
     loaded = load(model)
     found = loaded.top_k(list(words), k, combine=combine)
@@ -76,7 +76,7 @@ def perplexity(model, text, lowercase, threads, json_out):
     \b
     w2v-hs perplexity model.safetensors held-out.txt
     """
-    from w2v_hs.model import load
+    from w2v_hs.loading import load
 
     sources = [Path(source) for source in text]
     result = load(model).perplexity(sources, lowercase=lowercase, threads=threads, progress=True)
@@ -125,7 +125,7 @@ def score(model, text, oov, lowercase, threads, json_out):
     echo "paris is the capital of france" | w2v-hs score model.safetensors -
     """
     from w2v_hs.likelihood import score_sentences
-    from w2v_hs.model import load
+    from w2v_hs.loading import load
     from w2v_hs.sources import find_sources
     from w2v_hs.text import Cleaning, read_lines
 

@@ -228,7 +228,7 @@ def _stoppable() -> Iterator[None]:
 
 def _update(sources, output, resume_from, new_words, cleaning, save_vocab, given) -> None:
     """Go on with a model and more text."""
-    from w2v_hs.model import load
+    from w2v_hs.loading import load
 
     model = load(resume_from)
     words = len(model.vocabulary)

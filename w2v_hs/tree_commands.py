@@ -167,7 +167,7 @@ def export(model, output):
 def _with_tree(path: Path):
     """The model of a file; `OptionError` where it has no tree."""
     from w2v_hs.errors import OptionError
-    from w2v_hs.model import load
+    from w2v_hs.loading import load
 
     model = load(path)
     if model.tree is None:

@@ -1,0 +1,110 @@
+"""A model read from a file: nothing in it is believed before it is checked."""
+
+from pathlib import Path
+
+import numpy as np
+
+from w2v_hs import storage
+from w2v_hs.errors import FormatError, shown
+from w2v_hs.model import FORMAT, Model
+from w2v_hs.options import Options
+from w2v_hs.tree import Tree
+from w2v_hs.vectors import Vectors
+from w2v_hs.vocabulary import Vocabulary
+
+
+def load(path: str | Path) -> Model:
+    """Read a model that `Model.save` wrote, or the model in a checkpoint.
+
+    Raises
+    ------
+    FormatError
+        The file is missing, damaged, or not a model.
+    """
+    return model_from(path, *storage.load_arrays(path))
+
+
+def model_from(path: str | Path, arrays: dict[str, np.ndarray], description: dict) -> Model:
+    """The model of arrays and a description that were read from `path`; raises as `load`."""
+    try:
+        if description["format"] != FORMAT:
+            raise FormatError(
+                f"{shown(path)}: model format {description['format']!r}, this version reads "
+                f"{FORMAT}; install the version that wrote it"
+            )
+        options = Options(**description["options"])
+        words = storage.unpack_words(arrays, path)
+        tree = None
+        if options.loss == "hs":
+            tree = Tree(arrays["tree.offsets"], arrays["tree.nodes"], arrays["tree.bits"])
+        model = Model(
+            vectors=Vectors(words, arrays["vectors"]),
+            outputs=arrays["outputs"],
+            tree=tree,
+            vocabulary=Vocabulary(words, arrays["counts"]),
+            options=options,
+            losses=description["losses"],
+            provenance=description["provenance"],
+            holdout_losses=description.get("holdout_losses", []),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(
+            f"{shown(path)}: incomplete or inconsistent model: {shown(error)}"
+        ) from None
+    _check(model, arrays["vectors"], path)
+    return model
+
+
+def check_weights(
+    path: str | Path, part: str, vectors: np.ndarray, outputs: np.ndarray, tree: Tree | None,
+    words: int, dim: int,
+) -> None:  # fmt: skip
+    """Raise `FormatError` unless arrays read from `path` are weights of `words` words and the paths
+    of a tree stay within it; part: what their names begin with there."""
+
+    def expect(name: str, array: np.ndarray, dtype, shape: tuple, holds) -> None:
+        if array.dtype != dtype or array.shape != shape:
+            raise FormatError(
+                f"{shown(path)}: {part}{name} is {array.dtype} of shape {array.shape}, expected "
+                f"{np.dtype(dtype)} of shape {shape}"
+            )
+        if not holds(array):
+            raise FormatError(f"{shown(path)}: {part}{name} holds values that no model has")
+
+    def finite(array):
+        return bool(np.isfinite(array).all())
+
+    expect("vectors", vectors, np.float32, (words, dim), finite)
+    expect("outputs", outputs, np.float32, (words - (tree is not None), dim), finite)
+    if tree is not None:
+        steps = tree.nodes.size
+        expect("tree.offsets", tree.offsets, np.int64, (words + 1,), lambda o: o[0] == 0
+               and o[-1] == steps and (np.diff(o) > 0).all())  # fmt: skip
+        expect("tree.nodes", tree.nodes, np.int32, (steps,), lambda n: n.min() >= 0
+               and n.max() < tree.inner)  # fmt: skip
+        expect("tree.bits", tree.bits, np.uint8, (steps,), lambda b: b.max() <= 1)
+
+
+def _check(model: Model, vectors: np.ndarray, path: str | Path) -> None:
+    """Raise `FormatError` unless all parts of a loaded model fit together."""
+    words, counts = len(model.vocabulary), model.vocabulary.counts
+    check_weights(path, "", vectors, model.outputs, model.tree, words, model.options.dim)
+    if counts.dtype != np.int64 or counts.shape != (words,):
+        raise FormatError(
+            f"{shown(path)}: counts is {counts.dtype} of shape {counts.shape}, expected int64 of "
+            f"shape {(words,)}"
+        )
+    if counts.min() < 1 or counts.sum(dtype=np.float64) >= 2**62:
+        raise FormatError(f"{shown(path)}: counts holds values that no model has")
+    if "" in model.vocabulary.words:
+        raise FormatError(f"{shown(path)}: one of the words is empty")
+    for losses in (model.losses, model.holdout_losses):
+        if not isinstance(losses, list) or not all(
+            loss is None or (isinstance(loss, float) and np.isfinite(loss)) for loss in losses
+        ):
+            raise FormatError(f"{shown(path)}: losses are not finite numbers")
+    facts = model.provenance
+    if not isinstance(facts, dict) or not isinstance(facts.get("corpus"), dict):
+        raise FormatError(f"{shown(path)}: provenance names no corpus")

@@ -1,0 +1,97 @@
+"""The commands for a model or a file of vectors: `info`, `neighbors`, `analogy`, `export`."""
+
+from pathlib import Path
+
+import click
+
+from w2v_hs import show
+
+FORMAT_NAMES = ("word2vec-text", "word2vec-binary", "glove", "npz")
+in_format = click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(FORMAT_NAMES),
+    help="Format of a file of vectors whose suffix does not say it.",
+)
+
+
+def read_vectors(path: Path, format_name: str | None = None):
+    """Vectors of a model or of a file in any format that can be read."""
+    from w2v_hs.formats import load_vectors
+    from w2v_hs.loading import load
+
+    if path.suffix == ".safetensors" and format_name is None:
+        return load(path).vectors
+    return load_vectors(path, format=format_name)
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@show.as_json
+def info(model, json_out):
+    """Show options, corpus, counts, tree and figures of MODEL."""
+    from w2v_hs.loading import load
+
+    summary = load(model).summary()
+    if json_out:
+        show.print_json(summary)
+        return
+    table = show.table(str(model), "", "")
+    for part in ("options", "vocabulary", "tree"):
+        for name, value in (summary[part] or {}).items():
+            table.add_row(f"{part} {name}", show.plain(show.cell(value)))
+    table.add_row("loss by epoch", " ".join(show.cell(loss) for loss in summary["losses"]))
+    if summary["holdout_losses"]:
+        losses = " ".join(show.cell(loss) for loss in summary["holdout_losses"])
+        table.add_row("loss of the holdout by epoch", losses)
+    for name, value in summary["provenance"].items():
+        for inner, fact in value.items() if isinstance(value, dict) else [("", value)]:
+            table.add_row(show.plain(f"{name} {inner}"), show.plain(show.cell(fact)))
+    show.console().print(table)
+
+
+@click.command()
+@click.argument("vectors", type=click.Path(path_type=Path))
+@click.argument("word")
+@click.option("-k", default=10, show_default=True, help="How many.")
+@in_format
+@show.as_json
+def neighbors(vectors, word, k, json_out, format_name):
+    """Show the words nearest to WORD by cosine, in a model or a file of vectors."""
+    found = read_vectors(vectors, format_name).most_similar(word, k=k)
+    show.print_words(f"nearest to {word}", found, json_out)
+
+
+@click.command()
+@click.argument("vectors", type=click.Path(path_type=Path))
+@click.argument("a")
+@click.argument("b")
+@click.argument("c")
+@click.option("-k", default=10, show_default=True, help="How many.")
+@in_format
+@show.as_json
+def analogy(vectors, a, b, c, k, json_out, format_name):
+    """Answer "A is to B as C is to ?" with the words nearest to B - A + C."""
+    found = read_vectors(vectors, format_name).analogy(a, b, c, k=k)
+    show.print_words(f"{a} is to {b} as {c} is to", found, json_out)
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(FORMAT_NAMES),
+    help="Where the suffix of OUTPUT does not say it.",
+)
+def export(model, output, format_name):
+    """Write the vectors of MODEL (or of a file of vectors) to OUTPUT.
+
+    .txt, .vec: word2vec text. .bin: word2vec binary. .glove: GloVe text. .npz: NumPy.
+    """
+    from w2v_hs.formats import save_vectors
+
+    vectors = read_vectors(model)
+    save_vectors(vectors, output, format=format_name)
+    click.echo(f"wrote {len(vectors):,} vectors of length {vectors.dim} to {output}", err=True)
