@@ -76,8 +76,9 @@ def print_comparison(result: Comparison, console) -> None:
     adjusted = f", adjusted by Holm for {pairs} pairs of models" if pairs > 1 else ""
     console.print(
         "Figures are of the items that all models can answer: accuracy of questions, Spearman of "
-        f"pairs. less 1: the difference to the first.\np, two-sided{adjusted}: exact McNemar test of questions, paired bootstrap of "
-        f"pairs ({result.resamples:,} resamples, seed {result.seed})."
+        "pairs; less 1: the difference to the first model.\n"
+        f"p, two-sided{adjusted}: exact McNemar test of questions, paired bootstrap of pairs "
+        f"({result.resamples:,} resamples, seed {result.seed})."
     )
     console.print(_case(result.case_insensitive))
     for model, one in zip(result.models, result.evaluations, strict=True):
