@@ -22,10 +22,12 @@ WORDS = [f"w{number}" for number in range(60)]
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """400 questions in a semantic and a syntactic section, and 150 rated pairs."""
+    """80 questions of even and odd words, 120 of any words, and 150 rated pairs."""
     folder, rng = tmp_path_factory.mktemp("sets"), np.random.default_rng(1)
-    asked = [" ".join(rng.choice(WORDS, size=4, replace=False)) for _ in range(400)]
-    lines = [": people", *asked[:150], ": gram1-plural", *asked[150:]]
+    places = [rng.choice(30, size=2, replace=False) for _ in range(80)]
+    even = [f"w{2 * i} w{2 * i + 1} w{2 * j} w{2 * j + 1}" for i, j in places]
+    any_words = [" ".join(rng.choice(WORDS, size=4, replace=False)) for _ in range(120)]
+    lines = [": people", *even, ": gram1-plural", *any_words]
     (folder / "questions.txt").write_text("\n".join(lines))
     rated = [
         "\t".join([*rng.choice(WORDS, size=2, replace=False), f"{rng.integers(11)}"])
@@ -41,18 +43,15 @@ def options(files):
 
 
 @pytest.fixture(scope="module")
-def models(files):
+def models():
     """Three models of few dimensions, which are right now and then; the last lacks ten words.
 
-    The second is fitted to the first 60 questions: there d = b - a + c.
+    In the second an odd word is the even one before it plus much the same.
     """
     rng = np.random.default_rng(2)
     plain = rng.normal(size=(60, 3))
-    fitted, row = plain.copy(), {word: number for number, word in enumerate(WORDS)}
-    lines = (files / "questions.txt").read_text().splitlines()
-    for line in lines[1:60]:
-        a, b, c, d = (row[word] for word in line.split())
-        fitted[d] = fitted[b] - fitted[a] + fitted[c]
+    fitted = plain.copy()
+    fitted[1::2] = fitted[::2] + [0, 0, 2] + rng.normal(size=(30, 3)) * 0.1
     return {
         "plain": Vectors(WORDS, plain),
         "fitted": Vectors(WORDS, fitted),
@@ -75,7 +74,7 @@ def answers(vectors, path):
 def test_models_are_compared_on_the_questions_that_all_can_answer(models, files, options):
     result = compare(models, **options)
     given = {name: answers(model, files / "questions.txt") for name, model in models.items()}
-    for part, first, last in (None, 0, 400), ("semantic", 0, 150), ("syntactic", 150, 400):
+    for part, first, last in (None, 0, 200), ("semantic", 0, 80), ("syntactic", 80, 200):
         (done,) = [one for one in result.compared if one.figure == "accuracy" and one.part == part]
         rows = list(zip(*(given[name][first:last] for name in models), strict=True))
         known = [row for row in rows if None not in row]
@@ -179,7 +178,7 @@ def test_nothing_in_common_is_none_and_says_so(options):
         assert done.used == 0
         assert all(one.value is None and one.interval is None for one in done.models)
         assert [(d.difference, d.p) for d in done.differences] == [(None, None)]
-    assert "0 of 400 usable" in shown(result)
+    assert "0 of 200 usable" in shown(result)
     assert "NaN" not in result.to_json()
 
 
@@ -258,14 +257,16 @@ def asked(files):
 def test_the_command_compares(run, saved, asked, options, models, tmp_path):
     names = [saved / "a.txt", saved / "b.bin"]
     output = tmp_path / "out.json"
-    done = run("evaluate", *names, "--compare", *asked, "--seed", "3", "--json", output)
+    arguments = ("evaluate", *names, "--compare", *asked, "--seed", "3", "--json", output)
+    done = run(*arguments, env={"COLUMNS": "300"})  # so that no path is folded
     assert done.returncode == 0, done.stderr
     found = json.loads(output.read_text())
     expected = compare(
         {str(path): w2v_hs.load_vectors(path) for path in names}, **options, seed=3
     ).as_dict()
     assert found == expected
-    assert b"p to 1" in done.stdout and b"150 of 150 pairs" in done.stdout
+    for text in ("p to 1", "pairs.tsv: 150 of 150 pairs", f"1 {names[0]}", f"2 {names[1]}"):
+        assert text in done.stdout.decode()
 
 
 def test_several_files_are_evaluated_one_after_the_other(run, saved, asked, options):
