@@ -12,11 +12,11 @@ FORMS = {"accuracy": ".1%", "spearman": ".3f"}
 def print_evaluation(result: Evaluation, console) -> None:
     """Print one table for each way of answering questions and one for all sets of pairs."""
     for whole in result.analogies:
-        console.print(_answers(whole, result.confidence), f"{_answered_among(whole)}.")
+        console.print(_answers(console, whole, result.confidence), f"{_answered_among(whole)}.")
     if result.similarity:
         heading = _interval_of(result.confidence)
         table = _table(
-            "Similarity", "pairs", "Spearman", heading, "Pearson", heading, "used", "total"
+            console, "Similarity", "pairs", "Spearman", heading, "Pearson", heading, "used", "total"
         )
         for done in result.similarity:
             figures = (
@@ -44,6 +44,7 @@ def print_comparison(result: Comparison, console) -> None:
     """Print one table: a block a test set, a row a model, a column a model compared with."""
     numbers = {model: number for number, model in enumerate(result.models, start=1)}
     table = _table(
+        console,
         "Comparison",
         "model",
         "figure",
@@ -87,19 +88,22 @@ def print_comparison(result: Comparison, console) -> None:
             console.print(plain(f"Left out of {model}: {left_out}."))
 
 
-def _table(title: str, first: str, *numbers: str):
+def _table(console, title: str, first: str, *numbers: str):
     """An empty table of a column of names and columns of numbers."""
     from rich.table import Table
 
-    empty = Table(first, title=plain(title))
+    # On 80 columns, the width of a pipe, names need the room that is between columns elsewhere.
+    empty = Table(title=plain(title), padding=(0, 1 if console.width >= 100 else 0))
+    empty.add_column(first, overflow="fold")
     for heading in numbers:
         empty.add_column(heading, justify="right", no_wrap=True)
     return empty
 
 
-def _answers(whole: Analogies, confidence: float):
+def _answers(console, whole: Analogies, confidence: float):
     """The table of one set of questions: its sections, and below them their sums."""
     table = _table(
+        console,
         f"Analogies: {whole.name}, {METHOD_NAMES[whole.method]}",
         "section",
         "correct",
