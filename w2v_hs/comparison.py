@@ -104,6 +104,7 @@ def compare(models: Mapping | Iterable[tuple[str, object]], **options) -> Compar
         if name in measured:
             raise OptionError(f"two models are named {name!r}; expected a name for each")
         measured[name] = measure(vectors_of(model), protocol)
+        del model  # before the next is read
     if len(measured) < 2:
         raise OptionError(f"found {len(measured)} model to compare; expected two or more")
     compared = []

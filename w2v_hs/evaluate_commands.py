@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from w2v_hs import show
+from w2v_hs.progress import display
 from w2v_hs.vector_commands import in_format, read_vectors
 
 
@@ -85,31 +86,37 @@ def evaluate(
     if analogies or similarity:
         options |= {"analogies": analogies, "similarity": similarity}
     options["case_insensitive"] = not case_sensitive
+    with display(True) as bars:
+        models = _loaded(vectors, format_name, bars)
+        if side_by_side:
+            comparison = compare(models, **options)
+        else:
+            results = []
+            for name, loaded in models:
+                results.append((name, run(loaded, **options)))
+                del loaded  # before the next is read
     console = show.console()
     if side_by_side:
-        comparison = compare(_loaded(vectors, format_name), **options)
         found = comparison.as_dict()
         if not printed:
             print_comparison(comparison, console)
     else:
-        found = []
-        for name, loaded in _loaded(vectors, format_name):
-            result = run(loaded, **options)
-            found.append({"vectors": name, **result.as_dict()})
-            if not printed:
-                if len(vectors) > 1:
-                    console.print(show.plain(name), style="bold")
-                print_evaluation(result, console)
+        found = [{"vectors": name, **result.as_dict()} for name, result in results]
         found = found if len(vectors) > 1 else found[0]
+        for name, result in results if not printed else ():
+            if len(vectors) > 1:
+                console.print(show.plain(name), style="bold")
+            print_evaluation(result, console)
     if printed:
         show.print_json(found)
     elif json_path is not None:
         show.write_json(json_path, found)
 
 
-def _loaded(paths: tuple[Path, ...], format_name: str | None) -> Iterator[tuple[str, object]]:
+def _loaded(paths: tuple[Path, ...], format_name: str | None, bars) -> Iterator[tuple[str, object]]:
     """The name and the vectors of each file, one at a time: together they may not fit."""
-    for path in paths:
+    for number, path in enumerate(paths, start=1):
+        bars.step("evaluating" + (f" {number} of {len(paths)}" if len(paths) > 1 else ""))
         # Beside a model, --format is about the others.
         of_model = len(paths) > 1 and path.suffix == ".safetensors"
         yield str(path), read_vectors(path, None if of_model else format_name)
