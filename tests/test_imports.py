@@ -17,8 +17,9 @@ learned kernels.copies kernels.paths kernels.skipgram kernels.cbow kernels.softm
 kernels.likelihood kernels.probability kernels.classifier options memory classifier workers schedule
 probe trainer vectors
 readers formats storage progress likelihood holdout probability update model loading checkpoint
-training anatomy evaluation
-show train_commands vector_commands evaluate_commands predicting tree_commands corpus_commands cli
+training anatomy testsets answering statistics protocol evaluation comparison
+show evaluation_tables
+train_commands vector_commands evaluate_commands predicting tree_commands corpus_commands cli
 """.split()  # noqa: SIM905
 
 

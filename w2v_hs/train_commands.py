@@ -301,7 +301,8 @@ def demo(corpus, output, epochs, seed):
     which suits a text as small as that.
     """
     from w2v_hs.errors import OutputError
-    from w2v_hs.evaluation import evaluate, print_evaluation
+    from w2v_hs.evaluation import evaluate
+    from w2v_hs.evaluation_tables import print_evaluation
     from w2v_hs.training import train_options
 
     try:
