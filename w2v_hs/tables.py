@@ -68,7 +68,7 @@ def _batches(words: list[str], matrix: np.ndarray) -> Iterator:
 
 def read_parquet(name: str, stream: BinaryIO) -> tuple[list[str], np.ndarray, Place]:
     """Read the columns `word` and `vector` of a Parquet file."""
-    pa = _pyarrow("parquet")
+    pa = _pyarrow(name)
     import pyarrow.parquet as pq
 
     data = stream.read()
@@ -133,7 +133,7 @@ def _check_chunks(name: str, data: bytes, metadata) -> None:
 
 def read_arrow(name: str, stream: BinaryIO) -> tuple[list[str], np.ndarray, Place]:
     """Read the columns `word` and `vector` of an Arrow file, compressed or not."""
-    pa = _pyarrow("arrow")
+    pa = _pyarrow(name)
     content = stream.read()
     if not content.startswith(MAGIC):
         raise FormatError(
@@ -321,11 +321,11 @@ def _damaged(name: str, kind: str, error: Exception) -> FormatError:
     return FormatError(f"{name}: is not a whole {kind} file: {reason[:200]}")
 
 
-def _pyarrow(format: str):
+def _pyarrow(name: str):
     try:
         import pyarrow.ipc
     except ImportError:
         raise FormatError(
-            f"{format} needs the package pyarrow: pip install 'w2v-hs[parquet]'"
+            f"{name}: needs the package pyarrow: pip install 'w2v-hs[parquet]'"
         ) from None
     return pyarrow
