@@ -625,6 +625,8 @@ def test_names_that_no_file_can_have(tmp_path, format):
     vectors = Vectors(["a"], np.ones((1, 2)))
     for name, fault in (("a\0b", "embedded null"), ("n" * 300, "File name too long")):
         path = tmp_path / name
+        with pytest.raises(FormatError, match=f"cannot be read: {fault}"):
+            load_vectors(f"{path}.txt")
         with pytest.raises(FormatError, match=f"cannot be read: {fault}") as caught:
             load_vectors(path, format=format)
         assert "\0" not in str(caught.value)

@@ -26,6 +26,14 @@ UNKNOWN = "[UNK]"
 KINDS = {"modules.json": "sentence-transformers", "vectors.tsv": "projector"}
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; a name that no file can have is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def kind_of(folder: Path) -> str | None:
     """The format of a folder, by the files in it; None for one of neither format."""
     return next((kind for name, kind in KINDS.items() if (folder / name).exists()), None)

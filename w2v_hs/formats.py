@@ -155,9 +155,14 @@ def save_vectors(
 def _choose_format(path: Path, format: str | None, reading: bool = False) -> str:
     if format is not None and format not in FORMATS:
         raise OptionError(f"format is {format!r}; expected one of {', '.join(FORMATS)}")
-    if format is None and reading and path.is_dir():
-        # A folder of neither kind is no file of vectors either.
-        return folders.kind_of(path) or str(readers.regular_file(path))
+    if format is None and reading and folders.is_folder(path):
+        found = folders.kind_of(path)
+        if found is None:
+            raise FormatError(
+                f"{shown(path)}: is a folder, not a regular file, without "
+                f"{' or '.join(folders.KINDS)}; give the name of a file of vectors"
+            )
+        return found
     if format is None and path.suffix.lower() not in SUFFIXES:
         known = ", ".join(f"{suffix} ({name})" for suffix, name in SUFFIXES.items())
         raise FormatError(
