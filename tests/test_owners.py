@@ -118,6 +118,8 @@ def test_parquet_of_other_programs_is_read(tmp_path, arrow, options):
     for matrix, table in tables(arrow):
         if "use_byte_stream_split" in options and "double" in str(table.schema):
             continue
+        if "column_encoding" in options and "dictionary" in str(table.schema):
+            continue  # pyarrow does not read that itself
         pq.write_table(table, tmp_path / "v.parquet", **options)
         same(load_vectors(tmp_path / "v.parquet"), WORDS, matrix)
 
@@ -147,7 +149,10 @@ def refused_tables(pa):
         "ragged": ({"word": words, "vector": ragged}, "row 3: 1 values; expected as many in every"),
         "a null vector": ({"word": words, "vector": [*null[:4], None, None]}, "row 5: 0 values"),
         "a null value": ({"word": words, "vector": null}, "row 5: 0 values; .*and no nulls"),
-        "a null word": ({"word": [*WORDS[:5], None], "vector": rows}, "row 6: the word None"),
+        "a null word": (
+            {"word": [*WORDS[:5], None], "vector": rows},
+            "row 6: the word is null; expected text",
+        ),
         "an empty word": ({"word": [*WORDS[:5], ""], "vector": rows}, "row 6: the word ''"),
         "a word twice": (
             {"word": [*WORDS[:5], "of"], "vector": rows},

@@ -149,13 +149,18 @@ def save_sentence_transformers(path: Path, words: list[str], matrix: np.ndarray)
     }
     kind = "sentence_transformers.models.StaticEmbedding"
     modules = [{"idx": 0, "name": "0", "path": "", "type": kind}]
-    zeros = np.zeros((1, matrix.shape[1]), matrix.dtype)
+    import safetensors.numpy
+
+    rows = np.concatenate([matrix, np.zeros((1, matrix.shape[1]), matrix.dtype)])
     with new_folder(path) as folder:
-        weights = {"embedding.weight": np.concatenate([matrix, zeros])}
-        storage.save_arrays(folder / "model.safetensors", weights, {"kind": "StaticEmbedding"})
-        for name, content in (("tokenizer.json", tokenizer), ("modules.json", modules)):
+        files = {
+            "model.safetensors": safetensors.numpy.save({"embedding.weight": rows}),
+            "tokenizer.json": json.dumps(tokenizer, ensure_ascii=False).encode(),
+            "modules.json": json.dumps(modules).encode(),
+        }
+        for name, content in files.items():
             with (folder / name).open("wb") as stream:
-                stream.write(json.dumps(content, ensure_ascii=False).encode())
+                stream.write(content)
 
 
 def read_sentence_transformers(path: Path) -> tuple[list[str], np.ndarray, Place]:
@@ -229,7 +234,8 @@ def _vocabulary(name: str, tokenizer) -> tuple[dict[str, int], str | None]:
 
 
 def _json(path: Path):
+    content = regular_file(path).read_bytes()
     try:
-        return json.loads(regular_file(path).read_bytes())
+        return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{shown(path)}: is not JSON: {shown(error, 200)}") from None

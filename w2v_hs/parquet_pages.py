@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = 0, 2, 3
+DICTIONARIES = {2, 8}  # encodings of pages whose values are numbers of entries in a dictionary
 DELTA_BYTE_ARRAY = 7  # an encoding whose values repeat the beginning of the one before
 DEEPEST = 8  # structures in structures; a page header has three
 

@@ -73,17 +73,15 @@ def read_parquet(name: str, stream: BinaryIO) -> tuple[list[str], np.ndarray, Pl
 
     data = stream.read()
     size = len(data)
+    limits = {"thrift_string_size_limit": size, "thrift_container_size_limit": size}
     try:
-        # Words as dictionaries: one that is repeated without end then takes no memory.
-        with pq.ParquetFile(
-            pa.BufferReader(data),
-            read_dictionary=["word"],
-            page_checksum_verification=True,
-            thrift_string_size_limit=size,
-            thrift_container_size_limit=size,
-        ) as file:
+        with pq.ParquetFile(pa.BufferReader(data), **limits) as file:
             _check_columns(name, file.schema_arrow)
-            _check_chunks(name, data, file.metadata)
+            options = limits | {"page_checksum_verification": True}
+            if parquet_pages.DICTIONARIES & _check_chunks(name, data, file.metadata):
+                # One word that is repeated a million times then takes its place once.
+                options["read_dictionary"] = ["word"]
+        with pq.ParquetFile(pa.BufferReader(data), **options) as file:
             batches = file.iter_batches(ROWS, columns=COLUMNS, use_threads=False)
             return _gather(name, file.metadata.num_rows, batches, _allowed(size))
     except FormatError:
@@ -92,10 +90,14 @@ def read_parquet(name: str, stream: BinaryIO) -> tuple[list[str], np.ndarray, Pl
         raise _damaged(name, "Parquet", error) from error
 
 
-def _check_chunks(name: str, data: bytes, metadata) -> None:
-    """Raise `FormatError` unless the footer and the headers of all pages agree, and promise no more
-    than the file may hold; `ValueError` where the headers cannot be read."""
+def _check_chunks(name: str, data: bytes, metadata) -> set[int]:
+    """The encodings of the words' pages. Raises `FormatError` unless the footer and the headers of
+    all pages agree, and promise no more than the file may hold; `ValueError` where the headers
+    cannot be read."""
+    if metadata.num_rows < 1:
+        raise FormatError(f"{name}: declares {metadata.num_rows} rows; expected 1 or more")
     allowed = _allowed(len(data))
+    encodings = set()
     unfolded = rows = 0
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         rows += group.num_rows
@@ -113,6 +115,8 @@ def _check_chunks(name: str, data: bytes, metadata) -> None:
                         f"{name}: the column {root!r} has the encoding DELTA_BYTE_ARRAY, of which "
                         "the size is not known before it is read; write it with another encoding"
                     )
+                if root == "word":
+                    encodings.add(page.encoding)
                 values += page.values
                 unfolded += page.size
             if values != chunk.num_values:
@@ -124,11 +128,9 @@ def _check_chunks(name: str, data: bytes, metadata) -> None:
             unfolded += 8 * values
             if unfolded > allowed:
                 raise _oversized(name, unfolded, len(data))
-    if rows != metadata.num_rows or rows < 1:
-        raise FormatError(
-            f"{name}: declares {metadata.num_rows} rows, holds {rows}; expected 1 or more, and as "
-            "many"
-        )
+    if rows != metadata.num_rows:
+        raise FormatError(f"{name}: declares {metadata.num_rows} rows, its row groups {rows}")
+    return encodings
 
 
 def read_arrow(name: str, stream: BinaryIO) -> tuple[list[str], np.ndarray, Place]:
@@ -251,6 +253,9 @@ def _gather(
         begin, count = len(words), batch.num_rows
         if not count:
             continue
+        if batch.column("word").null_count:
+            row = batch.column("word").is_null().index(True).as_py()
+            raise FormatError(f"{place(begin + row)}: the word is null; expected text")
         distinct, size = _extent(batch.column("word"))
         letters += size
         if distinct < count or letters > allowed:
