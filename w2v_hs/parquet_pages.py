@@ -2,9 +2,10 @@
 
 The footer of a Parquet file counts rows and bytes, but each page has a header of its own, and that
 is what a reader takes memory by: a page of a hundred bytes may declare two gigabytes, or two
-thousand million values that are all the same. This module reads the headers alone. They are
+thousand million values that are all the same. This module reads footer and headers alone. They are
 structures in Thrift's compact protocol (thrift-compact-protocol.md in Apache Thrift); their fields
-are those of `PageHeader` in parquet.thrift of Apache Parquet.
+are those of `FileMetaData` and `PageHeader` in parquet.thrift of Apache Parquet. (pyarrow shows
+the footer as well, but ends the process where one of its structures lacks a part.)
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,16 @@ from dataclasses import dataclass
 DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = 0, 2, 3
 DICTIONARIES = {2, 8}  # encodings of pages whose values are numbers of entries in a dictionary
 DELTA_BYTE_ARRAY = 7  # an encoding whose values repeat the beginning of the one before
-DEEPEST = 8  # structures in structures; a page header has three
+DEEPEST = 16  # structures and lists in each other; a footer has seven
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A part of a column: the pages from byte `start` to byte `end`, with so many values."""
+
+    start: int
+    end: int
+    values: int
 
 
 @dataclass(frozen=True)
@@ -25,8 +35,40 @@ class Page:
     encoding: int
 
 
-def pages(data, start: int, end: int) -> Iterator[Page]:
-    """The pages of a column chunk, which is data[start:end]; data: bytes, or an mmap.
+def row_groups(data: bytes) -> Iterator[tuple[int, list[Chunk]]]:
+    """The rows of each row group of a file, and its chunks in the order of the columns.
+
+    Raises
+    ------
+    ValueError
+        The footer is not one of Parquet.
+    """
+    end = len(data) - 8
+    begin = end - int.from_bytes(data[end : end + 4], "little")
+    if not 0 < begin <= end:
+        raise ValueError("a footer longer than the file")
+    for group in _structures(_Compact(data, begin, end).structure(), 4):
+        chunks = []
+        for column in _structures(group, 1):
+            facts = column.get(3)
+            if not isinstance(facts, dict):
+                raise ValueError("a column chunk without its description")
+            start = _number(facts, 9)
+            if 11 in facts and 0 < _number(facts, 11) < start:  # its dictionary comes first
+                start = _number(facts, 11)
+            chunks.append(Chunk(start, start + _number(facts, 7), _number(facts, 5)))
+        yield _number(group, 3), chunks
+
+
+def _structures(fields: dict, key: int) -> list[dict]:
+    found = fields.get(key)
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise ValueError(f"a footer without a list of structures in field {key}")
+    return found
+
+
+def pages(data: bytes, start: int, end: int) -> Iterator[Page]:
+    """The pages of a column chunk, which is data[start:end].
 
     Raises
     ------
@@ -53,18 +95,18 @@ def pages(data, start: int, end: int) -> Iterator[Page]:
 def _number(fields: dict, key: int) -> int:
     value = fields.get(key)
     if not isinstance(value, int) or value < 0:
-        raise ValueError(f"a page header with {value!r} in field {key}")
+        raise ValueError(f"{value!r} in field {key} of a header")
     return value
 
 
 class _Compact:
     """Reads one structure from data[position:end]."""
 
-    def __init__(self, data, position: int, end: int):
+    def __init__(self, data: bytes, position: int, end: int):
         self.data, self.position, self.end = data, position, end
 
     def structure(self, depth: int = 0) -> dict:
-        """Field numbers with their values: whole numbers, structures; None for all else."""
+        """Field numbers with their values: whole numbers, structures, lists; None for all else."""
         fields, number = {}, 0
         while byte := self._byte():
             number = number + (byte >> 4) if byte >> 4 else self._signed()
@@ -87,8 +129,9 @@ class _Compact:
         elif kind in (9, 10):  # a list, a set
             size = self._byte()
             count = self._varint() if size >> 4 == 15 else size >> 4
-            for _ in range(count):
-                self._skip(1) if size & 15 in (1, 2) else self._value(size & 15, depth + 1)
+            if size & 15 in (1, 2):  # here they take a byte each
+                return self._skip(count)
+            return [self._value(size & 15, depth + 1) for _ in range(count)]
         elif kind == 12:
             return self.structure(depth + 1)
         else:
@@ -102,7 +145,7 @@ class _Compact:
     def _skip(self, count: int) -> None:
         self.position += count
         if self.position > self.end:
-            raise ValueError("a page header that does not end")
+            raise ValueError("a header that does not end")
 
     def _varint(self) -> int:
         value = 0

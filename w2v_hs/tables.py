@@ -78,7 +78,7 @@ def read_parquet(name: str, stream: BinaryIO) -> tuple[list[str], np.ndarray, Pl
         with pq.ParquetFile(pa.BufferReader(data), **limits) as file:
             _check_columns(name, file.schema_arrow)
             options = limits | {"page_checksum_verification": True}
-            if parquet_pages.DICTIONARIES & _check_chunks(name, data, file.metadata):
+            if parquet_pages.DICTIONARIES & _check_chunks(name, data, file):
                 # One word that is repeated a million times then takes its place once.
                 options["read_dictionary"] = ["word"]
         with pq.ParquetFile(pa.BufferReader(data), **options) as file:
@@ -90,26 +90,26 @@ def read_parquet(name: str, stream: BinaryIO) -> tuple[list[str], np.ndarray, Pl
         raise _damaged(name, "Parquet", error) from error
 
 
-def _check_chunks(name: str, data: bytes, metadata) -> set[int]:
-    """The encodings of the words' pages. Raises `FormatError` unless the footer and the headers of
-    all pages agree, and promise no more than the file may hold; `ValueError` where the headers
-    cannot be read."""
-    if metadata.num_rows < 1:
-        raise FormatError(f"{name}: declares {metadata.num_rows} rows; expected 1 or more")
+def _check_chunks(name: str, data: bytes, file) -> set[int]:
+    """The encodings of the pages of words in a `ParquetFile`. Raises `FormatError` unless the
+    footer and the headers of all pages agree, and promise no more than the file may hold;
+    `ValueError` where they cannot be read."""
+    declared = file.metadata.num_rows
+    if declared < 1:
+        raise FormatError(f"{name}: declares {declared} rows; expected 1 or more")
+    roots = [column.path.partition(".")[0] for column in file.schema]
     allowed = _allowed(len(data))
     encodings = set()
     unfolded = rows = 0
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        rows += group.num_rows
-        for chunk in map(group.column, range(group.num_columns)):
-            root = chunk.path_in_schema.partition(".")[0]
+    for count, chunks in parquet_pages.row_groups(data):
+        rows += count
+        if len(chunks) != len(roots):
+            raise ValueError(f"a row group of {len(chunks)} columns, the schema has {len(roots)}")
+        for root, chunk in zip(roots, chunks, strict=True):
             if root not in COLUMNS:
                 continue
-            start = chunk.data_page_offset
-            if chunk.has_dictionary_page and 0 < (chunk.dictionary_page_offset or 0) < start:
-                start = chunk.dictionary_page_offset
             values = 0
-            for page in parquet_pages.pages(data, start, start + chunk.total_compressed_size):
+            for page in parquet_pages.pages(data, chunk.start, chunk.end):
                 if page.encoding == parquet_pages.DELTA_BYTE_ARRAY:
                     raise FormatError(
                         f"{name}: the column {root!r} has the encoding DELTA_BYTE_ARRAY, of which "
@@ -119,17 +119,17 @@ def _check_chunks(name: str, data: bytes, metadata) -> set[int]:
                     encodings.add(page.encoding)
                 values += page.values
                 unfolded += page.size
-            if values != chunk.num_values:
+            if values != chunk.values:
                 raise FormatError(
-                    f"{name}: the column {root!r} declares {chunk.num_values} values, its pages "
+                    f"{name}: the column {root!r} declares {chunk.values} values, its pages "
                     f"{values}; the file is damaged"
                 )
             # A value of the matrix takes four bytes, and Arrow counts its levels in two each.
             unfolded += 8 * values
             if unfolded > allowed:
                 raise _oversized(name, unfolded, len(data))
-    if rows != metadata.num_rows:
-        raise FormatError(f"{name}: declares {metadata.num_rows} rows, its row groups {rows}")
+    if rows != declared:
+        raise FormatError(f"{name}: declares {declared} rows, its row groups {rows}")
     return encodings
 
 
