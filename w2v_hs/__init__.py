@@ -7,11 +7,13 @@
 The modules in the order in which data flows: `download`, `catalog`, `extract` and `sources`
 (where text comes from), `text` and `corpus` (text to numbers), `vocabulary`, `tree`, `codes`,
 `growth` and `learned` (trees that users bring, that grow, that learn), `kernels`, `classifier`,
-`workers`, `schedule`, `probe` and `trainer` (threads that train), `vectors`, `readers`, `formats`,
-`storage`, `likelihood`, `holdout`, `probability`, `update`, `model`, `loading`, `checkpoint`, `training`,
-`anatomy`, `testsets`, `answering`, `statistics`, `protocol`, `evaluation` and `comparison` (how
-good vectors are), `show`, `evaluation_tables`, and the commands: `train_commands`,
-`vector_commands`, `evaluate_commands`, `predicting`, `tree_commands`, `corpus_commands`, `cli`.
+`workers`, `schedule`, `probe` and `trainer` (threads that train), `vectors`, `output_vectors`,
+`storage`, `escaping`, `readers`, `writers`, `parquet_pages`, `tables`, `folders`, `formats` (files
+of vectors), `likelihood`, `holdout`, `probability`, `update`, `model`, `loading`, `checkpoint`,
+`training`, `anatomy`, `testsets`, `answering`, `statistics`, `protocol`, `evaluation` and
+`comparison` (how good vectors are), `show`, `evaluation_tables`, and the commands:
+`train_commands`, `vector_commands`, `evaluate_commands`, `predicting`, `tree_commands`,
+`corpus_commands`, `cli`.
 """
 
 from importlib import import_module
@@ -28,6 +30,7 @@ _PUBLIC = {
     "Options": "w2v_hs.options",
     "Vectors": "w2v_hs.vectors",
     "load_vectors": "w2v_hs.formats",
+    "save_vectors": "w2v_hs.formats",
     "evaluate": "w2v_hs.evaluation",
     "compare": "w2v_hs.comparison",
     "W2VError": "w2v_hs.errors",

@@ -26,6 +26,11 @@ def load(path: str | Path) -> Model:
 
 def model_from(path: str | Path, arrays: dict[str, np.ndarray], description: dict) -> Model:
     """The model of arrays and a description that were read from `path`; raises as `load`."""
+    if isinstance(description, dict) and description.get("kind") == storage.VECTORS:
+        raise FormatError(
+            f"{shown(path)}: holds vectors without the model; train a model, or read it with "
+            "load_vectors"
+        )
     try:
         if description["format"] != FORMAT:
             raise FormatError(

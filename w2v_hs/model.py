@@ -20,6 +20,7 @@ from w2v_hs.kernels.common import padded
 from w2v_hs.likelihood import Perplexity, Scorer, padded_weights, score_sentences, text_perplexity
 from w2v_hs.memory import check_fits, peak_bytes
 from w2v_hs.options import Options
+from w2v_hs.output_vectors import output_vectors
 from w2v_hs.probability import Predictor, TopWords
 from w2v_hs.progress import display
 from w2v_hs.text import Cleaning
@@ -89,9 +90,39 @@ class Model:
             "provenance": self.provenance,
         }
 
-    def export(self, path: str | Path, format: str | None = None) -> None:
-        """Write the input vectors in a format other tools read; see `formats.save_vectors`."""
-        save_vectors(self.vectors, path, format=format)
+    def export(
+        self,
+        path: str | Path,
+        format: str | None = None,
+        *,
+        weights: str = "input",
+        top: int | None = None,
+        normalize: bool = False,
+        float16: bool = False,
+        escape: bool = False,
+    ) -> None:
+        """Write vectors in a format other tools read; see `formats.save_vectors`.
+
+        weights: "input", the word vectors, or "output", `output_vectors`. Raises `OptionError`
+        where it has another value, and what `save_vectors` raises.
+        """
+        if weights not in ("input", "output"):
+            raise OptionError(f"weights={weights!r}: expected input or output")
+        vectors = self.vectors if weights == "input" else self.output_vectors()
+        save_vectors(
+            vectors,
+            path,
+            format=format,
+            top=top,
+            normalize=normalize,
+            float16=float16,
+            escape=escape,
+        )
+
+    def output_vectors(self) -> Vectors:
+        """The output weights with names: those of words (full softmax), or of the inner nodes of
+        the tree, ``node:`` and the bits of the way there; see the module `output_vectors`."""
+        return output_vectors(self.vectors.words, self.outputs, self.tree)
 
     def summary(self) -> dict:
         """Options, corpus, counts, tree and figures, as JSON can hold them."""

@@ -16,8 +16,16 @@ import numpy as np
 from w2v_hs.atomic import replacing
 from w2v_hs.errors import FormatError, OutputError, shown
 
-_DTYPES = {"float64": "F64", "float32": "F32", "int64": "I64", "int32": "I32", "uint8": "U8"}
+_DTYPES = {
+    "float64": "F64",
+    "float32": "F32",
+    "float16": "F16",
+    "int64": "I64",
+    "int32": "I32",
+    "uint8": "U8",
+}
 _ROWS = 1 << 14
+VECTORS = "vectors"  # the kind, in its description, of a file that holds vectors and no model
 
 
 def save_arrays(path: str | Path, arrays: dict[str, np.ndarray], description: dict) -> None:
@@ -80,6 +88,24 @@ def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict]:
     FormatError
         The file is missing, truncated, damaged, or was not written by this package.
     """
+    arrays, metadata = load_tensors(path)
+    if "description" not in metadata or "sha256" not in metadata:
+        raise FormatError(f"{shown(path)}: a .safetensors file, but not a model of w2v_hs")
+    try:
+        return arrays, json.loads(metadata["description"])
+    except (ValueError, RecursionError):
+        raise FormatError(f"{shown(path)}: its description is not JSON") from None
+
+
+def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read any `.safetensors` file: its arrays, and what its header says of them.
+
+    Raises
+    ------
+    FormatError
+        The file is missing, truncated, of types that NumPy lacks, or differs from the checksum that
+        `save_arrays` left in it.
+    """
     from safetensors import safe_open
 
     path = Path(path)
@@ -97,18 +123,14 @@ def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict]:
         raise FormatError(
             f"{shown(path)}: not a readable .safetensors file: {shown(error)}"
         ) from None
-    if "description" not in metadata or "sha256" not in metadata:
-        raise FormatError(f"{shown(path)}: a .safetensors file, but not a model of w2v_hs")
-    found = _digest(arrays, metadata["description"])
-    if found != metadata["sha256"]:
-        raise FormatError(
-            f"{shown(path)}: damaged: its contents have the checksum {found[:16]}..., the file "
-            f"declares {shown(metadata['sha256'], 16)}; take a copy from a backup"
-        )
-    try:
-        return arrays, json.loads(metadata["description"])
-    except (ValueError, RecursionError):
-        raise FormatError(f"{shown(path)}: its description is not JSON") from None
+    if "description" in metadata and "sha256" in metadata:
+        found = _digest(arrays, metadata["description"])
+        if found != metadata["sha256"]:
+            raise FormatError(
+                f"{shown(path)}: damaged: its contents have the checksum {found[:16]}..., the file "
+                f"declares {shown(metadata['sha256'], 16)}; take a copy from a backup"
+            )
+    return arrays, metadata
 
 
 def pack_words(words: list[str]) -> dict[str, np.ndarray]:

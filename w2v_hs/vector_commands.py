@@ -6,7 +6,17 @@ import click
 
 from w2v_hs import show
 
-FORMAT_NAMES = ("word2vec-text", "word2vec-binary", "glove", "npz")
+FORMAT_NAMES = (
+    "word2vec-text",
+    "word2vec-binary",
+    "glove",
+    "npz",
+    "safetensors",
+    "parquet",
+    "arrow",
+    "projector",
+    "sentence-transformers",
+)
 in_format = click.option(
     "--format",
     "format_name",
@@ -16,12 +26,9 @@ in_format = click.option(
 
 
 def read_vectors(path: Path, format_name: str | None = None):
-    """Vectors of a model or of a file in any format that can be read."""
+    """Vectors of a model, or of a file or folder in any format that can be read."""
     from w2v_hs.formats import load_vectors
-    from w2v_hs.loading import load
 
-    if path.suffix == ".safetensors" and format_name is None:
-        return load(path).vectors
     return load_vectors(path, format=format_name)
 
 
@@ -83,15 +90,46 @@ def analogy(vectors, a, b, c, k, json_out, format_name):
     "--format",
     "format_name",
     type=click.Choice(FORMAT_NAMES),
-    help="Where the suffix of OUTPUT does not say it.",
+    help="Where the suffix of OUTPUT does not say it; projector and sentence-transformers make a "
+    "folder.",
 )
-def export(model, output, format_name):
-    """Write the vectors of MODEL (or of a file of vectors) to OUTPUT.
+@click.option("--from-format", type=click.Choice(FORMAT_NAMES), help="The same of MODEL.")
+@click.option(
+    "--top", type=int, help="Only this many words, the most frequent; of inner nodes, the heaviest."
+)
+@click.option("--normalize", is_flag=True, help="Scale each vector to length 1.")
+@click.option("--float16", is_flag=True, help="Round values to half precision.")
+@click.option(
+    "--weights",
+    type=click.Choice(("input", "output")),
+    default="input",
+    show_default=True,
+    help="output: of a model, the vectors of the full softmax, or of the tree's inner nodes, "
+    "named node:BITS.",
+)
+@click.option(
+    "--escape",
+    is_flag=True,
+    help="Percent-encode white space, control characters and % in words: new%20york.",
+)
+def export(model, output, format_name, from_format, weights, **options):
+    """Write the vectors of MODEL (or of a file or folder of vectors) to OUTPUT.
 
-    .txt, .vec: word2vec text. .bin: word2vec binary. .glove: GloVe text. .npz: NumPy.
+    .txt, .vec: word2vec text. .bin: word2vec binary. .glove: GloVe text. .npz: NumPy. .safetensors:
+    vectors and words. .parquet, .arrow, .feather: a table, with the extra 'parquet' installed.
+
+    \b
+    w2v-hs export model.safetensors vectors.txt --top 10000 --normalize
+    w2v-hs export model.safetensors folder --format sentence-transformers
     """
     from w2v_hs.formats import save_vectors
+    from w2v_hs.loading import load
 
-    vectors = read_vectors(model)
-    save_vectors(vectors, output, format=format_name)
-    click.echo(f"wrote {len(vectors):,} vectors of length {vectors.dim} to {output}", err=True)
+    show.check_distinct([output], [model])
+    if weights == "output":
+        vectors = load(model).output_vectors()
+    else:
+        vectors = read_vectors(model, from_format)
+    save_vectors(vectors, output, format=format_name, **options)
+    rows = min(len(vectors), options["top"] or len(vectors))
+    click.echo(f"wrote {rows:,} vectors of length {vectors.dim} to {output}", err=True)
