@@ -1,8 +1,4 @@
-"""The command line, `w2v-hs`.
-
-Exit codes: 0 done; 1 an error, told in one line on standard error; 2 wrong usage; 130 stopped by
-Ctrl-C (SIGINT), 143 by SIGTERM.
-"""
+"""The command line, `w2v-hs`: all commands together, errors in one line, exit codes."""
 
 import os
 import sys
@@ -66,8 +62,25 @@ def commands():
 
     \b
     w2v-hs demo
-    w2v-hs train text.txt -o model.safetensors
+    w2v-hs train wiki.txt -o model.safetensors
     w2v-hs neighbors model.safetensors paris
+
+    Results go to standard output, progress and messages to standard error. Where standard error is
+    no terminal there are no progress bars; NO_COLOR turns colours off.
+
+    \b
+    Exit codes:
+      0    done
+      1    an error, told in one line
+      2    wrong usage: an unknown option, a missing argument
+      130  stopped by Ctrl-C
+      143  stopped by SIGTERM
+
+    \b
+    To have the shell complete commands, options and names of files:
+      bash  eval "$(_W2V_HS_COMPLETE=bash_source w2v-hs)"
+      zsh   eval "$(_W2V_HS_COMPLETE=zsh_source w2v-hs)"
+      fish  _W2V_HS_COMPLETE=fish_source w2v-hs | source
     """
 
 

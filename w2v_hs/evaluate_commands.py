@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from w2v_hs import show
+from w2v_hs import completion, show
 from w2v_hs.vector_commands import in_format, read_vectors
 
 
@@ -13,11 +13,13 @@ from w2v_hs.vector_commands import in_format, read_vectors
 @click.option(
     "--analogies",
     multiple=True,
+    shell_complete=completion.files_or(lambda: ("google",)),
     help="Questions: 'google' or a file. Can be repeated.  [default: google]",
 )
 @click.option(
     "--similarity",
     multiple=True,
+    shell_complete=completion.files_or(lambda: ("wordsim353", "simlex999")),
     help="Rated pairs: 'wordsim353', 'simlex999' or a file. Can be repeated.  [default: both]",
 )
 @click.option(
@@ -37,10 +39,15 @@ from w2v_hs.vector_commands import in_format, read_vectors
 def evaluate(
     vectors, analogies, similarity, restrict_vocab, case_sensitive, format_name, json_path
 ):
-    """Answer analogies and correlate with rated pairs, for a model or anyone's vectors.
+    """Answer analogies and correlate with rated pairs.
 
-    Without --analogies and --similarity: Google's analogies, WordSim-353 and SimLex-999; with
+    VECTORS is a model or a file of vectors. Without --analogies and --similarity: Google's analogies, WordSim-353 and SimLex-999; with
     either of them only what they name.
+
+    \b
+    w2v-hs evaluate model.safetensors
+    w2v-hs evaluate vectors.bin --json -
+    w2v-hs evaluate model.safetensors --analogies google --similarity pairs.tsv --json result.json
     """
     from w2v_hs.atomic import check_writable
     from w2v_hs.evaluation import evaluate as run

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from w2v_hs import show
+from w2v_hs import completion, show
 from w2v_hs.errors import shown
 from w2v_hs.options import COMBINE, Options
 
@@ -16,7 +16,7 @@ def _named(context, parameter, value):
     return Path(value) if parameter.name == "model" else value
 
 
-_model = click.argument("model", callback=_named)
+_model = click.argument("model", type=click.Path(), callback=_named)
 _lowercase = click.option("--lowercase", is_flag=True, help="Turn the text to lower case.")
 _threads = click.option("--threads", type=int, help="Threads.  [default: one a core]")
 
@@ -35,9 +35,9 @@ _threads = click.option("--threads", type=int, help="Threads.  [default: one a c
 )
 @show.as_json
 def predict(model, words, k, combine, json_out):
-    """Show the words that MODEL finds most probable near WORD, or near several words.
+    """Show the words that MODEL finds most probable near WORD.
 
-    The probabilities are exact, and so is the choice.
+    WORD may be several words. The probabilities are exact, and so is the choice.
 
     \b
     w2v-hs predict model.safetensors coffee
@@ -61,14 +61,16 @@ def predict(model, words, k, combine, json_out):
 
 @click.command()
 @_model
-@click.argument("text", nargs=-1, required=True, callback=_named)
+@click.argument(
+    "text", nargs=-1, required=True, callback=_named, shell_complete=completion.texts
+)
 @_lowercase
 @_threads
 @show.as_json
 def perplexity(model, text, lowercase, threads, json_out):
-    """Measure how well MODEL predicts TEXT, which should not be what it was trained on.
+    """Measure how well MODEL predicts TEXT.
 
-    TEXT is what 'w2v-hs train' takes. Every word is predicted from each word in its window
+    TEXT is what 'w2v-hs train' takes, and should not be what MODEL was trained on. Every word is predicted from each word in its window
     (skip-gram) or from their mean (CBOW); words that MODEL does not know are left out and counted.
     Beside the loss stand those of what knows no context: the unigram frequencies of the training
     text (before and after subsampling), and the model before training.
@@ -102,7 +104,7 @@ def perplexity(model, text, lowercase, threads, json_out):
 
 @click.command()
 @_model
-@click.argument("text", callback=_named)
+@click.argument("text", callback=_named, shell_complete=completion.texts)
 @click.option(
     "--oov",
     type=click.Choice(("skip", "error")),
@@ -114,9 +116,9 @@ def perplexity(model, text, lowercase, threads, json_out):
 @_threads
 @show.as_json
 def score(model, text, oov, lowercase, threads, json_out):
-    """Print each line of TEXT behind its score: the mean log-probability of a prediction, in nats.
+    """Print each line of TEXT behind its score.
 
-    TEXT is a file, a folder, a quoted pattern, '-' for standard input, or a named corpus. A line
+    The score is the mean log-probability of a prediction, in nats. TEXT is a file, a folder, a quoted pattern, '-' for standard input, or a named corpus. A line
     without a prediction, as one of a single word, has '-' for a score (null in JSON). Characters
     that a terminal would obey are shown as escapes; --json gives every line as it is.
 

@@ -20,9 +20,11 @@ def console():
 
 def table(title: str, *columns: str):
     """An empty table; without names of columns it has no header."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    return Table(*columns, title=plain(title), title_justify="left", show_header=any(columns))
+    # What is longer than the screen is wide goes on in the next line; by default it would be cut.
+    folded = [Column(name, overflow="fold") for name in columns]
+    return Table(*folded, title=plain(title), title_justify="left", show_header=any(columns))
 
 
 def plain(text: str):

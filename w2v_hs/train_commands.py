@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from w2v_hs import show
+from w2v_hs import completion, show
 from w2v_hs.errors import Interrupted
-from w2v_hs.options import ARCHITECTURES, LOSSES, ORDERS, Options
+from w2v_hs.options import ARCHITECTURES, LOSSES, ORDERS, TREES, Options
 
 # Options that make sense for a model that goes on with more text.
 _UPDATED = ("epochs", "min_count", "lr", "threads", "seed")
@@ -39,6 +39,7 @@ def _training_options(command):
                 "--tree",
                 default=default.tree,
                 metavar="[learned|huffman|balanced|FILE]",
+                shell_complete=completion.files_or(lambda: TREES[:3]),
                 help="Tree for hierarchical softmax: learned while vectors are trained, of the "
                 "shortest paths, of equal depths, or from a file of 'word bits' lines.",
             ),
@@ -88,7 +89,7 @@ def _training_options(command):
 
 
 @click.command(context_settings={"show_default": True})
-@click.argument("text", nargs=-1, required=True)
+@click.argument("text", nargs=-1, required=True, shell_complete=completion.texts)
 @click.option(
     "-o",
     "--output",
@@ -253,11 +254,11 @@ def _finish(model, output: Path, save_vocab: Path | None) -> None:
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.argument("text", nargs=-1)
+@click.argument("text", nargs=-1, shell_complete=completion.texts)
 def resume(checkpoint, text):
-    """Go on with a run of 'train' that was stopped, from its CHECKPOINT, to its end.
+    """Go on with a run of 'train' that was stopped, to its end.
 
-    The model is written where the run would have written it: m.checkpoint.safetensors leads to
+    CHECKPOINT is what the run left. The model is written where the run would have written it: m.checkpoint.safetensors leads to
     m.safetensors. With one thread it is the same, to the bit, as without the stop. TEXT is needed
     where it has moved, or came from standard input.
 
@@ -281,7 +282,7 @@ def resume(checkpoint, text):
 
 
 @click.command()
-@click.argument("corpus", default="factbook")
+@click.argument("corpus", default="factbook", shell_complete=completion.texts)
 @click.option(
     "-o",
     "--output",
@@ -293,10 +294,14 @@ def resume(checkpoint, text):
 @click.option("--epochs", default=20, show_default=True, help="Passes over the text.")
 @click.option("--seed", default=1, show_default=True, help="Seed of all random numbers.")
 def demo(corpus, output, epochs, seed):
-    """Train on CORPUS, export, evaluate and show neighbours: the whole tour.
+    """Train on CORPUS, export, evaluate, show neighbours.
 
     Without CORPUS the embedded one is taken, the text of the CIA World Factbook. The window is 10,
     which suits a text as small as that.
+
+    \b
+    w2v-hs demo
+    w2v-hs demo factbook --epochs 5 -o tour
     """
     from w2v_hs.errors import OutputError
     from w2v_hs.evaluation import evaluate, print_evaluation

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import click
 
-from w2v_hs import show
+from w2v_hs import completion, show
 
 _model = click.argument("model", type=click.Path(path_type=Path))
 _text = click.option(
-    "--text", multiple=True, help="Measure the loss of this text too. Can be repeated."
+    "--text",
+    multiple=True,
+    shell_complete=completion.texts,
+    help="Measure the loss of this text too. Can be repeated.",
 )
 FIGURES = {
     "words": "words",
@@ -23,7 +26,12 @@ FIGURES = {
 
 @click.group()
 def tree():
-    """Show, compare and export the trees of models."""
+    """Show, compare and export the trees of models.
+
+    \b
+    w2v-hs tree stats model.safetensors
+    w2v-hs tree show model.safetensors coffee -k 30
+    """
 
 
 @tree.command()
@@ -38,7 +46,7 @@ def tree():
 )
 @show.as_json
 def stats(model, text, levels, json_out):
-    """Show lengths, mass by depth and the first splits of the tree of MODEL.
+    """Show lengths, mass by depth and the first splits of a tree.
 
     A split is shown by the most frequent words of each side and by the most typical, those nearest
     to the middle of the side.
@@ -149,9 +157,9 @@ def show_word(model, word, k, json_out):
 @_model
 @click.argument("output", type=click.Path(path_type=Path))
 def export(model, output):
-    """Write the tree of MODEL to OUTPUT, a line 'word bits' for each word.
+    """Write the tree of MODEL to OUTPUT.
 
-    'w2v-hs train --tree OUTPUT' takes such a file.
+    The file has a line 'word bits' for each word. 'w2v-hs train --tree OUTPUT' takes such a file.
 
     \b
     w2v-hs tree export model.safetensors tree.txt

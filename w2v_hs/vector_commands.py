@@ -29,7 +29,12 @@ def read_vectors(path: Path, format_name: str | None = None):
 @click.argument("model", type=click.Path(path_type=Path))
 @show.as_json
 def info(model, json_out):
-    """Show options, corpus, counts, tree and figures of MODEL."""
+    """Show options, corpus, counts, tree and figures of MODEL.
+
+    \b
+    w2v-hs info model.safetensors
+    w2v-hs info model.safetensors --json
+    """
     from w2v_hs.loading import load
 
     summary = load(model).summary()
@@ -57,7 +62,14 @@ def info(model, json_out):
 @in_format
 @show.as_json
 def neighbors(vectors, word, k, json_out, format_name):
-    """Show the words nearest to WORD by cosine, in a model or a file of vectors."""
+    """Show the words nearest to WORD by cosine.
+
+    VECTORS is a model or a file of vectors.
+
+    \b
+    w2v-hs neighbors model.safetensors paris
+    w2v-hs neighbors vectors.bin paris -k 3 --json
+    """
     found = read_vectors(vectors, format_name).most_similar(word, k=k)
     show.print_words(f"nearest to {word}", found, json_out)
 
@@ -71,7 +83,13 @@ def neighbors(vectors, word, k, json_out, format_name):
 @in_format
 @show.as_json
 def analogy(vectors, a, b, c, k, json_out, format_name):
-    """Answer "A is to B as C is to ?" with the words nearest to B - A + C."""
+    """Answer "A is to B as C is to ?".
+
+    The answers are the words nearest to B - A + C. VECTORS is a model or a file of vectors.
+
+    \b
+    w2v-hs analogy model.safetensors paris france berlin
+    """
     found = read_vectors(vectors, format_name).analogy(a, b, c, k=k)
     show.print_words(f"{a} is to {b} as {c} is to", found, json_out)
 
@@ -86,9 +104,13 @@ def analogy(vectors, a, b, c, k, json_out, format_name):
     help="Where the suffix of OUTPUT does not say it.",
 )
 def export(model, output, format_name):
-    """Write the vectors of MODEL (or of a file of vectors) to OUTPUT.
+    """Write the vectors of MODEL to OUTPUT.
 
-    .txt, .vec: word2vec text. .bin: word2vec binary. .glove: GloVe text. .npz: NumPy.
+    MODEL may be a file of vectors, too. .txt, .vec: word2vec text. .bin: word2vec binary. .glove: GloVe text. .npz: NumPy.
+
+    \b
+    w2v-hs export model.safetensors vectors.txt
+    w2v-hs export vectors.bin embeddings --format glove
     """
     from w2v_hs.formats import save_vectors
 
