@@ -21,8 +21,9 @@ from w2v_hs.cli import commands
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 WORDS = "coffee tea new york"  # examples ask for these, too
 
-# The files that examples read, by name; each example runs in a copy of the folder that holds them.
-TEXTS = ("wiki.txt", "held-out.txt", "news.txt", "sentences.txt", "a.txt", "b.txt.gz", "texts/c.txt")
+# The files that examples read, by name; each example runs in a copy of the folder that holds all.
+TEXTS = ["wiki.txt", "held-out.txt", "news.txt", "sentences.txt"]
+TEXTS += ["a.txt", "b.txt.gz", "texts/c.txt"]
 MODELS = {
     "model.safetensors": "learned",
     "m.safetensors": "learned",
@@ -36,6 +37,7 @@ OPTIONS = {"dim": 8, "epochs": 5, "threads": 1, "sample": 0}
 # These do not run: they need the network, or minutes.
 NETWORK = ("w2v-hs corpus fetch ",)
 LONG = ("w2v-hs demo",)  # test_cli.py has a short one
+EXAMPLE = re.compile(r"\s*(echo .*\| )?w2v-hs ")
 
 
 def tree(group=commands, path=()):
@@ -50,7 +52,7 @@ def examples(command):
     for paragraph in re.split(r"\n\s*\n", command.help):
         first, *lines = paragraph.splitlines()
         if first.strip() == "\b":
-            yield from (line.strip() for line in lines if re.match(r"\s*(echo .*\| )?w2v-hs ", line))
+            yield from (line.strip() for line in lines if EXAMPLE.match(line))
 
 
 COMMANDS = dict(tree())

@@ -10,7 +10,7 @@ import w2v_hs
 FOLDER = Path(w2v_hs.__file__).parent
 # In the order in which data flows; a module imports only from those before it.
 ORDER = """
-errors atomic download catalog extract sources text kernels.compile kernels.vector
+errors types atomic download catalog extract sources text kernels.compile kernels.vector
 kernels.common kernels.reader vocabulary corpus tree codes growth kernels.contexts
 kernels.grouping kernels.transfer
 learned kernels.copies kernels.paths kernels.skipgram kernels.cbow kernels.softmax
@@ -18,13 +18,18 @@ kernels.likelihood kernels.probability kernels.classifier options memory classif
 probe trainer vectors
 readers formats storage progress likelihood holdout probability model loading checkpoint
 training anatomy evaluation
-show completion train_commands vector_commands evaluate_commands predicting tree_commands corpus_commands cli
+show completion train_commands vector_commands evaluate_commands predicting tree_commands
+corpus_commands cli
 """.split()  # noqa: SIM905
 
 
 def imported(path):
-    """Modules of this package that a file imports, at its top or inside functions."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """Modules of this package that a file imports, at its top or inside functions, when it runs."""
+    module = ast.parse(path.read_text())
+    for node in ast.walk(module):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(module):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("w2v_hs"):
             inside = node.module.removeprefix("w2v_hs").removeprefix(".")
             for name in [inside] if inside else [alias.name for alias in node.names]:

@@ -9,11 +9,24 @@ The modules in the order in which data flows: `download`, `catalog`, `extract` a
 `growth` and `learned` (trees that users bring, that grow, that learn), `kernels`, `classifier`,
 `workers`, `schedule`, `probe` and `trainer` (threads that train), `vectors`, `readers`, `formats`,
 `storage`, `likelihood`, `holdout`, `probability`, `model`, `loading`, `checkpoint`, `training`,
-`anatomy`, `evaluation`, `show`, `completion`, and the commands: `train_commands`, `vector_commands`,
-`evaluate_commands`, `predicting`, `tree_commands`, `corpus_commands`, `cli`.
+`anatomy`, `evaluation`, `show`, `completion`, and the commands: `train_commands`,
+`vector_commands`, `evaluate_commands`, `predicting`, `tree_commands`, `corpus_commands`, `cli`.
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for type checkers, which do not see what `__getattr__` does
+    from w2v_hs.errors import Interrupted as Interrupted
+    from w2v_hs.errors import W2VError as W2VError
+    from w2v_hs.evaluation import evaluate as evaluate
+    from w2v_hs.formats import load_vectors as load_vectors
+    from w2v_hs.loading import load as load
+    from w2v_hs.model import Model as Model
+    from w2v_hs.options import Options as Options
+    from w2v_hs.training import resume as resume
+    from w2v_hs.training import train as train
+    from w2v_hs.vectors import Vectors as Vectors
 
 __version__ = "0.1.0"
 
@@ -34,7 +47,7 @@ _PUBLIC = {
 __all__ = [*sorted(_PUBLIC), "__version__"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'w2v_hs' has no attribute {name!r}")
     value = getattr(import_module(_PUBLIC[name]), name)
@@ -42,5 +55,5 @@ def __getattr__(name: str):
     return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return __all__

@@ -57,7 +57,7 @@ def _drop_output() -> None:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="w2v-hs")
-def commands():
+def commands() -> None:
     """Train word embeddings with hierarchical softmax, export and evaluate them.
 
     \b

@@ -20,6 +20,7 @@ import numpy as np
 from w2v_hs.atomic import replacing
 from w2v_hs.errors import FormatError, shown
 from w2v_hs.tree import Tree, tree_from_children
+from w2v_hs.types import Int64, NestedTree
 from w2v_hs.vocabulary import Vocabulary, numbered_lines
 
 
@@ -60,7 +61,7 @@ def read_codes(path: str | Path) -> Codes:
     return Codes(name, list(codes), list(codes.values()))
 
 
-def nested_codes(nested, counts: Mapping[str, int]) -> Codes:
+def nested_codes(nested: NestedTree, counts: Mapping[str, int]) -> Codes:
     """Codes of a tree of lists or tuples (or mappings, whose keys name groups), words as leaves.
 
     A group of more than two members, such as a category, becomes a Huffman tree of its members;
@@ -192,7 +193,7 @@ def _check_codes(name: str, words: list[str], codes: list[str]) -> None:
         raise one_child(begin[:-1], words[-1])
 
 
-def _children(codes: list[str], rows: list[int]) -> np.ndarray:
+def _children(codes: list[str], rows: list[int]) -> Int64:
     """Children of the inner nodes, as in `tree_from_children`, by codes that `_check_codes` passed.
 
     Built after the check, for what is no tree may have many more inner nodes than words.

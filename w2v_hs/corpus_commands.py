@@ -8,7 +8,7 @@ from w2v_hs import completion, show
 
 
 @click.group()
-def corpus():
+def corpus() -> None:
     """List and fetch the named corpora.
 
     \b
@@ -19,7 +19,7 @@ def corpus():
 
 @corpus.command("list")
 @show.as_json
-def corpus_list(json_out):
+def corpus_list(json_out: bool) -> None:
     """List the named corpora: size, licence, and whether each is ready to train on.
 
     \b
@@ -43,7 +43,7 @@ def corpus_list(json_out):
 
 @corpus.command("fetch")
 @click.argument("name", shell_complete=completion.corpus_names)
-def corpus_fetch(name):
+def corpus_fetch(name: str) -> None:
     """Download the corpus NAME, check it, and keep it for 'w2v-hs train NAME'.
 
     \b

@@ -41,7 +41,9 @@ def evaluate(
 ):
     """Answer analogies and correlate with rated pairs.
 
-    VECTORS is a model or a file of vectors. Without --analogies and --similarity: Google's analogies, WordSim-353 and SimLex-999; with
+    VECTORS is a model or a file of vectors.
+
+    Without --analogies and --similarity: Google's analogies, WordSim-353 and SimLex-999; with
     either of them only what they name.
 
     \b

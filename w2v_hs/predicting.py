@@ -1,15 +1,16 @@
 """The commands that ask a model for probabilities: `predict`, `perplexity`, `score`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from w2v_hs import completion, show
 from w2v_hs.errors import shown
-from w2v_hs.options import COMBINE, Options
+from w2v_hs.options import COMBINE, Combine, Options, OutOfVocabulary
 
 
-def _named(context, parameter, value):
+def _named(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
     """No name may be empty: as a path it would be the current folder."""
     if "" in (value if isinstance(value, tuple) else (value,)):
         raise click.UsageError(f"{parameter.human_readable_name} has an empty name")
@@ -34,7 +35,7 @@ _threads = click.option("--threads", type=int, help="Threads.  [default: one a c
     "log-probabilities given each of them.",
 )
 @show.as_json
-def predict(model, words, k, combine, json_out):
+def predict(model: Path, words: tuple[str, ...], k: int, combine: Combine, json_out: bool) -> None:
     """Show the words that MODEL finds most probable near WORD.
 
     WORD may be several words. The probabilities are exact, and so is the choice.
@@ -61,16 +62,18 @@ def predict(model, words, k, combine, json_out):
 
 @click.command()
 @_model
-@click.argument(
-    "text", nargs=-1, required=True, callback=_named, shell_complete=completion.texts
-)
+@click.argument("text", nargs=-1, required=True, callback=_named, shell_complete=completion.texts)
 @_lowercase
 @_threads
 @show.as_json
-def perplexity(model, text, lowercase, threads, json_out):
+def perplexity(
+    model: Path, text: tuple[str, ...], lowercase: bool, threads: int | None, json_out: bool
+) -> None:
     """Measure how well MODEL predicts TEXT.
 
-    TEXT is what 'w2v-hs train' takes, and should not be what MODEL was trained on. Every word is predicted from each word in its window
+    MODEL should not have been trained on TEXT.
+
+    TEXT is what 'w2v-hs train' takes. Every word is predicted from each word in its window
     (skip-gram) or from their mean (CBOW); words that MODEL does not know are left out and counted.
     Beside the loss stand those of what knows no context: the unigram frequencies of the training
     text (before and after subsampling), and the model before training.
@@ -97,8 +100,8 @@ def perplexity(model, text, lowercase, threads, json_out):
         "untrained": "untrained nats",
     }
     for name, value in vars(result).items():
-        text = f"{value:,.4f}" if isinstance(value, float) else show.cell(value)
-        table.add_row(names[name], text)
+        figure = f"{value:,.4f}" if isinstance(value, float) else show.cell(value)
+        table.add_row(names[name], figure)
     show.console().print(table)
 
 
@@ -115,10 +118,15 @@ def perplexity(model, text, lowercase, threads, json_out):
 @_lowercase
 @_threads
 @show.as_json
-def score(model, text, oov, lowercase, threads, json_out):
+def score(
+    model: Path, text: str, oov: OutOfVocabulary, lowercase: bool, threads: int | None,
+    json_out: bool,
+) -> None:  # fmt: skip
     """Print each line of TEXT behind its score.
 
-    The score is the mean log-probability of a prediction, in nats. TEXT is a file, a folder, a quoted pattern, '-' for standard input, or a named corpus. A line
+    The score is the mean log-probability of a prediction, in nats.
+
+    TEXT is a file, a folder, a quoted pattern, '-' for standard input, or a named corpus. A line
     without a prediction, as one of a single word, has '-' for a score (null in JSON). Characters
     that a terminal would obey are shown as escapes; --json gives every line as it is.
 
@@ -132,13 +140,13 @@ def score(model, text, oov, lowercase, threads, json_out):
     from w2v_hs.text import Cleaning, read_lines
 
     scorer = load(model).scorer
-    threads = Options(threads=threads).resolved().threads
+    cores = Options(threads=threads).resolved().threads
     lines = [
         line
         for source in find_sources(text)
         for line in read_lines(source.name, source.blocks(), Cleaning(lowercase))
     ]
-    scores = score_sentences(scorer, lines, oov, threads)
+    scores = score_sentences(scorer, lines, oov, cores)
     means = [None if mean != mean else mean for mean in scores.means.tolist()]
     if json_out:
         rows = zip(lines, means, scores.pairs.tolist(), scores.oov.tolist(), strict=True)

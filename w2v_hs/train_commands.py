@@ -258,7 +258,7 @@ def _finish(model, output: Path, save_vocab: Path | None) -> None:
 def resume(checkpoint, text):
     """Go on with a run of 'train' that was stopped, to its end.
 
-    CHECKPOINT is what the run left. The model is written where the run would have written it: m.checkpoint.safetensors leads to
+    The model is written where the run would have written it: m.checkpoint.safetensors leads to
     m.safetensors. With one thread it is the same, to the bit, as without the stop. TEXT is needed
     where it has moved, or came from standard input.
 

@@ -1,10 +1,14 @@
 """The commands for a model or a file of vectors: `info`, `neighbors`, `analogy`, `export`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from w2v_hs import show
+
+if TYPE_CHECKING:
+    from w2v_hs.vectors import Vectors
 
 FORMAT_NAMES = ("word2vec-text", "word2vec-binary", "glove", "npz")
 in_format = click.option(
@@ -15,7 +19,7 @@ in_format = click.option(
 )
 
 
-def read_vectors(path: Path, format_name: str | None = None):
+def read_vectors(path: Path, format_name: str | None = None) -> "Vectors":
     """Vectors of a model or of a file in any format that can be read."""
     from w2v_hs.formats import load_vectors
     from w2v_hs.loading import load
@@ -28,7 +32,7 @@ def read_vectors(path: Path, format_name: str | None = None):
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @show.as_json
-def info(model, json_out):
+def info(model: Path, json_out: bool) -> None:
     """Show options, corpus, counts, tree and figures of MODEL.
 
     \b
@@ -61,7 +65,7 @@ def info(model, json_out):
 @click.option("-k", default=10, show_default=True, help="How many.")
 @in_format
 @show.as_json
-def neighbors(vectors, word, k, json_out, format_name):
+def neighbors(vectors: Path, word: str, k: int, json_out: bool, format_name: str | None) -> None:
     """Show the words nearest to WORD by cosine.
 
     VECTORS is a model or a file of vectors.
@@ -82,7 +86,9 @@ def neighbors(vectors, word, k, json_out, format_name):
 @click.option("-k", default=10, show_default=True, help="How many.")
 @in_format
 @show.as_json
-def analogy(vectors, a, b, c, k, json_out, format_name):
+def analogy(
+    vectors: Path, a: str, b: str, c: str, k: int, json_out: bool, format_name: str | None
+) -> None:
     """Answer "A is to B as C is to ?".
 
     The answers are the words nearest to B - A + C. VECTORS is a model or a file of vectors.
@@ -103,10 +109,12 @@ def analogy(vectors, a, b, c, k, json_out, format_name):
     type=click.Choice(FORMAT_NAMES),
     help="Where the suffix of OUTPUT does not say it.",
 )
-def export(model, output, format_name):
+def export(model: Path, output: Path, format_name: str | None) -> None:
     """Write the vectors of MODEL to OUTPUT.
 
-    MODEL may be a file of vectors, too. .txt, .vec: word2vec text. .bin: word2vec binary. .glove: GloVe text. .npz: NumPy.
+    MODEL may be a file of vectors, too.
+
+    .txt, .vec: word2vec text. .bin: word2vec binary. .glove: GloVe text. .npz: NumPy.
 
     \b
     w2v-hs export model.safetensors vectors.txt
