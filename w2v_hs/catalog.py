@@ -14,6 +14,7 @@ import tomllib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 from urllib.parse import urlsplit
 
 from w2v_hs.download import download
@@ -74,7 +75,7 @@ def read_manifest(path: Path) -> dict[str, Entry]:
     }
 
 
-def _read_entry(where: str, name: str, table) -> Entry:
+def _read_entry(where: str, name: str, table: object) -> Entry:
     if not isinstance(table, dict):
         raise FormatError(f"{where}: {_short(table)} where a table of fields was expected")
     kind = table.get("kind")
@@ -115,7 +116,7 @@ def _read_entry(where: str, name: str, table) -> Entry:
     return Entry(name, **{**table, "skip": tuple(table.get("skip", ()))})
 
 
-def _short(value) -> str:
+def _short(value: object) -> str:
     """A value for a message, cut where it is long."""
     try:
         return shown(repr(value), 80)
@@ -123,14 +124,14 @@ def _short(value) -> str:
         return f"a {type(value).__name__}"
 
 
-def _names_file(table: dict) -> bool:
+def _names_file(table: dict[str, Any]) -> bool:
     try:
         return urlsplit(table["address"]).scheme in ("http", "https") and bool(_file_name(table))
     except ValueError:  # as in http://[
         return False
 
 
-def _file_name(table: dict) -> str:
+def _file_name(table: dict[str, Any]) -> str:
     return PurePosixPath(urlsplit(table["address"]).path).name
 
 
@@ -227,7 +228,7 @@ def nltk_name(name: str) -> str:
     return name.removeprefix("nltk:")
 
 
-def nltk_corpus(name: str):
+def nltk_corpus(name: str) -> Any:
     """NLTK's reader of its corpus `name`; `CorpusError` if unknown or its data are not here."""
     import nltk.corpus
     from nltk.corpus.reader.api import CorpusReader

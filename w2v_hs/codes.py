@@ -14,6 +14,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 
@@ -76,10 +77,10 @@ def nested_codes(nested: NestedTree, counts: Mapping[str, int]) -> Codes:
     seen: set[str] = set()
     weights: dict[int, int | None] = {}  # occurrences below each group, by its id
 
-    def members(group) -> list:
+    def members(group: NestedTree) -> list[str | NestedTree]:
         return list(group.values()) if isinstance(group, Mapping) else list(group)
 
-    def is_group(item) -> bool:
+    def is_group(item: str | NestedTree) -> TypeGuard[NestedTree]:
         return isinstance(item, (list, tuple, Mapping))
 
     # Without recursion: a comb of a thousand levels is a tree too.

@@ -37,8 +37,14 @@ from w2v_hs.vector_commands import in_format, read_vectors
     help="Write JSON to a file; - prints it.",
 )
 def evaluate(
-    vectors, analogies, similarity, restrict_vocab, case_sensitive, format_name, json_path
-):
+    vectors: Path,
+    analogies: tuple[str, ...],
+    similarity: tuple[str, ...],
+    restrict_vocab: int,
+    case_sensitive: bool,
+    format_name: str | None,
+    json_path: Path | None,
+) -> None:
     """Answer analogies and correlate with rated pairs.
 
     VECTORS is a model or a file of vectors.

@@ -9,15 +9,21 @@ import math
 import re
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from w2v_hs.errors import EvaluationError, shown
+from w2v_hs.types import Float64, Int64
 from w2v_hs.vectors import Vectors, whole_number
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from w2v_hs.model import Model
 
 # The sets known by name, as files that come with gensim.
 SETS = {
@@ -40,7 +46,7 @@ class Section:
     total: int
     accuracy: float | None = field(init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.accuracy = self.correct / self.seen if self.seen else None
 
 
@@ -72,7 +78,7 @@ class Evaluation:
     case_insensitive: bool
     left_out_vectors: int  # zero or not finite, treated as out of vocabulary
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain lists, dicts, numbers and None."""
         return asdict(self)
 
@@ -93,7 +99,7 @@ Question = tuple[str, str, str, str]  # a is to b as c is to the fourth
 
 
 def evaluate(
-    model_or_vectors,
+    model_or_vectors: "Model | Vectors",
     *,
     analogies: Iterable[str | Path] = ("google",),
     similarity: Iterable[str | Path] = ("wordsim353", "simlex999"),
@@ -254,7 +260,9 @@ def _shortened(line: str) -> str:
 # --- figures ----------------------------------------------------------------------------------
 
 
-def _forms(words: list[str], rows: np.ndarray, asked: set[str], fold) -> dict[str, list[int]]:
+def _forms(
+    words: list[str], rows: np.ndarray, asked: set[str], fold: Callable[[str], str]
+) -> dict[str, list[int]]:
     """Where in `rows` the forms of each asked word stand, most frequent first."""
     forms = {}
     for position, row in enumerate(rows):
@@ -271,7 +279,14 @@ def _unit_rows(vectors: Vectors, norms: np.ndarray, rows: np.ndarray) -> np.ndar
     return np.divide(picked, norms[rows, None], out=picked, casting="same_kind")
 
 
-def _answer(name, sections, vectors, norms, candidates, case_insensitive) -> Analogies:
+def _answer(
+    name: str,
+    sections: list[tuple[str, list[Question]]],
+    vectors: Vectors,
+    norms: Float64,
+    candidates: Int64,
+    case_insensitive: bool,
+) -> Analogies:
     """Answer all questions of a set with the words in the rows `candidates`, and count.
 
     gensim's `evaluate_word_analogies` finds the same, many times slower: it multiplies the matrix
@@ -311,7 +326,14 @@ def _count_correct(questions: list[Question], forms: dict, unit: np.ndarray) -> 
     return correct
 
 
-def _correlate(name, pairs, vectors, norms, usable, case_insensitive) -> Similarity:
+def _correlate(
+    name: str,
+    pairs: list[Pair],
+    vectors: Vectors,
+    norms: Float64,
+    usable: Int64,
+    case_insensitive: bool,
+) -> Similarity:
     """Correlate ratings with cosines, by gensim, for the pairs with words in the rows `usable`."""
     fold = str.upper if case_insensitive else str
     folded = [Pair(fold(pair.a), fold(pair.b), pair.rating) for pair in pairs]
@@ -346,7 +368,7 @@ def _finite(value: float) -> float | None:
 # --- display ----------------------------------------------------------------------------------
 
 
-def print_evaluation(result: Evaluation, console) -> None:
+def print_evaluation(result: Evaluation, console: "Console") -> None:
     """Print one table for each set of questions and one for all sets of pairs to a rich console."""
     from rich.table import Table
     from rich.text import Text

@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO, Any
 
 from w2v_hs import catalog
 from w2v_hs.catalog import Entry
@@ -90,7 +91,7 @@ def _zip_member(corpus: Entry, path: Path) -> Iterator[bytes]:
 
 
 @contextlib.contextmanager
-def _member(corpus: Entry, path: Path):
+def _member(corpus: Entry, path: Path) -> Iterator[IO[bytes]]:
     """The named member as a stream. zipfile reads no more than the size that was checked before."""
     try:
         with zipfile.ZipFile(path) as archive, archive.open(corpus.member) as stream:
@@ -118,7 +119,7 @@ def _article_sentences(corpus: Entry, path: Path) -> Iterator[str]:
                 yield from sentences(filter_wiki(markup))
 
 
-def _pages(corpus: Entry, path: Path, stream) -> Iterator[tuple[str, str]]:
+def _pages(corpus: Entry, path: Path, stream: IO[bytes]) -> Iterator[tuple[str, str]]:
     """Title and markup of each page."""
     from xml.etree.ElementTree import ParseError
 
@@ -162,14 +163,14 @@ def _package_json(corpus: Entry, folder: Path) -> Iterator[bytes]:
     )
 
 
-def _load_json(path: Path):
+def _load_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise CorpusError(f"{path}: cannot be read as JSON: {error}") from error
 
 
-def _strings(node, key: str | None, wanted: bool) -> Iterator[str]:
+def _strings(node: object, key: str | None, wanted: bool) -> Iterator[str]:
     """Strings of parsed JSON in the order of the file; with a key, only those below that key."""
     pending = [(node, wanted)]
     while pending:

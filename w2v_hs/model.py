@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,12 +20,13 @@ from w2v_hs.kernels import reader
 from w2v_hs.kernels.common import padded
 from w2v_hs.likelihood import Perplexity, Scorer, padded_weights, score_sentences, text_perplexity
 from w2v_hs.memory import check_fits, peak_bytes
-from w2v_hs.options import Options
+from w2v_hs.options import Combine, Options, OutOfVocabulary, Resolved
 from w2v_hs.probability import Predictor, TopWords
-from w2v_hs.progress import display
+from w2v_hs.progress import Silent, display
 from w2v_hs.text import Cleaning
 from w2v_hs.trainer import Weights, start_vectors
 from w2v_hs.tree import Tree, entropy
+from w2v_hs.types import Array, Context, Float32, Float64, Texts
 from w2v_hs.update import Start, train_update, update_options
 from w2v_hs.vectors import Vectors
 from w2v_hs.vocabulary import Vocabulary
@@ -52,12 +54,12 @@ class Model:
     """
 
     vectors: Vectors
-    outputs: np.ndarray
+    outputs: Float32
     tree: Tree | None
     vocabulary: Vocabulary
-    options: Options
+    options: Resolved
     losses: list[float | None] = field(default_factory=list)
-    provenance: dict = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
     holdout_losses: list[float] = field(default_factory=list)
 
     def __repr__(self) -> str:
@@ -71,7 +73,7 @@ class Model:
         """
         storage.save_arrays(path, *self.parts())
 
-    def parts(self) -> tuple[dict[str, np.ndarray], dict]:
+    def parts(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """What a model file holds: arrays by name, and a description as JSON can hold it."""
         arrays = {
             "vectors": self.vectors.matrix,
@@ -93,7 +95,7 @@ class Model:
         """Write the input vectors in a format other tools read; see `formats.save_vectors`."""
         save_vectors(self.vectors, path, format=format)
 
-    def summary(self) -> dict:
+    def summary(self) -> dict[str, Any]:
         """Options, corpus, counts, tree and figures, as JSON can hold them."""
         counts = self.vocabulary.counts
         keep = self.vocabulary.keep_probabilities(self.options.sample).astype(np.float64)
@@ -148,7 +150,7 @@ class Model:
 
     def update(
         self,
-        corpus,
+        corpus: Texts,
         *,
         new_words: bool = True,
         epochs: int | None = None,
@@ -181,7 +183,7 @@ class Model:
             self.end_update(start, text, train_update(start, text, tree, bars.train))
 
     def begin_update(
-        self, corpus, run: Options, cleaning: Cleaning, new_words: bool, bars
+        self, corpus: Texts, run: Resolved, cleaning: Cleaning, new_words: bool, bars: Silent
     ) -> tuple[Start, Corpus, Tree | None]:
         """Read the text of an update and make room for its words; the model stays as it is.
 
@@ -218,7 +220,7 @@ class Model:
             provenance(text, weights) | {"losses": weights.losses, "lr": start.options.lr}
         )
 
-    def _grown(self, vocabulary: Vocabulary) -> tuple:
+    def _grown(self, vocabulary: Vocabulary) -> tuple[Vocabulary, Float32, Float32, Tree | None]:
         """vocabulary, vectors, outputs and tree with the words of `vocabulary`, which holds all
         words of this model."""
         old, index, dim = self.vocabulary, vocabulary.index, self.options.dim
@@ -245,7 +247,9 @@ class Model:
         outputs[former >= 0] = self.outputs[former[former >= 0]]
         return vocabulary, vectors, outputs, tree
 
-    def _become(self, vocabulary, vectors, outputs, tree) -> None:
+    def _become(
+        self, vocabulary: Vocabulary, vectors: Float32, outputs: Float32, tree: Tree | None
+    ) -> None:
         self.vocabulary, self.vectors = vocabulary, Vectors(vocabulary.words, vectors)
         self.outputs, self.tree = outputs, tree
         for name in ("_predictor", "scorer"):
@@ -253,19 +257,21 @@ class Model:
 
     # ---- probabilities --------------------------------------------------------------------------
 
-    def log_prob(self, context, word: str, *, combine: str = "inputs") -> float:
+    def log_prob(self, context: Context, word: str, *, combine: Combine = "inputs") -> float:
         """log P(word | context) in nats, float64; O(path) for a tree, O(V) for the full softmax."""
         return float(self._predictor.log_probs([context], [word], combine)[0])
 
-    def log_probs(self, contexts, words: Iterable[str], *, combine: str = "inputs") -> np.ndarray:
+    def log_probs(
+        self, contexts: Iterable[Context], words: Iterable[str], *, combine: Combine = "inputs"
+    ) -> Float64:
         """(B,) float64: `log_prob` of each of B contexts with the word at the same place."""
         return self._predictor.log_probs(contexts, words, combine)
 
-    def distribution(self, context, *, combine: str = "inputs") -> np.ndarray:
+    def distribution(self, context: Context, *, combine: Combine = "inputs") -> Float64:
         """(V,) float64: the probability of each word, in the order of `vectors.words`; O(V)."""
         return self._predictor.distribution(context, combine)
 
-    def top_k(self, context, k: int = 10, *, combine: str = "inputs") -> TopWords:
+    def top_k(self, context: Context, k: int = 10, *, combine: Combine = "inputs") -> TopWords:
         """The k most probable words, all V where k is more: .words, .probabilities, .visited.
 
         Exact. In a tree they are found by best-first search (see `kernels.probability`), which
@@ -273,12 +279,19 @@ class Model:
         """
         return self._predictor.top_k(context, k, combine)
 
-    def sample(self, context, n: int = 10, *, seed: int = 1, combine: str = "inputs") -> list[str]:
+    def sample(
+        self, context: Context, n: int = 10, *, seed: int = 1, combine: Combine = "inputs"
+    ) -> list[str]:
         """Draw n words independently from the distribution; O(path) each in a tree."""
         return self._predictor.sample(context, n, seed, combine)
 
     def perplexity(
-        self, text, *, lowercase: bool = False, threads: int | None = None, progress: bool = False
+        self,
+        text: Texts,
+        *,
+        lowercase: bool = False,
+        threads: int | None = None,
+        progress: bool = False,
     ) -> Perplexity:
         """The exact mean loss of a text, and baselines beside it; see `Perplexity`.
 
@@ -295,8 +308,12 @@ class Model:
         return text_perplexity(self.scorer, text, cleaning, _threads(threads), progress)
 
     def score(
-        self, sentences: Iterable, *, oov: str = "skip", threads: int | None = None
-    ) -> np.ndarray:
+        self,
+        sentences: Iterable[str | Iterable[str]],
+        *,
+        oov: OutOfVocabulary = "skip",
+        threads: int | None = None,
+    ) -> Float64:
         """(n,) float64: mean log-probability a prediction of each sentence, in nats.
 
         sentences: strings, split at white space, or lists of tokens. Windows are as in
@@ -330,7 +347,7 @@ def _threads(threads: int | None) -> int:
     return Options(threads=threads).resolved().threads
 
 
-def tree_arrays(tree: Tree, prefix: str = "tree") -> dict[str, np.ndarray]:
+def tree_arrays(tree: Tree, prefix: str = "tree") -> dict[str, Array]:
     """The arrays of a tree, by the names they have in a file."""
     return {
         f"{prefix}.offsets": tree.offsets,
@@ -339,7 +356,7 @@ def tree_arrays(tree: Tree, prefix: str = "tree") -> dict[str, np.ndarray]:
     }
 
 
-def provenance(corpus: Corpus, weights: Weights) -> dict:
+def provenance(corpus: Corpus, weights: Weights) -> dict[str, Any]:
     """What a model file says of the run: text, versions, figures."""
     import numba
 

@@ -2,14 +2,21 @@
 
 import contextlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from w2v_hs import completion, show
 from w2v_hs.errors import Interrupted
 from w2v_hs.options import ARCHITECTURES, LOSSES, ORDERS, TREES, Options
+
+if TYPE_CHECKING:
+    from w2v_hs.checkpoint import Keeping
+    from w2v_hs.model import Model
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 # Options that make sense for a model that goes on with more text.
 _UPDATED = ("epochs", "min_count", "lr", "threads", "seed")
@@ -19,7 +26,7 @@ _RESUMED = (
 )  # fmt: skip
 
 
-def _training_options(command):
+def _training_options(command: Command) -> Command:
     """Options of `train`; the defaults are those of `Options`."""
     default = Options()
     for option in reversed(
@@ -135,9 +142,10 @@ def _training_options(command):
 )
 @click.pass_context
 def train(
-    ctx, text, output, vocab, save_vocab, resume_from, update_vocab, lowercase, errors,
-    checkpoint_every, **options,
-):  # fmt: skip
+    ctx: click.Context, text: tuple[str, ...], output: Path | None, vocab: Path | None,
+    save_vocab: Path | None, resume_from: Path | None, update_vocab: bool, lowercase: bool,
+    errors: str, checkpoint_every: float, **options: Any,
+) -> None:  # fmt: skip
     """Train vectors on TEXT and write a model.
 
     TEXT is one or more files (plain, .gz, .bz2, .xz; .zst with the extra zst), folders, quoted
@@ -229,7 +237,13 @@ def _stoppable() -> Iterator[None]:
         click.get_current_context().exit(128 + stop.signal)
 
 
-def _update(sources, resume_from, new_words, keeping, given):
+def _update(
+    sources: list[Path],
+    resume_from: Path,
+    new_words: bool,
+    keeping: "Keeping",
+    given: dict[str, Any],
+) -> "Model":
     """Go on with a model and more text; returns that model."""
     from w2v_hs.loading import load
     from w2v_hs.training import update_model
@@ -245,7 +259,7 @@ def _update(sources, resume_from, new_words, keeping, given):
     return model
 
 
-def _finish(model, output: Path, save_vocab: Path | None) -> None:
+def _finish(model: "Model", output: Path, save_vocab: Path | None) -> None:
     """Write what a run gave, and say what that is."""
     model.save(output)
     if save_vocab is not None:
@@ -257,7 +271,7 @@ def _finish(model, output: Path, save_vocab: Path | None) -> None:
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("text", nargs=-1, shell_complete=completion.texts)
-def resume(checkpoint, text):
+def resume(checkpoint: Path, text: tuple[str, ...]) -> None:
     """Go on with a run of 'train' that was stopped, to its end.
 
     The model is written where the run would have written it: m.checkpoint.safetensors leads to
@@ -295,7 +309,7 @@ def resume(checkpoint, text):
 )
 @click.option("--epochs", default=20, show_default=True, help="Passes over the text.")
 @click.option("--seed", default=1, show_default=True, help="Seed of all random numbers.")
-def demo(corpus, output, epochs, seed):
+def demo(corpus: str, output: Path, epochs: int, seed: int) -> None:
     """Train on CORPUS, export, evaluate, show neighbours.
 
     Without CORPUS the embedded one is taken, the text of the CIA World Factbook. The window is 10,

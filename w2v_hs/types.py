@@ -19,4 +19,4 @@ Texts: TypeAlias = str | Path | Iterable[Path] | Iterable[Iterable[str]]
 # One word, or several.
 Context: TypeAlias = str | Iterable[str]
 # Words as leaves, in lists, tuples or mappings, whose keys name groups.
-NestedTree: TypeAlias = "Sequence[str | NestedTree] | Mapping[str, str | NestedTree]"
+NestedTree: TypeAlias = Sequence["str | NestedTree"] | Mapping[str, "str | NestedTree"]
