@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from w2v_hs.holdout import Holdout
 from w2v_hs.likelihood import Perplexity
 from w2v_hs.loading import check_weights, model_from
 from w2v_hs.model import ERRORS, Model, tree_arrays
-from w2v_hs.options import Options
+from w2v_hs.options import Options, Resolved
 from w2v_hs.schedule import LONGEST_CHUNK, Position, Watch
 from w2v_hs.text import Cleaning
 from w2v_hs.trainer import Weights
@@ -129,6 +129,7 @@ class Checkpoints(Watch):
     def halt(self, weights: Weights, position: Position) -> None:
         model, number = self.model_of(weights), self.signals.received
         if self.keeping is None:
+            assert number is not None  # else nothing was due
             raise Interrupted("stopped", model, number, None)
         try:
             started = time.monotonic()
@@ -241,8 +242,9 @@ def load_checkpoint(path: str | Path) -> Saved:
             best = arrays["best.vectors"], arrays["best.outputs"], tree
         update = None
         if "update" in run:
+            options = cast(Resolved, Options(**run["update"]["options"]))
             update = Start(
-                Options(**run["update"]["options"]), arrays["update.vectors"],
+                options, arrays["update.vectors"],
                 arrays["update.outputs"], arrays["update.added"], run["update"]["sha256"],
             )  # fmt: skip
         saved = Saved(model, keeping, position, results, best, update)

@@ -122,16 +122,19 @@ class _Regression(ClassifierMixin, BaseEstimator):
     def predict_log_proba(self, X: Features) -> Float64:
         """(n, m) float64: log P(class | x) in nats, columns as in `classes_`. Nothing is clipped:
         it stays finite where the probability itself is too small for a float64."""
-        return self._log_probs(self._checked(X))
+        log_probs: Float64 = self._log_probs(self._checked(X))
+        return log_probs
 
     def predict_proba(self, X: Features) -> Float64:
         """(n, m) float64: P(class | x), columns as in `classes_`. Rows sum to 1."""
-        return np.exp(self.predict_log_proba(X))
+        probabilities: Float64 = np.exp(self.predict_log_proba(X))
+        return probabilities
 
     def predict(self, X: Features) -> Array:
         """(n,): the most probable class of each row; of equals the first in `classes_`."""
         best, _ = self._best(self._checked(X), 1)
-        return self.classes_[best[:, 0]]
+        labels: Array = self.classes_[best[:, 0]]
+        return labels
 
     def top_k(self, X: Features, k: int) -> tuple[Array, Float64]:
         """The k most probable classes of each row, best first, of equals the first in `classes_`:
@@ -154,7 +157,8 @@ class _Regression(ClassifierMixin, BaseEstimator):
 
     def _scores(self, X: Features) -> Float64:
         """(n, outputs): w . x + b of every row of `coef_`."""
-        return X @ self.coef_.T + self.intercept_
+        scores: Float64 = X @ self.coef_.T + self.intercept_
+        return scores
 
     def _rate(self, X: Features, centre: Float64, size: int, l2: float) -> float:
         """The learning rate at the start: `lr`, or 1 / L where it is None."""
@@ -325,7 +329,9 @@ class HierarchicalSoftmaxRegression(_Regression):
         self.coef_ *= scale
 
     def _log_probs(self, X: Features) -> Float64:
-        return kernel.leaf_log_probs(self._scores(X), self._children, self._order)
+        scores = self._scores(X)
+        found: Float64 = kernel.leaf_log_probs(scores, self._children, self._order)
+        return found
 
     def _best(self, X: Features, k: int) -> tuple[Int64, Float64]:
         best, log_probs, _ = kernel.best_first(
@@ -347,7 +353,8 @@ def _plan(rows: int, epochs: int, size: int, lr: float, seed: int) -> _Plan:
 def _log_softmax(scores: Float64) -> Float64:
     """log softmax of each row. The largest score is subtracted first, so that no exp overflows."""
     shifted = scores - scores.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    log_probs: Float64 = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return log_probs
 
 
 def _rows(X: Features) -> kernel.Rows:
@@ -377,4 +384,4 @@ def _squared_size(X: Features, centre: Float64, batch: int, intercept: bool) -> 
         if value == 0.0 or not math.isfinite(value):
             break
         v /= value
-    return (rows * (batch - 1) * value + (rows - batch) * largest) / (batch * (rows - 1))
+    return float((rows * (batch - 1) * value + (rows - batch) * largest) / (batch * (rows - 1)))

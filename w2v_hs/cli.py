@@ -1,5 +1,6 @@
 """The command line, `w2v-hs`: all commands together, errors in one line, exit codes."""
 
+import io
 import os
 import sys
 import warnings
@@ -22,7 +23,9 @@ def main() -> None:
     """Run a command; an expected error or a warning is one line."""
     warnings.showwarning = lambda message, *place, **_: click.echo(f"warning: {message}", err=True)
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # a word that the terminal cannot show is no reason to fail
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a word that the terminal cannot show is no reason to fail
             stream.reconfigure(errors="backslashreplace")
     try:
         status = commands.main(prog_name="w2v-hs", standalone_mode=False)

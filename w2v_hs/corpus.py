@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -61,7 +61,7 @@ class _Stream:
     def append(self, numbers: Int32, table: int) -> None:
         if len(numbers) == 0:
             return
-        rest = memoryview(numbers).cast("B")
+        rest = numbers.data.cast("B")
         try:
             while rest:  # a file without buffer may take a part
                 rest = rest[self.file.write(rest) :]
@@ -169,7 +169,7 @@ def _resolve(corpus: Texts) -> tuple[list[Source] | None, Iterable[Iterable[str]
         )
     if isinstance(corpus, (list, tuple)) and corpus and all(isinstance(c, Path) for c in corpus):
         return [source for path in corpus for source in find_sources(path)], ()
-    return None, corpus
+    return None, cast(Iterable[Iterable[str]], corpus)  # each is checked when it is read
 
 
 def _names_text(corpus: str) -> bool:
@@ -191,7 +191,7 @@ def _scan_sources(
 ) -> _AllTypes:
     """Scan all sources into the stream."""
     sizes = [source.size for source in sources]
-    total = None if None in sizes else sum(sizes)
+    total = None if None in sizes else sum(size for size in sizes if size is not None)
     tables: queue.SimpleQueue[int] = queue.SimpleQueue()  # those no thread is using
     all_tables = [reader.new_types() for _ in range(threads)]
     for number in range(threads):

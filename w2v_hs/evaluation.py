@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from w2v_hs.errors import EvaluationError, shown
-from w2v_hs.types import Float64, Int64
+from w2v_hs.types import Float32, Float64, Int64
 from w2v_hs.vectors import Vectors, whole_number
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
 
 def _read_questions(name: str, path: Path) -> tuple[str, list[tuple[str, list[Question]]]]:
     """The name of the set, and each section's name and questions, in the order of the file."""
-    sections = []
+    sections: list[tuple[str, list[Question]]] = []
     for where, line in _lines(path):
         words = line.split(maxsplit=4)
         if words[0] == ":" and len(words) > 1:
@@ -219,7 +219,7 @@ def _read_questions(name: str, path: Path) -> tuple[str, list[tuple[str, list[Qu
         elif words[0] != ":" and len(words) == 4:
             if not sections:
                 sections.append((path.stem, []))
-            sections[-1][1].append(tuple(words))
+            sections[-1][1].append((words[0], words[1], words[2], words[3]))
         else:
             raise EvaluationError(
                 f"{where}: found {_shortened(line)}; expected four words, or ': ' and a name"
@@ -264,7 +264,7 @@ def _forms(
     words: list[str], rows: np.ndarray, asked: set[str], fold: Callable[[str], str]
 ) -> dict[str, list[int]]:
     """Where in `rows` the forms of each asked word stand, most frequent first."""
-    forms = {}
+    forms: dict[str, list[int]] = {}
     for position, row in enumerate(rows):
         folded = fold(words[row])
         if folded in asked:
@@ -272,11 +272,12 @@ def _forms(
     return forms
 
 
-def _unit_rows(vectors: Vectors, norms: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _unit_rows(vectors: Vectors, norms: np.ndarray, rows: np.ndarray) -> Float32:
     """A copy of these rows at length 1, (rows, dim) float32."""
-    picked = vectors.matrix[rows]
+    picked: Float32 = vectors.matrix[rows]
     # Divided in float64, for the norm of large float32 values may not fit float32.
-    return np.divide(picked, norms[rows, None], out=picked, casting="same_kind")
+    np.divide(picked, norms[rows, None], out=picked, casting="same_kind")
+    return picked
 
 
 def _answer(
@@ -293,7 +294,9 @@ def _answer(
     with one question at a time, and gives up after five forms of a, b or c.
     """
     fold = str.upper if case_insensitive else str
-    folded = [[tuple(map(fold, question)) for question in asked] for _, asked in sections]
+    folded: list[list[Question]] = [
+        [(fold(a), fold(b), fold(c), fold(d)) for a, b, c, d in asked] for _, asked in sections
+    ]
     asked = {word for questions in folded for question in questions for word in question}
     forms = _forms(vectors.words, candidates, asked, fold)
     unit = _unit_rows(vectors, norms, candidates)
@@ -309,7 +312,7 @@ def _answer(
     return Analogies(name, correct, seen, total, sections=results)
 
 
-def _count_correct(questions: list[Question], forms: dict, unit: np.ndarray) -> int:
+def _count_correct(questions: list[Question], forms: dict[str, list[int]], unit: np.ndarray) -> int:
     """How many questions have a form of their fourth word as the answer, by rows of `unit`."""
     correct = 0
     size = max(1, BLOCK_VALUES // max(1, len(unit)))

@@ -32,7 +32,9 @@ def open_text(name: str) -> Iterator[bytes]:
     """
     if name.startswith("nltk:"):
         return _blocks(_nltk_lines(catalog.nltk_name(name)))
-    return _RECIPES[catalog.entry(name).kind](catalog.entry(name), catalog.find(name))
+    path = catalog.find(name)
+    assert path is not None  # that has no path is NLTK's
+    return _RECIPES[catalog.entry(name).kind](catalog.entry(name), path)
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[bytes]:
@@ -93,6 +95,7 @@ def _zip_member(corpus: Entry, path: Path) -> Iterator[bytes]:
 @contextlib.contextmanager
 def _member(corpus: Entry, path: Path) -> Iterator[IO[bytes]]:
     """The named member as a stream. zipfile reads no more than the size that was checked before."""
+    assert corpus.member is not None
     try:
         with zipfile.ZipFile(path) as archive, archive.open(corpus.member) as stream:
             yield stream
@@ -149,6 +152,7 @@ _XML_ENDED = (3, 5, 6, 20)  # expat: no element, unclosed token, partial charact
 
 
 def _package_json(corpus: Entry, folder: Path) -> Iterator[bytes]:
+    assert corpus.files is not None
     files = sorted(folder.glob(corpus.files))
     if not files:
         raise CorpusError(

@@ -39,8 +39,8 @@ def grow(tree: Tree, counts: Int64, new_counts: Int64, rows: Int64) -> tuple[Tre
         children[nodes, 0], children[nodes, 1] = split, newcomers
         places[split], places[newcomers] = 2 * nodes, 2 * nodes + 1
         present += len(newcomers)
-    leaves = flat < words
-    flat[leaves] = rows[flat[leaves]]
+    at_leaf = flat < words
+    flat[at_leaf] = rows[flat[at_leaf]]
     in_order = np.empty(words, np.int64)
     in_order[rows] = counts
     grown, numbers = numbered_tree(children, in_order)
@@ -66,7 +66,8 @@ def settle(start: Float32, trained: Float32, shares: Float64) -> None:
 
 def mass_below(tree: Tree, counts: Int64) -> Float64:
     """(V - 1,) float64: occurrences of the words below each inner node; `counts` is (V,)."""
-    return np.bincount(tree.nodes, np.repeat(counts, tree.lengths), tree.inner)
+    mass = np.bincount(tree.nodes, np.repeat(counts, tree.lengths), tree.inner)
+    return mass.astype(np.float64, copy=False)
 
 
 def nearest_leaves(counts: Int64, new_counts: Int64) -> Int64:

@@ -48,7 +48,8 @@ def set_aside(corpus: Corpus, share: float, seed: int) -> tuple[Corpus, Corpus]:
         out = np.repeat(held[block], lengths[block])
         for part, target, at in ((ids[out], aside, taken), (ids[~out], corpus.ids, kept)):
             target[at : at + len(part)] = part
-        taken, kept = taken + np.count_nonzero(out), kept + np.count_nonzero(~out)
+        taken += int(np.count_nonzero(out))
+        kept += int(np.count_nonzero(~out))
 
     def offsets(chosen: Array) -> Int64:
         return np.concatenate([[0], np.cumsum(lengths[chosen])]).astype(np.int64)

@@ -281,7 +281,7 @@ def score_sentences(
         ends.append(len(ids))
         unknown.append(len(tokens) - len(rows))
     parts = scorer.losses(np.array(ids, np.int32), np.array(ends, np.int64), threads)
-    rows = np.concatenate([np.zeros((0, 5)), *(part for part, _ in parts)])
-    loss, pairs = rows[:, 0], rows[:, 1]
-    means = np.divide(-loss, pairs, out=np.full(len(rows), np.nan), where=pairs > 0)
+    sums = np.concatenate([np.zeros((0, 5)), *(part for part, _ in parts)])
+    loss, pairs = sums[:, 0], sums[:, 1]
+    means = np.divide(-loss, pairs, out=np.full(len(sums), np.nan), where=pairs > 0)
     return Scores(means, pairs.astype(np.int64), np.array(unknown, np.int64))

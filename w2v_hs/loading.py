@@ -75,7 +75,7 @@ def check_weights(
         array: Array,
         dtype: npt.DTypeLike,
         shape: tuple[int, ...],
-        holds: Callable[[Array], bool],
+        holds: Callable[[Array], bool | np.bool],
     ) -> None:
         if array.dtype != dtype or array.shape != shape:
             raise FormatError(

@@ -75,7 +75,7 @@ class Model:
 
     def parts(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """What a model file holds: arrays by name, and a description as JSON can hold it."""
-        arrays = {
+        arrays: dict[str, Array] = {
             "vectors": self.vectors.matrix,
             "outputs": self.outputs,
             "counts": self.vocabulary.counts,

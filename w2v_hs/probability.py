@@ -25,7 +25,7 @@ from w2v_hs.errors import OptionError
 from w2v_hs.kernels import probability as kernel
 from w2v_hs.options import COMBINE, Combine, Options
 from w2v_hs.tree import Tree
-from w2v_hs.types import Context, Float32, Float64, Int64
+from w2v_hs.types import Array, Context, Float32, Float64, Int64
 from w2v_hs.vectors import Vectors, whole_number
 
 BLOCK_VALUES = 1 << 20  # hidden vectors, and scores of the full softmax, held at once: 8 MiB
@@ -69,7 +69,8 @@ class Predictor:
     def __init__(self, vectors: Vectors, outputs: Float32, tree: Tree | None, options: Options):
         self.vectors = vectors
         # One layout: kernels are compiled for each. float64 where NumPy would convert every time.
-        self.outputs = np.ascontiguousarray(outputs, np.float64 if tree is None else np.float32)
+        dtype = np.float64 if tree is None else np.float32
+        self.outputs: Array = np.ascontiguousarray(outputs, dtype)
         self.tree = tree
         self.options = options
         if tree is not None:
@@ -151,14 +152,17 @@ class Predictor:
         """The mean of the inputs of each context, (b, dim) float64."""
         sizes = np.array([len(rows) for rows in contexts])
         inputs = self.vectors.matrix[np.concatenate(contexts)].astype(np.float64)
-        return np.add.reduceat(inputs, np.cumsum(sizes) - sizes) / sizes[:, np.newaxis]
+        means: Float64 = np.add.reduceat(inputs, np.cumsum(sizes) - sizes) / sizes[:, np.newaxis]
+        return means
 
     def _log_probs_of(self, hidden: Float64, targets: Int64) -> Float64:
         """log P(targets[i] | hidden[i]): (b, dim) float64 and (b,) give (b,)."""
         if self.tree is not None:
             paths = self.tree.offsets, self.tree.nodes, self.tree.bits
-            return kernel.path_log_probs(hidden, targets, *paths, self.outputs)
-        return _log_softmax(hidden @ self.outputs.T)[np.arange(len(targets)), targets]
+            found: Float64 = kernel.path_log_probs(hidden, targets, *paths, self.outputs)
+        else:
+            found = _log_softmax(hidden @ self.outputs.T)[np.arange(len(targets)), targets]
+        return found
 
     def _all_log_probs(self, rows: list[int], combine: Combine) -> Float64:
         """(V,): log P(w | context) of every word w."""
@@ -170,18 +174,22 @@ class Predictor:
         """(V,): log P(w | the mean of the inputs) of every word w."""
         hidden = self._hidden([rows])[0]
         if self.tree is not None:
-            return kernel.all_log_probs(hidden, self.children, self.order, self.outputs)
-        return _log_softmax(self.outputs @ hidden)
+            found: Float64 = kernel.all_log_probs(hidden, self.children, self.order, self.outputs)
+        else:
+            found = _log_softmax(self.outputs @ hidden)
+        return found
 
     def _mean_log_probs(self, rows: list[int]) -> Float64:
         """(V,): the normalised mean of the log-probabilities given each row alone."""
-        return _log_softmax(sum(self._given([row]) for row in rows) / len(rows))
+        total = sum((self._given([row]) for row in rows), np.zeros(len(self.vectors)))
+        return _log_softmax(total / len(rows))
 
 
 def _log_softmax(scores: Float64) -> Float64:
     """Scores less the logarithm of the sum of their exponentials, over the last axis."""
     scores = scores - scores.max(axis=-1, keepdims=True)
-    return scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True))
+    log_probs: Float64 = scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True))
+    return log_probs
 
 
 def _largest(values: Float64, k: int) -> Int64:

@@ -50,7 +50,7 @@ class Probe:
         or, where that is None, of the V words.
         """
         nats, zero, total = 0.0, 0.0, 0.0
-        words = outputs[: len(vectors)].T.astype(np.float64) if tree is None else None
+        words = outputs[: len(vectors) if tree is None else 0].T.astype(np.float64)
         # What is too large overflows to inf or NaN, which is what the caller looks for.
         with np.errstate(all="ignore"):
             for centre, contexts in self.windows:
@@ -58,7 +58,7 @@ class Probe:
                 if self.mean:
                     x, weights = x.mean(axis=0, keepdims=True), np.ones(1)
                 weights = weights * self.keep[centre]
-                if words is not None:
+                if tree is None:
                     scores = x @ words
                     high = scores.max(axis=1)
                     losses = np.log(np.exp(scores - high[:, None]).sum(axis=1)) + high

@@ -41,8 +41,8 @@ class Bars(Silent):
         self._title: str | None = None
 
     def read(self, done: int, total: int | None) -> None:
-        self._begin("reading", total)
-        self._bars.update(self._task, completed=done, total=total, figures=_megabytes(done))
+        task = self._begin("reading", total)
+        self._bars.update(task, completed=done, total=total, figures=_megabytes(done))
 
     def step(self, what: str) -> None:
         self._begin(what, None)
@@ -51,25 +51,25 @@ class Bars(Silent):
         self._bars.console.print(text, highlight=False)
 
     def train(self, progress: "Progress") -> None:
-        self._begin("training", progress.total)
+        task = self._begin("training", progress.total)
         speed = progress.tokens / progress.seconds if progress.seconds else 0.0
         loss = "" if math.isnan(progress.loss) else f"  loss {progress.loss:.3f}"
         self._bars.update(
-            self._task,
+            task,
             completed=progress.tokens,
             figures=f"{speed:,.0f} words/s  epoch {progress.epoch}  lr {progress.rate:.4f}{loss}",
         )
 
     def score(self, done: int, total: int) -> None:
-        self._begin("scoring", total)
-        self._bars.update(self._task, completed=done, figures=f"{done:,} words")
+        task = self._begin("scoring", total)
+        self._bars.update(task, completed=done, figures=f"{done:,} words")
 
-    def _begin(self, title: str, total: int | None) -> None:
-        if title == self._title:
-            return
-        self.finish()
-        self._title = title
-        self._task = self._bars.add_task(title, total=total, figures="")
+    def _begin(self, title: str, total: int | None) -> "TaskID":
+        if self._task is None or title != self._title:
+            self.finish()
+            self._title = title
+            self._task = self._bars.add_task(title, total=total, figures="")
+        return self._task
 
     def finish(self) -> None:
         """Let the bar of the step that ends show 100 %."""

@@ -147,9 +147,8 @@ def _blocks(array: Array) -> Iterator[memoryview]:
         return
     array = np.atleast_1d(array)
     for first in range(0, len(array), _ROWS):
-        yield memoryview(np.ascontiguousarray(array[first : first + _ROWS]).view(np.uint8)).cast(
-            "B"
-        )
+        rows = np.ascontiguousarray(array[first : first + _ROWS])
+        yield rows.view(np.uint8).data.cast("B")
 
 
 def _digest(arrays: dict[str, Array], text: str) -> str:

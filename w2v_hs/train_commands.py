@@ -142,7 +142,7 @@ def _training_options(command: Command) -> Command:
 )
 @click.pass_context
 def train(
-    ctx: click.Context, text: tuple[str, ...], output: Path | None, vocab: Path | None,
+    ctx: click.Context, /, text: tuple[str, ...], output: Path | None, vocab: Path | None,
     save_vocab: Path | None, resume_from: Path | None, update_vocab: bool, lowercase: bool,
     errors: str, checkpoint_every: float, **options: Any,
 ) -> None:  # fmt: skip
@@ -289,8 +289,8 @@ def resume(checkpoint: Path, text: tuple[str, ...]) -> None:
     output = output_path(checkpoint)
     show.check_distinct([output, checkpoint], [*map(Path, text)])
     with holding(output), _stoppable():
-        save_vocab = load_checkpoint(checkpoint).keeping.save_vocab
-        save_vocab = None if save_vocab is None else check_writable(Path(save_vocab))
+        named = load_checkpoint(checkpoint).keeping.save_vocab
+        save_vocab = None if named is None else check_writable(Path(named))
         corpus = [Path(source) for source in text] or None
         model = resume(checkpoint, corpus, progress=True)
         _finish(model, output, save_vocab)

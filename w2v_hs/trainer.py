@@ -22,7 +22,7 @@ from w2v_hs.schedule import (
     with_short_sentences,
 )
 from w2v_hs.tree import Tree
-from w2v_hs.types import Float32
+from w2v_hs.types import Float32, Float64
 from w2v_hs.workers import encoded, room_for_copies, softmax_workers, tree_workers
 
 # The full softmax reads and writes all output weights for each batch: beyond the caches of a
@@ -122,7 +122,9 @@ def train_weights(
     def rebuild() -> bool:
         started = time.perf_counter()
         text = encoded(corpus, options)
-        frequencies = counts * text.keep.astype(np.float64)
+        frequencies: Float64 = counts.astype(np.float64) * text.keep
+        old = weights.tree
+        assert old is not None  # only a tree is learned anew
         new = learned(
             mean_contexts(text, weights.vectors, options.window, options.threads),
             counts,
@@ -130,7 +132,7 @@ def train_weights(
             options.threads,
             equal_depths=options.tree == "balanced",
         )
-        transfer_weights(weights.vectors, frequencies, weights.outputs, weights.tree, new)
+        transfer_weights(weights.vectors, frequencies, weights.outputs, old, new)
         weights.tree = new
         workers[:] = tree_workers(corpus, new, options, vectors, outputs)
         run.seconds += time.perf_counter() - started

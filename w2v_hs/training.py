@@ -28,7 +28,11 @@ from w2v_hs.update import Start, train_update
 from w2v_hs.vectors import Vectors
 from w2v_hs.vocabulary import Vocabulary, load_vocabulary
 
-NAMED_TREES = ("learned", "huffman", "balanced")  # trees that need no more than a name
+NAMED_TREES: tuple[TreeKind, ...] = (
+    "learned",
+    "huffman",
+    "balanced",
+)  # trees that need no more than a name
 
 
 def train(

@@ -54,7 +54,7 @@ class Vectors:
     @property
     def dim(self) -> int:
         """The number of values in a vector."""
-        return self.matrix.shape[1]
+        return int(self.matrix.shape[1])
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -65,7 +65,8 @@ class Vectors:
     def _inverse_norms(self) -> Float64:
         """1 / norm of each row, (V,) float64; 0 for rows without a direction: zero, NaN, Inf."""
         # float64, for the square of a large or subnormal float32 leaves the range of float32.
-        norms = np.sqrt(np.einsum("ij,ij->i", self.matrix, self.matrix, dtype=np.float64))
+        squares = np.einsum("ij,ij->i", self.matrix, self.matrix, dtype=np.float64)
+        norms: Float64 = np.sqrt(squares)
         # NaN > 0 is false, and 1 / Inf is 0.
         return np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
 
@@ -86,7 +87,8 @@ class Vectors:
 
     def __getitem__(self, word: str) -> Float32:
         """Return a copy of the vector of `word`, (dim,) float32; `UnknownWordError` if none."""
-        return self.matrix[self.row(word)].copy()
+        vector: Float32 = self.matrix[self.row(word)].copy()
+        return vector
 
     def most_similar(
         self, word_or_vector: str | npt.ArrayLike, k: int = 10, exclude: Iterable[str] = ()
@@ -148,7 +150,8 @@ class Vectors:
         row = self.row(word)
         if self._inverse_norms[row] == 0:
             return np.zeros(self.dim)
-        return self.matrix[row] * self._inverse_norms[row]
+        unit: Float64 = self.matrix[row] * self._inverse_norms[row]
+        return unit
 
     def _nearest(self, query: Float64, k: int, left_out: list[int]) -> list[tuple[str, float]]:
         """The `k` rows of highest cosine with `query` (dim,), less `left_out` and zero rows."""
