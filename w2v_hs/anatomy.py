@@ -11,7 +11,7 @@ from w2v_hs.model import Model
 from w2v_hs.tree import Tree, entropy
 from w2v_hs.types import Int64
 
-Nested: TypeAlias = "list[str | Nested]"  # a tree as lists, left side first
+Nested: TypeAlias = list["str | Nested"]  # a tree as lists, left side first
 
 _SHOWN = 6  # words that stand for a side of a split
 _CANDIDATES = 5000  # most frequent words of a side among which typical ones are looked for

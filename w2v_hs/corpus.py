@@ -94,7 +94,7 @@ class _Piece:
 class _Tally:
     """What is counted while reading."""
 
-    checksum: "hashlib._Hash"
+    checksum: Any  # of hashlib
     mended: int = 0
 
 

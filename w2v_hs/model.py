@@ -39,18 +39,32 @@ ERRORS = ("strict", "replace", "ignore")
 class Model:
     """Word vectors and what predicts words from them.
 
-    vectors: input vectors, most frequent word first. outputs: float32, (V - 1, dim) weights of
-    the tree's inner nodes or (V, dim) output vectors of the full softmax. tree: None for the full
-    softmax. losses: mean nats a prediction, one for each epoch, None where there was nothing to
-    predict. provenance: corpus, versions, figures of the run. holdout_losses: the same of the
-    sentences set aside, if there were any, after each epoch; with patience the weights are those
-    of the least.
-
     The methods that take a context, a word or a list of words, give the probability that the model
-    was trained for: of a word among words near to it. `probability` says what combine="inputs" and
-    combine="log_probs" mean where a skip-gram model gets several words. All raise
-    `UnknownWordError` for a word that the vocabulary does not hold, and `OptionError` for an empty
-    context or an option outside its range.
+    was trained for: of a word among words near to it. `w2v_hs.probability` says what
+    combine="inputs" and combine="log_probs" mean where a skip-gram model gets several words. All
+    raise `UnknownWordError` for a word that the vocabulary does not hold, and `OptionError` for an
+    empty context or an option outside its range.
+
+    Attributes
+    ----------
+    vectors
+        Input vectors, most frequent word first.
+    outputs
+        float32: (V - 1, dim) weights of the tree's inner nodes, or (V, dim) output vectors of the
+        full softmax.
+    tree
+        None for the full softmax.
+    vocabulary
+        Words and counts.
+    options
+        Those of the run.
+    losses
+        Mean nats a prediction, one for each epoch; None where there was nothing to predict.
+    provenance
+        Corpus, versions, figures of the run.
+    holdout_losses
+        As `losses`, of the sentences set aside, if there were any, after each epoch; with patience
+        the weights are those of the least.
     """
 
     vectors: Vectors
@@ -135,8 +149,9 @@ class Model:
         Raises
         ------
         OptionError
-            The model has no tree. VocabularyError: an empty word, or a count that is not a whole
-            number above 0.
+            The model has no tree.
+        VocabularyError
+            An empty word, or a count that is not a whole number above 0.
         """
         for word, count in counts.items():
             if not isinstance(word, str) or not word:

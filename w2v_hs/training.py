@@ -182,8 +182,15 @@ def resume(checkpoint: str | Path, corpus: Texts | None = None, *, progress: boo
     With one thread the model is the same, to the bit, as if the run had not been stopped. With more
     it is another one as good, as any two runs with several threads differ.
 
-    corpus: the text of the run, where it is not the files or names that the run was given, or they
-    have moved. New checkpoints replace the old one.
+    Parameters
+    ----------
+    checkpoint
+        What the run left. New checkpoints replace it.
+    corpus
+        The text of the run, where it is not the files or names that the run was given, or they have
+        moved.
+    progress
+        Show progress bars on standard error, if that is a terminal.
 
     Raises
     ------
