@@ -4,14 +4,16 @@ FOLDER is build/api where it is not given. A warning of the generator ends the p
 """
 
 import inspect
+import pkgutil
 import re
 import sys
 import warnings
 from pathlib import Path
 
-SOURCE = Path(__file__).parents[1] / "w2v_hs"
+import w2v_hs
+
 # The commands explain themselves: w2v-hs --help.
-LEFT_OUT = re.compile(r"__init__|__main__|cli|completion|predicting|.*_commands")
+LEFT_OUT = re.compile(r"__.*__|cli|completion|predicting|.*_commands")
 ARRAY = re.compile(r"numpy\.ndarray\[tuple\[(?:typing\.)?Any, \.\.\.\], numpy\.dtype\[([\w.]*)\]\]")
 
 
@@ -27,10 +29,9 @@ def shorten_arrays() -> None:
 
 
 def modules() -> list[str]:
-    """All modules that have something to import, the package itself first."""
-    paths = [path for path in sorted(SOURCE.rglob("*.py")) if not LEFT_OUT.fullmatch(path.stem)]
-    names = [".".join(path.relative_to(SOURCE).with_suffix("").parts) for path in paths]
-    return ["w2v_hs", *(f"w2v_hs.{name}" for name in names)]
+    """The modules and packages that are shown, besides what `w2v_hs` itself offers."""
+    names = [module.name for module in pkgutil.iter_modules(w2v_hs.__path__)]
+    return [name for name in names if not LEFT_OUT.fullmatch(name)]
 
 
 if __name__ == "__main__":
@@ -38,7 +39,8 @@ if __name__ == "__main__":
     shorten_arrays()  # before pdoc takes the function
     import pdoc
 
+    w2v_hs.__all__ += modules()  # what it offers, and after that where it comes from
     pdoc.render.configure(docformat="numpy", math=True)
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "build/api")
-    pdoc.pdoc(*modules(), output_directory=folder)
+    pdoc.pdoc("w2v_hs", output_directory=folder)
     print(f"{len(list(folder.rglob('*.html')))} pages in {folder}")
