@@ -56,7 +56,7 @@ _Plan: TypeAlias = Iterator[tuple[Int64, Int64, Float64]]
 POWER_STEPS = 20  # of the power iteration; the eigenvalue is then right to some percent
 
 
-class _Regression(ClassifierMixin, BaseEstimator):
+class Regression(ClassifierMixin, BaseEstimator):
     """What both estimators share: checks, batches, rates, and methods on log-probabilities."""
 
     _CURVATURE: ClassVar[float]
@@ -177,28 +177,39 @@ class _Regression(ClassifierMixin, BaseEstimator):
         return 1 / curvature if curvature > 0 else 1.0
 
 
-class SoftmaxRegression(_Regression):
+class SoftmaxRegression(Regression):
     """Multinomial logistic regression: a weight vector for each of m classes.
 
     A step costs O(d m) a row. The module's docstring has objective and method.
 
     Parameters
     ----------
-    epochs : passes over the rows.
-    lr : learning rate at the start; falls linearly to 0. None: from the features, see above.
-    batch_size : rows a step, at most; each step takes their mean gradient.
-    l2 : strength of the penalty. `LogisticRegression(C=1 / (l2 * n))` has the same minimum.
-    fit_intercept : whether there are intercepts; they are not penalised.
-    seed : of the order of the rows. The same seed gives the same weights.
+    epochs
+        Passes over the rows.
+    lr
+        Learning rate at the start; falls linearly to 0. None: from the features, see above.
+    batch_size
+        Rows a step, at most; each step takes their mean gradient.
+    l2
+        Strength of the penalty. `LogisticRegression(C=1 / (l2 * n))` has the same minimum.
+    fit_intercept
+        Whether there are intercepts; they are not penalised.
+    seed
+        Of the order of the rows. The same seed gives the same weights.
 
     Attributes
     ----------
-    classes_ : (m,) labels, sorted.
-    coef_, intercept_ : (m, d) and (m,) float64, one row a class (for two classes too).
-    losses_ : mean nats a row of each epoch, each taken before the step that the row was part of,
+    classes_
+        (m,) labels, sorted.
+    coef_, intercept_
+        (m, d) and (m,) float64, one row a class (for two classes too).
+    losses_
+        Mean nats a row of each epoch, each taken before the step that the row was part of,
         without the penalty.
-    lr_ : the learning rate at the start.
-    n_iter_, n_features_in_ : epochs and d.
+    lr_
+        The learning rate at the start.
+    n_iter_, n_features_in_
+        Epochs and d.
     """
 
     _CURVATURE = 0.5
@@ -251,7 +262,7 @@ class SoftmaxRegression(_Regression):
         return best, np.take_along_axis(log_probs, best, axis=1)
 
 
-class HierarchicalSoftmaxRegression(_Regression):
+class HierarchicalSoftmaxRegression(Regression):
     """Softmax over a binary tree of the m classes: a weight vector for each inner node.
 
     A step costs O(d) times the length of the path of its row's class, some log2(m), in features
@@ -261,27 +272,40 @@ class HierarchicalSoftmaxRegression(_Regression):
 
     Parameters
     ----------
-    tree : "huffman", the shortest mean path at the frequencies of the classes in y; "balanced",
+    tree
+        "huffman", the shortest mean path at the frequencies of the classes in y; "balanced",
         equal depths, the sorted classes halved again and again, so that neighbours in order are
         neighbours in the tree; or a `w2v_hs.tree.Tree` over the sorted classes.
-    epochs : passes over the rows.
-    lr : learning rate at the start; falls linearly to 0. None: from the features, see above.
-    batch_size : rows a step, at most; each step takes their mean gradient. A row costs the same
+    epochs
+        Passes over the rows.
+    lr
+        Learning rate at the start; falls linearly to 0. None: from the features, see above.
+    batch_size
+        Rows a step, at most; each step takes their mean gradient. A row costs the same
         in any batch. In batches of one, as in word2vec, the seldom met nodes learn fastest at a
         given lr.
-    l2 : strength of the penalty.
-    fit_intercept : whether there are intercepts; they are not penalised.
-    seed : of the order of the rows. The same seed gives the same weights.
+    l2
+        Strength of the penalty.
+    fit_intercept
+        Whether there are intercepts; they are not penalised.
+    seed
+        Of the order of the rows. The same seed gives the same weights.
 
     Attributes
     ----------
-    classes_ : (m,) labels, sorted.
-    tree_ : `w2v_hs.tree.Tree` over the classes.
-    coef_, intercept_ : (m - 1, d) and (m - 1,) float64, one row an inner node.
-    losses_ : mean nats a row of each epoch, each taken before the step that the row was part of,
+    classes_
+        (m,) labels, sorted.
+    tree_
+        `w2v_hs.tree.Tree` over the classes.
+    coef_, intercept_
+        (m - 1, d) and (m - 1,) float64, one row an inner node.
+    losses_
+        Mean nats a row of each epoch, each taken before the step that the row was part of,
         without the penalty.
-    lr_ : the learning rate at the start.
-    n_iter_, n_features_in_ : epochs and d.
+    lr_
+        The learning rate at the start.
+    n_iter_, n_features_in_
+        Epochs and d.
     """
 
     _CURVATURE = 0.25
