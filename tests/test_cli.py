@@ -232,3 +232,9 @@ def test_warning_about_threads_is_one_line(run, text_file, tmp_path):
 
 def test_version(run):
     assert w2v_hs.__version__ in run("--version").stdout.decode()
+
+
+def test_ctrl_c_while_modules_are_imported_is_one_line(run, tmp_path):
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt")  # as if it came just then
+    done = run("--version", env={"PYTHONPATH": str(tmp_path)})
+    assert (done.returncode, done.stderr) == (130, b"stopped\n")
