@@ -23,9 +23,8 @@ def main() -> None:
     """Run a command; an expected error or a warning is one line."""
     warnings.showwarning = lambda message, *place, **_: click.echo(f"warning: {message}", err=True)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # a word that the terminal cannot show is no reason to fail
+        if isinstance(stream, io.TextIOWrapper):
+            # A word that the terminal cannot show is no reason to fail.
             stream.reconfigure(errors="backslashreplace")
     try:
         status = commands.main(prog_name="w2v-hs", standalone_mode=False)
