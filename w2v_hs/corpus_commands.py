@@ -20,7 +20,7 @@ def corpus() -> None:
 @corpus.command("list")
 @show.as_json
 def corpus_list(json_out: bool) -> None:
-    """List the named corpora: size, licence, and whether each is ready to train on.
+    """List the named corpora: size, licence, readiness.
 
     \b
     w2v-hs corpus list
@@ -44,7 +44,9 @@ def corpus_list(json_out: bool) -> None:
 @corpus.command("fetch")
 @click.argument("name", shell_complete=completion.corpus_names)
 def corpus_fetch(name: str) -> None:
-    """Download the corpus NAME, check it, and keep it for 'w2v-hs train NAME'.
+    """Download the corpus NAME and check it.
+
+    It is kept for 'w2v-hs train NAME'.
 
     \b
     w2v-hs corpus fetch text8
