@@ -1,4 +1,4 @@
-"""The command `w2v-hs` and `python -m w2v_hs`: Ctrl-C is one line even while modules are imported."""
+"""The command `w2v-hs`, or `python -m w2v_hs`; Ctrl-C is one line even while it imports."""
 
 import sys
 
