@@ -24,8 +24,12 @@ train_commands vector_commands evaluate_commands predicting tree_commands corpus
 
 
 def imported(path):
-    """Modules of this package that a file imports, at its top or inside functions."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """Modules of this package that a file imports, at its top or inside functions, when it runs."""
+    module = ast.parse(path.read_text())
+    for node in ast.walk(module):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(module):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("w2v_hs"):
             inside = node.module.removeprefix("w2v_hs").removeprefix(".")
             for name in [inside] if inside else [alias.name for alias in node.names]:

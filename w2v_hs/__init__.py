@@ -17,6 +17,19 @@ of vectors), `likelihood`, `holdout`, `probability`, `update`, `model`, `loading
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for type checkers, which do not see what `__getattr__` does
+    from w2v_hs.errors import Interrupted as Interrupted
+    from w2v_hs.errors import W2VError as W2VError
+    from w2v_hs.evaluation import evaluate as evaluate
+    from w2v_hs.formats import load_vectors as load_vectors
+    from w2v_hs.loading import load as load
+    from w2v_hs.model import Model as Model
+    from w2v_hs.options import Options as Options
+    from w2v_hs.training import resume as resume
+    from w2v_hs.training import train as train
+    from w2v_hs.vectors import Vectors as Vectors
 
 __version__ = "0.1.0"
 
@@ -39,7 +52,7 @@ _PUBLIC = {
 __all__ = [*sorted(_PUBLIC), "__version__"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'w2v_hs' has no attribute {name!r}")
     value = getattr(import_module(_PUBLIC[name]), name)
@@ -47,5 +60,5 @@ def __getattr__(name: str):
     return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return __all__

@@ -18,7 +18,7 @@ from w2v_hs.errors import OutputError, shown
 try:
     import fcntl
 except ImportError:  # Windows has none: there nothing is locked, and nothing left behind removed
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # a module or None: there is no such type
 
 
 def check_writable(path: Path) -> Path:

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -23,11 +24,12 @@ from w2v_hs.holdout import Holdout
 from w2v_hs.likelihood import Perplexity
 from w2v_hs.loading import check_weights, model_from
 from w2v_hs.model import ERRORS, Model, tree_arrays
-from w2v_hs.options import Options
+from w2v_hs.options import Options, Resolved
 from w2v_hs.schedule import LONGEST_CHUNK, Position, Watch
 from w2v_hs.text import Cleaning
 from w2v_hs.trainer import Weights
 from w2v_hs.tree import Tree
+from w2v_hs.types import Float32
 from w2v_hs.update import Start
 
 SUFFIX = ".checkpoint.safetensors"
@@ -46,7 +48,7 @@ class Keeping:
     cleaning: Cleaning = field(default_factory=Cleaning)
     save_vocab: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.every < float("inf"):
             raise OptionError(
                 f"checkpoint_every={self.every}: expected seconds, 0 for none but the last"
@@ -61,7 +63,7 @@ class Saved:
     keeping: Keeping
     position: Position
     results: list[Perplexity] = field(default_factory=list)  # of the sentences set aside
-    best: tuple[np.ndarray, np.ndarray, Tree | None] | None = None  # the weights patience keeps
+    best: tuple[Float32, Float32, Tree | None] | None = None  # the weights patience keeps
     update: Start | None = None  # of a run that goes on with a model and more text
 
 
@@ -73,7 +75,7 @@ class StopSignals:
     def __init__(self, numbers: tuple[int, ...], note: Callable[[str], None]):
         self.numbers, self.note = numbers, note
         self.received: int | None = None
-        self._before: dict = {}
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopSignals":
         for number in self.numbers:
@@ -82,12 +84,12 @@ class StopSignals:
                     self._before[number] = signal.signal(number, self._receive)
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
 
-    def _receive(self, number: int, frame) -> None:
+    def _receive(self, number: int, frame: object) -> None:
         if self.received is None:
             self.received = number
             self.note("stopping ...")
@@ -127,6 +129,7 @@ class Checkpoints(Watch):
     def halt(self, weights: Weights, position: Position) -> None:
         model, number = self.model_of(weights), self.signals.received
         if self.keeping is None:
+            assert number is not None  # else nothing was due
             raise Interrupted("stopped", model, number, None)
         try:
             started = time.monotonic()
@@ -239,8 +242,9 @@ def load_checkpoint(path: str | Path) -> Saved:
             best = arrays["best.vectors"], arrays["best.outputs"], tree
         update = None
         if "update" in run:
+            options = cast(Resolved, Options(**run["update"]["options"]))
             update = Start(
-                Options(**run["update"]["options"]), arrays["update.vectors"],
+                options, arrays["update.vectors"],
                 arrays["update.outputs"], arrays["update.added"], run["update"]["sha256"],
             )  # fmt: skip
         saved = Saved(model, keeping, position, results, best, update)

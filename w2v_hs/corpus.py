@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from w2v_hs.errors import CorpusError, OutputError, shown
 from w2v_hs.kernels import reader
 from w2v_hs.sources import Source, find_sources
 from w2v_hs.text import BadByte, Block, Cleaning, clean, locate, whole_tokens
+from w2v_hs.types import Int32, Int64, Texts
 from w2v_hs.vocabulary import Vocabulary, choose_words
 
 LONGEST_SENTENCE = 1000  # words, as in word2vec.c
@@ -39,8 +41,8 @@ class Corpus:
     mended: malformed UTF-8 sequences replaced or left out, on request.
     """
 
-    ids: np.ndarray
-    sentences: np.ndarray
+    ids: Int32
+    sentences: Int64
     vocabulary: Vocabulary
     names: list[str]
     tokens: int
@@ -53,13 +55,13 @@ class Corpus:
 class _Stream:
     """Numbers of types in a temporary file, piece by piece: (numbers, table they belong to)."""
 
-    file: object
+    file: Any  # of `tempfile.TemporaryFile`, without buffer
     pieces: list[tuple[int, int]]
 
-    def append(self, numbers: np.ndarray, table: int) -> None:
+    def append(self, numbers: Int32, table: int) -> None:
         if len(numbers) == 0:
             return
-        rest = memoryview(numbers).cast("B")
+        rest = numbers.data.cast("B")
         try:
             while rest:  # a file without buffer may take a part
                 rest = rest[self.file.write(rest) :]
@@ -74,8 +76,8 @@ class _AllTypes:
     words_of(numbers) gives types as strings."""
 
     count: int
-    numbers: list[np.ndarray]
-    words_of: Callable[[np.ndarray], list[str]]
+    numbers: list[Int64]
+    words_of: Callable[[Int64], list[str]]
 
 
 @dataclass
@@ -92,12 +94,12 @@ class _Piece:
 class _Tally:
     """What is counted while reading."""
 
-    checksum: object
+    checksum: Any  # of hashlib
     mended: int = 0
 
 
 def read_corpus(
-    corpus,
+    corpus: Texts,
     *,
     min_count: int = 5,
     max_vocab: int | None = None,
@@ -152,22 +154,22 @@ def _no_room(error: OSError, written: int) -> OutputError:
     )
 
 
-def _resolve(corpus) -> tuple[list[Source] | None, Iterable[list[str]] | None]:
-    """Sources, or an iterable of token lists: one of the two is None."""
+def _resolve(corpus: Texts) -> tuple[list[Source] | None, Iterable[Iterable[str]]]:
+    """Sources, or None and an iterable of token lists."""
     if isinstance(corpus, str) and not _names_text(corpus):
         raise TypeError(
             f"corpus is a str that begins {corpus[:40]!r}: expected the path of a file or lists "
             "of tokens; for text in memory pass [line.split() for line in text.splitlines()]"
         )
     if isinstance(corpus, (str, Path)):
-        return find_sources(corpus), None
+        return find_sources(corpus), ()
     if isinstance(corpus, (bytes, *_UNORDERED)) or not isinstance(corpus, Iterable):
         raise TypeError(
             f"corpus is of type {type(corpus).__name__}: expected a path or lists of tokens"
         )
     if isinstance(corpus, (list, tuple)) and corpus and all(isinstance(c, Path) for c in corpus):
-        return [source for path in corpus for source in find_sources(path)], None
-    return None, corpus
+        return [source for path in corpus for source in find_sources(path)], ()
+    return None, cast(Iterable[Iterable[str]], corpus)  # each is checked when it is read
 
 
 def _names_text(corpus: str) -> bool:
@@ -179,16 +181,23 @@ def _names_text(corpus: str) -> bool:
 # ---- reading text -------------------------------------------------------------------------------
 
 
-def _scan_sources(sources, stream, tally, cleaning, threads, progress) -> _AllTypes:
+def _scan_sources(
+    sources: list[Source],
+    stream: _Stream,
+    tally: _Tally,
+    cleaning: Cleaning,
+    threads: int,
+    progress: Callable[[int, int | None], None] | None,
+) -> _AllTypes:
     """Scan all sources into the stream."""
     sizes = [source.size for source in sources]
-    total = None if None in sizes else sum(sizes)
-    tables: queue.SimpleQueue = queue.SimpleQueue()  # those no thread is using
+    total = None if None in sizes else sum(size for size in sizes if size is not None)
+    tables: queue.SimpleQueue[int] = queue.SimpleQueue()  # those no thread is using
     all_tables = [reader.new_types() for _ in range(threads)]
     for number in range(threads):
         tables.put(number)
 
-    def scan(block: Block) -> tuple[tuple[np.ndarray, int], int, int]:
+    def scan(block: Block) -> tuple[tuple[Int32, int], int, int]:
         data, mended = clean(block.data, cleaning)
         number = tables.get()
         try:
@@ -202,7 +211,7 @@ def _scan_sources(sources, stream, tally, cleaning, threads, progress) -> _AllTy
         for source in sources:
             lines = 0
             position = 0
-            waiting: deque[tuple[Block, Future]] = deque()
+            waiting: deque[tuple[Block, Future[Any]]] = deque()
 
             def collect_first() -> None:
                 nonlocal lines
@@ -230,7 +239,7 @@ def _scan_sources(sources, stream, tally, cleaning, threads, progress) -> _AllTy
     return _AllTypes(int(types.used[0]), numbers, lambda wanted: reader.words_of(types, wanted))
 
 
-def _scan_block(data: bytes, tables: list, number: int) -> tuple[np.ndarray, int]:
+def _scan_block(data: bytes, tables: list[reader.Types], number: int) -> tuple[Int32, int]:
     """Scan a block with table `number`, which grows as needed."""
     block = np.frombuffer(data + bytes(reader.PAD), np.uint8)
     numbers = np.empty(len(data), np.int32)
@@ -243,7 +252,9 @@ def _scan_block(data: bytes, tables: list, number: int) -> tuple[np.ndarray, int
         tables[number] = reader.grown(tables[number], len(data))
 
 
-def _encode_lists(sentences, stream, tally, cleaning) -> _AllTypes:
+def _encode_lists(
+    sentences: Iterable[Iterable[str]], stream: _Stream, tally: _Tally, cleaning: Cleaning
+) -> _AllTypes:
     """Encode lists of tokens into the stream."""
     numbers: dict[str, int] = {}
     pending: list[int] = []
@@ -289,7 +300,15 @@ def _encode_lists(sentences, stream, tally, cleaning) -> _AllTypes:
 # ---- from types to rows of the vocabulary -------------------------------------------------------
 
 
-def _choose(types, counts, where, min_count, max_vocab, vocabulary, extend):
+def _choose(
+    types: _AllTypes,
+    counts: Int64,
+    where: str,
+    min_count: int,
+    max_vocab: int | None,
+    vocabulary: Vocabulary | None,
+    extend: bool,
+) -> tuple[Vocabulary, Int32]:
     """The vocabulary, and the row in it of each type, (types,) int32, -1 for those left out."""
     if vocabulary is None:
         return choose_words(counts, types.words_of, min_count, max_vocab)
@@ -308,7 +327,14 @@ def _choose(types, counts, where, min_count, max_vocab, vocabulary, extend):
     return vocabulary, rows
 
 
-def _finish(stream, types, names, tally, choice, threads) -> Corpus:
+def _finish(
+    stream: _Stream,
+    types: _AllTypes,
+    names: list[str],
+    tally: _Tally,
+    choice: tuple[int, int | None, Vocabulary | None, bool],
+    threads: int,
+) -> Corpus:
     """Count, choose the vocabulary, and rewrite the stream as rows of it."""
     size = sum(length for length, _ in stream.pieces)
     where = ", ".join(map(shown, names[:3]))
@@ -339,7 +365,7 @@ def _finish(stream, types, names, tally, choice, threads) -> Corpus:
     vocabulary, rows = _choose(types, counts, where, *choice)
     own_rows = [rows[numbers] for numbers in types.numbers]
 
-    def keep(piece: _Piece) -> tuple[int, np.ndarray]:
+    def keep(piece: _Piece) -> tuple[int, Int64]:
         ends = np.empty(piece.newlines, np.int64)
         words, _ = reader.keep_words(ids, piece.begin, piece.end, own_rows[piece.table], ends)
         return words, ends

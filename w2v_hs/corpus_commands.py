@@ -4,18 +4,28 @@ import sys
 
 import click
 
-from w2v_hs import show
+from w2v_hs import completion, show
 
 
 @click.group()
-def corpus():
-    """List and fetch the named corpora."""
+def corpus() -> None:
+    """List and fetch the named corpora.
+
+    \b
+    w2v-hs corpus list
+    w2v-hs corpus fetch text8
+    """
 
 
 @corpus.command("list")
 @show.as_json
-def corpus_list(json_out):
-    """List the named corpora: size, licence, and whether each is ready to train on."""
+def corpus_list(json_out: bool) -> None:
+    """List the named corpora: size, licence, readiness.
+
+    \b
+    w2v-hs corpus list
+    w2v-hs corpus list --json
+    """
     from w2v_hs import catalog
 
     entries = [catalog.entry(name) for name in catalog.names()]
@@ -32,9 +42,15 @@ def corpus_list(json_out):
 
 
 @corpus.command("fetch")
-@click.argument("name")
-def corpus_fetch(name):
-    """Download the corpus NAME, check it, and keep it for `w2v-hs train NAME`."""
+@click.argument("name", shell_complete=completion.corpus_names)
+def corpus_fetch(name: str) -> None:
+    """Download the corpus NAME and check it.
+
+    It is kept for 'w2v-hs train NAME'.
+
+    \b
+    w2v-hs corpus fetch text8
+    """
     from w2v_hs import catalog
 
     path = catalog.fetch(name, progress=sys.stderr is not None and sys.stderr.isatty())

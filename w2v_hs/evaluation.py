@@ -93,7 +93,7 @@ class Evaluation(Result):
 
 
 def evaluate(
-    model_or_vectors,
+    model_or_vectors: "Model | Vectors",
     *,
     analogies: str | Path | Iterable[str | Path] = ("google",),
     similarity: str | Path | Iterable[str | Path] = ("wordsim353", "simlex999"),

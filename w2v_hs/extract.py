@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO, Any
 
 from w2v_hs import catalog
 from w2v_hs.catalog import Entry
@@ -31,7 +32,9 @@ def open_text(name: str) -> Iterator[bytes]:
     """
     if name.startswith("nltk:"):
         return _blocks(_nltk_lines(catalog.nltk_name(name)))
-    return _RECIPES[catalog.entry(name).kind](catalog.entry(name), catalog.find(name))
+    path = catalog.find(name)
+    assert path is not None  # that has no path is NLTK's
+    return _RECIPES[catalog.entry(name).kind](catalog.entry(name), path)
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[bytes]:
@@ -90,8 +93,9 @@ def _zip_member(corpus: Entry, path: Path) -> Iterator[bytes]:
 
 
 @contextlib.contextmanager
-def _member(corpus: Entry, path: Path):
+def _member(corpus: Entry, path: Path) -> Iterator[IO[bytes]]:
     """The named member as a stream. zipfile reads no more than the size that was checked before."""
+    assert corpus.member is not None
     try:
         with zipfile.ZipFile(path) as archive, archive.open(corpus.member) as stream:
             yield stream
@@ -118,7 +122,7 @@ def _article_sentences(corpus: Entry, path: Path) -> Iterator[str]:
                 yield from sentences(filter_wiki(markup))
 
 
-def _pages(corpus: Entry, path: Path, stream) -> Iterator[tuple[str, str]]:
+def _pages(corpus: Entry, path: Path, stream: IO[bytes]) -> Iterator[tuple[str, str]]:
     """Title and markup of each page."""
     from xml.etree.ElementTree import ParseError
 
@@ -148,6 +152,7 @@ _XML_ENDED = (3, 5, 6, 20)  # expat: no element, unclosed token, partial charact
 
 
 def _package_json(corpus: Entry, folder: Path) -> Iterator[bytes]:
+    assert corpus.files is not None
     files = sorted(folder.glob(corpus.files))
     if not files:
         raise CorpusError(
@@ -162,14 +167,14 @@ def _package_json(corpus: Entry, folder: Path) -> Iterator[bytes]:
     )
 
 
-def _load_json(path: Path):
+def _load_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise CorpusError(f"{path}: cannot be read as JSON: {error}") from error
 
 
-def _strings(node, key: str | None, wanted: bool) -> Iterator[str]:
+def _strings(node: object, key: str | None, wanted: bool) -> Iterator[str]:
     """Strings of parsed JSON in the order of the file; with a key, only those below that key."""
     pending = [(node, wanted)]
     while pending:

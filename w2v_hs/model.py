@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,10 +23,11 @@ from w2v_hs.memory import check_fits, peak_bytes
 from w2v_hs.options import Options
 from w2v_hs.output_vectors import output_vectors
 from w2v_hs.probability import Predictor, TopWords
-from w2v_hs.progress import display
+from w2v_hs.progress import Silent, display
 from w2v_hs.text import Cleaning
 from w2v_hs.trainer import Weights, start_vectors
 from w2v_hs.tree import Tree, entropy
+from w2v_hs.types import Array, Context, Float32, Float64, Texts
 from w2v_hs.update import Start, train_update, update_options
 from w2v_hs.vectors import Vectors
 from w2v_hs.vocabulary import Vocabulary
@@ -38,27 +40,41 @@ ERRORS = ("strict", "replace", "ignore")
 class Model:
     """Word vectors and what predicts words from them.
 
-    vectors: input vectors, most frequent word first. outputs: float32, (V - 1, dim) weights of
-    the tree's inner nodes or (V, dim) output vectors of the full softmax. tree: None for the full
-    softmax. losses: mean nats a prediction, one for each epoch, None where there was nothing to
-    predict. provenance: corpus, versions, figures of the run. holdout_losses: the same of the
-    sentences set aside, if there were any, after each epoch; with patience the weights are those
-    of the least.
-
     The methods that take a context, a word or a list of words, give the probability that the model
-    was trained for: of a word among words near to it. `probability` says what combine="inputs" and
-    combine="log_probs" mean where a skip-gram model gets several words. All raise
-    `UnknownWordError` for a word that the vocabulary does not hold, and `OptionError` for an empty
-    context or an option outside its range.
+    was trained for: of a word among words near to it. `w2v_hs.probability` says what
+    combine="inputs" and combine="log_probs" mean where a skip-gram model gets several words. All
+    raise `UnknownWordError` for a word that the vocabulary does not hold, and `OptionError` for an
+    empty context or an option outside its range.
+
+    Attributes
+    ----------
+    vectors
+        Input vectors, most frequent word first.
+    outputs
+        float32: (V - 1, dim) weights of the tree's inner nodes, or (V, dim) output vectors of the
+        full softmax.
+    tree
+        None for the full softmax.
+    vocabulary
+        Words and counts.
+    options
+        Those of the run.
+    losses
+        Mean nats a prediction, one for each epoch; None where there was nothing to predict.
+    provenance
+        Corpus, versions, figures of the run.
+    holdout_losses
+        As `losses`, of the sentences set aside, if there were any, after each epoch; with patience
+        the weights are those of the least.
     """
 
     vectors: Vectors
-    outputs: np.ndarray
+    outputs: Float32
     tree: Tree | None
     vocabulary: Vocabulary
-    options: Options
+    options: Resolved
     losses: list[float | None] = field(default_factory=list)
-    provenance: dict = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
     holdout_losses: list[float] = field(default_factory=list)
 
     def __repr__(self) -> str:
@@ -72,9 +88,9 @@ class Model:
         """
         storage.save_arrays(path, *self.parts())
 
-    def parts(self) -> tuple[dict[str, np.ndarray], dict]:
+    def parts(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """What a model file holds: arrays by name, and a description as JSON can hold it."""
-        arrays = {
+        arrays: dict[str, Array] = {
             "vectors": self.vectors.matrix,
             "outputs": self.outputs,
             "counts": self.vocabulary.counts,
@@ -124,7 +140,7 @@ class Model:
         the tree, ``node:`` and the bits of the way there; see the module `output_vectors`."""
         return output_vectors(self.vectors.words, self.outputs, self.tree)
 
-    def summary(self) -> dict:
+    def summary(self) -> dict[str, Any]:
         """Options, corpus, counts, tree and figures, as JSON can hold them."""
         counts = self.vocabulary.counts
         keep = self.vocabulary.keep_probabilities(self.options.sample).astype(np.float64)
@@ -164,8 +180,9 @@ class Model:
         Raises
         ------
         OptionError
-            The model has no tree. VocabularyError: an empty word, or a count that is not a whole
-            number above 0.
+            The model has no tree.
+        VocabularyError
+            An empty word, or a count that is not a whole number above 0.
         """
         for word, count in counts.items():
             if not isinstance(word, str) or not word:
@@ -179,7 +196,7 @@ class Model:
 
     def update(
         self,
-        corpus,
+        corpus: Texts,
         *,
         new_words: bool = True,
         epochs: int | None = None,
@@ -212,7 +229,7 @@ class Model:
             self.end_update(start, text, train_update(start, text, tree, bars.train))
 
     def begin_update(
-        self, corpus, run: Options, cleaning: Cleaning, new_words: bool, bars
+        self, corpus: Texts, run: Resolved, cleaning: Cleaning, new_words: bool, bars: Silent
     ) -> tuple[Start, Corpus, Tree | None]:
         """Read the text of an update and make room for its words; the model stays as it is.
 
@@ -249,7 +266,7 @@ class Model:
             provenance(text, weights) | {"losses": weights.losses, "lr": start.options.lr}
         )
 
-    def _grown(self, vocabulary: Vocabulary) -> tuple:
+    def _grown(self, vocabulary: Vocabulary) -> tuple[Vocabulary, Float32, Float32, Tree | None]:
         """vocabulary, vectors, outputs and tree with the words of `vocabulary`, which holds all
         words of this model."""
         old, index, dim = self.vocabulary, vocabulary.index, self.options.dim
@@ -276,7 +293,9 @@ class Model:
         outputs[former >= 0] = self.outputs[former[former >= 0]]
         return vocabulary, vectors, outputs, tree
 
-    def _become(self, vocabulary, vectors, outputs, tree) -> None:
+    def _become(
+        self, vocabulary: Vocabulary, vectors: Float32, outputs: Float32, tree: Tree | None
+    ) -> None:
         self.vocabulary, self.vectors = vocabulary, Vectors(vocabulary.words, vectors)
         self.outputs, self.tree = outputs, tree
         for name in ("_predictor", "scorer"):
@@ -284,19 +303,21 @@ class Model:
 
     # ---- probabilities --------------------------------------------------------------------------
 
-    def log_prob(self, context, word: str, *, combine: str = "inputs") -> float:
+    def log_prob(self, context: Context, word: str, *, combine: Combine = "inputs") -> float:
         """log P(word | context) in nats, float64; O(path) for a tree, O(V) for the full softmax."""
         return float(self._predictor.log_probs([context], [word], combine)[0])
 
-    def log_probs(self, contexts, words: Iterable[str], *, combine: str = "inputs") -> np.ndarray:
+    def log_probs(
+        self, contexts: Iterable[Context], words: Iterable[str], *, combine: Combine = "inputs"
+    ) -> Float64:
         """(B,) float64: `log_prob` of each of B contexts with the word at the same place."""
         return self._predictor.log_probs(contexts, words, combine)
 
-    def distribution(self, context, *, combine: str = "inputs") -> np.ndarray:
+    def distribution(self, context: Context, *, combine: Combine = "inputs") -> Float64:
         """(V,) float64: the probability of each word, in the order of `vectors.words`; O(V)."""
         return self._predictor.distribution(context, combine)
 
-    def top_k(self, context, k: int = 10, *, combine: str = "inputs") -> TopWords:
+    def top_k(self, context: Context, k: int = 10, *, combine: Combine = "inputs") -> TopWords:
         """The k most probable words, all V where k is more: .words, .probabilities, .visited.
 
         Exact. In a tree they are found by best-first search (see `kernels.probability`), which
@@ -304,12 +325,19 @@ class Model:
         """
         return self._predictor.top_k(context, k, combine)
 
-    def sample(self, context, n: int = 10, *, seed: int = 1, combine: str = "inputs") -> list[str]:
+    def sample(
+        self, context: Context, n: int = 10, *, seed: int = 1, combine: Combine = "inputs"
+    ) -> list[str]:
         """Draw n words independently from the distribution; O(path) each in a tree."""
         return self._predictor.sample(context, n, seed, combine)
 
     def perplexity(
-        self, text, *, lowercase: bool = False, threads: int | None = None, progress: bool = False
+        self,
+        text: Texts,
+        *,
+        lowercase: bool = False,
+        threads: int | None = None,
+        progress: bool = False,
     ) -> Perplexity:
         """The exact mean loss of a text, and baselines beside it; see `Perplexity`.
 
@@ -326,8 +354,12 @@ class Model:
         return text_perplexity(self.scorer, text, cleaning, _threads(threads), progress)
 
     def score(
-        self, sentences: Iterable, *, oov: str = "skip", threads: int | None = None
-    ) -> np.ndarray:
+        self,
+        sentences: Iterable[str | Iterable[str]],
+        *,
+        oov: OutOfVocabulary = "skip",
+        threads: int | None = None,
+    ) -> Float64:
         """(n,) float64: mean log-probability a prediction of each sentence, in nats.
 
         sentences: strings, split at white space, or lists of tokens. Windows are as in
@@ -361,7 +393,7 @@ def _threads(threads: int | None) -> int:
     return Options(threads=threads).resolved().threads
 
 
-def tree_arrays(tree: Tree, prefix: str = "tree") -> dict[str, np.ndarray]:
+def tree_arrays(tree: Tree, prefix: str = "tree") -> dict[str, Array]:
     """The arrays of a tree, by the names they have in a file."""
     return {
         f"{prefix}.offsets": tree.offsets,
@@ -370,7 +402,7 @@ def tree_arrays(tree: Tree, prefix: str = "tree") -> dict[str, np.ndarray]:
     }
 
 
-def provenance(corpus: Corpus, weights: Weights) -> dict:
+def provenance(corpus: Corpus, weights: Weights) -> dict[str, Any]:
     """What a model file says of the run: text, versions, figures."""
     import numba
 

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any, BinaryIO
 
 from w2v_hs import catalog, extract
 from w2v_hs.errors import CorpusError, shown
@@ -104,7 +105,7 @@ def _matching(pattern: str) -> list[Source]:
 def _walk(folder: Path) -> Iterator[Path]:
     """Files and links below a folder, and whatever else is no folder; hidden ones are left out."""
 
-    def fail(error: OSError):
+    def fail(error: OSError) -> None:
         raise error  # os.walk goes on without a word
 
     for place, folders, names in os.walk(folder, onerror=fail):
@@ -142,7 +143,7 @@ def _file_blocks(path: Path) -> Iterator[tuple[bytes, int]]:
         raise CorpusError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
 
 
-def _position(raw) -> int:
+def _position(raw: BinaryIO) -> int:
     """How far a file is read, in bytes."""
     return raw.tell() if raw.seekable() else 0
 
@@ -151,7 +152,7 @@ class _Damaged(Exception):
     """Damaged compressed data: bz2 raises OSError, and zstandard may not be installed."""
 
 
-def _read_plain(stream) -> Iterator[bytes]:
+def _read_plain(stream: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
     while block := stream.read(BLOCK):
         yield block
 
@@ -164,20 +165,20 @@ def _counted(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
         yield block, position
 
 
-def _read_gzip(raw) -> Iterator[bytes]:
+def _read_gzip(raw: BinaryIO) -> Iterator[bytes]:
     with gzip.GzipFile(fileobj=raw) as stream:
         yield from _read_plain(stream)
 
 
-def _read_bz2(raw) -> Iterator[bytes]:
+def _read_bz2(raw: BinaryIO) -> Iterator[bytes]:
     return _read_streams(raw, bz2.BZ2Decompressor, OSError, (BLOCK,))
 
 
-def _read_xz(raw) -> Iterator[bytes]:
+def _read_xz(raw: BinaryIO) -> Iterator[bytes]:
     return _read_streams(raw, lzma.LZMADecompressor, lzma.LZMAError, (BLOCK,), padded=True)
 
 
-def _read_zstd(raw) -> Iterator[bytes]:
+def _read_zstd(raw: BinaryIO) -> Iterator[bytes]:
     try:
         import zstandard
     except ImportError:
@@ -186,7 +187,7 @@ def _read_zstd(raw) -> Iterator[bytes]:
             "pip install 'w2v-hs[zst]'"
         ) from None
 
-    def frame():
+    def frame() -> Any:
         # The window of `zstd --ultra --long=31`; the default refuses more than --long=27.
         return zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
 
@@ -194,10 +195,10 @@ def _read_zstd(raw) -> Iterator[bytes]:
 
 
 def _read_streams(
-    raw,
-    new: Callable,
+    raw: BinaryIO,
+    new: Callable[[], Any],
     damage: type[Exception],
-    limit: tuple = (),
+    limit: tuple[int, ...] = (),
     padded: bool = False,
     piece: int = COMPRESSED,
 ) -> Iterator[bytes]:
@@ -229,7 +230,9 @@ def _read_streams(
         raise _Damaged("the padding at the end is no multiple of 4 bytes")
 
 
-def _decompressed(decompressor, data: bytes, damage: type[Exception], limit: tuple):
+def _decompressed(
+    decompressor: Any, data: bytes, damage: type[Exception], limit: tuple[int, ...]
+) -> Iterator[bytes]:
     """All that a decompressor makes of `data`, in blocks."""
     more = True
     try:

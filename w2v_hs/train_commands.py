@@ -2,14 +2,21 @@
 
 import contextlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from w2v_hs import show
+from w2v_hs import completion, show
 from w2v_hs.errors import Interrupted
-from w2v_hs.options import ARCHITECTURES, LOSSES, ORDERS, Options
+from w2v_hs.options import ARCHITECTURES, LOSSES, ORDERS, TREES, Options
+
+if TYPE_CHECKING:
+    from w2v_hs.checkpoint import Keeping
+    from w2v_hs.model import Model
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 # Options that make sense for a model that goes on with more text.
 _UPDATED = ("epochs", "min_count", "lr", "threads", "seed")
@@ -19,7 +26,7 @@ _RESUMED = (
 )  # fmt: skip
 
 
-def _training_options(command):
+def _training_options(command: Command) -> Command:
     """Options of `train`; the defaults are those of `Options`."""
     default = Options()
     for option in reversed(
@@ -40,6 +47,7 @@ def _training_options(command):
                 "--tree",
                 default=default.tree,
                 metavar="[learned|huffman|balanced|FILE]",
+                shell_complete=completion.files_or(lambda: TREES[:3]),
                 help="Tree for hierarchical softmax: learned while vectors are trained, of the "
                 "shortest paths, of equal depths, or from a file of 'word bits' lines.",
             ),
@@ -89,7 +97,7 @@ def _training_options(command):
 
 
 @click.command(context_settings={"show_default": True})
-@click.argument("text", nargs=-1, required=True)
+@click.argument("text", nargs=-1, required=True, shell_complete=completion.texts)
 @click.option(
     "-o",
     "--output",
@@ -134,9 +142,10 @@ def _training_options(command):
 )
 @click.pass_context
 def train(
-    ctx, text, output, vocab, save_vocab, resume_from, update_vocab, lowercase, errors,
-    checkpoint_every, **options,
-):  # fmt: skip
+    ctx: click.Context, /, text: tuple[str, ...], output: Path | None, vocab: Path | None,
+    save_vocab: Path | None, resume_from: Path | None, update_vocab: bool, lowercase: bool,
+    errors: str, checkpoint_every: float, **options: Any,
+) -> None:  # fmt: skip
     """Train vectors on TEXT and write a model.
 
     TEXT is one or more files (plain, .gz, .bz2, .xz; .zst with the extra zst), folders, quoted
@@ -228,7 +237,13 @@ def _stoppable() -> Iterator[None]:
         click.get_current_context().exit(128 + stop.signal)
 
 
-def _update(sources, resume_from, new_words, keeping, given):
+def _update(
+    sources: list[Path],
+    resume_from: Path,
+    new_words: bool,
+    keeping: "Keeping",
+    given: dict[str, Any],
+) -> "Model":
     """Go on with a model and more text; returns that model."""
     from w2v_hs.loading import load
     from w2v_hs.training import update_model
@@ -244,7 +259,7 @@ def _update(sources, resume_from, new_words, keeping, given):
     return model
 
 
-def _finish(model, output: Path, save_vocab: Path | None) -> None:
+def _finish(model: "Model", output: Path, save_vocab: Path | None) -> None:
     """Write what a run gave, and say what that is."""
     model.save(output)
     if save_vocab is not None:
@@ -255,9 +270,9 @@ def _finish(model, output: Path, save_vocab: Path | None) -> None:
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.argument("text", nargs=-1)
-def resume(checkpoint, text):
-    """Go on with a run of 'train' that was stopped, from its CHECKPOINT, to its end.
+@click.argument("text", nargs=-1, shell_complete=completion.texts)
+def resume(checkpoint: Path, text: tuple[str, ...]) -> None:
+    """Go on with a run of 'train' that was stopped, to its end.
 
     The model is written where the run would have written it: m.checkpoint.safetensors leads to
     m.safetensors. With one thread it is the same, to the bit, as without the stop. TEXT is needed
@@ -274,8 +289,8 @@ def resume(checkpoint, text):
     output = output_path(checkpoint)
     show.check_distinct([output, checkpoint], [*map(Path, text)])
     with holding(output), _stoppable():
-        save_vocab = load_checkpoint(checkpoint).keeping.save_vocab
-        save_vocab = None if save_vocab is None else check_writable(Path(save_vocab))
+        named = load_checkpoint(checkpoint).keeping.save_vocab
+        save_vocab = None if named is None else check_writable(Path(named))
         corpus = [Path(source) for source in text] or None
         model = resume(checkpoint, corpus, progress=True)
         _finish(model, output, save_vocab)
@@ -283,7 +298,7 @@ def resume(checkpoint, text):
 
 
 @click.command()
-@click.argument("corpus", default="factbook")
+@click.argument("corpus", default="factbook", shell_complete=completion.texts)
 @click.option(
     "-o",
     "--output",
@@ -294,11 +309,15 @@ def resume(checkpoint, text):
 )
 @click.option("--epochs", default=20, show_default=True, help="Passes over the text.")
 @click.option("--seed", default=1, show_default=True, help="Seed of all random numbers.")
-def demo(corpus, output, epochs, seed):
-    """Train on CORPUS, export, evaluate and show neighbours: the whole tour.
+def demo(corpus: str, output: Path, epochs: int, seed: int) -> None:
+    """Train on CORPUS, export, evaluate, show neighbours.
 
     Without CORPUS the embedded one is taken, the text of the CIA World Factbook. The window is 10,
     which suits a text as small as that.
+
+    \b
+    w2v-hs demo
+    w2v-hs demo factbook --epochs 5 -o tour
     """
     from w2v_hs.errors import OutputError
     from w2v_hs.evaluation import evaluate

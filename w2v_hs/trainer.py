@@ -11,7 +11,7 @@ from w2v_hs.corpus import Corpus
 from w2v_hs.errors import OptionError
 from w2v_hs.kernels.common import aligned_zeros, padded
 from w2v_hs.learned import learned, mean_contexts, transfer_weights
-from w2v_hs.options import Options
+from w2v_hs.options import Resolved
 from w2v_hs.probe import WORSE, Probe, weights_fault
 from w2v_hs.schedule import (
     Position,
@@ -22,6 +22,7 @@ from w2v_hs.schedule import (
     with_short_sentences,
 )
 from w2v_hs.tree import Tree
+from w2v_hs.types import Float32, Float64
 from w2v_hs.workers import encoded, room_for_copies, softmax_workers, tree_workers
 
 # The full softmax reads and writes all output weights for each batch: beyond the caches of a
@@ -41,8 +42,8 @@ class Weights:
     each epoch, None where there was nothing to predict. predictions: over all epochs.
     """
 
-    vectors: np.ndarray
-    outputs: np.ndarray
+    vectors: Float32
+    outputs: Float32
     tree: Tree | None
     losses: list[float | None] = field(default_factory=list)
     predictions: int = 0
@@ -60,7 +61,7 @@ def check_softmax(words: int, dim: int) -> None:
         )
 
 
-def start_vectors(words: int, dim: int, seed: int, more: int = 0) -> np.ndarray:
+def start_vectors(words: int, dim: int, seed: int, more: int = 0) -> Float32:
     """(V + more, stride) float32: uniform in [-0.5, 0.5) / dim, as in word2vec.c, then zeros."""
     vectors = aligned_zeros(words + more, padded(dim))
     generator = np.random.Generator(np.random.PCG64(seed))
@@ -74,10 +75,10 @@ def start_vectors(words: int, dim: int, seed: int, more: int = 0) -> np.ndarray:
 def train_weights(
     corpus: Corpus,
     tree: Tree | None,
-    options: Options,
+    options: Resolved,
     report: Callable[[Progress], None] = lambda progress: None,
     after_epoch: Callable[[Weights], bool] | None = None,
-    start: tuple[np.ndarray, np.ndarray] | None = None,
+    start: tuple[Float32, Float32] | None = None,
     position: Position | None = None,
     watch: Watch = Watch(),  # noqa: B008 (without state)
 ) -> Weights:
@@ -121,7 +122,9 @@ def train_weights(
     def rebuild() -> bool:
         started = time.perf_counter()
         text = encoded(corpus, options)
-        frequencies = counts * text.keep.astype(np.float64)
+        frequencies: Float64 = counts.astype(np.float64) * text.keep
+        old = weights.tree
+        assert old is not None  # only a tree is learned anew
         new = learned(
             mean_contexts(text, weights.vectors, options.window, options.threads),
             counts,
@@ -129,7 +132,7 @@ def train_weights(
             options.threads,
             equal_depths=options.tree == "balanced",
         )
-        transfer_weights(weights.vectors, frequencies, weights.outputs, weights.tree, new)
+        transfer_weights(weights.vectors, frequencies, weights.outputs, old, new)
         weights.tree = new
         workers[:] = tree_workers(corpus, new, options, vectors, outputs)
         run.seconds += time.perf_counter() - started

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from w2v_hs import catalog
 from w2v_hs.atomic import check_writable
@@ -16,25 +17,31 @@ from w2v_hs.kernels import reader
 from w2v_hs.kernels.common import padded
 from w2v_hs.memory import check_fits, run_bytes
 from w2v_hs.model import ERRORS, Model, provenance
-from w2v_hs.options import Options
+from w2v_hs.options import Architecture, Loss, Options, Order, Resolved, TreeKind
+from w2v_hs.progress import Silent
 from w2v_hs.progress import display as progress_display
 from w2v_hs.text import Cleaning
 from w2v_hs.trainer import Weights, check_softmax, train_weights
 from w2v_hs.tree import Tree, first_tree
+from w2v_hs.types import NestedTree, Texts
 from w2v_hs.update import Start, train_update
 from w2v_hs.vectors import Vectors
 from w2v_hs.vocabulary import Vocabulary, load_vocabulary
 
-NAMED_TREES = ("learned", "huffman", "balanced")  # trees that need no more than a name
+NAMED_TREES: tuple[TreeKind, ...] = (
+    "learned",
+    "huffman",
+    "balanced",
+)  # trees that need no more than a name
 
 
 def train(
-    corpus,
+    corpus: Texts,
     *,
-    arch: str = "skipgram",
-    loss: str = "hs",
-    tree="learned",
-    tree_order: str = "frequency",
+    arch: Architecture = "skipgram",
+    loss: Loss = "hs",
+    tree: str | Path | NestedTree = "learned",
+    tree_order: Order = "frequency",
     dim: int = 100,
     window: int = 5,
     epochs: int = 5,
@@ -48,7 +55,7 @@ def train(
     patience: int | None = None,
     vocab: str | Path | None = None,
     lowercase: bool = False,
-    errors: str = "strict",
+    errors: Literal["strict", "replace", "ignore"] = "strict",
     checkpoint: str | Path | None = None,
     checkpoint_every: float = 300.0,
     progress: bool = False,
@@ -100,7 +107,7 @@ def train(
     )
 
 
-def named_texts(corpus) -> list[str] | None:
+def named_texts(corpus: Texts) -> list[str] | None:
     """Names under which a resumed run finds the text of this one; None for text without a name."""
     if isinstance(corpus, (str, Path)):
         corpus = [Path(corpus)]
@@ -117,7 +124,7 @@ def named_texts(corpus) -> list[str] | None:
     ]
 
 
-def choose_tree(tree) -> tuple[str, object]:
+def choose_tree(tree: str | Path | NestedTree) -> tuple[TreeKind, Codes | NestedTree | None]:
     """What `train` takes for a tree, as the option of that name and what the user gave, if that is
     a tree. A file is read here, before any text is."""
     if isinstance(tree, str) and tree in NAMED_TREES:
@@ -133,10 +140,10 @@ def choose_tree(tree) -> tuple[str, object]:
 
 
 def train_options(
-    corpus,
+    corpus: Texts,
     options: Options,
     *,
-    tree=None,
+    tree: Codes | NestedTree | None = None,
     vocab: str | Path | None = None,
     cleaning: Cleaning = Cleaning(),  # noqa: B008 (frozen)
     keeping: Keeping | None = None,
@@ -169,14 +176,21 @@ def train_options(
         return _train(text, built, options, keeping, display)
 
 
-def resume(checkpoint: str | Path, corpus=None, *, progress: bool = False) -> Model:
+def resume(checkpoint: str | Path, corpus: Texts | None = None, *, progress: bool = False) -> Model:
     """Go on with a run that was stopped, from a checkpoint, to its end.
 
     With one thread the model is the same, to the bit, as if the run had not been stopped. With more
     it is another one as good, as any two runs with several threads differ.
 
-    corpus: the text of the run, where it is not the files or names that the run was given, or they
-    have moved. New checkpoints replace the old one.
+    Parameters
+    ----------
+    checkpoint
+        What the run left. New checkpoints replace it.
+    corpus
+        The text of the run, where it is not the files or names that the run was given, or they have
+        moved.
+    progress
+        Show progress bars on standard error, if that is a terminal.
 
     Raises
     ------
@@ -215,7 +229,13 @@ def resume(checkpoint: str | Path, corpus=None, *, progress: bool = False) -> Mo
 
 
 def update_model(
-    model: Model, corpus, options: Options, *, new_words: bool, keeping: Keeping, show: bool = False
+    model: Model,
+    corpus: Texts,
+    options: Resolved,
+    *,
+    new_words: bool,
+    keeping: Keeping,
+    show: bool = False,
 ) -> None:
     """`Model.update` with the options of its run as one object, from `update_options`, and
     checkpoints. Raises `Interrupted` too."""
@@ -232,7 +252,7 @@ def _update(
     text: Corpus,
     tree: Tree | None,
     keeping: Keeping,
-    display,
+    display: Silent,
     saved: Saved | None = None,
 ) -> None:
     """Train a model with more text from the beginning, or from where `saved` was."""
@@ -261,7 +281,13 @@ def _update(
     model.end_update(start, text, weights)
 
 
-def _read(corpus, options: Options, vocabulary, cleaning: Cleaning, display) -> Corpus:
+def _read(
+    corpus: Texts,
+    options: Resolved,
+    vocabulary: Vocabulary | None,
+    cleaning: Cleaning,
+    display: Silent,
+) -> Corpus:
     """Read a corpus with the options of a run."""
     display.step("compiling")
     reader.warm_up()
@@ -279,9 +305,9 @@ def _read(corpus, options: Options, vocabulary, cleaning: Cleaning, display) -> 
 def _train(
     text: Corpus,
     tree: Tree | None,
-    options: Options,
+    options: Resolved,
     keeping: Keeping | None,
-    display,
+    display: Silent,
     saved: Saved | None = None,
 ) -> Model:
     """Train from the beginning, or from where `saved` was; see `train_options` and `resume`."""
@@ -327,7 +353,7 @@ def _train(
     return model_of(weights)
 
 
-def _codes(tree, vocabulary: Vocabulary) -> Codes:
+def _codes(tree: Codes | NestedTree, vocabulary: Vocabulary) -> Codes:
     if isinstance(tree, Codes):
         return tree
     return nested_codes(tree, dict(zip(vocabulary.words, vocabulary.counts.tolist(), strict=True)))
