@@ -11,9 +11,9 @@ The modules in the order in which data flows: `download`, `catalog`, `extract` a
 `storage`, `escaping`, `readers`, `writers`, `parquet_pages`, `tables`, `folders`, `formats` (files
 of vectors), `likelihood`, `holdout`, `probability`, `update`, `model`, `loading`, `checkpoint`,
 `training`, `anatomy`, `testsets`, `answering`, `statistics`, `protocol`, `evaluation` and
-`comparison` (how good vectors are), `show`, `evaluation_tables`, and the commands:
-`train_commands`, `vector_commands`, `evaluate_commands`, `predicting`, `tree_commands`,
-`corpus_commands`, `cli`.
+`comparison` (how good vectors are), `show`, `evaluation_tables`, `completion`, and the
+commands: `train_commands`, `vector_commands`, `evaluate_commands`, `predicting`,
+`tree_commands`, `corpus_commands`, `cli`.
 """
 
 from importlib import import_module

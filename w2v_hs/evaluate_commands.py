@@ -15,13 +15,11 @@ from w2v_hs.vector_commands import in_format, read_vectors
 @click.option(
     "--analogies",
     multiple=True,
-    shell_complete=completion.files_or(lambda: ("google",)),
     help="Questions: 'google' or a file. Can be repeated.  [default: google]",
 )
 @click.option(
     "--similarity",
     multiple=True,
-    shell_complete=completion.files_or(lambda: ("wordsim353", "simlex999")),
     help="Rated pairs: 'wordsim353', 'simlex999' or a file. Can be repeated.  [default: both]",
 )
 @click.option(

@@ -93,7 +93,7 @@ class Evaluation(Result):
 
 
 def evaluate(
-    model_or_vectors: "Model | Vectors",
+    model_or_vectors,
     *,
     analogies: str | Path | Iterable[str | Path] = ("google",),
     similarity: str | Path | Iterable[str | Path] = ("wordsim353", "simlex999"),

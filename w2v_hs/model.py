@@ -20,7 +20,7 @@ from w2v_hs.kernels import reader
 from w2v_hs.kernels.common import padded
 from w2v_hs.likelihood import Perplexity, Scorer, padded_weights, score_sentences, text_perplexity
 from w2v_hs.memory import check_fits, peak_bytes
-from w2v_hs.options import Options
+from w2v_hs.options import Combine, Options, OutOfVocabulary, Resolved
 from w2v_hs.output_vectors import output_vectors
 from w2v_hs.probability import Predictor, TopWords
 from w2v_hs.progress import Silent, display

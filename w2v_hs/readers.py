@@ -77,15 +77,15 @@ def read_text(
 
     # A value takes two bytes at least, so that the matrix is at most twice as large as the file.
     fitting = os.fstat(stream.fileno()).st_size // (2 * dim) + 1
-    matrix = np.empty((0, dim), dtype=np.float32)
-    words: list[str] = []
+    matrix = None
+    words = []
     while line and len(words) < declared:
         row = len(words)
         word, values = _split_line(line, dim, spaces_in_words)
         if values is None or not word or not line.endswith(b"\n"):
             raise FormatError(f"{place(row)}: {_row_fault(line, dim, expected)}")
         words.append(_decode(word, place(row)))
-        if not row:  # only now is it known that the file holds rows of that length
+        if matrix is None:  # only now is it known that the file holds rows of that length
             matrix = np.empty((min(declared, fitting), dim), dtype=np.float32)
         with np.errstate(over="ignore"):  # found as Inf, with its line, at the end
             matrix[row] = values
@@ -144,8 +144,7 @@ def parse_values(text: bytes) -> list[float] | None:
     # words and lists, and does not know "+1", ".5" and "nan".
     if not text.translate(None, DECIMALS):
         try:
-            values: list[float] = orjson.loads(b"[%b]" % text.replace(b" ", b","))
-            return values
+            return orjson.loads(b"[%b]" % text.replace(b" ", b","))
         except orjson.JSONDecodeError:
             pass
     try:
@@ -233,8 +232,8 @@ def read_npz(name: str, stream: BinaryIO) -> tuple[list[str], np.ndarray, Place]
         with zipfile.ZipFile(stream) as archive, warnings.catch_warnings():
             # NumPy warns of headers as Python 2 wrote them, and guesses at what they mean.
             warnings.simplefilter("error", UserWarning)
-            array = _read_npz_member(name, stream, archive, "words", ndim=1, kinds="US")
-            matrix = _read_npz_member(name, stream, archive, "vectors", ndim=2, kinds="f")
+            words = _read_npz_member(name, archive, "words", ndim=1, kinds="US")
+            matrix = _read_npz_member(name, archive, "vectors", ndim=2, kinds="f")
     except (FormatError, OSError):
         raise
     # Nobody lists what damage makes zipfile, the decompressors and NumPy's parser of headers
@@ -253,7 +252,7 @@ def read_npz(name: str, stream: BinaryIO) -> tuple[list[str], np.ndarray, Place]
 
 
 def _read_npz_member(
-    name: str, file: BinaryIO, archive: zipfile.ZipFile, array: str, ndim: int, kinds: str
+    name: str, archive: zipfile.ZipFile, array: str, ndim: int, kinds: str
 ) -> np.ndarray:
     """Read one array, once its header is known to be of those kinds and of a size to believe."""
     if array + ".npy" not in archive.namelist():
@@ -264,7 +263,7 @@ def _read_npz_member(
             f"{name}: {array!r} is compressed in a way of which zipfile cannot read a part alone; "
             "compress it as numpy.savez_compressed does"
         )
-    allowed = max(SMALL_ARRAY, MAX_EXPANSION * os.fstat(file.fileno()).st_size)
+    allowed = max(SMALL_ARRAY, MAX_EXPANSION * os.fstat(archive.fp.fileno()).st_size)
 
     def oversized(declared: int) -> FormatError:
         return FormatError(

@@ -1,7 +1,6 @@
 """The commands for a model or a file of vectors: `info`, `neighbors`, `analogy`, `export`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -36,13 +35,8 @@ def read_vectors(path: Path, format_name: str | None = None):
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @show.as_json
-def info(model: Path, json_out: bool) -> None:
-    """Show options, corpus, counts, tree and figures of MODEL.
-
-    \b
-    w2v-hs info model.safetensors
-    w2v-hs info model.safetensors --json
-    """
+def info(model, json_out):
+    """Show options, corpus, counts, tree and figures of MODEL."""
     from w2v_hs.loading import load
 
     summary = load(model).summary()
@@ -69,15 +63,8 @@ def info(model: Path, json_out: bool) -> None:
 @click.option("-k", default=10, show_default=True, help="How many.")
 @in_format
 @show.as_json
-def neighbors(vectors: Path, word: str, k: int, json_out: bool, format_name: str | None) -> None:
-    """Show the words nearest to WORD by cosine.
-
-    VECTORS is a model or a file of vectors.
-
-    \b
-    w2v-hs neighbors model.safetensors paris
-    w2v-hs neighbors vectors.bin paris -k 3 --json
-    """
+def neighbors(vectors, word, k, json_out, format_name):
+    """Show the words nearest to WORD by cosine, in a model or a file of vectors."""
     found = read_vectors(vectors, format_name).most_similar(word, k=k)
     show.print_words(f"nearest to {word}", found, json_out)
 
@@ -90,16 +77,8 @@ def neighbors(vectors: Path, word: str, k: int, json_out: bool, format_name: str
 @click.option("-k", default=10, show_default=True, help="How many.")
 @in_format
 @show.as_json
-def analogy(
-    vectors: Path, a: str, b: str, c: str, k: int, json_out: bool, format_name: str | None
-) -> None:
-    """Answer "A is to B as C is to ?".
-
-    The answers are the words nearest to B - A + C. VECTORS is a model or a file of vectors.
-
-    \b
-    w2v-hs analogy model.safetensors paris france berlin
-    """
+def analogy(vectors, a, b, c, k, json_out, format_name):
+    """Answer "A is to B as C is to ?" with the words nearest to B - A + C."""
     found = read_vectors(vectors, format_name).analogy(a, b, c, k=k)
     show.print_words(f"{a} is to {b} as {c} is to", found, json_out)
 

@@ -4,16 +4,10 @@ import difflib
 import operator
 from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from w2v_hs.errors import OptionError, UnknownWordError
-from w2v_hs.types import Float32, Float64, Int64
-
-if TYPE_CHECKING:
-    from gensim.models import KeyedVectors
 
 SUGGEST_AMONG = 50_000  # comparing with every word of a large vocabulary takes seconds
 BLOCK_VALUES = 1 << 20  # values converted to float64 at once: 8 MiB
@@ -35,7 +29,7 @@ class Vectors:
         A word is not a str.
     """
 
-    def __init__(self, words: list[str], matrix: npt.ArrayLike):
+    def __init__(self, words: list[str], matrix: np.ndarray):
         matrix = np.asarray(matrix, dtype=np.float32)
         if matrix.ndim != 2 or len(matrix) != len(words):
             raise ValueError(
@@ -49,12 +43,12 @@ class Vectors:
         if len(set(words)) != len(words):
             raise ValueError("a word occurs twice; expected one row a word")
         self.words = words
-        self.matrix: Float32 = matrix
+        self.matrix = matrix
 
     @property
     def dim(self) -> int:
         """The number of values in a vector."""
-        return int(self.matrix.shape[1])
+        return self.matrix.shape[1]
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -62,16 +56,15 @@ class Vectors:
         return {word: row for row, word in enumerate(self.words)}
 
     @cached_property
-    def _inverse_norms(self) -> Float64:
+    def _inverse_norms(self) -> np.ndarray:
         """1 / norm of each row, (V,) float64; 0 for rows without a direction: zero, NaN, Inf."""
         # float64, for the square of a large or subnormal float32 leaves the range of float32.
-        squares = np.einsum("ij,ij->i", self.matrix, self.matrix, dtype=np.float64)
-        norms: Float64 = np.sqrt(squares)
+        norms = np.sqrt(np.einsum("ij,ij->i", self.matrix, self.matrix, dtype=np.float64))
         # NaN > 0 is false, and 1 / Inf is 0.
         return np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
 
     @cached_property
-    def _unsafe_rows(self) -> Int64:
+    def _unsafe_rows(self) -> np.ndarray:
         """The rows that have a direction, and a norm outside `SAFE_NORMS`."""
         inverse, (low, high) = self._inverse_norms, SAFE_NORMS
         return np.flatnonzero((inverse > 0) & ((inverse > 1 / low) | (inverse < 1 / high)))
@@ -85,13 +78,12 @@ class Vectors:
     def __contains__(self, word: object) -> bool:
         return word in self.index
 
-    def __getitem__(self, word: str) -> Float32:
+    def __getitem__(self, word: str) -> np.ndarray:
         """Return a copy of the vector of `word`, (dim,) float32; `UnknownWordError` if none."""
-        vector: Float32 = self.matrix[self.row(word)].copy()
-        return vector
+        return self.matrix[self.row(word)].copy()
 
     def most_similar(
-        self, word_or_vector: str | npt.ArrayLike, k: int = 10, exclude: Iterable[str] = ()
+        self, word_or_vector: str | np.ndarray, k: int = 10, exclude: Iterable[str] = ()
     ) -> list[tuple[str, float]]:
         """Return the `k` words of highest cosine, best first, without the word itself.
 
@@ -169,15 +161,14 @@ class Vectors:
             hint = f"; close to it: {', '.join(map(repr, close))}" if close else ""
             raise UnknownWordError(f"{word!r} is not among the {len(self):,} words{hint}") from None
 
-    def _unit(self, word: str) -> Float64:
+    def _unit(self, word: str) -> np.ndarray:
         """The vector of `word` at length 1, (dim,) float64; zeros if it has no direction."""
         row = self.row(word)
         if self._inverse_norms[row] == 0:
             return np.zeros(self.dim)
-        unit: Float64 = self.matrix[row] * self._inverse_norms[row]
-        return unit
+        return self.matrix[row] * self._inverse_norms[row]
 
-    def _nearest(self, query: Float64, k: int, left_out: list[int]) -> list[tuple[str, float]]:
+    def _nearest(self, query: np.ndarray, k: int, left_out: list[int]) -> list[tuple[str, float]]:
         """The `k` rows of highest cosine with `query` (dim,), less `left_out` and zero rows."""
         k = whole_number("k", k, 1)
         if query.shape != (self.dim,):
@@ -196,7 +187,7 @@ class Vectors:
         best = best[np.lexsort((best, -cosines[best]))]
         return [(self.words[row], float(cosines[row])) for row in best]
 
-    def _cosines(self, unit: Float64) -> Float64:
+    def _cosines(self, unit: np.ndarray) -> np.ndarray:
         """The cosine of each row with `unit` (dim,) of length 1, (V,) float64.
 
         Rows without a direction have a value that means nothing.
