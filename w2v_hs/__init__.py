@@ -20,10 +20,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers, which do not see what `__getattr__` does
+    from w2v_hs.comparison import compare as compare
     from w2v_hs.errors import Interrupted as Interrupted
     from w2v_hs.errors import W2VError as W2VError
     from w2v_hs.evaluation import evaluate as evaluate
     from w2v_hs.formats import load_vectors as load_vectors
+    from w2v_hs.formats import save_vectors as save_vectors
     from w2v_hs.loading import load as load
     from w2v_hs.model import Model as Model
     from w2v_hs.options import Options as Options

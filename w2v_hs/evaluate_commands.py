@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
-from w2v_hs import show
+from w2v_hs import completion, show
 from w2v_hs.progress import display
 from w2v_hs.vector_commands import in_format, read_vectors
 
@@ -15,11 +16,13 @@ from w2v_hs.vector_commands import in_format, read_vectors
 @click.option(
     "--analogies",
     multiple=True,
+    shell_complete=completion.files_or(lambda: ("google",)),
     help="Questions: 'google' or a file. Can be repeated.  [default: google]",
 )
 @click.option(
     "--similarity",
     multiple=True,
+    shell_complete=completion.files_or(lambda: ("wordsim353", "simlex999")),
     help="Rated pairs: 'wordsim353', 'simlex999' or a file. Can be repeated.  [default: both]",
 )
 @click.option(
@@ -62,13 +65,28 @@ from w2v_hs.vector_commands import in_format, read_vectors
     help="Write JSON to a file; - prints it. Of several VECTORS without --compare, a list.",
 )
 def evaluate(
-    vectors, analogies, similarity, case_sensitive, side_by_side, format_name, json_path, **options
-):
-    """Answer analogies and correlate with rated pairs, for models or anyone's vectors.
+    vectors: tuple[Path, ...],
+    analogies: tuple[str, ...],
+    similarity: tuple[str, ...],
+    case_sensitive: bool,
+    side_by_side: bool,
+    format_name: str | None,
+    json_path: Path | None,
+    **options: Any,
+) -> None:
+    """Answer analogies and correlate with rated pairs.
+
+    VECTORS are models or files of vectors.
 
     Without --analogies and --similarity: Google's analogies, WordSim-353 and SimLex-999; with
     either of them only what they name. Several VECTORS are evaluated one after the other, or side
     by side with --compare.
+
+    \b
+    w2v-hs evaluate model.safetensors
+    w2v-hs evaluate vectors.bin --json -
+    w2v-hs evaluate model.safetensors --analogies google --similarity pairs.tsv --json result.json
+    w2v-hs evaluate learned.safetensors huffman.safetensors --compare
     """
     from w2v_hs.atomic import check_writable
     from w2v_hs.comparison import compare

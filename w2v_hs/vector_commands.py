@@ -1,10 +1,14 @@
 """The commands for a model or a file of vectors: `info`, `neighbors`, `analogy`, `export`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from w2v_hs import show
+
+if TYPE_CHECKING:
+    from w2v_hs.vectors import Vectors
 
 FORMAT_NAMES = (
     "word2vec-text",
@@ -25,7 +29,7 @@ in_format = click.option(
 )
 
 
-def read_vectors(path: Path, format_name: str | None = None):
+def read_vectors(path: Path, format_name: str | None = None) -> "Vectors":
     """Vectors of a model, or of a file or folder in any format that can be read."""
     from w2v_hs.formats import load_vectors
 
@@ -35,8 +39,13 @@ def read_vectors(path: Path, format_name: str | None = None):
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @show.as_json
-def info(model, json_out):
-    """Show options, corpus, counts, tree and figures of MODEL."""
+def info(model: Path, json_out: bool) -> None:
+    """Show options, corpus, counts, tree and figures of MODEL.
+
+    \b
+    w2v-hs info model.safetensors
+    w2v-hs info model.safetensors --json
+    """
     from w2v_hs.loading import load
 
     summary = load(model).summary()
@@ -63,8 +72,15 @@ def info(model, json_out):
 @click.option("-k", default=10, show_default=True, help="How many.")
 @in_format
 @show.as_json
-def neighbors(vectors, word, k, json_out, format_name):
-    """Show the words nearest to WORD by cosine, in a model or a file of vectors."""
+def neighbors(vectors: Path, word: str, k: int, json_out: bool, format_name: str | None) -> None:
+    """Show the words nearest to WORD by cosine.
+
+    VECTORS is a model or a file of vectors.
+
+    \b
+    w2v-hs neighbors model.safetensors paris
+    w2v-hs neighbors vectors.bin paris -k 3 --json
+    """
     found = read_vectors(vectors, format_name).most_similar(word, k=k)
     show.print_words(f"nearest to {word}", found, json_out)
 
@@ -77,8 +93,16 @@ def neighbors(vectors, word, k, json_out, format_name):
 @click.option("-k", default=10, show_default=True, help="How many.")
 @in_format
 @show.as_json
-def analogy(vectors, a, b, c, k, json_out, format_name):
-    """Answer "A is to B as C is to ?" with the words nearest to B - A + C."""
+def analogy(
+    vectors: Path, a: str, b: str, c: str, k: int, json_out: bool, format_name: str | None
+) -> None:
+    """Answer "A is to B as C is to ?".
+
+    The answers are the words nearest to B - A + C. VECTORS is a model or a file of vectors.
+
+    \b
+    w2v-hs analogy model.safetensors paris france berlin
+    """
     found = read_vectors(vectors, format_name).analogy(a, b, c, k=k)
     show.print_words(f"{a} is to {b} as {c} is to", found, json_out)
 
@@ -112,8 +136,17 @@ def analogy(vectors, a, b, c, k, json_out, format_name):
     is_flag=True,
     help="Percent-encode white space, control characters and % in words: new%20york.",
 )
-def export(model, output, format_name, from_format, weights, **options):
-    """Write the vectors of MODEL (or of a file or folder of vectors) to OUTPUT.
+def export(
+    model: Path,
+    output: Path,
+    format_name: str | None,
+    from_format: str | None,
+    weights: str,
+    **options: Any,
+) -> None:
+    """Write the vectors of MODEL to OUTPUT.
+
+    MODEL may be a file or folder of vectors, too.
 
     .txt, .vec: word2vec text. .bin: word2vec binary. .glove: GloVe text. .npz: NumPy. .safetensors:
     vectors and words. .parquet, .arrow, .feather: a table, with the extra 'parquet' installed.
