@@ -7,6 +7,7 @@ import click
 from w2v_hs import show
 from w2v_hs.errors import shown
 from w2v_hs.options import COMBINE, Options
+from w2v_hs.text_options import text_options
 
 
 def _named(context, parameter, value):
@@ -17,7 +18,6 @@ def _named(context, parameter, value):
 
 
 _model = click.argument("model", callback=_named)
-_lowercase = click.option("--lowercase", is_flag=True, help="Turn the text to lower case.")
 _threads = click.option("--threads", type=int, help="Threads.  [default: one a core]")
 
 
@@ -62,10 +62,10 @@ def predict(model, words, k, combine, json_out):
 @click.command()
 @_model
 @click.argument("text", nargs=-1, required=True, callback=_named)
-@_lowercase
+@text_options
 @_threads
 @show.as_json
-def perplexity(model, text, lowercase, threads, json_out):
+def perplexity(model, text, threads, json_out, **cleaning):
     """Measure how well MODEL predicts TEXT, which should not be what it was trained on.
 
     TEXT is what 'w2v-hs train' takes. Every word is predicted from each word in its window
@@ -79,7 +79,7 @@ def perplexity(model, text, lowercase, threads, json_out):
     from w2v_hs.loading import load
 
     sources = [Path(source) for source in text]
-    result = load(model).perplexity(sources, lowercase=lowercase, threads=threads, progress=True)
+    result = load(model).perplexity(sources, threads=threads, progress=True, **cleaning)
     if json_out:
         show.print_json(result.as_dict())
         return
@@ -110,31 +110,33 @@ def perplexity(model, text, lowercase, threads, json_out):
     show_default=True,
     help="What to do with words that MODEL does not know: leave them out, or stop.",
 )
-@_lowercase
+@text_options
 @_threads
 @show.as_json
-def score(model, text, oov, lowercase, threads, json_out):
+def score(model, text, oov, threads, json_out, **cleaning):
     """Print each line of TEXT behind its score: the mean log-probability of a prediction, in nats.
 
-    TEXT is a file, a folder, a quoted pattern, '-' for standard input, or a named corpus. A line
-    without a prediction, as one of a single word, has '-' for a score (null in JSON). Characters
-    that a terminal would obey are shown as escapes; --json gives every line as it is.
+    TEXT is a file, a folder, a quoted pattern, '-' for standard input, or a named corpus. With
+    --split-sentences each sentence has a line. A line without a prediction, as one of a single
+    word, has '-' for a score (null in JSON). Characters that a terminal would obey are shown as
+    escapes; --json gives every line as it is.
 
     \b
     w2v-hs score model.safetensors sentences.txt
     echo "paris is the capital of france" | w2v-hs score model.safetensors -
     """
+    from w2v_hs.cleaning import Cleaning
     from w2v_hs.likelihood import score_sentences
     from w2v_hs.loading import load
     from w2v_hs.sources import find_sources
-    from w2v_hs.text import Cleaning, read_lines
+    from w2v_hs.text import read_lines
 
-    scorer = load(model).scorer
+    scorer, cleaning = load(model).scorer, Cleaning(**cleaning)
     threads = Options(threads=threads).resolved().threads
     lines = [
         line
-        for source in find_sources(text)
-        for line in read_lines(source.name, source.blocks(), Cleaning(lowercase))
+        for source in find_sources(text, cleaning.text_column)
+        for line in read_lines(source, cleaning)
     ]
     scores = score_sentences(scorer, lines, oov, threads)
     means = [None if mean != mean else mean for mean in scores.means.tolist()]
