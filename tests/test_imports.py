@@ -10,15 +10,18 @@ import w2v_hs
 FOLDER = Path(w2v_hs.__file__).parent
 # In the order in which data flows; a module imports only from those before it.
 ORDER = """
-errors atomic download catalog extract sources text kernels.compile kernels.vector
-kernels.common kernels.reader vocabulary corpus tree codes growth kernels.contexts
+errors atomic download catalog tokenizing cleaning extract columns sources text
+kernels.compile kernels.vector
+kernels.common kernels.reader kernels.phrases vocabulary corpus tree codes growth kernels.contexts
 kernels.grouping kernels.transfer
 learned kernels.copies kernels.paths kernels.skipgram kernels.cbow kernels.softmax
 kernels.likelihood kernels.probability kernels.classifier options memory classifier workers schedule
 probe trainer vectors
-readers formats storage progress likelihood holdout probability update model loading checkpoint
+readers formats storage progress phrases likelihood holdout probability update model
+loading checkpoint
 training anatomy evaluation
-show train_commands vector_commands evaluate_commands predicting tree_commands corpus_commands cli
+show text_options train_commands vector_commands evaluate_commands predicting tree_commands
+corpus_commands cli
 """.split()  # noqa: SIM905
 
 

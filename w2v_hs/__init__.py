@@ -4,13 +4,14 @@
     model = w2v_hs.train("text.txt")
     model.vectors.most_similar("paris")
 
-The modules in the order in which data flows: `download`, `catalog`, `extract` and `sources`
-(where text comes from), `text` and `corpus` (text to numbers), `vocabulary`, `tree`, `codes`,
-`growth` and `learned` (trees that users bring, that grow, that learn), `kernels`, `classifier`,
-`workers`, `schedule`, `probe` and `trainer` (threads that train), `vectors`, `readers`, `formats`,
-`storage`, `likelihood`, `holdout`, `probability`, `update`, `model`, `loading`, `checkpoint`,
-`training`, `anatomy`, `evaluation`, `show`, and the commands: `train_commands`,
-`vector_commands`, `evaluate_commands`, `predicting`, `tree_commands`, `corpus_commands`, `cli`.
+The modules in the order in which data flows: `download`, `catalog`, `tokenizing`, `cleaning`,
+`extract`, `columns` and `sources` (where text comes from), `text` and `corpus` (text to numbers),
+`vocabulary`, `tree`, `codes`, `growth` and `learned` (trees that users bring, that grow, that
+learn), `kernels`, `classifier`, `workers`, `schedule`, `probe` and `trainer` (threads that train),
+`vectors`, `readers`, `formats`, `storage`, `phrases` (words that are joined), `likelihood`,
+`holdout`, `probability`, `update`, `model`, `loading`, `checkpoint`, `training`, `anatomy`,
+`evaluation`, `show`, and the commands: `text_options`, `train_commands`, `vector_commands`,
+`evaluate_commands`, `predicting`, `tree_commands`, `corpus_commands`, `cli`.
 """
 
 from importlib import import_module
@@ -28,6 +29,7 @@ _PUBLIC = {
     "Vectors": "w2v_hs.vectors",
     "load_vectors": "w2v_hs.formats",
     "evaluate": "w2v_hs.evaluation",
+    "join_phrases": "w2v_hs.phrases",
     "W2VError": "w2v_hs.errors",
 }
 
