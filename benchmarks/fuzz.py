@@ -41,6 +41,7 @@ from rich.table import Table
 
 import w2v_hs
 from w2v_hs import catalog, checkpoint, codes, extract, sources, storage, text
+from w2v_hs.cleaning import Cleaning
 from w2v_hs.errors import W2VError
 from w2v_hs.formats import FILE_FORMATS, load_vectors, save_vectors
 from w2v_hs.likelihood import Perplexity
@@ -58,6 +59,7 @@ TOKENS = [
     b"'''", b"#", b":", "\u2028".encode(), "\u0661".encode(), b"0x" + b"f" * 4000, b"{" * 50,
     b"<a>", b"&lt;", b"]]>",
 ]  # fmt: skip
+ROWS = '{"a": "of the", "b": [1, {"a": null}]}\n\n{"a": ["x", "\\u00e9t\\u00e9"]}\n'
 VALUES = [
     None, True, -1, 0, 2**63, 10**400, 1e300, float("nan"), "", "x\ny", "\ud800", [], {}, [[]],
     {"a": 1}, ["a"], "1",
@@ -312,9 +314,13 @@ def read_json(path: Path) -> None:
 
 
 def read_text(path: Path) -> None:
-    for cleaning in (text.Cleaning(), text.Cleaning(lowercase=True, errors="replace")):
-        (source,) = sources.find_sources(path)
-        for line in text.read_lines(source.name, source.blocks(), cleaning):
+    column = "a" if path.suffix in (".jsonl", ".parquet") else None
+    for cleaning in (
+        Cleaning(text_column=column),
+        Cleaning(lowercase=True, errors="replace", text_column=column),
+    ):
+        (source,) = sources.find_sources(path, column)
+        for line in text.read_lines(source, cleaning):
             valid("\n" not in line, "a line holds a newline")
 
 
@@ -428,7 +434,16 @@ def readers(folder: Path) -> dict[str, Reader]:
         "MediaWiki": Reader(".xml", [WIKI.encode()], read_wiki),
         "JSON of packages": Reader(".json", [json.dumps(prose).encode()], read_json),
         "text": Reader(".txt", [lines[:500]], read_text),
+        "text.jsonl": Reader(".jsonl", [ROWS.encode()], read_text),
     }
+    if importlib.util.find_spec("pyarrow"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        tables = [pa.table({"a": ["été x", "of"], "b": [1, 2]}), pa.table({"a": [["of", "x"], []]})]
+        samples = [written("t.parquet", lambda path, t=table: pq.write_table(t, path))
+                   for table in tables]  # fmt: skip
+        found["text.parquet"] = Reader(".parquet", samples, read_text)
     packed = {
         ".gz": lambda data: gzip.compress(data, mtime=0),
         ".bz2": bz2.compress,

@@ -1,5 +1,6 @@
 """Slow, obvious twins of what the package does fast: float64, plain Python, one word at a time."""
 
+import collections
 import heapq
 import itertools
 import math
@@ -302,3 +303,28 @@ def mcnemar(only_first, only_second):
     """Twice the probability of so few heads, or fewer, of a fair coin; at most 1."""
     n, k = only_first + only_second, min(only_first, only_second)
     return min(1.0, 2 * sum(math.comb(n, i) for i in range(k + 1)) / 2**n)
+
+
+# ---- phrases ------------------------------------------------------------------------------------
+
+
+def join_phrases(sentences, min_count, delta, threshold, connector="_"):
+    """One pass: {(a, b): (score, count)} of the pairs above the threshold, and the sentences with
+    them joined."""
+    words = collections.Counter(word for sentence in sentences for word in sentence)
+    pairs = collections.Counter(pair for s in sentences for pair in itertools.pairwise(s))
+    tokens = sum(words.values())
+    found = {}
+    for (a, b), count in pairs.items():
+        score = (count - delta) / (words[a] * words[b]) * tokens
+        if count >= min_count and score > threshold:
+            found[a, b] = score, count
+    joined = []
+    for sentence in sentences:
+        line, i = [], 0
+        while i < len(sentence):
+            pair = tuple(sentence[i : i + 2])
+            line.append(connector.join(pair) if pair in found else sentence[i])
+            i += 2 if pair in found else 1
+        joined.append(line)
+    return found, joined

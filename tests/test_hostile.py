@@ -44,6 +44,7 @@ READERS = [
     "models", "checkpoints", *VECTORS, "vocabularies",
     "tree files", "questions", "similarity", "manifests", "archives", "MediaWiki",
     "JSON of packages", "text", "text.gz", "text.bz2", "text.xz", "text.zst",
+    "text.jsonl", "text.parquet",
 ]  # fmt: skip
 CHANGES = {f"{name}, contents" for name in ("models", "checkpoints", "safetensors")}  # no bytes
 EXPECTED = {
@@ -78,7 +79,7 @@ def answer(name: str, read, path: Path) -> bool:
 
 
 def test_all_readers_are_tried(readers):
-    assert set(readers) | {"text.zst"} == {*READERS, *CHANGES}
+    assert set(readers) | {"text.zst", "text.parquet"} == {*READERS, *CHANGES}
 
 
 # ---- every byte ---------------------------------------------------------------------------------
@@ -142,7 +143,7 @@ def test_a_damaged_file_is_refused_or_valid(readers, tmp_path, name):
 @pytest.mark.parametrize("name", ["archives", "text.gz", "text.bz2", "text.xz", "text.zst"])
 def test_a_damaged_archive_is_refused_or_valid(readers, tmp_path, name):
     if name not in readers:
-        pytest.skip("zstandard is not installed")
+        pytest.skip(f"what reads {name} is not installed")
     reader = readers[name]
     whole, path = reader.samples[0], tmp_path / f"damaged{reader.suffix}"
     path.write_bytes(whole)
@@ -443,7 +444,7 @@ EDITS = st.lists(
 @given(edits=EDITS, which=st.integers(0, 9))
 def test_whatever_is_changed_the_answer_is_an_error_or_valid(readers, tmp_path, name, edits, which):
     if name not in readers:
-        pytest.skip("zstandard is not installed")
+        pytest.skip(f"what reads {name} is not installed")
     reader = readers[name]
     path = tmp_path / f"changed{reader.suffix}"
     path.write_bytes(edited(reader.samples[which % len(reader.samples)], edits))
@@ -457,7 +458,7 @@ def test_whatever_is_changed_the_answer_is_an_error_or_valid(readers, tmp_path, 
 )
 def test_any_bytes_at_all(readers, tmp_path, name, data):
     if name not in readers:
-        pytest.skip("zstandard is not installed")
+        pytest.skip(f"what reads {name} is not installed")
     path = tmp_path / f"any{readers[name].suffix}"
     path.write_bytes(data)
     answer(name, readers[name].read, path)

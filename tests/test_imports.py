@@ -10,17 +10,18 @@ import w2v_hs
 FOLDER = Path(w2v_hs.__file__).parent
 # In the order in which data flows; a module imports only from those before it.
 ORDER = """
-errors types atomic escaping storage download catalog extract sources text
-kernels.compile kernels.vector
-kernels.common kernels.reader vocabulary corpus tree codes growth kernels.contexts
+errors types atomic escaping storage download catalog tokenizing cleaning extract columns sources
+text kernels.compile kernels.vector
+kernels.common kernels.reader kernels.phrases vocabulary corpus tree codes growth kernels.contexts
 kernels.grouping kernels.transfer
 learned kernels.copies kernels.paths kernels.skipgram kernels.cbow kernels.softmax
 kernels.likelihood kernels.probability kernels.classifier options memory classifier workers schedule
 probe trainer vectors output_vectors
-readers writers parquet_pages tables folders formats progress likelihood holdout probability
+readers writers parquet_pages tables folders formats progress phrases likelihood holdout probability
 update model loading checkpoint training anatomy
 testsets answering statistics protocol evaluation comparison show evaluation_tables completion
-train_commands vector_commands evaluate_commands predicting tree_commands corpus_commands cli
+text_options train_commands vector_commands evaluate_commands predicting tree_commands
+corpus_commands cli
 """.split()  # noqa: SIM905
 
 

@@ -4,16 +4,16 @@
     model = w2v_hs.train("text.txt")
     model.vectors.most_similar("paris")
 
-The modules in the order in which data flows: `download`, `catalog`, `extract` and `sources`
-(where text comes from), `text` and `corpus` (text to numbers), `vocabulary`, `tree`, `codes`,
-`growth` and `learned` (trees that users bring, that grow, that learn), `kernels`, `classifier`,
-`workers`, `schedule`, `probe` and `trainer` (threads that train), `vectors`, `output_vectors`,
-`storage`, `escaping`, `readers`, `writers`, `parquet_pages`, `tables`, `folders`, `formats` (files
-of vectors), `likelihood`, `holdout`, `probability`, `update`, `model`, `loading`, `checkpoint`,
-`training`, `anatomy`, `testsets`, `answering`, `statistics`, `protocol`, `evaluation` and
-`comparison` (how good vectors are), `show`, `evaluation_tables`, `completion`, and the
-commands: `train_commands`, `vector_commands`, `evaluate_commands`, `predicting`,
-`tree_commands`, `corpus_commands`, `cli`.
+The modules in the order in which data flows: `download`, `catalog`, `tokenizing`, `cleaning`,
+`extract`, `columns` and `sources` (where text comes from), `text` and `corpus` (text to numbers),
+`vocabulary`, `tree`, `codes`, `growth` and `learned` (trees that users bring, that grow, that
+learn), `kernels`, `classifier`, `workers`, `schedule`, `probe` and `trainer` (threads that train),
+`vectors`, `output_vectors`, `storage`, `escaping`, `readers`, `writers`, `parquet_pages`, `tables`,
+`folders`, `formats` (files of vectors), `phrases` (words that are joined), `likelihood`, `holdout`,
+`probability`, `update`, `model`, `loading`, `checkpoint`, `training`, `anatomy`, `testsets`,
+`answering`, `statistics`, `protocol`, `evaluation` and `comparison` (how good vectors are), `show`,
+`evaluation_tables`, `completion`, and the commands: `text_options`, `train_commands`,
+`vector_commands`, `evaluate_commands`, `predicting`, `tree_commands`, `corpus_commands`, `cli`.
 """
 
 from importlib import import_module
@@ -48,6 +48,7 @@ _PUBLIC = {
     "save_vectors": "w2v_hs.formats",
     "evaluate": "w2v_hs.evaluation",
     "compare": "w2v_hs.comparison",
+    "join_phrases": "w2v_hs.phrases",
     "W2VError": "w2v_hs.errors",
 }
 

@@ -19,14 +19,14 @@ from typing import Any, cast
 import numpy as np
 
 from w2v_hs import storage
+from w2v_hs.cleaning import Cleaning
 from w2v_hs.errors import FormatError, Interrupted, OptionError, OutputError, shown
 from w2v_hs.holdout import Holdout
 from w2v_hs.likelihood import Perplexity
 from w2v_hs.loading import check_weights, model_from
-from w2v_hs.model import ERRORS, Model, tree_arrays
+from w2v_hs.model import Model, tree_arrays
 from w2v_hs.options import Options, Resolved
 from w2v_hs.schedule import LONGEST_CHUNK, Position, Watch
-from w2v_hs.text import Cleaning
 from w2v_hs.trainer import Weights
 from w2v_hs.tree import Tree
 from w2v_hs.types import Float32
@@ -267,7 +267,7 @@ def load_checkpoint(path: str | Path) -> Saved:
 
 def _fault(saved: Saved) -> str | None:
     """What of a checkpoint can be in no file that `save_checkpoint` wrote."""
-    position, keeping, cleaning = saved.position, saved.keeping, saved.keeping.cleaning
+    position, keeping = saved.position, saved.keeping
     loss, predictions = position.loss, position.predictions
     texts = keeping.texts
     if loss.ndim != 1 or loss.dtype != np.float64 or not np.isfinite(loss).all():
@@ -280,8 +280,6 @@ def _fault(saved: Saved) -> str | None:
         isinstance(texts, list) and all(isinstance(text, str) for text in texts)
     ):
         return "names of texts that"
-    if cleaning.errors not in ERRORS or not isinstance(cleaning.lowercase, bool):
-        return "a cleaning of text that"
     if not isinstance(keeping.save_vocab, str | None):
         return "a name of a vocabulary that"
     for result in saved.results:

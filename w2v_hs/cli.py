@@ -100,5 +100,6 @@ for command in (
     predicting.score,
     tree_commands.tree,
     corpus_commands.corpus,
+    corpus_commands.phrases,
 ):
     commands.add_command(command)

@@ -6,6 +6,7 @@ than memory. When all is read the tables are merged, the vocabulary is chosen, a
 rewritten in place: rows of the vocabulary, without the words left out.
 """
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -20,11 +21,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from w2v_hs.errors import CorpusError, OutputError, shown
+from w2v_hs.cleaning import Cleaning
+from w2v_hs.errors import CorpusError, OptionError, OutputError, shown
 from w2v_hs.kernels import reader
 from w2v_hs.sources import Source, find_sources
-from w2v_hs.text import BadByte, Block, Cleaning, clean, locate, whole_tokens
-from w2v_hs.types import Int32, Int64, Texts
+from w2v_hs.text import BadByte, Block, locate, prepared, text_blocks
+from w2v_hs.types import Int32, Int64, Texts, UInt8
 from w2v_hs.vocabulary import Vocabulary, choose_words
 
 LONGEST_SENTENCE = 1000  # words, as in word2vec.c
@@ -73,11 +75,13 @@ class _Stream:
 @dataclass
 class _AllTypes:
     """All types of a corpus. numbers: for each table of the stream, what its numbers are here;
-    words_of(numbers) gives types as strings."""
+    words_of(numbers) gives types as strings; packed() gives all of them as bytes: type t is
+    arena[starts[t]:starts[t + 1]], with starts (count + 1,) int64 and arena uint8."""
 
     count: int
     numbers: list[Int64]
     words_of: Callable[[Int64], list[str]]
+    packed: Callable[[], tuple[Int64, UInt8]]
 
 
 @dataclass
@@ -96,6 +100,24 @@ class _Tally:
 
     checksum: Any  # of hashlib
     mended: int = 0
+
+
+@dataclass
+class Encoded:
+    """Text as it was read, mapped from a temporary file. ids: (n,) int32, in each piece the numbers
+    of its table, `reader.END` for each newline."""
+
+    ids: np.ndarray
+    pieces: list[_Piece]
+    types: _AllTypes
+    names: list[str]
+    tally: _Tally
+
+    @property
+    def where(self) -> str:
+        """The sources, for a message."""
+        where = ", ".join(map(shown, self.names[:3]))
+        return where + (f" and {len(self.names) - 3} more" if len(self.names) > 3 else "")
 
 
 def read_corpus(
@@ -127,7 +149,13 @@ def read_corpus(
     TypeError
         The corpus is a list of str or of something else that is not a list of tokens.
     """
-    sources, sentences = _resolve(corpus)
+    encoded = encode(corpus, cleaning, threads, progress)
+    return _finish(encoded, (min_count, max_vocab, vocabulary, extend), threads)
+
+
+def encode(corpus, cleaning: Cleaning, threads: int, progress=None) -> Encoded:
+    """The first half of `read_corpus`, with all its types; raises as that does."""
+    sources, sentences = _resolve(corpus, cleaning)
     tally = _Tally(hashlib.sha256())
     with tempfile.TemporaryFile(prefix="w2v-hs-", buffering=0) as file:
         stream = _Stream(file, [])
@@ -137,8 +165,15 @@ def read_corpus(
         else:
             names = ["token lists"]
             types = _encode_lists(sentences, stream, tally, cleaning)
-        choice = min_count, max_vocab, vocabulary, extend
-        return _finish(stream, types, names, tally, choice, threads)
+        pieces, begin = [], 0
+        for length, table in stream.pieces:
+            pieces.append(_Piece(begin, begin + length, table))
+            begin += length
+        encoded = Encoded(np.zeros(0, np.int32), pieces, types, names, tally)
+        if types.count == 0:
+            raise CorpusError(f"0 tokens in {encoded.where}")
+        encoded.ids = np.memmap(stream.file, np.int32, mode="r+", shape=(begin,))
+        return encoded
 
 
 def _no_room(error: OSError, written: int) -> OutputError:
@@ -154,7 +189,9 @@ def _no_room(error: OSError, written: int) -> OutputError:
     )
 
 
-def _resolve(corpus: Texts) -> tuple[list[Source] | None, Iterable[Iterable[str]]]:
+def _resolve(
+    corpus: Texts, cleaning: Cleaning
+) -> tuple[list[Source] | None, Iterable[Iterable[str]]]:
     """Sources, or None and an iterable of token lists."""
     if isinstance(corpus, str) and not _names_text(corpus):
         raise TypeError(
@@ -162,13 +199,20 @@ def _resolve(corpus: Texts) -> tuple[list[Source] | None, Iterable[Iterable[str]
             "of tokens; for text in memory pass [line.split() for line in text.splitlines()]"
         )
     if isinstance(corpus, (str, Path)):
-        return find_sources(corpus), ()
+        return find_sources(corpus, cleaning.text_column), ()
     if isinstance(corpus, (bytes, *_UNORDERED)) or not isinstance(corpus, Iterable):
         raise TypeError(
             f"corpus is of type {type(corpus).__name__}: expected a path or lists of tokens"
         )
     if isinstance(corpus, (list, tuple)) and corpus and all(isinstance(c, Path) for c in corpus):
-        return [source for path in corpus for source in find_sources(path)], ()
+        return [
+            source for path in corpus for source in find_sources(path, cleaning.text_column)
+        ], ()
+    if cleaning.splits or cleaning.text_column is not None:
+        raise OptionError(
+            "tokenize, split_sentences and text_column are for text, and the corpus is lists of "
+            "tokens; leave them out"
+        )
     return None, cast(Iterable[Iterable[str]], corpus)  # each is checked when it is read
 
 
@@ -197,8 +241,8 @@ def _scan_sources(
     for number in range(threads):
         tables.put(number)
 
-    def scan(block: Block) -> tuple[tuple[Int32, int], int, int]:
-        data, mended = clean(block.data, cleaning)
+    def scan(source: Source, block: Block) -> tuple[tuple[Int32, int], int, int]:
+        data, mended = prepared(block.data, source, cleaning)
         number = tables.get()
         try:
             numbers = _scan_block(data, all_tables, number)
@@ -207,7 +251,9 @@ def _scan_sources(
         return numbers, mended, block.data.count(b"\n")
 
     done = 0
-    with ThreadPoolExecutor(threads, "reader") as pool:
+    with ThreadPoolExecutor(threads, "reader") as pool, contextlib.ExitStack() as stopped:
+        # NLTK takes a second for a block: an error or Ctrl-C does not wait for those in the queue.
+        stopped.callback(pool.shutdown, wait=False, cancel_futures=True)
         for source in sources:
             lines = 0
             position = 0
@@ -219,24 +265,31 @@ def _scan_sources(
                 try:
                     (numbers, table), mended, newlines = future.result()
                 except BadByte as error:
-                    raise locate(source.name, lines, block, error) from None  # noqa: B023
+                    raise locate(source, lines, block, error) from None  # noqa: B023
                 stream.append(numbers, table)
                 tally.mended += mended
                 lines += newlines
+                if progress:
+                    progress(done + block.position, total)  # noqa: B023
 
-            for block in whole_tokens(source.blocks()):
+            for block in text_blocks(source, cleaning):
                 tally.checksum.update(block.data)
-                waiting.append((block, pool.submit(scan, block)))
+                waiting.append((block, pool.submit(scan, source, block)))
                 position = block.position
                 if len(waiting) > 2 * threads:
                     collect_first()
-                if progress:
-                    progress(done + position, total)
             while waiting:
                 collect_first()
             done += position
     types, numbers = reader.merged(all_tables)
-    return _AllTypes(int(types.used[0]), numbers, lambda wanted: reader.words_of(types, wanted))
+    count = int(types.used[0])
+    starts = types.starts[: count + 1]
+    return _AllTypes(
+        count,
+        numbers,
+        lambda wanted: reader.words_of(types, wanted),
+        lambda: (starts, types.arena[: starts[count]]),
+    )
 
 
 def _scan_block(data: bytes, tables: list[reader.Types], number: int) -> tuple[Int32, int]:
@@ -292,8 +345,17 @@ def _encode_lists(
             pending = []
     stream.append(np.array(pending, np.int32), 0)
     words = list(numbers)
+
+    def packed() -> tuple[np.ndarray, np.ndarray]:
+        encoded = [word.encode(errors="surrogatepass") for word in words]
+        starts = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+        return starts, np.frombuffer(b"".join(encoded), np.uint8)
+
     return _AllTypes(
-        len(words), [np.arange(len(words))], lambda wanted: [words[i] for i in wanted.tolist()]
+        len(words),
+        [np.arange(len(words))],
+        lambda wanted: [words[i] for i in wanted.tolist()],
+        packed,
     )
 
 
@@ -328,25 +390,10 @@ def _choose(
 
 
 def _finish(
-    stream: _Stream,
-    types: _AllTypes,
-    names: list[str],
-    tally: _Tally,
-    choice: tuple[int, int | None, Vocabulary | None, bool],
-    threads: int,
+    encoded: Encoded, choice: tuple[int, int | None, Vocabulary | None, bool], threads: int
 ) -> Corpus:
     """Count, choose the vocabulary, and rewrite the stream as rows of it."""
-    size = sum(length for length, _ in stream.pieces)
-    where = ", ".join(map(shown, names[:3]))
-    where += f" and {len(names) - 3} more" if len(names) > 3 else ""
-    if size == 0:
-        raise CorpusError(f"0 tokens in {where}")
-    ids = np.memmap(stream.file, np.int32, mode="r+", shape=(size,))
-    pieces, begin = [], 0
-    for length, table in stream.pieces:
-        pieces.append(_Piece(begin, begin + length, table))
-        begin += length
-
+    ids, pieces, types = encoded.ids, encoded.pieces, encoded.types
     own_counts = [np.zeros(len(numbers), np.int64) for numbers in types.numbers]
 
     def count(table: int) -> None:
@@ -360,9 +407,7 @@ def _finish(
     for numbers, own in zip(types.numbers, own_counts, strict=True):
         counts[numbers] += own
     tokens = int(counts.sum())
-    if tokens == 0:
-        raise CorpusError(f"0 tokens in {where}")
-    vocabulary, rows = _choose(types, counts, where, *choice)
+    vocabulary, rows = _choose(types, counts, encoded.where, *choice)
     own_rows = [rows[numbers] for numbers in types.numbers]
 
     def keep(piece: _Piece) -> tuple[int, Int64]:
@@ -383,9 +428,9 @@ def _finish(
         ids=ids[: state[0]],
         sentences=sentences[: state[1] + 1].copy(),
         vocabulary=vocabulary,
-        names=names,
+        names=encoded.names,
         tokens=tokens,
         types=types.count,
-        checksum=tally.checksum.hexdigest(),
-        mended=tally.mended,
+        checksum=encoded.tally.checksum.hexdigest(),
+        mended=encoded.tally.mended,
     )

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from w2v_hs.cleaning import Cleaning
 from w2v_hs.corpus import Corpus, read_corpus
 from w2v_hs.errors import CorpusError, DivergedError, OptionError, UnknownWordError, shown
 from w2v_hs.kernels import likelihood as kernel
@@ -22,7 +23,6 @@ from w2v_hs.kernels import reader
 from w2v_hs.kernels.common import Paths, aligned_zeros, padded
 from w2v_hs.options import Options, OutOfVocabulary
 from w2v_hs.progress import display
-from w2v_hs.text import Cleaning
 from w2v_hs.tree import Tree
 from w2v_hs.types import Float32, Float64, Int32, Int64, Texts
 from w2v_hs.vocabulary import Vocabulary

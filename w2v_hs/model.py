@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from w2v_hs import __version__, storage
+from w2v_hs.cleaning import Cleaning
 from w2v_hs.corpus import Corpus, read_corpus
 from w2v_hs.errors import OptionError, VocabularyError, shown
 from w2v_hs.formats import save_vectors
@@ -24,7 +25,6 @@ from w2v_hs.options import Combine, Options, OutOfVocabulary, Resolved
 from w2v_hs.output_vectors import output_vectors
 from w2v_hs.probability import Predictor, TopWords
 from w2v_hs.progress import Silent, display
-from w2v_hs.text import Cleaning
 from w2v_hs.trainer import Weights, start_vectors
 from w2v_hs.tree import Tree, entropy
 from w2v_hs.types import Array, Context, Float32, Float64, Texts
@@ -33,7 +33,6 @@ from w2v_hs.vectors import Vectors
 from w2v_hs.vocabulary import Vocabulary
 
 FORMAT = 1  # of the model file
-ERRORS = ("strict", "replace", "ignore")
 
 
 @dataclass(repr=False)
@@ -206,15 +205,18 @@ class Model:
         seed: int | None = None,
         lowercase: bool = False,
         errors: str = "strict",
+        tokenize: str = "none",
+        split_sentences: str | None = None,
+        text_column: str | None = None,
         progress: bool = False,
     ) -> None:
         """Go on training with more text, whose new words join the model as in `add_words`.
 
         new_words: False leaves out words that the model does not know. epochs, min_count, seed: as
         in `train`, by default those of the model. lr: the rate at the start, by default half of
-        the model's. What was known already moves only by the share of its occurrences that are new
-        (`growth.settle`), so that a small text does not undo a large one. Where anything fails the
-        model stays as it was.
+        the model's. What is done to text: as in `train`. What was known already moves only by the
+        share of its occurrences that are new (`growth.settle`), so that a small text does not undo
+        a large one. Where anything fails the model stays as it was.
 
         Raises
         ------
@@ -223,7 +225,7 @@ class Model:
         run = update_options(
             self.options, epochs=epochs, lr=lr, min_count=min_count, threads=threads, seed=seed
         )
-        cleaning = Cleaning(lowercase, errors)
+        cleaning = Cleaning(lowercase, errors, tokenize, split_sentences, text_column)
         with display(progress) as bars:
             start, text, tree = self.begin_update(corpus, run, cleaning, new_words, bars)
             self.end_update(start, text, train_update(start, text, tree, bars.train))
@@ -235,8 +237,6 @@ class Model:
 
         run: from `update_options`. Returns what `train_update` takes.
         """
-        if cleaning.errors not in ERRORS:
-            raise OptionError(f"errors={cleaning.errors!r}: expected one of {', '.join(ERRORS)}")
         bars.step("compiling")
         reader.warm_up()
         text = read_corpus(
@@ -336,21 +336,27 @@ class Model:
         text: Texts,
         *,
         lowercase: bool = False,
+        tokenize: str = "none",
+        split_sentences: str | None = None,
+        text_column: str | None = None,
         threads: int | None = None,
         progress: bool = False,
     ) -> Perplexity:
         """The exact mean loss of a text, and baselines beside it; see `Perplexity`.
 
-        text: anything `train` takes for a corpus, in UTF-8. Each word is predicted from every word
-        at most `window` away, or from their mean; nothing is subsampled. Long lines are cut as in
-        training. threads: None is one a core; the result does not depend on them.
+        text: anything `train` takes for a corpus, in UTF-8; what is done to it: as there. Each word
+        is predicted from every word at most `window` away, or from their mean; nothing is
+        subsampled. Long lines are cut as in training. threads: None is one a core; the result does
+        not depend on them.
 
         Raises
         ------
         CorpusError
             The text cannot be read, or holds nothing to predict.
         """
-        cleaning = Cleaning(lowercase)
+        cleaning = Cleaning(
+            lowercase, tokenize=tokenize, split_sentences=split_sentences, text_column=text_column
+        )
         return text_perplexity(self.scorer, text, cleaning, _threads(threads), progress)
 
     def score(

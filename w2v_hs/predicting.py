@@ -8,6 +8,7 @@ import click
 from w2v_hs import completion, show
 from w2v_hs.errors import shown
 from w2v_hs.options import COMBINE, Combine, Options, OutOfVocabulary
+from w2v_hs.text_options import text_options
 
 
 def _named(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
@@ -18,7 +19,6 @@ def _named(context: click.Context, parameter: click.Parameter, value: Any) -> An
 
 
 _model = click.argument("model", type=click.Path(), callback=_named)
-_lowercase = click.option("--lowercase", is_flag=True, help="Turn the text to lower case.")
 _threads = click.option("--threads", type=int, help="Threads.  [default: one a core]")
 
 
@@ -63,11 +63,11 @@ def predict(model: Path, words: tuple[str, ...], k: int, combine: Combine, json_
 @click.command()
 @_model
 @click.argument("text", nargs=-1, required=True, callback=_named, shell_complete=completion.texts)
-@_lowercase
+@text_options
 @_threads
 @show.as_json
 def perplexity(
-    model: Path, text: tuple[str, ...], lowercase: bool, threads: int | None, json_out: bool
+    model: Path, text: tuple[str, ...], threads: int | None, json_out: bool, **cleaning: Any
 ) -> None:
     """Measure how well MODEL predicts TEXT.
 
@@ -84,7 +84,7 @@ def perplexity(
     from w2v_hs.loading import load
 
     sources = [Path(source) for source in text]
-    result = load(model).perplexity(sources, lowercase=lowercase, threads=threads, progress=True)
+    result = load(model).perplexity(sources, threads=threads, progress=True, **cleaning)
     if json_out:
         show.print_json(result.as_dict())
         return
@@ -115,36 +115,38 @@ def perplexity(
     show_default=True,
     help="What to do with words that MODEL does not know: leave them out, or stop.",
 )
-@_lowercase
+@text_options
 @_threads
 @show.as_json
 def score(
-    model: Path, text: str, oov: OutOfVocabulary, lowercase: bool, threads: int | None,
-    json_out: bool,
+    model: Path, text: str, oov: OutOfVocabulary, threads: int | None, json_out: bool,
+    **cleaning: Any,
 ) -> None:  # fmt: skip
     """Print each line of TEXT behind its score.
 
     The score is the mean log-probability of a prediction, in nats.
 
-    TEXT is a file, a folder, a quoted pattern, '-' for standard input, or a named corpus. A line
-    without a prediction, as one of a single word, has '-' for a score (null in JSON). Characters
-    that a terminal would obey are shown as escapes; --json gives every line as it is.
+    TEXT is a file, a folder, a quoted pattern, '-' for standard input, or a named corpus. With
+    --split-sentences each sentence has a line. A line without a prediction, as one of a single
+    word, has '-' for a score (null in JSON). Characters that a terminal would obey are shown as
+    escapes; --json gives every line as it is.
 
     \b
     w2v-hs score model.safetensors sentences.txt
     echo "paris is the capital of france" | w2v-hs score model.safetensors -
     """
+    from w2v_hs.cleaning import Cleaning
     from w2v_hs.likelihood import score_sentences
     from w2v_hs.loading import load
     from w2v_hs.sources import find_sources
-    from w2v_hs.text import Cleaning, read_lines
+    from w2v_hs.text import read_lines
 
-    scorer = load(model).scorer
+    scorer, cleaned = load(model).scorer, Cleaning(**cleaning)
     cores = Options(threads=threads).resolved().threads
     lines = [
         line
-        for source in find_sources(text)
-        for line in read_lines(source.name, source.blocks(), Cleaning(lowercase))
+        for source in find_sources(text, cleaned.text_column)
+        for line in read_lines(source, cleaned)
     ]
     scores = score_sentences(scorer, lines, oov, cores)
     means = [None if mean != mean else mean for mean in scores.means.tolist()]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from w2v_hs import completion, show
+from w2v_hs import completion, show, text_options
 from w2v_hs.errors import Interrupted
 from w2v_hs.options import ARCHITECTURES, LOSSES, ORDERS, TREES, Options
 
@@ -21,8 +21,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 # Options that make sense for a model that goes on with more text.
 _UPDATED = ("epochs", "min_count", "lr", "threads", "seed")
 _RESUMED = (
-    "text", "output", "save_vocab", "resume_from", "update_vocab", "lowercase", "errors",
-    "checkpoint_every", *_UPDATED,
+    "text", "output", "save_vocab", "resume_from", "update_vocab", "errors", "lowercase",
+    "tokenize", "split_sentences", "text_column", "checkpoint_every", *_UPDATED,
 )  # fmt: skip
 
 
@@ -126,13 +126,8 @@ def _training_options(command: Command) -> Command:
     help="With --resume-from: words of TEXT that MODEL does not know join it; else they are left "
     "out.",
 )
-@click.option("--lowercase", is_flag=True, help="Turn the text to lower case.")
-@click.option(
-    "--errors",
-    type=click.Choice(("strict", "replace", "ignore")),
-    default="strict",
-    help="What to do with bytes that are not UTF-8.",
-)
+@text_options.text_options
+@text_options.errors
 @click.option(
     "--checkpoint-every",
     default=300.0,
@@ -144,13 +139,15 @@ def _training_options(command: Command) -> Command:
 def train(
     ctx: click.Context, /, text: tuple[str, ...], output: Path | None, vocab: Path | None,
     save_vocab: Path | None, resume_from: Path | None, update_vocab: bool, lowercase: bool,
-    errors: str, checkpoint_every: float, **options: Any,
+    errors: str, tokenize: str, split_sentences: str | None, text_column: str | None,
+    checkpoint_every: float, **options: Any,
 ) -> None:  # fmt: skip
     """Train vectors on TEXT and write a model.
 
     TEXT is one or more files (plain, .gz, .bz2, .xz; .zst with the extra zst), folders, quoted
     patterns, '-' for standard input, 'nltk:NAME' for a corpus of NLTK, or a named corpus ('w2v-hs
-    corpus list'). One sentence a line, tokens separated by white space.
+    corpus list'). One sentence a line, tokens separated by white space; raw text needs --tokenize.
+    Parquet files and JSON lines need --text-column.
 
     \b
     w2v-hs train wiki.txt -o wiki.safetensors
@@ -158,11 +155,13 @@ def train(
     w2v-hs train - -o m.safetensors < wiki.txt
     w2v-hs train wiki.txt -o m.safetensors --epochs 50 --holdout 0.01 --patience 2
     w2v-hs train wiki.txt -o m.safetensors --tree huffman
+    w2v-hs train raw.txt -o m.safetensors --tokenize treebank --split-sentences english
+    w2v-hs train 'data/*.parquet' -o m.safetensors --text-column text
     w2v-hs train --resume-from m.safetensors --update-vocab news.txt -o m2.safetensors
     """
     from w2v_hs.atomic import check_writable, holding
     from w2v_hs.checkpoint import SUFFIX, Keeping, checkpoint_path
-    from w2v_hs.text import Cleaning
+    from w2v_hs.cleaning import Cleaning
     from w2v_hs.training import choose_tree, named_texts, train_options
 
     if update_vocab and resume_from is None:
@@ -185,7 +184,8 @@ def train(
         if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
     ]
     options["tree"], tree = choose_tree(options["tree"])
-    run, cleaning = Options(**options), Cleaning(lowercase, errors)
+    cleaning = Cleaning(lowercase, errors, tokenize, split_sentences, text_column)
+    run = Options(**options)
     sources = [Path(source) for source in text]
     kept = checkpoint_path(output)
     keeping = Keeping(

@@ -9,6 +9,7 @@ from typing import Literal
 from w2v_hs import catalog
 from w2v_hs.atomic import check_writable
 from w2v_hs.checkpoint import Checkpoints, Keeping, Saved, StopSignals, load_checkpoint
+from w2v_hs.cleaning import Cleaning
 from w2v_hs.codes import Codes, nested_codes, read_codes, tree_from_codes
 from w2v_hs.corpus import Corpus, read_corpus
 from w2v_hs.errors import CorpusError, OptionError, shown
@@ -16,11 +17,10 @@ from w2v_hs.holdout import Holdout, set_aside
 from w2v_hs.kernels import reader
 from w2v_hs.kernels.common import padded
 from w2v_hs.memory import check_fits, run_bytes
-from w2v_hs.model import ERRORS, Model, provenance
+from w2v_hs.model import Model, provenance
 from w2v_hs.options import Architecture, Loss, Options, Order, Resolved, TreeKind
 from w2v_hs.progress import Silent
 from w2v_hs.progress import display as progress_display
-from w2v_hs.text import Cleaning
 from w2v_hs.trainer import Weights, check_softmax, train_weights
 from w2v_hs.tree import Tree, first_tree
 from w2v_hs.types import NestedTree, Texts
@@ -56,6 +56,9 @@ def train(
     vocab: str | Path | None = None,
     lowercase: bool = False,
     errors: Literal["strict", "replace", "ignore"] = "strict",
+    tokenize: str = "none",
+    split_sentences: str | None = None,
+    text_column: str | None = None,
     checkpoint: str | Path | None = None,
     checkpoint_every: float = 300.0,
     progress: bool = False,
@@ -79,6 +82,11 @@ def train(
         do not apply.
     lowercase, errors
         What is done to text: lower case; bytes that are not UTF-8 ("strict", "replace", "ignore").
+    tokenize, split_sentences
+        For raw text: a tokeniser of NLTK ("none", "treebank", "tweet", "wordpunct", "toktok"); the
+        language of NLTK's sentence splitter, such as "english", None for a sentence a line.
+    text_column
+        The column that holds the text of Parquet files and JSON lines.
     checkpoint, checkpoint_every
         A file from which `resume` can go on; it is written every so many seconds (0: only then)
         and when SIGINT or SIGTERM stops the run, and stays when the run has ended.
@@ -98,7 +106,8 @@ def train(
         arch, loss, kind, dim, window, epochs, min_count, max_vocab, sample, lr, threads, seed,
         holdout, patience, tree_order,
     )  # fmt: skip
-    cleaning, keeping = Cleaning(lowercase, errors), None
+    cleaning = Cleaning(lowercase, errors, tokenize, split_sentences, text_column)
+    keeping = None
     if checkpoint is not None:
         check_writable(Path(checkpoint))
         keeping = Keeping(Path(checkpoint), checkpoint_every, named_texts(corpus), cleaning)
@@ -151,8 +160,6 @@ def train_options(
 ) -> Model:
     """`train` with the options as one object; tree: what `choose_tree` found the user to give;
     keeping: where checkpoints go."""
-    if cleaning.errors not in ERRORS:
-        raise OptionError(f"errors={cleaning.errors!r}: expected one of {', '.join(ERRORS)}")
     if (options.tree == "given") != (tree is not None):
         raise OptionError(f"tree={options.tree} and the tree itself: give both or neither")
     if tree is not None and options.loss != "hs":
