@@ -15,6 +15,7 @@ from w2v_hs import (
     corpus_commands,
     evaluate_commands,
     predicting,
+    report_commands,
     train_commands,
     tree_commands,
     vector_commands,
@@ -84,6 +85,7 @@ for command in (
     predicting.perplexity,
     predicting.score,
     tree_commands.tree,
+    report_commands.report,
     corpus_commands.corpus,
 ):
     commands.add_command(command)

@@ -1,0 +1,146 @@
+"""The charts of a report, as Bokeh figures.
+
+They have no colours of their own: `page/report.js` gives them those of the page, light or dark,
+by the names of their parts.
+"""
+
+from w2v_hs.errors import OptionError
+
+
+def bokeh():
+    """The package; `OptionError` with the way to install it where it is missing."""
+    try:
+        import bokeh
+        import bokeh.embed
+        import bokeh.models
+        import bokeh.plotting
+    except ImportError:
+        raise OptionError("a report needs Bokeh: pip install 'w2v-hs[report]'") from None
+    return bokeh
+
+
+def scripts() -> str:
+    """BokehJS, to stand in the page: its core alone, which draws on canvas without WebGL."""
+    bokeh()
+    from bokeh.resources import Resources
+
+    return "\n".join(Resources(mode="inline", components=["bokeh"], minified=True).js_raw)
+
+
+def map_figure():
+    """An empty map, which the page fills: sources `words`, `picked` and `labels`.
+
+    A map is moved by dragging, zoomed by the wheel or two fingers; a click picks a word.
+    """
+    models = bokeh().models
+    figure = _figure("map", 560, "")
+    figure.x_range, figure.y_range = models.Range1d(-1, 1), models.Range1d(-1, 1)
+    figure.axis.visible = False
+    figure.grid.visible = False
+    figure.outline_line_color = None
+    sources = {
+        name: models.ColumnDataSource({column: [] for column in columns.split()}, name=name)
+        for name, columns in (
+            ("words", "x y size word rank count"),
+            ("picked", "x y size color"),
+            ("labels", "x y text dy color"),
+        )
+    }
+    points = figure.scatter(
+        "x", "y", size="size", source=sources["words"], name="points", line_color=None,
+        fill_alpha=0.45,
+    )  # fmt: skip
+    # Neither a selection nor the rest of it changes how the points look.
+    points.selection_glyph = points.nonselection_glyph = None
+    figure.scatter(
+        "x", "y", size="size", source=sources["picked"], name="picks", fill_color="color",
+        line_width=1,
+    )  # fmt: skip
+    figure.text(
+        "x", "y", text="text", source=sources["labels"], name="names", y_offset="dy",
+        text_color="color", text_align="center", text_baseline="bottom", text_font_size="12px",
+        text_font="system-ui, sans-serif",
+    )  # fmt: skip
+    zoom = models.WheelZoomTool()
+    figure.add_tools(
+        models.PanTool(), zoom, models.TapTool(renderers=[points], behavior="select"),
+        _hover([points], [("word", "@word"), ("rank", "@rank{0,0}"), ("count", "@count{0,0}")]),
+    )  # fmt: skip
+    figure.toolbar.active_scroll = zoom
+    return figure
+
+
+def loss_figure(
+    losses: list[float | None], holdout: list[float], unigram: float, holdout_unigram: float | None
+):
+    """Mean nats a prediction by epoch, of training and of the sentences set aside, each beside what
+    the frequencies of words alone reach."""
+    models = bokeh().models
+    figure = _figure("losses", 300, "nats a prediction")
+    figure.xaxis.axis_label = "epoch"
+    figure.xaxis.ticker = models.BasicTicker(min_interval=1, num_minor_ticks=0)
+    figure.xaxis.formatter = models.NumeralTickFormatter(format="0")
+    lines = []
+    for name, label, values, base in (
+        ("training", "training", losses, unigram),
+        ("holdout", "set aside", holdout, holdout_unigram),
+    ):
+        if not values:
+            continue
+        source = models.ColumnDataSource(
+            {
+                "epoch": list(range(1, len(values) + 1)),
+                "loss": [float("nan") if value is None else value for value in values],
+                "what": [label] * len(values),
+            }
+        )
+        figure.line(
+            "epoch", "loss", source=source, name=name, line_width=2, legend_label=label
+        )
+        dots = figure.scatter("epoch", "loss", source=source, name=f"{name} dots", size=7)
+        lines.append(dots)
+        if base is not None:
+            figure.line(
+                [1, max(2, len(values))], [base, base], name=f"{name} base", line_dash="dashed",
+                line_width=1.5, legend_label=f"{label}: frequencies alone",
+            )  # fmt: skip
+    figure.add_tools(_hover(lines, [("", "@what, epoch @epoch"), ("loss", "@loss{0.0000}")]))
+    legend = figure.legend[0]
+    figure.add_layout(legend, "below")
+    legend.ncols = 2
+    legend.border_line_color = None
+    return figure
+
+
+def depth_figure(mass_by_depth: list[float], words_by_depth: list[int]):
+    """Share of the text at each depth of the tree."""
+    models = bokeh().models
+    figure = _figure("depths", 260, "share of text")
+    figure.xaxis.axis_label = "length of the path, bits"
+    figure.yaxis.formatter = models.NumeralTickFormatter(format="0%")
+    figure.y_range = models.DataRange1d(start=0)
+    depths = [depth for depth, words in enumerate(words_by_depth) if words]
+    bars = figure.vbar(
+        "depth", width=0.8, top="mass", name="bars", line_color=None,
+        source=models.ColumnDataSource({
+            "depth": depths,
+            "mass": [mass_by_depth[depth] for depth in depths],
+            "words": [words_by_depth[depth] for depth in depths],
+        }),
+    )  # fmt: skip
+    figure.add_tools(
+        _hover([bars], [("depth", "@depth"), ("words", "@words{0,0}"), ("text", "@mass{0.00%}")])
+    )
+    return figure
+
+
+def _figure(name: str, height: int, y_label: str):
+    return bokeh().plotting.figure(
+        name=name, height=height, sizing_mode="stretch_width", tools="", toolbar_location=None,
+        y_axis_label=y_label, min_border=0, background_fill_color=None, border_fill_color=None,
+    )  # fmt: skip
+
+
+def _hover(renderers: list, rows: list[tuple[str, str]]):
+    """Bokeh puts values in as text, never as markup."""
+    return bokeh().models.HoverTool(renderers=renderers, tooltips=rows)
