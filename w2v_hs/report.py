@@ -154,7 +154,8 @@ def evaluations(
     for kind, names in sets.items():
         for name in names:
             asked = {"analogies": (), "similarity": (), kind: (name,)}
-            result = {"name": shown(name), "kind": kind, "error": None, "note": "", "scale": 0, "rows": []}
+            result = {"name": shown(name), "kind": kind, "scale": 0, "rows": []}
+            result |= {"note": "", "error": None}
             found.append(result)
             try:
                 measured = evaluate(vectors, **asked)
@@ -240,8 +241,10 @@ def _about(vectors: Vectors, model: Model | None) -> str:
         return text + ". Vectors alone: the file holds no losses, no tree and no options."
     options, corpus = model.options, model.provenance["corpus"]
     arch = {"skipgram": "skip-gram", "cbow": "CBOW"}[options.arch]
-    tree = {"given": "a tree of the user's own"}.get(options.tree, f"{options.tree} tree")
-    text += f", {arch}, " + ("full softmax" if model.tree is None else f"hierarchical softmax, {tree}")
+    layer = (
+        f"hierarchical softmax, {options.tree} tree" if model.tree is not None else "full softmax"
+    )
+    text += f", {arch}, {layer}"
     names, tokens = corpus.get("names"), corpus.get("retained_tokens")
     if isinstance(names, list) and names:
         text += ". Trained on " + ", ".join(shown(name, LONGEST) for name in names[:3])

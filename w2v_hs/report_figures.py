@@ -94,9 +94,7 @@ def loss_figure(
                 "what": [label] * len(values),
             }
         )
-        figure.line(
-            "epoch", "loss", source=source, name=name, line_width=2, legend_label=label
-        )
+        figure.line("epoch", "loss", source=source, name=name, line_width=2, legend_label=label)
         dots = figure.scatter("epoch", "loss", source=source, name=f"{name} dots", size=7)
         lines.append(dots)
         if base is not None:

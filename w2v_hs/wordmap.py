@@ -1,4 +1,4 @@
-"""A map of the most frequent words: their places in two dimensions, and their nearest neighbours."""
+"""A map of the most frequent words: places in two dimensions, nearest neighbours."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
