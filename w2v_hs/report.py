@@ -26,6 +26,11 @@ from w2v_hs.vectors import Vectors
 from w2v_hs.wordmap import WordMap, word_map
 
 DEFAULT_SETS = {"analogies": ("google",), "similarity": ("wordsim353", "simlex999")}
+TITLES = {
+    "google": "Google's analogies",
+    "wordsim353": "WordSim-353",
+    "simlex999": "SimLex-999",
+}
 LEVELS = 4  # of the tree
 CONFIDENCE = 0.95
 LONGEST = 200  # characters of a word that are shown
@@ -103,6 +108,7 @@ def _page(model_or_vectors, title, words, projection, analogies, similarity, bar
         layout=layout,
         shown_words=f"{len(layout.rows):,}",
         tree=tree,
+        tree_name=_tree_name(model) if tree else None,
         root=_nested(tree.splits) if tree and tree.splits else None,
         figures=figures,
         tables=_tables(model) if model else [],
@@ -146,35 +152,43 @@ def evaluations(
     analogies: Iterable[str | Path] | None,
     similarity: Iterable[str | Path] | None,
 ) -> list[dict]:
-    """Each set with its rows: name, value, interval and counts; or with what kept it from being
-    measured. Sets that are asked for by name must be there."""
+    """Each set of analogies, and all sets of pairs together, as rows of name, value, interval and
+    counts, and as errors that kept a set from being measured. A set that is given must be there."""
     given = analogies is not None or similarity is not None
     sets = {"analogies": analogies or (), "similarity": similarity or ()} if given else DEFAULT_SETS
-    found = []
+    groups, pairs = [], _group("similarity", "Similarity")
     for kind, names in sets.items():
         for name in names:
             asked = {"analogies": (), "similarity": (), kind: (name,)}
-            result = {"name": shown(name), "kind": kind, "scale": 0, "rows": []}
-            result |= {"note": "", "error": None}
-            found.append(result)
+            group = pairs
+            if kind == "analogies":
+                group = _group(kind, TITLES.get(name, shown(name)))
+                groups.append(group)
             try:
                 measured = evaluate(vectors, **asked)
             except EvaluationError as error:
                 if given:
                     raise
-                result["error"] = str(error)
+                group["errors"].append(str(error))
                 continue
             if kind == "analogies":
                 whole = measured.analogies[0]
-                result["rows"] = [_accuracy(part) for part in (whole, *whole.sections)]
-                result["rows"][0]["name"] = "all sections"
+                group["rows"] = [_accuracy(part) for part in (whole, *whole.sections)]
+                group["rows"][0]["name"] = "all sections"
                 limit = measured.restrict_vocab
-                result["note"] = f"among the {limit:,} most frequent words" if limit else ""
+                group["note"] = f"among the {limit:,} most frequent words" if limit else ""
             else:
-                result["rows"] = [_correlation(measured.similarity[0])]
-            bounds = [row["interval"] or (0, 0) for row in result["rows"]]
-            result["scale"] = -1 if any(low < 0 for low, _ in bounds) else 0
-    return found
+                group["rows"].append(_correlation(measured.similarity[0]))
+    if pairs["rows"] or pairs["errors"]:
+        groups.append(pairs)
+    for group in groups:
+        lows = [row["interval"][0] for row in group["rows"] if row["interval"]]
+        group["scale"] = -1 if min(lows, default=0) < 0 else 0  # where the axis of the chart begins
+    return groups
+
+
+def _group(kind: str, name: str) -> dict:
+    return {"kind": kind, "name": name, "note": "", "errors": [], "rows": []}
 
 
 def _accuracy(part) -> dict:
@@ -193,7 +207,7 @@ def _accuracy(part) -> dict:
 def _correlation(part) -> dict:
     interval = correlation_interval(part.spearman, part.used)
     return {
-        "name": shown(part.name, LONGEST),
+        "name": TITLES.get(part.name, shown(part.name, LONGEST)),
         "value": part.spearman,
         "interval": interval,
         "text": "undefined" if part.spearman is None else f"{part.spearman:.3f}",
@@ -250,8 +264,14 @@ def _about(vectors: Vectors, model: Model | None) -> str:
         text += ". Trained on " + ", ".join(shown(name, LONGEST) for name in names[:3])
         text += f" and {len(names) - 3:,} more" if len(names) > 3 else ""
         if isinstance(tokens, int):
-            text += f": {tokens:,} words, {len(model.losses)} epochs"
+            text += f": {tokens:,} words, {len(model.losses)} epoch"
+            text += "s" * (len(model.losses) != 1)
     return text + "."
+
+
+def _tree_name(model: Model) -> str:
+    kind = model.options.tree
+    return {"huffman": "Huffman tree", "given": "tree of your own"}.get(kind, f"{kind} tree")
 
 
 def _tiles(model: Model | None, tree, sets: list[dict]) -> list[tuple[str, str, str]]:
@@ -264,10 +284,11 @@ def _tiles(model: Model | None, tree, sets: list[dict]) -> list[tuple[str, str, 
         )
     if model and model.holdout_losses:
         tiles.append(("loss, set aside", f"{min(model.holdout_losses):.3f} nats", "best epoch"))
-    for found in sets:
-        if found["rows"] and found["rows"][0]["value"] is not None:
-            first = found["rows"][0]
-            tiles.append((found["name"], first["text"], first["range"]))
+    for group in sets:
+        whole = group["kind"] == "analogies"
+        for row in group["rows"][:1] if whole else group["rows"]:
+            name = group["name"] if whole else row["name"]
+            tiles.append((name, row["text"], row["range"] or row["counts"]))
     if tree:
         tiles.append(
             ("mean path", f"{tree.expected_length:.2f} bits", f"entropy: {tree.entropy:.2f}")
@@ -301,7 +322,10 @@ def _nested(splits: list, code: str = "") -> dict:
 
 
 def _tables(model: Model) -> list[tuple[str, list[tuple[str, str]]]]:
-    options = [(name, cell(value)) for name, value in model.options.as_dict().items()]
+    options = [
+        (name.replace("_", " "), "not set" if value is None else cell(value))
+        for name, value in model.options.as_dict().items()
+    ]
     return [("Options", options), ("Provenance", list(_flat("", model.provenance)))]
 
 

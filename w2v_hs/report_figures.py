@@ -24,7 +24,7 @@ def scripts() -> str:
     bokeh()
     from bokeh.resources import Resources
 
-    return "\n".join(Resources(mode="inline", components=["bokeh"], minified=True).js_raw)
+    return "\n".join(Resources(mode="inline", components=["bokeh"], log_level="warn").js_raw)
 
 
 def map_figure():
@@ -59,7 +59,7 @@ def map_figure():
     figure.text(
         "x", "y", text="text", source=sources["labels"], name="names", y_offset="dy",
         text_color="color", text_align="center", text_baseline="bottom", text_font_size="12px",
-        text_font="system-ui, sans-serif",
+        text_font={"value": "system-ui, sans-serif"}, background_fill_alpha=0.7, padding=1,
     )  # fmt: skip
     zoom = models.WheelZoomTool()
     figure.add_tools(
@@ -99,7 +99,7 @@ def loss_figure(
         lines.append(dots)
         if base is not None:
             figure.line(
-                [1, max(2, len(values))], [base, base], name=f"{name} base", line_dash="dashed",
+                [0.5, len(values) + 0.5], [base, base], name=f"{name} base", line_dash="dashed",
                 line_width=1.5, legend_label=f"{label}: frequencies alone",
             )  # fmt: skip
     figure.add_tools(_hover(lines, [("", "@what, epoch @epoch"), ("loss", "@loss{0.0000}")]))

@@ -56,8 +56,8 @@ function colour(plot) {
     const glyph = renderer.glyph;
     if (own && "fill_color" in glyph.attributes) glyph.fill_color = own;
     if (own && renderer.name !== "points" && "line_color" in glyph.attributes) glyph.line_color = own;
-    if (renderer.name === "names") glyph.text_outline_color = ink("halo");
-    if (renderer.name === "picks") glyph.line_color = ink("halo");
+    if (renderer.name === "names") glyph.background_fill_color = ink("paper");
+    if (renderer.name === "picks") glyph.line_color = ink("paper");
   }
 }
 
