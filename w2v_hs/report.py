@@ -84,7 +84,9 @@ def _page(model_or_vectors, title, words, projection, analogies, similarity, bar
     sets = evaluations(vectors, analogies, similarity)
     tree, figures, data = None, {}, {}
     if model and model.losses:
-        figures["losses"] = _loss_figure(model)
+        figures["losses"] = report_figures.loss_figure(
+            model.losses, model.holdout_losses, *_unigram(model)
+        )
     if model and model.tree is not None:
         bars.step("tree")
         tree = anatomy(model, LEVELS)
@@ -111,6 +113,8 @@ def _page(model_or_vectors, title, words, projection, analogies, similarity, bar
         tree_name=_tree_name(model) if tree else None,
         root=_nested(tree.splits) if tree and tree.splits else None,
         figures=figures,
+        holdout=bool(model and model.holdout_losses),
+        holdout_base=_unigram(model)[1] if model else None,
         tables=_tables(model) if model else [],
         data=_json(data | {"figures": {name: json_item(f, name) for name, f in figures.items()}}),
         css=own["report.css"],
@@ -277,13 +281,14 @@ def _tree_name(model: Model) -> str:
 def _tiles(model: Model | None, tree, sets: list[dict]) -> list[tuple[str, str, str]]:
     """The figures that are looked for first: name, value, what to compare it with."""
     tiles = []
-    if model and model.losses and model.losses[-1] is not None:
-        base = model.summary()["vocabulary"]["unigram_loss_nats"]
-        tiles.append(
-            ("loss, last epoch", f"{model.losses[-1]:.3f} nats", f"frequencies alone: {base:.3f}")
-        )
-    if model and model.holdout_losses:
-        tiles.append(("loss, set aside", f"{min(model.holdout_losses):.3f} nats", "best epoch"))
+    if model:
+        losses = [loss for loss in model.losses[-1:] if loss is not None]
+        aside = sorted(model.holdout_losses)[:1]
+        for name, values, base in zip(
+            ("loss, last epoch", "loss, set aside"), (losses, aside), _unigram(model), strict=True
+        ):
+            beside = "" if base is None else f"frequencies alone: {base:.3f}"
+            tiles += [(name, f"{value:.3f} nats", beside) for value in values]
     for group in sets:
         whole = group["kind"] == "analogies"
         for row in group["rows"][:1] if whole else group["rows"]:
@@ -296,12 +301,13 @@ def _tiles(model: Model | None, tree, sets: list[dict]) -> list[tuple[str, str, 
     return tiles
 
 
-def _loss_figure(model: Model):
-    unigram = model.summary()["vocabulary"]["unigram_loss_nats"]
+def _unigram(model: Model) -> tuple[float, float | None]:
+    """Nats that the frequencies of words alone reach: in training, and on the sentences set aside
+    where that is known."""
     facts = model.provenance.get("holdout")
     aside = facts.get("unigram_nats") if isinstance(facts, dict) else None
-    aside = aside if isinstance(aside, float) and math.isfinite(aside) else None
-    return report_figures.loss_figure(model.losses, model.holdout_losses, unigram, aside)
+    known = isinstance(aside, float) and math.isfinite(aside)
+    return model.summary()["vocabulary"]["unigram_loss_nats"], aside if known else None
 
 
 def _nested(splits: list, code: str = "") -> dict:

@@ -24,7 +24,8 @@ def scripts() -> str:
     bokeh()
     from bokeh.resources import Resources
 
-    return "\n".join(Resources(mode="inline", components=["bokeh"], log_level="warn").js_raw)
+    # What follows the first part sets the level of messages, with a message; the page sets its own.
+    return Resources(mode="inline", components=["bokeh"]).js_raw[0]
 
 
 def map_figure():
@@ -33,7 +34,7 @@ def map_figure():
     A map is moved by dragging, zoomed by the wheel or two fingers; a click picks a word.
     """
     models = bokeh().models
-    figure = _figure("map", 560, "")
+    figure = _figure("map", None, "", sizing_mode="stretch_both")  # as high as the style sheet says
     figure.x_range, figure.y_range = models.Range1d(-1, 1), models.Range1d(-1, 1)
     figure.axis.visible = False
     figure.grid.visible = False
@@ -42,7 +43,7 @@ def map_figure():
         name: models.ColumnDataSource({column: [] for column in columns.split()}, name=name)
         for name, columns in (
             ("words", "x y size word rank count"),
-            ("picked", "x y size color"),
+            ("picked", "x y size color edge"),
             ("labels", "x y text dy color"),
         )
     }
@@ -54,7 +55,7 @@ def map_figure():
     points.selection_glyph = points.nonselection_glyph = None
     figure.scatter(
         "x", "y", size="size", source=sources["picked"], name="picks", fill_color="color",
-        line_width=1,
+        line_alpha="edge",
     )  # fmt: skip
     figure.text(
         "x", "y", text="text", source=sources["labels"], name="names", y_offset="dy",
@@ -94,19 +95,15 @@ def loss_figure(
                 "what": [label] * len(values),
             }
         )
-        figure.line("epoch", "loss", source=source, name=name, line_width=2, legend_label=label)
+        figure.line("epoch", "loss", source=source, name=name, line_width=2)
         dots = figure.scatter("epoch", "loss", source=source, name=f"{name} dots", size=7)
         lines.append(dots)
         if base is not None:
             figure.line(
                 [0.5, len(values) + 0.5], [base, base], name=f"{name} base", line_dash="dashed",
-                line_width=1.5, legend_label=f"{label}: frequencies alone",
+                line_width=1.5,
             )  # fmt: skip
     figure.add_tools(_hover(lines, [("", "@what, epoch @epoch"), ("loss", "@loss{0.0000}")]))
-    legend = figure.legend[0]
-    figure.add_layout(legend, "below")
-    legend.ncols = 2
-    legend.border_line_color = None
     return figure
 
 
@@ -132,13 +129,13 @@ def depth_figure(mass_by_depth: list[float], words_by_depth: list[int]):
     return figure
 
 
-def _figure(name: str, height: int, y_label: str):
+def _figure(name: str, height: int | None, y_label: str, sizing_mode: str = "stretch_width"):
     return bokeh().plotting.figure(
-        name=name, height=height, sizing_mode="stretch_width", tools="", toolbar_location=None,
+        name=name, height=height, sizing_mode=sizing_mode, tools="", toolbar_location=None,
         y_axis_label=y_label, min_border=0, background_fill_color=None, border_fill_color=None,
     )  # fmt: skip
 
 
 def _hover(renderers: list, rows: list[tuple[str, str]]):
-    """Bokeh puts values in as text, never as markup."""
-    return bokeh().models.HoverTool(renderers=renderers, tooltips=rows)
+    """Values go in as text, never as markup. Of points on top of each other three are shown."""
+    return bokeh().models.HoverTool(renderers=renderers, tooltips=rows, limit=3)

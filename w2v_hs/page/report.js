@@ -9,6 +9,7 @@ const still = matchMedia("(prefers-color-scheme: dark)");
 main();
 
 async function main() {
+  Bokeh.logger.set_level("warn");
   const plots = {};
   for (const [name, item] of Object.entries(data.figures)) {
     const views = await Bokeh.embed.embed_item(item, name);
@@ -43,11 +44,6 @@ function colour(plot) {
   }
   plot.outline_line_color = null;
   for (const part of plot.center) part.grid_line_color = ink("line");
-  for (const part of plot.below) {
-    if (part.items !== undefined) { // the legend
-      part.setv({label_text_color: soft, label_text_font_size: "13px", background_fill_color: null});
-    }
-  }
   const colours = {
     points: ink("points"), bars: ink("accent"), training: ink("accent"), holdout: ink("second"),
   };
@@ -79,7 +75,7 @@ class Atlas {
     this.words.slice(0, this.x.length).forEach((word, i) => {
       if (!this.place.has(word)) this.place.set(word, i);
     });
-    this.picks = []; // what stands out: {index, size, color}, a colour by its name
+    this.picks = []; // what stands out: {index, size, color, edge}, a colour by its name
     this.names = []; // the words among them whose names come first
     this.source = (name) => plot.renderers.find((r) => r.data_source.name === name).data_source;
     this.fill();
@@ -108,12 +104,17 @@ class Atlas {
     plot.properties.inner_width.change.connect(() => this.moved ? later() : this.whole());
     const selected = this.source("words").selected;
     selected.properties.indices.change.connect(() => {
-      // Of words on top of each other the most frequent.
-      if (selected.indices.length) this.pick(Math.min(...selected.indices));
+      if (!selected.indices.length) return;
+      const index = Math.min(...selected.indices); // of words on top of each other the most frequent
+      selected.indices = []; // so that the same word can be clicked again
+      this.pick(index);
     });
     element("closer").onclick = () => this.zoom(0.6);
     element("wider").onclick = () => this.zoom(1 / 0.6);
-    element("whole").onclick = () => this.whole();
+    element("whole").onclick = () => {
+      this.stand([], []);
+      this.whole();
+    };
     const input = element("word");
     input.oninput = () => this.suggest(input.value);
     element("search").onsubmit = (event) => {
@@ -158,32 +159,40 @@ class Atlas {
     const wide = plot.inner_width, high = plot.inner_height;
     if (!wide) return;
     const across = wide / (x_range.end - x_range.start), up = high / (y_range.end - y_range.start);
+    const colours = {accent: ink("accent"), second: ink("second")};
+    const rest = ink(this.picks.length ? "soft" : "ink");
     const cells = new Map(), shown = {x: [], y: [], text: [], dy: [], color: []};
     const chosen = new Map(this.names.map((pick) => [pick.index, pick]));
     const order = [...chosen.keys()];
+    for (const i of order.slice(0, 20)) { // no name hides a neighbour
+      const left = (x[i] - x_range.start) * across, top = (y_range.end - y[i]) * up;
+      room(cells, left - 6, left + 6, top - 4, top + 6);
+    }
     for (let i = 0; i < x.length; i++) if (!chosen.has(i)) order.push(i);
     for (const i of order) {
       const left = (x[i] - x_range.start) * across, top = (y_range.end - y[i]) * up;
-      if (left < 0 || left > wide || top < 12 || top > high) continue;
       const text = short(this.words[i]), half = 3.6 * text.length + 4;
+      if (left < half || left > wide - half || top < 20 || top > high) continue;
       if (!room(cells, left - half, left + half, top - 20, top - 4)) continue;
       shown.x.push(x[i]);
       shown.y.push(y[i]);
       shown.text.push(text);
       shown.dy.push(-5);
-      shown.color.push(ink(chosen.has(i) ? chosen.get(i).color : this.picks.length ? "soft" : "ink"));
+      shown.color.push(chosen.has(i) ? colours[chosen.get(i).color] : rest);
       if (shown.x.length === 160) break;
     }
     this.source("labels").data = shown;
   }
 
   draw() {
-    const {picks} = this, look = {x: [], y: [], size: [], color: []};
-    for (const {index, size, color} of picks) {
+    const colours = {accent: ink("accent"), second: ink("second")};
+    const {picks} = this, look = {x: [], y: [], size: [], color: [], edge: []};
+    for (const {index, size, color, edge} of picks) {
       look.x.push(this.x[index]);
       look.y.push(this.y[index]);
       look.size.push(size);
-      look.color.push(ink(color));
+      look.color.push(colours[color]);
+      look.edge.push(edge);
     }
     this.source("picked").data = look;
     const points = this.plot.renderers.find((r) => r.name === "points");
@@ -227,7 +236,7 @@ class Atlas {
       cosine.textContent = this.cosines[j].toFixed(3);
       line.append(button(this.words[other], onMap), cosine, bar);
       list.append(line);
-      if (onMap) near.push({index: other, size: 10, color: "second"});
+      if (onMap) near.push({index: other, size: 10, color: "second", edge: 1});
     }
     const heading = document.createElement("h3"), facts = document.createElement("p");
     heading.textContent = this.words[index];
@@ -236,7 +245,8 @@ class Atlas {
     facts.className = "note";
     element("found").replaceChildren(heading, facts, list);
     element("suggestions").replaceChildren();
-    this.stand([...near, {index, size: 14, color: "accent"}], [{index, color: "accent"}, ...near]);
+    const picked = {index, size: 14, color: "accent", edge: 1};
+    this.stand([...near, picked], [picked, ...near]);
     const xs = this.picks.map((p) => this.x[p.index]), ys = this.picks.map((p) => this.y[p.index]);
     const [x0, x1] = bounds(xs), [y0, y1] = bounds(ys);
     const margin = 0.25 * Math.max(x1 - x0, y1 - y0, 0.05);
@@ -251,7 +261,8 @@ class Atlas {
     const {code} = pressed.dataset, below = [];
     if (!off) {
       data.codes.forEach((bits, index) => {
-        if (bits.toString(2).slice(1).startsWith(code)) below.push({index, size: 6, color: "second"});
+        if (!bits.toString(2).slice(1).startsWith(code)) return;
+        below.push({index, size: 4, color: "second", edge: 0});
       });
     }
     this.stand(below, below.slice(0, 60));
