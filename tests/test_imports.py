@@ -18,7 +18,7 @@ kernels.likelihood kernels.probability kernels.classifier options memory classif
 probe trainer vectors
 readers formats storage progress likelihood holdout probability model loading checkpoint
 training anatomy evaluation
-show wordmap report_figures report
+show wordmap report_figures report_evaluation report
 train_commands vector_commands evaluate_commands predicting tree_commands report_commands
 corpus_commands cli
 """.split()  # noqa: SIM905

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import w2v_hs
-from w2v_hs import report as reporting
+from w2v_hs import report_evaluation
 from w2v_hs.errors import EvaluationError, OptionError
-from w2v_hs.report import accuracy_interval, correlation_interval, write_report
+from w2v_hs.report import write_report
+from w2v_hs.report_evaluation import accuracy_interval, correlation_interval
 from w2v_hs.wordmap import word_map
 
 pytest.importorskip("bokeh")
@@ -156,7 +157,7 @@ def test_a_missing_set_does_not_break_the_page(hostile, tmp_path, monkeypatch):
             raise EvaluationError("questions-words.txt: cannot be read")
         return w2v_hs.evaluate(vectors, **sets)
 
-    monkeypatch.setattr(reporting, "evaluate", evaluate)
+    monkeypatch.setattr(report_evaluation, "evaluate", evaluate)
     write_report(hostile, tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
     assert "Not measured: questions-words.txt: cannot be read" in page and "wordsim353" in page
@@ -286,7 +287,6 @@ def search(browser, text):
 
 
 def move_to(browser, x, y, click=False):
-    from selenium.webdriver import ActionChains
     from selenium.webdriver.common.actions.action_builder import ActionBuilder
 
     builder = ActionBuilder(browser, duration=20)
@@ -294,7 +294,6 @@ def move_to(browser, x, y, click=False):
     if click:
         builder.pointer_action.click()
     builder.perform()
-    assert ActionChains
 
 
 def test_search_and_neighbours(opened, page, hostile):

@@ -9,9 +9,10 @@ The modules in the order in which data flows: `download`, `catalog`, `extract` a
 `growth` and `learned` (trees that users bring, that grow, that learn), `kernels`, `classifier`,
 `workers`, `schedule`, `probe` and `trainer` (threads that train), `vectors`, `readers`, `formats`,
 `storage`, `likelihood`, `holdout`, `probability`, `model`, `loading`, `checkpoint`, `training`,
-`anatomy`, `evaluation`, `show`, `wordmap`, `report_figures`, `report` (a page on a model), and the
-commands: `train_commands`, `vector_commands`, `evaluate_commands`, `predicting`, `tree_commands`,
-`report_commands`, `corpus_commands`, `cli`.
+`anatomy`, `evaluation`, `show`, `wordmap`, `report_figures`,
+`report_evaluation`, `report` (a page on a model), and the commands: `train_commands`,
+`vector_commands`, `evaluate_commands`, `predicting`, `tree_commands`, `report_commands`,
+`corpus_commands`, `cli`.
 """
 
 from importlib import import_module
