@@ -137,5 +137,12 @@ def _figure(name: str, height: int | None, y_label: str, sizing_mode: str = "str
 
 
 def _hover(renderers: list, rows: list[tuple[str, str]]):
-    """Values go in as text, never as markup. Of points on top of each other three are shown."""
-    return bokeh().models.HoverTool(renderers=renderers, tooltips=rows, limit=3)
+    """A box in the colours of the page. Bokeh escapes the values that it puts into this HTML. Of
+    points on top of each other three are shown."""
+    lines = "".join(
+        f'<div><span style="color:var(--soft)">{name}</span> {value}</div>' for name, value in rows
+    )
+    box = "margin:-5px;padding:6px 10px;font-size:14px;background:var(--panel);color:var(--ink)"
+    return bokeh().models.HoverTool(
+        renderers=renderers, tooltips=f'<div style="{box}">{lines}</div>', limit=3, show_arrow=False
+    )

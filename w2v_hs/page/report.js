@@ -164,6 +164,7 @@ class Atlas {
     const cells = new Map(), shown = {x: [], y: [], text: [], dy: [], color: []};
     const chosen = new Map(this.names.map((pick) => [pick.index, pick]));
     const order = [...chosen.keys()];
+    room(cells, wide - 170, wide, 0, 60); // the buttons
     for (const i of order.slice(0, 20)) { // no name hides a neighbour
       const left = (x[i] - x_range.start) * across, top = (y_range.end - y[i]) * up;
       room(cells, left - 6, left + 6, top - 4, top + 6);
