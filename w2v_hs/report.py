@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -250,7 +251,10 @@ def _flat(name: str, value, depth: int = 0):
 
 
 def _short(word: str) -> str:
-    return word if len(word) <= LONGEST else word[:LONGEST] + "…"
+    """A word as the page shows it: cut where it is very long, and half a surrogate pair, which is
+    no character, as U+FFFD."""
+    text = word if len(word) <= LONGEST else word[:LONGEST] + "…"
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 def _base64(values: np.ndarray, dtype: str) -> str:
