@@ -19,8 +19,10 @@ kernels.likelihood kernels.probability kernels.classifier options memory classif
 probe trainer vectors output_vectors
 readers writers parquet_pages tables folders formats progress phrases likelihood holdout probability
 update model loading checkpoint training anatomy
-testsets answering statistics protocol evaluation comparison show evaluation_tables completion
+testsets answering statistics protocol evaluation comparison
+show wordmap report_figures report_evaluation report evaluation_tables completion
 text_options train_commands vector_commands evaluate_commands predicting tree_commands
+report_commands
 corpus_commands cli
 """.split()  # noqa: SIM905
 

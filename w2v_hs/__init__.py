@@ -11,9 +11,11 @@ learn), `kernels`, `classifier`, `workers`, `schedule`, `probe` and `trainer` (t
 `vectors`, `output_vectors`, `storage`, `escaping`, `readers`, `writers`, `parquet_pages`, `tables`,
 `folders`, `formats` (files of vectors), `phrases` (words that are joined), `likelihood`, `holdout`,
 `probability`, `update`, `model`, `loading`, `checkpoint`, `training`, `anatomy`, `testsets`,
-`answering`, `statistics`, `protocol`, `evaluation` and `comparison` (how good vectors are), `show`,
+`answering`, `statistics`, `protocol`, `evaluation` and `comparison` (how good vectors are),
+`wordmap`, `report_figures`, `report_evaluation` and `report` (a page on a model), `show`,
 `evaluation_tables`, `completion`, and the commands: `text_options`, `train_commands`,
-`vector_commands`, `evaluate_commands`, `predicting`, `tree_commands`, `corpus_commands`, `cli`.
+`vector_commands`, `evaluate_commands`, `predicting`, `tree_commands`, `report_commands`,
+`corpus_commands`, `cli`.
 """
 
 from importlib import import_module

@@ -12,6 +12,7 @@ from w2v_hs import (
     corpus_commands,
     evaluate_commands,
     predicting,
+    report_commands,
     train_commands,
     tree_commands,
     vector_commands,
@@ -99,6 +100,7 @@ for command in (
     predicting.perplexity,
     predicting.score,
     tree_commands.tree,
+    report_commands.report,
     corpus_commands.corpus,
     corpus_commands.phrases,
 ):
