@@ -22,7 +22,7 @@ README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 WORDS = "coffee tea new york"  # examples ask for these, too
 
 # The files that examples read, by name; each example runs in a copy of the folder that holds all.
-TEXTS = ["wiki.txt", "held-out.txt", "news.txt", "sentences.txt"]
+TEXTS = ["wiki.txt", "held-out.txt", "news.txt", "sentences.txt", "phrases.txt", "raw.txt"]
 TEXTS += ["a.txt", "b.txt.gz", "texts/c.txt"]
 MODELS = {
     "model.safetensors": "learned",
@@ -80,6 +80,10 @@ def prepared(tmp_path_factory):
     w2v_hs.train(
         folder / "wiki.txt", checkpoint=folder / CHECKPOINT, checkpoint_every=1e-9, **OPTIONS
     )
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    (folder / "data").mkdir()
+    parquet.write_table(pyarrow.table({"text": text.splitlines()}), folder / "data" / "a.parquet")
     (folder / PAIRS).write_text("king\tqueen\t9\ndog\tcat\t8\nking\tmouse\t1\n")
     program = folder / "bin" / "w2v-hs"
     program.parent.mkdir()

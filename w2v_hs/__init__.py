@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # for type checkers, which do not see what `__getattr__` does
     from w2v_hs.loading import load as load
     from w2v_hs.model import Model as Model
     from w2v_hs.options import Options as Options
+    from w2v_hs.phrases import join_phrases as join_phrases
     from w2v_hs.training import resume as resume
     from w2v_hs.training import train as train
     from w2v_hs.vectors import Vectors as Vectors

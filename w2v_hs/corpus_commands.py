@@ -92,7 +92,7 @@ def corpus_fetch(name: str) -> None:
 @click.option("--threads", type=int, help="Threads.  [default: one a core]")
 @show.as_json
 def phrases(text, output, json_out, **options):
-    """Write TEXT with words that belong together joined to one: new york becomes new_york.
+    """Join words that belong together, as in new_york.
 
     TEXT is what 'w2v-hs train' takes, and so is the file that is written. Two words a b are a
     phrase if (count(a b) - delta) / (count(a) * count(b)) * tokens, the score of word2phrase, is

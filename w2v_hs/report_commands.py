@@ -45,15 +45,15 @@ PROJECTIONS = ("pca", "tsne", "umap")
 )
 @in_format
 def report(model, output, words, projection, analogies, similarity, format_name):
-    """Write a page on MODEL that a browser opens without a network.
+    """Write a page on MODEL for a browser.
 
-    Losses, evaluation with intervals, a map of the words with search and neighbours, the tree, the
+    It needs no network. Losses, evaluation with intervals, a map of the words with search and neighbours, the tree, the
     options and where the model comes from; for a file of vectors what there is of it. With
     --analogies or --similarity the page measures only what they name.
 
     \b
     w2v-hs report model.safetensors -o report.html
-    w2v-hs report vectors.bin -o report.html --words 2000 --projection umap
+    w2v-hs report vectors.bin -o report.html --words 2000
     """
     from w2v_hs.atomic import check_writable
     from w2v_hs.loading import load

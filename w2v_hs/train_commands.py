@@ -155,7 +155,7 @@ def train(
     w2v-hs train - -o m.safetensors < wiki.txt
     w2v-hs train wiki.txt -o m.safetensors --epochs 50 --holdout 0.01 --patience 2
     w2v-hs train wiki.txt -o m.safetensors --tree huffman
-    w2v-hs train raw.txt -o m.safetensors --tokenize treebank --split-sentences english
+    w2v-hs train raw.txt -o m.safetensors --tokenize treebank
     w2v-hs train 'data/*.parquet' -o m.safetensors --text-column text
     w2v-hs train --resume-from m.safetensors --update-vocab news.txt -o m2.safetensors
     """

@@ -204,12 +204,11 @@ class Atlas {
   // Search and neighbours.
 
   suggest(text) {
-    const wanted = text.trim().toLowerCase(), found = [];
-    if (wanted) {
-      for (let i = 0; i < this.x.length && found.length < 6; i++) {
-        if (this.words[i].toLowerCase().startsWith(wanted)) found.push(this.words[i]);
-      }
-    }
+    const wanted = text.trim().toLowerCase(), same = (word) => word.toLowerCase() === wanted;
+    const found = this.words.slice(0, this.x.length)
+      .filter((word) => wanted && word.toLowerCase().startsWith(wanted))
+      .sort((a, b) => same(b) - same(a)) // the word itself first, then by frequency
+      .slice(0, 6);
     const none = wanted && !found.length ? [`No word on this map begins with “${text.trim()}”.`] : [];
     element("suggestions").replaceChildren(...none, ...found.map((word) => button(word)));
   }
