@@ -47,9 +47,9 @@ PROJECTIONS = ("pca", "tsne", "umap")
 def report(model, output, words, projection, analogies, similarity, format_name):
     """Write a page on MODEL for a browser.
 
-    It needs no network. Losses, evaluation with intervals, a map of the words with search and neighbours, the tree, the
-    options and where the model comes from; for a file of vectors what there is of it. With
-    --analogies or --similarity the page measures only what they name.
+    It needs no network. On it are losses, evaluation with intervals, a map of the words with search
+    and neighbours, the tree, the options and where the model comes from; for a file of vectors what
+    there is of it. With --analogies or --similarity the page measures only what they name.
 
     \b
     w2v-hs report model.safetensors -o report.html
