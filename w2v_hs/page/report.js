@@ -205,9 +205,11 @@ class Atlas {
 
   suggest(text) {
     const wanted = text.trim().toLowerCase(), found = [];
-    if (wanted) {
-      for (let i = 0; i < this.x.length && found.length < 6; i++) {
-        if (this.words[i].toLowerCase().startsWith(wanted)) found.push(this.words[i]);
+    // The word itself first, then the most frequent that begin with it.
+    for (const fits of [(word) => word === wanted, (word) => word.startsWith(wanted)]) {
+      for (let i = 0; wanted && i < this.x.length && found.length < 6; i++) {
+        const word = this.words[i];
+        if (fits(word.toLowerCase()) && !found.includes(word)) found.push(word);
       }
     }
     const none = wanted && !found.length ? [`No word on this map begins with “${text.trim()}”.`] : [];
