@@ -299,9 +299,9 @@ def test_search_and_neighbours(opened, page, hostile):
     box = find(browser, "#word")[0]
     box.clear()
     box.send_keys("BEAST1")
-    suggested = [b.text for b in find(browser, "#suggestions button")]
-    assert suggested[0] == "beast1"
-    assert len(suggested) == 6 and all(word.startswith("beast1") for word in suggested)
+    offered = [button.text for button in find(browser, "#suggestions button")]
+    assert offered[0] == "beast1" and all(word.startswith("beast1") for word in offered)
+    assert len(offered) == 6
     search(browser, "zebra")
     assert "is not on this map" in find(browser, "#suggestions")[0].text
 

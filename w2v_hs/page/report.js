@@ -204,11 +204,14 @@ class Atlas {
   // Search and neighbours.
 
   suggest(text) {
-    const wanted = text.trim().toLowerCase(), same = (word) => word.toLowerCase() === wanted;
-    const found = this.words.slice(0, this.x.length)
-      .filter((word) => wanted && word.toLowerCase().startsWith(wanted))
-      .sort((a, b) => same(b) - same(a)) // the word itself first, then by frequency
-      .slice(0, 6);
+    const wanted = text.trim().toLowerCase(), found = [];
+    // The word itself first, then the most frequent that begin with it.
+    for (const fits of [(word) => word === wanted, (word) => word.startsWith(wanted)]) {
+      for (let i = 0; wanted && i < this.x.length && found.length < 6; i++) {
+        const word = this.words[i];
+        if (fits(word.toLowerCase()) && !found.includes(word)) found.push(word);
+      }
+    }
     const none = wanted && !found.length ? [`No word on this map begins with “${text.trim()}”.`] : [];
     element("suggestions").replaceChildren(...none, ...found.map((word) => button(word)));
   }
