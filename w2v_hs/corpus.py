@@ -192,7 +192,7 @@ def _scan_sources(sources, stream, tally, cleaning, threads, progress) -> _AllTy
         data, mended = clean(block.data, cleaning)
         number = tables.get()
         try:
-            numbers = _scan_block(data, all_tables, number)
+            numbers = scan_block(data, all_tables, number)
         finally:
             tables.put(number)
         return numbers, mended, block.data.count(b"\n")
@@ -230,8 +230,9 @@ def _scan_sources(sources, stream, tally, cleaning, threads, progress) -> _AllTy
     return _AllTypes(int(types.used[0]), numbers, lambda wanted: reader.words_of(types, wanted))
 
 
-def _scan_block(data: bytes, tables: list, number: int) -> tuple[np.ndarray, int]:
-    """Scan a block with table `number`, which grows as needed."""
+def scan_block(data: bytes, tables: list, number: int) -> tuple[np.ndarray, int]:
+    """The numbers of types of a block that `clean` gave, as `reader.scan` writes them, by table
+    `number`, which grows as needed; and `number`."""
     block = np.frombuffer(data + bytes(reader.PAD), np.uint8)
     numbers = np.empty(len(data), np.int32)
     position = written = 0
