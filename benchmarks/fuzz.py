@@ -44,6 +44,7 @@ from w2v_hs.errors import W2VError
 from w2v_hs.formats import FORMATS, load_vectors, save_vectors
 from w2v_hs.likelihood import Perplexity
 from w2v_hs.schedule import Position
+from w2v_hs.update import Start, update_options
 from w2v_hs.vectors import Vectors
 from w2v_hs.vocabulary import Vocabulary, load_vocabulary
 
@@ -214,9 +215,16 @@ def read_checkpoint(path: Path) -> None:
         valid(texts is None or names, "a text has no name")
     for result in saved.results:
         valid(all(isinstance(v, (int, float)) for v in vars(result).values()), "no result")
+    model = saved.model
+    if saved.update is not None:
+        start = saved.update
+        valid(start.vectors.shape == model.vectors.matrix.shape, "it began with another shape")
+        valid(start.outputs.shape == model.outputs.shape, "it began with other nodes")
+        valid(np.isfinite(start.vectors).all(), "what it began with is not finite")
+        valid(np.all(start.added <= model.vocabulary.counts), "more is new than there is")
+        valid(start.options.dim == model.options.dim, "its run has another length of vectors")
     if saved.best is not None:
         vectors, outputs, tree = saved.best
-        model = saved.model
         same = vectors.shape == model.vectors.matrix.shape and outputs.shape == model.outputs.shape
         valid(same and np.isfinite(vectors).all(), "the best weights are not those of the model")
         valid((tree is None) == (model.tree is None), "the best tree is not there")
@@ -316,9 +324,9 @@ def readers(folder: Path) -> dict[str, Reader]:
     )
     place = Position(1000, np.array([3.5, 2.5]), np.array([7, 9]), 0.5)
 
-    def save_checkpoint(path: Path, model, holdout) -> None:
+    def save_checkpoint(path: Path, model, holdout, update=None) -> None:
         keeping = checkpoint.Keeping(path, texts=["a.txt"])
-        checkpoint.save_checkpoint(keeping, model, place, holdout)
+        checkpoint.save_checkpoint(keeping, model, place, holdout, update)
 
     for model in models:  # without times, so that a seed gives the same file again
         model.provenance = {"corpus": model.provenance["corpus"]}
@@ -327,6 +335,13 @@ def readers(folder: Path) -> dict[str, Reader]:
         written("c.safetensors", lambda path, m=model, h=held: save_checkpoint(path, m, h))
         for model, held in zip(models, (holdout, None), strict=True)
     ]
+    start = Start(
+        update_options(models[0].options, threads=1), models[0].vectors.matrix, models[0].outputs,
+        models[0].vocabulary.counts // 2, "0" * 64,
+    )  # fmt: skip
+    kept.append(
+        written("u.safetensors", lambda path: save_checkpoint(path, models[0], None, start))
+    )
     manifest = Path(__file__).resolve().parents[1] / "corpora" / "manifest.toml"
     lines = "\n".join(" ".join(sentence) for sentence in sentences).encode()
 

@@ -16,9 +16,11 @@ from conftest import TEXT
 
 import w2v_hs
 from w2v_hs import checkpoint as module
-from w2v_hs.checkpoint import checkpoint_path, load_checkpoint
+from w2v_hs.checkpoint import Keeping, checkpoint_path, load_checkpoint
 from w2v_hs.errors import CorpusError, FormatError, OptionError, OutputError
 from w2v_hs.storage import load_arrays, save_arrays
+from w2v_hs.training import named_texts, update_model
+from w2v_hs.update import update_options
 
 OPTIONS = {"dim": 8, "epochs": 30, "sample": 0, "threads": 1}
 
@@ -87,6 +89,45 @@ def test_going_on_from_any_checkpoint_ends_the_same_to_the_bit(
         assert same(w2v_hs.resume(path), watched)
 
 
+NEWS = "the zebra chases the dog and the zebra chases the mouse\n" * 6000
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"arch": "cbow", "tree": "learned"}, {"loss": "softmax"}], ids=str
+)
+def test_an_update_goes_on_from_any_checkpoint_to_the_same_bits(
+    text, tmp_path, monkeypatch, options
+):
+    """`train --resume-from`: the model before, its text, and what was known settle as they would
+    have."""
+    news, kept = tmp_path / "news.txt", tmp_path / "m.checkpoint.safetensors"
+    news.write_text(NEWS)
+    base, grows = OPTIONS | {"epochs": 2} | options, options.get("loss") != "softmax"
+    copies = []
+    save = module.save_checkpoint
+
+    def save_and_copy(*arguments):
+        save(*arguments)
+        copies.append(shutil.copy(kept, tmp_path / f"{len(copies)}.checkpoint.safetensors"))
+
+    monkeypatch.setattr(module, "save_checkpoint", save_and_copy)
+    monkeypatch.setattr("w2v_hs.schedule.LOOK", 0.02)
+    watched, plain = w2v_hs.train(text, **base), w2v_hs.train(text, **base)
+    run = update_options(watched.options, epochs=20, threads=1)
+    keeping = Keeping(kept, 1e-9, named_texts(news))
+    update_model(watched, news, run, new_words=grows, keeping=keeping)
+    plain.update(news, new_words=grows, epochs=20, threads=1)
+    assert same(watched, plain) and ("zebra" in plain.vocabulary.index) == grows
+    assert len(copies) >= 3
+    for path in copies[:: max(1, len(copies) // 3)]:
+        assert len(w2v_hs.load(path).vocabulary) == len(plain.vocabulary)
+        resumed = w2v_hs.resume(path)
+        assert same(resumed, plain)
+        assert (
+            resumed.provenance["updates"][0]["losses"] == plain.provenance["updates"][0]["losses"]
+        )
+
+
 def test_a_checkpoint_is_a_model(text, tmp_path):
     kept = tmp_path / "m.checkpoint.safetensors"
     w2v_hs.train(text, checkpoint=kept, checkpoint_every=0.2, **OPTIONS)
@@ -147,6 +188,31 @@ def test_a_signal_saves_a_checkpoint_and_says_how_to_go_on(text, tmp_path, run, 
     assert done.returncode == 0, done.stderr
     assert w2v_hs.load(output).options.epochs == 60
     assert [path.name for path in tmp_path.iterdir()] == [output.name]
+
+
+def test_an_update_that_is_stopped_keeps_the_model_and_goes_on(text, tmp_path, run):
+    base, news = tmp_path / "m.safetensors", tmp_path / "news.txt"
+    news.write_text(NEWS)
+    assert run("train", text, "-o", base, "--dim", 8, "--epochs", 1, "--sample", 0).returncode == 0
+    before = base.read_bytes()
+    update = ["train", "--resume-from", base, "--update-vocab", news, "--epochs", 400,
+              "--threads", 1, "--checkpoint-every", 0.1]  # fmt: skip
+    whole = tmp_path / "whole.safetensors"
+    assert run(*update, "-o", whole).returncode == 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "w2v_hs", *map(str, update)], stderr=subprocess.PIPE
+    )
+    kept = checkpoint_path(base)
+    wait_for(kept, process)
+    process.terminate()
+    message = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 143
+    assert message.endswith(f"stopped; to go on: w2v-hs resume {kept}\n")
+    assert base.read_bytes() == before
+    done = run("resume", kept)
+    assert done.returncode == 0, done.stderr
+    assert b"loss by epoch" in done.stderr
+    assert same(w2v_hs.load(base), w2v_hs.load(whole)) and not kept.exists()
 
 
 def test_a_second_signal_stops_at_once(text, tmp_path):
@@ -275,6 +341,35 @@ def test_contents_that_no_checkpoint_holds_are_refused(text, tmp_path):
             load_checkpoint(path)
     save_arrays(path, whole, description)
     load_checkpoint(path)
+
+
+def test_contents_that_no_checkpoint_of_an_update_holds_are_refused(text, tmp_path, monkeypatch):
+    path = tmp_path / "m.checkpoint.safetensors"
+    monkeypatch.setattr("w2v_hs.schedule.LOOK", 0.02)
+    model = w2v_hs.train(text, **OPTIONS | {"epochs": 1})
+    run = update_options(model.options, epochs=10, threads=1)
+    keeping = Keeping(path, 1e-9, named_texts(text))
+    update_model(model, text, run, new_words=True, keeping=keeping)
+    whole, description = load_arrays(path)
+    damages = {
+        "update.vectors": lambda a: a[:-1],
+        "update.outputs": lambda a: np.full_like(a, np.nan),
+        "update.added": lambda a: a + 10**9,
+    }
+    for name, damage in damages.items():
+        save_arrays(path, whole | {name: np.ascontiguousarray(damage(whole[name]))}, description)
+        with pytest.raises(FormatError, match="safetensors: "):
+            load_checkpoint(path)
+    update = description["checkpoint"]["update"]
+    for damage in (
+        {"options": update["options"] | {"dim": 9}},
+        {"options": update["options"] | {"lr": -1}},
+        {"sha256": 5},
+    ):
+        run = description["checkpoint"] | {"update": update | damage}
+        save_arrays(path, whole, description | {"checkpoint": run})
+        with pytest.raises((FormatError, OptionError), match="safetensors: "):
+            load_checkpoint(path)
 
 
 def test_a_checkpoint_is_not_replaced_by_a_model(kept, text, fails):

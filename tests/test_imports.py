@@ -16,7 +16,7 @@ kernels.grouping kernels.transfer
 learned kernels.copies kernels.paths kernels.skipgram kernels.cbow kernels.softmax
 kernels.likelihood kernels.probability kernels.classifier options memory classifier workers schedule
 probe trainer vectors
-readers formats storage progress likelihood holdout probability model loading checkpoint
+readers formats storage progress likelihood holdout probability update model loading checkpoint
 training anatomy evaluation
 show train_commands vector_commands evaluate_commands predicting tree_commands corpus_commands cli
 """.split()  # noqa: SIM905

@@ -8,9 +8,9 @@ The modules in the order in which data flows: `download`, `catalog`, `extract` a
 (where text comes from), `text` and `corpus` (text to numbers), `vocabulary`, `tree`, `codes`,
 `growth` and `learned` (trees that users bring, that grow, that learn), `kernels`, `classifier`,
 `workers`, `schedule`, `probe` and `trainer` (threads that train), `vectors`, `readers`, `formats`,
-`storage`, `likelihood`, `holdout`, `probability`, `model`, `loading`, `checkpoint`, `training`,
-`anatomy`, `evaluation`, `show`, and the commands: `train_commands`, `vector_commands`,
-`evaluate_commands`, `predicting`, `tree_commands`, `corpus_commands`, `cli`.
+`storage`, `likelihood`, `holdout`, `probability`, `update`, `model`, `loading`, `checkpoint`,
+`training`, `anatomy`, `evaluation`, `show`, and the commands: `train_commands`,
+`vector_commands`, `evaluate_commands`, `predicting`, `tree_commands`, `corpus_commands`, `cli`.
 """
 
 from importlib import import_module

@@ -23,10 +23,12 @@ from w2v_hs.holdout import Holdout
 from w2v_hs.likelihood import Perplexity
 from w2v_hs.loading import check_weights, model_from
 from w2v_hs.model import ERRORS, Model, tree_arrays
+from w2v_hs.options import Options
 from w2v_hs.schedule import LONGEST_CHUNK, Position, Watch
 from w2v_hs.text import Cleaning
 from w2v_hs.trainer import Weights
 from w2v_hs.tree import Tree
+from w2v_hs.update import Start
 
 SUFFIX = ".checkpoint.safetensors"
 FORMAT = 1
@@ -71,6 +73,7 @@ class Saved:
     position: Position
     results: list[Perplexity] = field(default_factory=list)  # of the sentences set aside
     best: tuple[np.ndarray, np.ndarray, Tree | None] | None = None  # the weights patience keeps
+    update: Start | None = None  # of a run that goes on with a model and more text
 
 
 class StopSignals:
@@ -107,8 +110,8 @@ class StopSignals:
 class Checkpoints(Watch):
     """Writes a checkpoint every so often, and when a signal came; then it ends the run.
 
-    keeping: None where there is no place for them. model_of(weights): the model as it is. holdout:
-    of the run, if it has one. note(text): a line for people.
+    keeping: None where there is no place for them. model_of(weights): the model as it is. holdout,
+    update: of the run, if it has one. note(text): a line for people.
     """
 
     def __init__(
@@ -118,8 +121,10 @@ class Checkpoints(Watch):
         holdout: Holdout | None,
         signals: StopSignals,
         note: Callable[[str], None],
+        update: Start | None = None,
     ):
-        self.keeping, self.model_of, self.holdout = keeping, model_of, holdout
+        self.keeping, self.model_of = keeping, model_of
+        self.holdout, self.update = holdout, update
         self.signals, self.note = signals, note
         self.last = time.monotonic()
         self.told = False
@@ -139,7 +144,7 @@ class Checkpoints(Watch):
             raise Interrupted("stopped", model, number, None)
         try:
             started = time.monotonic()
-            save_checkpoint(self.keeping, model, position, self.holdout)
+            save_checkpoint(self.keeping, model, position, self.holdout, self.update)
         except OutputError as error:
             if number is not None:
                 raise Interrupted(
@@ -172,7 +177,11 @@ def output_path(checkpoint: Path) -> Path:
 
 
 def save_checkpoint(
-    keeping: Keeping, model: Model, position: Position, holdout: Holdout | None
+    keeping: Keeping,
+    model: Model,
+    position: Position,
+    holdout: Holdout | None = None,
+    update: Start | None = None,
 ) -> None:
     """Write a checkpoint; `OutputError` where that fails, and the one before stays whole."""
     arrays, description = model.parts()
@@ -193,6 +202,16 @@ def save_checkpoint(
         "seconds": position.seconds,
         "holdout": [asdict(result) for result in holdout.results] if holdout else [],
     }
+    if update is not None:
+        arrays |= {
+            "update.vectors": update.vectors,
+            "update.outputs": update.outputs,
+            "update.added": update.added,
+        }
+        description["checkpoint"]["update"] = {
+            "options": update.options.as_dict(),
+            "sha256": update.checksum,
+        }
     storage.save_arrays(keeping.path, arrays, description)
 
 
@@ -234,7 +253,13 @@ def load_checkpoint(path: str | Path) -> Saved:
             if "best.tree.nodes" in arrays:
                 tree = Tree(*(arrays[f"best.tree.{name}"] for name in ("offsets", "nodes", "bits")))
             best = arrays["best.vectors"], arrays["best.outputs"], tree
-        saved = Saved(model, keeping, position, results, best)
+        update = None
+        if "update" in run:
+            update = Start(
+                Options(**run["update"]["options"]), arrays["update.vectors"],
+                arrays["update.outputs"], arrays["update.added"], run["update"]["sha256"],
+            )  # fmt: skip
+        saved = Saved(model, keeping, position, results, best, update)
         fault = _fault(saved)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         if isinstance(error, FormatError):
@@ -244,8 +269,11 @@ def load_checkpoint(path: str | Path) -> Saved:
         ) from None
     if fault is not None:
         raise FormatError(f"{shown(path)}: {fault} no checkpoint holds; take an older copy")
+    shape = len(model.vocabulary), model.options.dim
     if best is not None:
-        check_weights(path, "best.", *best, len(model.vocabulary), model.options.dim)
+        check_weights(path, "best.", *best, *shape)
+    if update is not None:
+        check_weights(path, "update.", update.vectors, update.outputs, model.tree, *shape)
     return saved
 
 
@@ -280,4 +308,17 @@ def _fault(saved: Saved) -> str | None:
             return "results of the holdout that"
     if saved.best is not None and (saved.best[2] is None) != (saved.model.tree is None):
         return "best weights that"
+    if saved.update is not None:
+        added, counts = saved.update.added, saved.model.vocabulary.counts
+        if added.dtype != np.int64 or added.shape != counts.shape:
+            return "counts of new text that"
+        if (
+            (added < 0).any()
+            or (added > counts).any()
+            or not isinstance(saved.update.checksum, str)
+        ):
+            return "counts of new text that"
+        run, model = saved.update.options, saved.model.options
+        if (run.dim, run.arch, run.loss) != (model.dim, model.arch, model.loss):
+            return "options of an update that"
     return None

@@ -3,7 +3,7 @@
 import math
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
@@ -14,7 +14,7 @@ from w2v_hs import __version__, storage
 from w2v_hs.corpus import Corpus, read_corpus
 from w2v_hs.errors import OptionError, VocabularyError, shown
 from w2v_hs.formats import save_vectors
-from w2v_hs.growth import grow, mass_below, settle
+from w2v_hs.growth import grow
 from w2v_hs.kernels import reader
 from w2v_hs.kernels.common import padded
 from w2v_hs.likelihood import Perplexity, Scorer, padded_weights, score_sentences, text_perplexity
@@ -23,8 +23,9 @@ from w2v_hs.options import Options
 from w2v_hs.probability import Predictor, TopWords
 from w2v_hs.progress import display
 from w2v_hs.text import Cleaning
-from w2v_hs.trainer import Weights, start_vectors, train_weights
+from w2v_hs.trainer import Weights, start_vectors
 from w2v_hs.tree import Tree, entropy
+from w2v_hs.update import Start, train_update, update_options
 from w2v_hs.vectors import Vectors
 from w2v_hs.vocabulary import Vocabulary
 
@@ -171,51 +172,50 @@ class Model:
         ------
         OptionError, CorpusError, DivergedError, TypeError
         """
-        if errors not in ERRORS:
-            raise OptionError(f"errors={errors!r}: expected one of {', '.join(ERRORS)}")
-        given = {"epochs": epochs, "min_count": min_count, "seed": seed}
-        run = replace(
-            self.options,
-            **{name: value for name, value in given.items() if value is not None},
-            lr=self.options.lr / 2 if lr is None else lr,
-            threads=threads,
-            holdout=0.0,
-            patience=None,
-        ).resolved()
-        with display(progress) as bars:
-            bars.step("compiling")
-            reader.warm_up()
-            text = read_corpus(
-                corpus,
-                min_count=run.min_count if new_words else 2**62,
-                vocabulary=self.vocabulary,
-                extend=True,
-                cleaning=Cleaning(lowercase, errors),
-                threads=run.threads,
-                progress=bars.read,
-            )
-            check_fits(text.vocabulary, padded(run.dim), 4)
-            bars.step("tree")
-            vocabulary, vectors, outputs, tree = self._grown(text.vocabulary)
-            bars.note(
-                f"{len(vocabulary) - len(self.vocabulary):,} new words, {len(vocabulary):,} in all"
-            )
-            bars.step("compiling")
-            weights = train_weights(text, tree, run, bars.train, start=(vectors, outputs))
-        total = vocabulary.counts
-        known = np.array([self.vocabulary.index.get(word, -1) for word in vocabulary.words])
-        added = total - np.where(known < 0, 0, self.vocabulary.counts[known])
-        settle(vectors, weights.vectors[:, : run.dim], added / total)
-        shares = added / total
-        if tree is not None:
-            shares = mass_below(tree, added) / mass_below(tree, total)
-            shares[~outputs.any(axis=1)] = 1.0  # nodes that are new, of split leaves
-        settle(outputs, weights.outputs[: len(outputs), : run.dim], shares)
-        self._become(
-            vocabulary, weights.vectors[:, : run.dim], weights.outputs[:, : run.dim], weights.tree
+        run = update_options(
+            self.options, epochs=epochs, lr=lr, min_count=min_count, threads=threads, seed=seed
         )
+        cleaning = Cleaning(lowercase, errors)
+        with display(progress) as bars:
+            start, text, tree = self.begin_update(corpus, run, cleaning, new_words, bars)
+            self.end_update(start, text, train_update(start, text, tree, bars.train))
+
+    def begin_update(
+        self, corpus, run: Options, cleaning: Cleaning, new_words: bool, bars
+    ) -> tuple[Start, Corpus, Tree | None]:
+        """Read the text of an update and make room for its words; the model stays as it is.
+
+        run: from `update_options`. Returns what `train_update` takes.
+        """
+        if cleaning.errors not in ERRORS:
+            raise OptionError(f"errors={cleaning.errors!r}: expected one of {', '.join(ERRORS)}")
+        bars.step("compiling")
+        reader.warm_up()
+        text = read_corpus(
+            corpus,
+            min_count=run.min_count if new_words else 2**62,
+            vocabulary=self.vocabulary,
+            extend=True,
+            cleaning=cleaning,
+            threads=run.threads,
+            progress=bars.read,
+        )
+        check_fits(text.vocabulary, padded(run.dim), 4)
+        bars.step("tree")
+        vocabulary, vectors, outputs, tree = self._grown(text.vocabulary)
+        bars.note(
+            f"{len(vocabulary) - len(self.vocabulary):,} new words, {len(vocabulary):,} in all"
+        )
+        bars.step("compiling")
+        known = np.array([self.vocabulary.index.get(word, -1) for word in vocabulary.words])
+        added = vocabulary.counts - np.where(known < 0, 0, self.vocabulary.counts[known])
+        return Start(run, vectors, outputs, added, text.checksum), text, tree
+
+    def end_update(self, start: Start, text: Corpus, weights: Weights) -> None:
+        """Take over what `train_update` gave."""
+        self._become(text.vocabulary, weights.vectors, weights.outputs, weights.tree)
         self.provenance.setdefault("updates", []).append(
-            provenance(text, weights) | {"losses": weights.losses, "lr": run.lr}
+            provenance(text, weights) | {"losses": weights.losses, "lr": start.options.lr}
         )
 
     def _grown(self, vocabulary: Vocabulary) -> tuple:

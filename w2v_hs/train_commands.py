@@ -14,7 +14,8 @@ from w2v_hs.options import ARCHITECTURES, LOSSES, ORDERS, Options
 # Options that make sense for a model that goes on with more text.
 _UPDATED = ("epochs", "min_count", "lr", "threads", "seed")
 _RESUMED = (
-    "text", "output", "save_vocab", "resume_from", "update_vocab", "lowercase", "errors", *_UPDATED,
+    "text", "output", "save_vocab", "resume_from", "update_vocab", "lowercase", "errors",
+    "checkpoint_every", *_UPDATED,
 )  # fmt: skip
 
 
@@ -129,7 +130,7 @@ def _training_options(command):
     default=300.0,
     metavar="SECONDS",
     help="Write a checkpoint beside the output so often, from which 'w2v-hs resume' goes on; "
-    "0: only when stopped by Ctrl-C or SIGTERM. Not with --resume-from.",
+    "0: only when stopped by Ctrl-C or SIGTERM.",
 )
 @click.pass_context
 def train(
@@ -197,17 +198,18 @@ def train(
                         f"--{name.replace('_', '-')} with --resume-from: that is settled by the "
                         "model; leave it out"
                     )
-            given = {name: options[name] for name in _UPDATED if name in given_options}
-            _update(sources, output, resume_from, update_vocab, cleaning, save_vocab, given)
-            return
         if kept.exists():
             click.echo(
                 f"warning: {kept} is there from a run that was stopped; this run replaces it",
                 err=True,
             )
-        model = train_options(
-            sources, run, tree=tree, vocab=vocab, cleaning=cleaning, keeping=keeping, show=True
-        )
+        if resume_from is not None:
+            given = {name: options[name] for name in _UPDATED if name in given_options}
+            model = _update(sources, resume_from, update_vocab, keeping, given)
+        else:
+            model = train_options(
+                sources, run, tree=tree, vocab=vocab, cleaning=cleaning, keeping=keeping, show=True
+            )
         _finish(model, output, save_vocab)
         kept.unlink(missing_ok=True)
 
@@ -226,20 +228,20 @@ def _stoppable() -> Iterator[None]:
         click.get_current_context().exit(128 + stop.signal)
 
 
-def _update(sources, output, resume_from, new_words, cleaning, save_vocab, given) -> None:
-    """Go on with a model and more text."""
+def _update(sources, resume_from, new_words, keeping, given):
+    """Go on with a model and more text; returns that model."""
     from w2v_hs.loading import load
+    from w2v_hs.training import update_model
+    from w2v_hs.update import update_options
 
     model = load(resume_from)
     words = len(model.vocabulary)
-    model.update(
-        sources, new_words=new_words, lowercase=cleaning.lowercase, errors=cleaning.errors,
-        progress=True, **given,
-    )  # fmt: skip
+    options = update_options(model.options, **given)
+    update_model(model, sources, options, new_words=new_words, keeping=keeping, show=True)
     click.echo(
         f"{len(model.vocabulary) - words:,} new words, {len(model.vocabulary):,} in all", err=True
     )
-    _finish(model, output, save_vocab)
+    return model
 
 
 def _finish(model, output: Path, save_vocab: Path | None) -> None:

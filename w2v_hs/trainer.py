@@ -84,9 +84,9 @@ def train_weights(
     """Train on a corpus; `tree` is None for the full softmax. `options` must be resolved.
 
     Where the options have a tree learned, `tree` is the one to begin with; it is replaced as
-    `REBUILDS` says. start: vectors (V, dim) and outputs (rows, dim) float32 to go on from; the tree
-    then stays, unless `position` says where in a run of this corpus and these options they were
-    taken: then it is that run that goes on. With one thread its end is the same to the bit.
+    `REBUILDS` says. start: vectors (V, dim) and outputs (rows, dim) float32 to go on from.
+    position: where in a run of this corpus and these options they were taken, if it is that run
+    that goes on. With one thread its end is the same to the bit.
 
     report is called from the calling thread, some ten times a second. after_epoch(weights), where
     given, is called between two epochs and after the last, while all threads wait; it may write
@@ -169,7 +169,7 @@ def train_weights(
     if after_epoch is not None:
         for epoch in range(1, options.epochs + 1):
             pauses[epoch * run.chunks] = [lambda: after_epoch(weights)]
-    if options.learns_tree and (start is None or position is not None):
+    if options.learns_tree:
         for share in REBUILDS:
             pauses.setdefault(round(share * run.chunks * options.epochs), []).append(rebuild)
     run.go(workers, show, pauses, watch, halt)

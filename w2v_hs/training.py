@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from w2v_hs import catalog
@@ -20,6 +21,7 @@ from w2v_hs.progress import display as progress_display
 from w2v_hs.text import Cleaning
 from w2v_hs.trainer import Weights, check_softmax, train_weights
 from w2v_hs.tree import Tree, first_tree
+from w2v_hs.update import Start, train_update
 from w2v_hs.vectors import Vectors
 from w2v_hs.vocabulary import Vocabulary, load_vocabulary
 
@@ -191,17 +193,72 @@ def resume(checkpoint: str | Path, corpus=None, *, progress: bool = False) -> Mo
                 f"{shown(checkpoint)}: its run read a text without a name; give that text again"
             )
         corpus = [Path(text) for text in saved.keeping.texts]
-    options = saved.model.options.resolved()
+    update = saved.update
+    options = (saved.model.options if update is None else update.options).resolved()
     with progress_display(progress) as display:
         text = _read(corpus, options, saved.model.vocabulary, saved.keeping.cleaning, display)
-        began = saved.model.provenance["corpus"].get("sha256")
+        if update is None:
+            began = saved.model.provenance["corpus"].get("sha256")
+        else:
+            began = update.checksum
         if text.checksum != began:
             raise CorpusError(
                 f"{', '.join(map(shown, text.names[:3]))}: not the text that the run began with: "
                 f"found SHA-256 {text.checksum[:16]}..., expected {str(began)[:16]}...; give the "
                 "same text, or train anew"
             )
-        return _train(text, saved.model.tree, options, saved.keeping, display, saved)
+        if update is None:
+            return _train(text, saved.model.tree, options, saved.keeping, display, saved)
+        start = replace(update, options=options)
+        _update(saved.model, start, text, saved.model.tree, saved.keeping, display, saved)
+        return saved.model
+
+
+def update_model(
+    model: Model, corpus, options: Options, *, new_words: bool, keeping: Keeping, show: bool = False
+) -> None:
+    """`Model.update` with the options of its run as one object, from `update_options`, and
+    checkpoints. Raises `Interrupted` too."""
+    with progress_display(show) as display:
+        start, text, tree = model.begin_update(
+            corpus, options, keeping.cleaning, new_words, display
+        )
+        _update(model, start, text, tree, keeping, display)
+
+
+def _update(
+    model: Model,
+    start: Start,
+    text: Corpus,
+    tree: Tree | None,
+    keeping: Keeping,
+    display,
+    saved: Saved | None = None,
+) -> None:
+    """Train a model with more text from the beginning, or from where `saved` was."""
+
+    def model_of(weights: Weights) -> Model:
+        dim = model.options.dim
+        return replace(
+            model,
+            vectors=Vectors(text.vocabulary.words, weights.vectors[:, :dim]),
+            outputs=weights.outputs[: len(start.outputs), :dim],
+            tree=weights.tree,
+            vocabulary=text.vocabulary,
+        )
+
+    display.step("compiling")
+    with StopSignals((signal.SIGINT, signal.SIGTERM), display.note) as signals:
+        weights = train_update(
+            start,
+            text,
+            tree,
+            display.train,
+            Checkpoints(keeping, model_of, None, signals, display.note, start),
+            now=(saved.model.vectors.matrix, saved.model.outputs) if saved else None,
+            position=saved.position if saved else None,
+        )
+    model.end_update(start, text, weights)
 
 
 def _read(corpus, options: Options, vocabulary, cleaning: Cleaning, display) -> Corpus:
