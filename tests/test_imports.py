@@ -15,9 +15,9 @@ kernels.common kernels.reader vocabulary corpus tree codes growth kernels.contex
 kernels.grouping kernels.transfer
 learned kernels.copies kernels.paths kernels.skipgram kernels.cbow kernels.softmax
 kernels.likelihood kernels.probability kernels.classifier options memory classifier workers schedule
-probe trainer vectors
+probe trainer shards rounds costs vectors
 readers formats storage progress likelihood holdout probability update model loading checkpoint
-training anatomy evaluation
+cluster cluster_text distributed cluster_training training anatomy evaluation
 show train_commands vector_commands evaluate_commands predicting tree_commands corpus_commands cli
 """.split()  # noqa: SIM905
 

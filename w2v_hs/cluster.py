@@ -1,12 +1,13 @@
 """What a run asks of a Dask cluster, and what it says to its user when the cluster fails.
 
-Scheduling, transport and recovery are Dask's (Rocklin 2015): a task whose worker was lost runs again
-on another, with what it needs computed anew. Here are connecting, waiting, progress, the places of
-shards, and the bytes that workers have sent.
+Scheduling, transport and recovery are Dask's (Rocklin 2015): a task whose worker was lost runs
+again on another, with what it needs computed anew. Here are connecting, waiting, progress, the
+places of shards, and the bytes that workers have sent.
 """
 
 import contextlib
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 
@@ -15,6 +16,7 @@ from w2v_hs.errors import ClusterError, W2VError, shown
 
 LOOK = 0.2  # seconds between two looks at the tasks of a round
 TELL = 0.5  # seconds between two messages of a worker about its progress
+FAN_IN = 8  # results of others that one task puts together
 PATIENCE = 60.0  # seconds to wait for a worker where there is none
 
 
@@ -137,6 +139,31 @@ def wait_for(client, futures: list, look: Callable[[], None] = lambda: None) -> 
             future.result()
 
 
+def submit(client, function: Callable, *arguments, worker: str | None = None):
+    """A task that Dask runs once, preferably on `worker`."""
+    key = f"{function.__name__.strip('_')}-{uuid.uuid4().hex}"
+    where = {"workers": [worker], "allow_other_workers": True} if worker else {}
+    return client.submit(function, *arguments, key=key, **where)
+
+
+def give(client, value, workers: list[str]):
+    """A value to some workers, not by way of the scheduler; a future of it."""
+    name = f"given-{uuid.uuid4().hex}"
+    return client.scatter({name: value}, workers=workers, broadcast=True, direct=True)[name]
+
+
+def few(client, function: Callable, parts: list) -> list:
+    """At most `FAN_IN` futures for many: function(list) puts some of them together, in a tree."""
+    while len(parts) > FAN_IN:
+        groups = [parts[i : i + FAN_IN] for i in range(0, len(parts), FAN_IN)]
+        parts = [submit(client, function, group) for group in groups]
+    return parts
+
+
+def item(values, place: int):
+    return values[place]
+
+
 class Teller:
     """Tells the client, from a task, how many tokens of a part of a round are trained."""
 
@@ -148,7 +175,9 @@ class Teller:
 
         if time.monotonic() - self.last > TELL:
             self.last = time.monotonic()
-            get_worker().log_event(self.topic, {"part": self.part, "tokens": int(tokens)})
+            worker = get_worker()
+            message = {"part": self.part, "tokens": int(tokens), "worker": worker.address}
+            worker.log_event(self.topic, message)
 
 
 class Heard:

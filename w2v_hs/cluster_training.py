@@ -1,5 +1,6 @@
 """Training on a cluster from text to model: what `training` does in one process."""
 
+import shlex
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,8 +10,10 @@ import numpy as np
 
 from w2v_hs import cluster, shards
 from w2v_hs.checkpoint import Checkpoints, Cuts, Keeping, Saved, StopSignals
+from w2v_hs.cluster_text import ShardedText, read
 from w2v_hs.codes import build_tree
-from w2v_hs.distributed import RoundRun, ShardedText, check_options, read, resolved
+from w2v_hs.costs import work_of
+from w2v_hs.distributed import RoundRun, check_options, resolved
 from w2v_hs.errors import CorpusError, OptionError, VocabularyError, shown
 from w2v_hs.kernels.common import padded
 from w2v_hs.memory import model_bytes, peak_bytes
@@ -51,9 +54,10 @@ def train_on(
         text = read(client, files, size, options, vocabulary, cleaning, display.read)
         display.step("tree")
         words = text.chosen.vocabulary
-        built = build_tree(options, tree, words)
+        built = build_tree(tree, options.tree, options.tree_order, words, options.seed)
         if rounds is None:
-            rounds = affordable_rounds(len(words), sum(text.lengths), built, options, len(workers))
+            work = work_of(words, built, sum(text.lengths), options)
+            rounds = work.rounds(len(workers), options.threads)
         if keeping is not None:
             keeping = replace(keeping, cuts=Cuts(size, rounds))
         return _train(client, text, built, options, rounds, keeping, display)
@@ -88,7 +92,7 @@ def _advice(keeping: Keeping | None) -> Callable[[], str]:
     def advice() -> str:
         if keeping is None or not keeping.path.exists():
             return "start the run again; with checkpoints it could go on"
-        return f"to go on: w2v-hs resume --scheduler ADDRESS {keeping.path}"
+        return f"to go on: w2v-hs resume {shlex.quote(str(keeping.path))} --scheduler ADDRESS"
 
     return advice
 

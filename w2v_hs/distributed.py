@@ -1,7 +1,6 @@
-"""Training on a cluster: text, vocabulary and rounds of local SGD as tasks of Dask.
+"""Training on a cluster: rounds of local SGD as tasks of Dask.
 
-    shards --scan--> numbers and types --together--> vocabulary --encode--> ids, kept by workers
-    weights --train_part--> changes --merged, applied--> weights of the next round
+    weights --train_part--> changes --merged, updated--> weights of the next round
 
 The weights are cut into as many blocks as there are workers, and each block is merged by one of
 them: every worker sends its changes of a block to the owner, and gets the new block from there.
@@ -13,7 +12,6 @@ Every task is a function of its arguments. Where a worker is lost Dask runs its 
 each sentence is in one part of one round of every epoch, so that all of them are trained once.
 """
 
-import hashlib
 import math
 import time
 import uuid
@@ -23,16 +21,14 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from w2v_hs import cluster, rounds, shards
-from w2v_hs.errors import CorpusError, DivergedError, OptionError, shown
+from w2v_hs.cluster_text import ShardedText
+from w2v_hs.errors import CorpusError, DivergedError, OptionError
 from w2v_hs.options import LEARNING_RATES, Options
 from w2v_hs.rounds import Block, Job, Part, Report
 from w2v_hs.schedule import Position, Progress, Watch
-from w2v_hs.text import Cleaning
-from w2v_hs.trainer import Weights
+from w2v_hs.trainer import Weights, rebuilds
 from w2v_hs.tree import Tree
-from w2v_hs.vocabulary import Vocabulary
 
-FAN_IN = 8  # changes, or tables of types, that one task merges
 # After so many rounds, if no checkpoint did it, the client takes the weights and gives them back:
 # Dask keeps the recipe of whatever is kept, and so of all rounds before it.
 FORGET = 64
@@ -42,18 +38,13 @@ def check_options(options: Options) -> None:
     """Raise `OptionError` for what a cluster does not do."""
     if options.loss != "hs":
         raise OptionError(
-            f"loss={options.loss} on a cluster: every word touches all of its output weights, which "
-            "would all have to travel; use loss=hs, or train on one machine"
+            f"loss={options.loss} on a cluster: not there; every word touches all output weights, "
+            "which would all have to travel; use loss=hs, or train in one process"
         )
     if options.holdout:
         raise OptionError(
             f"holdout={options.holdout:g} on a cluster: not there; measure a file of its own "
             "afterwards with 'w2v-hs perplexity'"
-        )
-    if options.learns_tree:
-        raise OptionError(
-            "a learned tree on a cluster: not there; use tree=huffman, or give a learned tree that "
-            "'w2v-hs tree export' wrote"
         )
 
 
@@ -64,100 +55,6 @@ def resolved(options: Options, workers: dict[str, int]) -> Options:
         lr=options.lr or LEARNING_RATES[options.arch],
         threads=options.threads or min(workers.values()),
     )
-
-
-@dataclass(frozen=True)
-class ShardedText:
-    """A text on a cluster. ids: a future of `shards.Encoded` for each shard; lengths: tokens of
-    each. The others as in `corpus.Corpus`."""
-
-    ids: list
-    lengths: list[int]
-    chosen: shards.Chosen
-    names: list[str]
-    sentences: int
-    checksum: str
-
-    def facts(self) -> dict:
-        """What a model file says of it."""
-        return {
-            "names": self.names,
-            "sha256": self.checksum,
-            "tokens": self.chosen.tokens,
-            "types": self.chosen.types,
-            "retained_tokens": sum(self.lengths),
-            "sentences": self.sentences,
-            "mended_utf8": self.chosen.mended,
-        }
-
-
-def read(
-    client,
-    files: list[shards.File],
-    size: int,
-    options: Options,
-    vocabulary: Vocabulary | None,
-    cleaning: Cleaning,
-    look: Callable[[int, int], None],
-) -> ShardedText:
-    """Read and encode files on the workers, in shards of about `size` bytes.
-
-    look(done, total): bytes read so far.
-
-    Raises
-    ------
-    CorpusError, VocabularyError, ClusterError
-    """
-    pieces = shards.cut(files, size)
-    total = sum(piece.size for piece in pieces)
-    scanned = [_submit(client, shards.scan, piece, cleaning) for piece in pieces]
-
-    def show() -> None:
-        look(sum(p.size for p, f in zip(pieces, scanned, strict=True) if f.done()), total)
-
-    names = [file.name for file in files]
-    where = ", ".join(map(shown, names[:3]))
-    where += f" and {len(names) - 3} more" if len(names) > 3 else ""
-    counted = [_submit(client, _item, one, 2) for one in scanned]
-    while len(counted) > 1:
-        groups = [counted[i : i + FAN_IN] for i in range(0, len(counted), FAN_IN)]
-        counted = [_submit(client, shards.together, group) for group in groups]
-    given = None if vocabulary is None else _give(client, vocabulary, [*cluster.workers(client)])
-    chosen = _submit(
-        client, shards.choose, counted[0], where, options.min_count, options.max_vocab, given
-    )
-    cluster.wait_for(client, [chosen], show)
-    look(total, total)
-    ids = [_submit(client, shards.encode, one, chosen) for one in scanned]
-    sizes = [_submit(client, _size, one) for one in ids]
-    sums = [_submit(client, _item, one, 3) for one in scanned]
-    cluster.wait_for(client, sizes + sums)
-    sizes, sums = client.gather(sizes), client.gather(sums)
-    if not sum(tokens for tokens, _ in sizes):
-        raise CorpusError(f"no word of {where} is in the vocabulary")
-    return ShardedText(
-        ids,
-        [tokens for tokens, _ in sizes],
-        client.gather(chosen, direct=True),
-        names,
-        sum(sentences for _, sentences in sizes),
-        hashlib.sha256(b"".join(sums)).hexdigest(),
-    )
-
-
-def _submit(client, function: Callable, *arguments, worker: str | None = None):
-    """A task that Dask runs once, preferably on `worker`."""
-    key = f"{function.__name__.strip('_')}-{uuid.uuid4().hex}"
-    where = {"workers": [worker], "allow_other_workers": True} if worker else {}
-    return client.submit(function, *arguments, key=key, **where)
-
-
-def _item(values, place: int):
-    return values[place]
-
-
-def _size(text: shards.Encoded) -> tuple[int, int]:
-    return len(text.ids), len(text.sentences) - 1
 
 
 @dataclass
@@ -198,8 +95,10 @@ class RoundRun:
         position: Position | None = None,
     ):
         self.client, self.text, self.tree, self.options = client, text, tree, options
+        self.words = len(text.chosen.vocabulary)
         self.rounds, self.total = rounds, rounds * options.epochs
         self.loss, self.predictions = np.zeros(self.total), np.zeros(self.total, np.int64)
+        self.rebuilds = rebuilds(self.total) if options.learns_tree else set()
         self.next, self.seconds = 0, 0.0
         self.cost = Cost()
         self.where: list[str | None] = [None] * len(text.ids)
@@ -217,16 +116,20 @@ class RoundRun:
     ) -> Weights:
         """Train to the end. watch may halt the run between two rounds; a signal ends the round."""
         client, names = self.client, list(cluster.workers(self.client))
-        job = Job(self.text.chosen.vocabulary, self.tree, self.options)
-        self.job = _give(client, job, names)
-        warmed = [_submit(client, rounds.warm_up, self.job, worker=worker) for worker in names]
+        self._give_job()
+        warmed = [
+            cluster.submit(client, rounds.warm_up, self.job, worker=worker) for worker in names
+        ]
         cluster.wait_for(client, warmed)
         before = cluster.sent_bytes(client)
         if start is None:
-            all_blocks = _submit(
-                client, rounds.start_blocks, len(job.vocabulary), self.options, len(names)
+            all_blocks = cluster.submit(
+                client, rounds.start_blocks, self.words, self.options, len(names)
             )
-            blocks = [_submit(client, _item, all_blocks, b, worker=w) for b, w in enumerate(names)]
+            blocks = [
+                cluster.submit(client, cluster.item, all_blocks, b, worker=w)
+                for b, w in enumerate(names)
+            ]
         else:
             blocks = self._put(*start, len(names))
         heard = cluster.Heard(client, self.topic)
@@ -250,7 +153,9 @@ class RoundRun:
                     client.cancel([*reports, *changes, *new])
                     watch.halt(self._weights(*self._take(blocks)), self.position())
                 earlier, blocks = [*blocks, *changes], new
-                self._add(client.gather(reports), time.perf_counter() - began)
+                self._add(client.gather(reports), began)
+                if self.next in self.rebuilds:
+                    blocks = self._rebuild(blocks)
                 report(self._progress(0, 0.0))
                 since += 1
                 if self.next < self.total and (watch.due() or since >= FORGET):
@@ -284,34 +189,61 @@ class RoundRun:
         """Submit the tasks of the next round: its reports, changes and new blocks, as futures."""
         client, workers = self.client, list(cluster.workers(self.client))
         self.where = cluster.places(self.text.lengths, self.where, workers)
-        here = [[i for i, w in enumerate(self.where) if w == worker] for worker in workers]
-        parts = [(worker, mine) for worker, mine in zip(workers, here, strict=True) if mine]
-        done = []
-        for place, (worker, mine) in enumerate(parts):
+        trained = []
+        for place, (worker, texts) in enumerate(self._texts().items()):
             part = Part(self.next, self.rounds, place)
-            texts = [self.text.ids[i] for i in mine]
-            done.append(
-                _submit(client, _train, self.job, part, blocks, texts, self.topic, worker=worker)
-            )
-        trained = [(one, worker) for one, (worker, _) in zip(done, parts, strict=True)]
-        reports = [_submit(client, _item, one, 0, worker=worker) for one, worker in trained]
+            arguments = self.job, part, blocks, texts, self.topic
+            trained.append((cluster.submit(client, _train, *arguments, worker=worker), worker))
+        reports = [
+            cluster.submit(client, cluster.item, one, 0, worker=worker) for one, worker in trained
+        ]
         changes, new = [], []
         for b, block in enumerate(blocks):
             owner = workers[b % len(workers)]
-            mine = [_submit(client, _change, one, b, worker=worker) for one, worker in trained]
+            mine = [
+                cluster.submit(client, _change, one, b, worker=worker) for one, worker in trained
+            ]
             changes += mine
-            while len(mine) > FAN_IN:
-                groups = [mine[i : i + FAN_IN] for i in range(0, len(mine), FAN_IN)]
-                mine = [_submit(client, rounds.merged, group) for group in groups]
-            new.append(_submit(client, rounds.updated, block, mine, worker=owner))
+            mine = cluster.few(client, rounds.merged, mine)
+            new.append(cluster.submit(client, rounds.updated, block, mine, worker=owner))
         return reports, changes, new
 
-    def _add(self, reports: list[Report], seconds: float) -> None:
+    def _rebuild(self, blocks: list) -> list:
+        """Learn the tree anew, on one worker from the contexts that all have summed up; the weights
+        over it, as blocks."""
+        client, began = self.client, time.perf_counter()
+        parts = [
+            cluster.submit(client, rounds.contexts_of, self.job, blocks, texts, worker=worker)
+            for worker, texts in self._texts().items()
+        ]
+        parts = cluster.few(client, rounds.added, parts)
+        new = cluster.submit(client, rounds.rebuilt, self.job, blocks, parts)
+        tree = cluster.submit(client, cluster.item, new, 0)
+        over = cluster.submit(client, cluster.item, new, 1)
+        blocks = [cluster.submit(client, cluster.item, over, b) for b in range(len(blocks))]
+        cluster.wait_for(client, [tree, *blocks])
+        self.tree = client.gather(tree, direct=True)
+        self._give_job()
+        self.seconds += time.perf_counter() - began
+        return blocks
+
+    def _give_job(self) -> None:
+        job = Job(self.text.chosen.vocabulary, self.tree, self.options)
+        self.job = cluster.give(self.client, job, list(cluster.workers(self.client)))
+
+    def _texts(self) -> dict[str, list]:
+        """The shards that each worker trains."""
+        texts: dict[str, list] = {}
+        for worker, ids in zip(self.where, self.text.ids, strict=True):
+            texts.setdefault(worker, []).append(ids)
+        return dict(sorted(texts.items()))
+
+    def _add(self, reports: list[Report], began: float) -> None:
         """Note a round that is done."""
         self.loss[self.next] = sum(report.loss for report in reports)
         self.predictions[self.next] = sum(report.predictions for report in reports)
         self.next += 1
-        self.seconds += seconds
+        self.seconds += time.perf_counter() - began
         self.cost.rounds += 1
         self.cost.training += max(report.training for report in reports)
         self.cost.parts = max(self.cost.parts, len(reports))
@@ -319,9 +251,8 @@ class RoundRun:
     def _take(self, blocks: list) -> tuple[np.ndarray, np.ndarray]:
         """Both matrices, (V, dim) and (V - 1, dim), from the workers."""
         cluster.wait_for(self.client, blocks)
-        words, dim = len(self.text.chosen.vocabulary), self.options.dim
-        vectors = np.empty((words, dim), np.float32)
-        outputs = np.empty((words - 1, dim), np.float32)
+        vectors = np.empty((self.words, self.options.dim), np.float32)
+        outputs = np.empty((self.words - 1, self.options.dim), np.float32)
         rounds.joined(self.client.gather(blocks, direct=True), vectors, outputs)
         return vectors, outputs
 
@@ -331,7 +262,8 @@ class RoundRun:
         blocks = rounds.cut(vectors, outputs, count)
         turns = [workers[b % len(workers) :] + workers[: b % len(workers)] for b in range(count)]
         return [
-            _give(self.client, block, turn[:2]) for block, turn in zip(blocks, turns, strict=True)
+            cluster.give(self.client, block, turn[:2])
+            for block, turn in zip(blocks, turns, strict=True)
         ]
 
     def _weights(self, vectors: np.ndarray, outputs: np.ndarray) -> Weights:
@@ -375,9 +307,3 @@ def _train(job: Job, part: Part, blocks: list[Block], texts: list[shards.Encoded
 
 def _change(trained, block: int):
     return trained[1][block]
-
-
-def _give(client, value, workers: list[str]):
-    """A value to some workers, not by way of the scheduler; a future of it."""
-    name = f"given-{uuid.uuid4().hex}"
-    return client.scatter({name: value}, workers=workers, broadcast=True, direct=True)[name]

@@ -28,12 +28,13 @@ from typing import NamedTuple
 import numpy as np
 
 from w2v_hs.corpus import Corpus
-from w2v_hs.kernels.common import aligned_zeros, padded
+from w2v_hs.kernels.common import Text, aligned_zeros, padded
+from w2v_hs.learned import centred, context_sums
 from w2v_hs.options import Options
 from w2v_hs.probe import Probe, weights_fault
 from w2v_hs.schedule import Run, Stretch, Watch, most_tokens, with_short_sentences
 from w2v_hs.shards import Encoded
-from w2v_hs.trainer import start_vectors
+from w2v_hs.trainer import Weights, learned_anew, start_vectors
 from w2v_hs.tree import Tree
 from w2v_hs.vocabulary import Vocabulary
 from w2v_hs.workers import room_for_copies, tree_workers
@@ -165,12 +166,8 @@ def train_part(
     """
     started = time.perf_counter()
     options, words = job.options, len(job.vocabulary)
-    stride = padded(options.dim)
     text = concatenated([slice_of(text, part.number % part.rounds, part.rounds) for text in texts])
-    more = room_for_copies(options, words, job.tree.inner)
-    vectors = aligned_zeros(words + more[0], stride)
-    outputs = aligned_zeros(job.tree.inner + more[1], stride)
-    joined(blocks, vectors[:words], outputs[: job.tree.inner])
+    vectors, outputs = _matrices(job, blocks, *room_for_copies(options, words, job.tree.inner))
     report_of = Report(0.0, 0, len(text.ids), 0.0, 0.0)
     if len(text.ids):
         corpus = Corpus(text.ids, text.sentences, job.vocabulary, [], len(text.ids), 0, "")
@@ -185,6 +182,17 @@ def train_part(
         )
     changes = _changes(job, part, text.ids, blocks, vectors, outputs)
     return replace(report_of, seconds=time.perf_counter() - started), changes
+
+
+def _matrices(
+    job: Job, blocks: list[Block], more_vectors: int = 0, more_outputs: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both matrices as training takes them, with padded rows, and with more of them."""
+    words, stride = len(job.vocabulary), padded(job.options.dim)
+    vectors = aligned_zeros(words + more_vectors, stride)
+    outputs = aligned_zeros(job.tree.inner + more_outputs, stride)
+    joined(blocks, vectors[:words], outputs[: job.tree.inner])
+    return vectors, outputs
 
 
 def _check(job: Job, run: Run, corpus: Corpus, vectors: np.ndarray, outputs: np.ndarray) -> None:
@@ -271,6 +279,47 @@ def updated(block: Block, parts: list[Changes]) -> Block:
         of(block.vectors, changes.vectors, changes.curvatures[0]),
         of(block.outputs, changes.outputs, changes.curvatures[1]),
     )
+
+
+# ---- trees that are learned between rounds ------------------------------------------------------
+
+
+class Contexts(NamedTuple):
+    """`learned.context_sums` of some shards: sums (V, stride) float32, counted (V,) int64."""
+
+    sums: np.ndarray
+    counted: np.ndarray
+
+
+def contexts_of(job: Job, blocks: list[Block], texts: list[Encoded]) -> Contexts:
+    """The contexts of all words in some shards."""
+    vectors, _ = _matrices(job, blocks)
+    keep = job.vocabulary.keep_probabilities(job.options.sample)
+    options = job.options
+    return added(
+        [
+            Contexts(*context_sums(Text(*text, keep), vectors, options.window, options.threads))
+            for text in texts
+        ]
+    )
+
+
+def added(parts: list[Contexts]) -> Contexts:
+    """The contexts of several texts."""
+    sums, counted = parts[0].sums.copy(), parts[0].counted.copy()
+    for part in parts[1:]:
+        sums += part.sums
+        counted += part.counted
+    return Contexts(sums, counted)
+
+
+def rebuilt(job: Job, blocks: list[Block], parts: list[Contexts]) -> tuple[Tree, list[Block]]:
+    """A tree learned from the contexts of the whole text, and the weights over it."""
+    vectors, outputs = _matrices(job, blocks)
+    weights = Weights(vectors, outputs, job.tree)
+    tree = learned_anew(centred(*added(parts)), job.vocabulary, job.options, weights)
+    dim = job.options.dim
+    return tree, cut(vectors[:, :dim], outputs[:, :dim], len(blocks))
 
 
 def warm_up(job: Job) -> None:

@@ -112,7 +112,7 @@ class Run:
         options: Options,
         most: int,
         position: Position | None = None,
-        stretch: Stretch = Stretch(),  # noqa: B008 (frozen)
+        stretch: Stretch = Stretch(),
     ):
         self.options, self.stretch = options, stretch
         self.tokens = len(corpus.ids)

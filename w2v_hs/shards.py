@@ -6,6 +6,7 @@ into rows of it. All are functions of their arguments alone.
 """
 
 import hashlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,7 +178,7 @@ def cut(files: list[File], size: int) -> list[Shard]:
             shards.append(Shard(file))
             continue
         bounds = [*range(0, max(file.size - size // 2, 1), size), file.size]
-        shards += [Shard(file, a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        shards += [Shard(file, a, b) for a, b in itertools.pairwise(bounds)]
     return shards
 
 

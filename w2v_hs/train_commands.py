@@ -88,6 +88,13 @@ def _training_options(command):
     return command
 
 
+_scheduler = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Train on the workers of this Dask scheduler, as in tcp://host:8786.",
+)
+
+
 @click.command(context_settings={"show_default": True})
 @click.argument("text", nargs=-1, required=True)
 @click.option(
@@ -132,10 +139,17 @@ def _training_options(command):
     help="Write a checkpoint beside the output so often, from which 'w2v-hs resume' goes on; "
     "0: only when stopped by Ctrl-C or SIGTERM.",
 )
+@_scheduler
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 1_000_000),
+    help="With --scheduler: how often in an epoch the workers put together what they have learned."
+    "  [default: by what that costs]",
+)
 @click.pass_context
 def train(
     ctx, text, output, vocab, save_vocab, resume_from, update_vocab, lowercase, errors,
-    checkpoint_every, **options,
+    checkpoint_every, scheduler, rounds, **options,
 ):  # fmt: skip
     """Train vectors on TEXT and write a model.
 
@@ -150,12 +164,17 @@ def train(
     w2v-hs train wiki.txt -o m.safetensors --epochs 50 --holdout 0.01 --patience 2
     w2v-hs train wiki.txt -o m.safetensors --tree huffman
     w2v-hs train --resume-from m.safetensors --update-vocab news.txt -o m2.safetensors
+    w2v-hs train s3://bucket/texts -o m.safetensors --tree huffman --scheduler tcp://host:8786
     """
     from w2v_hs.atomic import check_writable, holding
     from w2v_hs.checkpoint import SUFFIX, Keeping, checkpoint_path
     from w2v_hs.text import Cleaning
     from w2v_hs.training import choose_tree, named_texts, train_options
 
+    if scheduler is not None and resume_from is not None:
+        raise click.UsageError("--resume-from with --scheduler: a model goes on in one process")
+    if rounds is not None and scheduler is None:
+        raise click.UsageError("--rounds without --scheduler: one process needs none")
     if update_vocab and resume_from is None:
         raise click.UsageError("--update-vocab needs --resume-from, the model that is to grow")
     output = output or resume_from
@@ -177,7 +196,7 @@ def train(
     ]
     options["tree"], tree = choose_tree(options["tree"])
     run, cleaning = Options(**options), Cleaning(lowercase, errors)
-    sources = [Path(source) for source in text]
+    sources = _sources(text, scheduler)
     kept = checkpoint_path(output)
     keeping = Keeping(
         kept, checkpoint_every, named_texts(sources), cleaning,
@@ -190,7 +209,7 @@ def train(
     )
     if save_vocab is not None:
         check_writable(save_vocab)
-    with holding(output), _stoppable():
+    with holding(output), _stoppable(scheduler), _connected(scheduler) as client:
         if resume_from is not None:
             for name in given_options:
                 if name in ctx.params and name not in _RESUMED:
@@ -208,14 +227,34 @@ def train(
             model = _update(sources, resume_from, update_vocab, keeping, given)
         else:
             model = train_options(
-                sources, run, tree=tree, vocab=vocab, cleaning=cleaning, keeping=keeping, show=True
-            )
+                sources, run, tree=tree, vocab=vocab, cleaning=cleaning, keeping=keeping,
+                client=client, rounds=rounds, show=True,
+            )  # fmt: skip
         _finish(model, output, save_vocab)
         kept.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
+def _connected(scheduler: str | None) -> Iterator[object]:
+    """A client of the scheduler, None where there is none."""
+    if scheduler is None:
+        yield None
+        return
+    from w2v_hs.cluster import connect
+
+    with connect(scheduler) as client:
+        yield client
+
+
+def _sources(text: tuple[str, ...], scheduler: str | None) -> list[str | Path]:
+    """Texts by path or, on a cluster, by address."""
+    return [
+        source if scheduler is not None and "://" in source else Path(source) for source in text
+    ]
+
+
+@contextlib.contextmanager
+def _stoppable(scheduler: str | None = None) -> Iterator[None]:
     """Training that a signal stopped ends the command: what it left, and the exit code of the
     signal."""
     try:
@@ -224,6 +263,8 @@ def _stoppable() -> Iterator[None]:
         go_on = ""
         if stop.checkpoint is not None:
             go_on = f"; to go on: w2v-hs resume {shlex.quote(str(stop.checkpoint))}"
+            if scheduler is not None:
+                go_on += f" --scheduler {shlex.quote(scheduler)}"
         click.echo(f"{stop}{go_on}", err=True)
         click.get_current_context().exit(128 + stop.signal)
 
@@ -256,7 +297,8 @@ def _finish(model, output: Path, save_vocab: Path | None) -> None:
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("text", nargs=-1)
-def resume(checkpoint, text):
+@_scheduler
+def resume(checkpoint, text, scheduler):
     """Go on with a run of 'train' that was stopped, from its CHECKPOINT, to its end.
 
     The model is written where the run would have written it: m.checkpoint.safetensors leads to
@@ -266,6 +308,7 @@ def resume(checkpoint, text):
     \b
     w2v-hs resume m.checkpoint.safetensors
     w2v-hs resume m.checkpoint.safetensors - < wiki.txt
+    w2v-hs resume m.checkpoint.safetensors --scheduler tcp://host:8786
     """
     from w2v_hs.atomic import check_writable, holding
     from w2v_hs.checkpoint import load_checkpoint, output_path
@@ -273,11 +316,11 @@ def resume(checkpoint, text):
 
     output = output_path(checkpoint)
     show.check_distinct([output, checkpoint], [*map(Path, text)])
-    with holding(output), _stoppable():
+    with holding(output), _stoppable(scheduler), _connected(scheduler) as client:
         save_vocab = load_checkpoint(checkpoint).keeping.save_vocab
         save_vocab = None if save_vocab is None else check_writable(Path(save_vocab))
-        corpus = [Path(source) for source in text] or None
-        model = resume(checkpoint, corpus, progress=True)
+        corpus = _sources(text, scheduler) or None
+        model = resume(checkpoint, corpus, client=client, progress=True)
         _finish(model, output, save_vocab)
         checkpoint.unlink(missing_ok=True)
 
