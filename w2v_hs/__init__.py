@@ -7,9 +7,10 @@
 The modules in the order in which data flows: `download`, `catalog`, `extract` and `sources`
 (where text comes from), `text` and `corpus` (text to numbers), `vocabulary`, `tree`, `codes`,
 `growth` and `learned` (trees that users bring, that grow, that learn), `kernels`, `classifier`,
-`workers`, `schedule`, `probe` and `trainer` (threads that train), `vectors`, `readers`, `formats`,
-`storage`, `likelihood`, `holdout`, `probability`, `update`, `model`, `loading`, `checkpoint`,
-`training`, `anatomy`, `evaluation`, `show`, and the commands: `train_commands`,
+`workers`, `schedule`, `probe` and `trainer` (threads that train), `shards`, `rounds` and `costs`
+(what a worker of a cluster does), `vectors`, `readers`, `formats`, `storage`, `likelihood`,
+`holdout`, `probability`, `update`, `model`, `loading`, `checkpoint`, `cluster`, `cluster_text`,
+`distributed` and `cluster_training` (training on Dask), `training`, `anatomy`, `evaluation`, `show`, and the commands: `train_commands`,
 `vector_commands`, `evaluate_commands`, `predicting`, `tree_commands`, `corpus_commands`, `cli`.
 """
 
