@@ -10,8 +10,9 @@ The modules in the order in which data flows: `download`, `catalog`, `extract` a
 `workers`, `schedule`, `probe` and `trainer` (threads that train), `shards`, `rounds` and `costs`
 (what a worker of a cluster does), `vectors`, `readers`, `formats`, `storage`, `likelihood`,
 `holdout`, `probability`, `update`, `model`, `loading`, `checkpoint`, `cluster`, `cluster_text`,
-`distributed` and `cluster_training` (training on Dask), `training`, `anatomy`, `evaluation`, `show`, and the commands: `train_commands`,
-`vector_commands`, `evaluate_commands`, `predicting`, `tree_commands`, `corpus_commands`, `cli`.
+`distributed` and `cluster_training` (training on Dask), `training`, `anatomy`, `evaluation`,
+`show`, and the commands: `train_commands`, `vector_commands`, `evaluate_commands`, `predicting`,
+`tree_commands`, `corpus_commands`, `cli`.
 """
 
 from importlib import import_module

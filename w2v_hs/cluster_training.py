@@ -3,7 +3,7 @@
 import shlex
 import signal
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +133,7 @@ def _train(
 
     def model_of(weights: Weights) -> Model:
         facts = facts_of(text.facts(), weights)
-        facts["cluster"] = run.cost.as_dict()
+        facts["cluster"] = asdict(run.cost)
         facts["peak_memory_bytes"] = max(client.run(peak_bytes).values(), default=0)
         return Model(
             Vectors(words.words, weights.vectors), weights.outputs, tree, words, options,
@@ -146,7 +146,6 @@ def _train(
         start = (saved.model.vectors.matrix, saved.model.outputs) if saved else None
         weights = run.go(start, display.train, watch)
     _check_weights(run, weights, words)
-    display.note(run.cost.sentence())
     return model_of(weights)
 
 

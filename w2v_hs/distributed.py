@@ -16,7 +16,7 @@ import math
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -66,17 +66,6 @@ class Cost:
     parts: int = 0
     sent: int = 0
     training: float = 0.0
-
-    def as_dict(self) -> dict:
-        """For a model file."""
-        return asdict(self)
-
-    def sentence(self) -> str:
-        """For people."""
-        return (
-            f"{self.rounds} rounds on {self.parts} workers, which sent "
-            f"{self.sent / max(self.rounds, 1) / 1e6:,.1f} MB a round"
-        )
 
 
 class RoundRun:
