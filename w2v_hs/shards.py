@@ -224,9 +224,14 @@ def _located(shard: Shard, lines: int, block, error: BadByte) -> CorpusError:
     """The error with its place; the lines before a shard in its file are not known."""
     if shard.begin == 0:
         return locate(shard.file.name, lines, block, error)
-    at = shard.begin + block.offset + error.at
+    from fsspec.utils import seek_delimiter
+
+    with shard.file.open() as raw:
+        raw.seek(shard.begin)
+        seek_delimiter(raw, b"\n", 1 << 16)
+        at = raw.tell() - 1 + block.offset + error.at
     return CorpusError(
-        f"{shown(shard.file.name)}: near byte {at:,}: {error}; convert the file to UTF-8, or train "
+        f"{shown(shard.file.name)}: byte {at}: {error}; convert the file to UTF-8, or train "
         "with errors replace or ignore"
     )
 
