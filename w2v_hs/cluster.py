@@ -34,8 +34,10 @@ def connect(address: str):
         from distributed import Client
     except ImportError as error:
         raise ClusterError("--scheduler needs Dask: pip install 'w2v-hs[dask]'") from error
-    # What goes wrong is said once, by us.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    # What goes wrong is said once, by us. Dask gives its loggers levels of their own.
+    for name in list(logging.root.manager.loggerDict):
+        if name.split(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return Client(address, timeout=10)
     except (OSError, ValueError, TypeError) as error:
@@ -206,10 +208,17 @@ def places(sizes: list[int], before: list[str | None], addresses: list[str]) -> 
     than others. sizes: tokens of the shards; before: where they are."""
     load = dict.fromkeys(addresses, 0)
     share = sum(sizes) / len(addresses)
+    if set(before) == set(addresses):
+        loads = [
+            sum(size for size, here in zip(sizes, before, strict=True) if here == address)
+            for address in addresses
+        ]
+        if max(loads) <= share + max(sizes):
+            return before
     chosen: list[str | None] = [None] * len(sizes)
     for shard in sorted(range(len(sizes)), key=lambda shard: -sizes[shard]):
         here = before[shard]
-        # Half of the shard may be too much: else none could be full.
+        # Half of a shard may be too much: else none could be full.
         if here in load and load[here] + sizes[shard] / 2 <= share:
             chosen[shard] = here
             load[here] += sizes[shard]

@@ -136,7 +136,7 @@ def _train(
         facts["cluster"] = asdict(run.cost)
         facts["peak_memory_bytes"] = max(client.run(peak_bytes).values(), default=0)
         return Model(
-            Vectors(words.words, weights.vectors), weights.outputs, tree, words, options,
+            Vectors(words.words, weights.vectors), weights.outputs, weights.tree, words, options,
             weights.losses, facts,
         )  # fmt: skip
 
