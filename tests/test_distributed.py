@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import w2v_hs
 from w2v_hs.corpus import read_corpus
-from w2v_hs.errors import CorpusError, OptionError
+from w2v_hs.errors import ClusterError, CorpusError, OptionError
 from w2v_hs.text import Cleaning
 
 pytest.importorskip("distributed")
@@ -326,8 +326,7 @@ def test_a_lost_scheduler_is_one_line_and_the_checkpoint_goes_on(text, tmp_path,
     assert not kept.exists()
 
 
-def test_no_scheduler_is_one_line(fails, text, tmp_path):
-    message = fails(
-        "train", text, "-o", tmp_path / "m.safetensors", "--scheduler", "tcp://127.0.0.1:1"
-    )
-    assert "no Dask scheduler answers there" in message
+def test_a_scheduler_that_is_not_there(monkeypatch):
+    monkeypatch.setattr(cluster, "CONNECT", 0.5)
+    with pytest.raises(ClusterError, match="no Dask scheduler answers there"):
+        cluster.connect("tcp://127.0.0.1:1")

@@ -14,6 +14,7 @@ from concurrent.futures import CancelledError
 from w2v_hs import __version__
 from w2v_hs.errors import ClusterError, W2VError, shown
 
+CONNECT = 10.0  # seconds to wait for a scheduler
 LOOK = 0.2  # seconds between two looks at the tasks of a round
 TELL = 0.5  # seconds between two messages of a worker about its progress
 FAN_IN = 8  # results of others that one task puts together
@@ -39,7 +40,7 @@ def connect(address: str):
         if name.split(".")[0] == "distributed":
             logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        return Client(address, timeout=10)
+        return Client(address, timeout=CONNECT)
     except (OSError, ValueError, TypeError) as error:
         raise ClusterError(
             f"{shown(address)}: no Dask scheduler answers there; start one with 'dask scheduler' "
