@@ -5,7 +5,7 @@
     python benchmarks/cluster.py compare wiki.txt --workers 2 --kill    # SIGKILL in mid-round
     python benchmarks/cluster.py model wiki.txt                         # bytes and seconds, on paper
 
-`compare` trains one epoch over a Huffman tree, each run in its own processes, programs in turn,
+`compare` trains one epoch over a Huffman tree, runs have processes of their own, in turn,
 run i with seed i. One process has one thread, and so has each worker. Printed are medians of
 seconds, the ratio to one process, means of qualities, and what a round cost: bytes that workers
 sent to each other and to the client, and bytes in and out of the scheduler. --spark names a Python

@@ -13,7 +13,7 @@ ORDER = """
 errors atomic download catalog extract sources text kernels.compile kernels.vector
 kernels.common kernels.reader vocabulary corpus tree codes growth kernels.contexts
 kernels.grouping kernels.transfer
-learned kernels.copies kernels.paths kernels.skipgram kernels.cbow kernels.softmax
+learned kernels.copies kernels.merging kernels.paths kernels.skipgram kernels.cbow kernels.softmax
 kernels.likelihood kernels.probability kernels.classifier options memory classifier workers schedule
 probe trainer shards rounds costs vectors
 readers formats storage progress likelihood holdout probability update model loading checkpoint

@@ -71,8 +71,13 @@ def faults(client, advice: Callable[[], str]) -> Iterator[None]:
             f"a worker lacks the package {error.name}: install w2v_hs with the extra dask on all"
         ) from error
     except (CancelledError, CommClosedError, OSError) as error:
-        # Futures are cancelled where the client has lost its scheduler.
-        what = "the scheduler is lost" if not _alive(client) else shown(_first_line(error))
+        # Futures are cancelled where the scheduler is lost, or what they need cannot be made again.
+        if not _alive(client):
+            what = "the scheduler is lost"
+        elif isinstance(error, CancelledError):
+            what = "workers were lost, and with them what no other had"
+        else:
+            what = shown(_first_line(error))
         raise ClusterError(f"{address}: {what}; {advice()}") from error
 
 

@@ -28,6 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from w2v_hs.corpus import Corpus
+from w2v_hs.kernels import merging
 from w2v_hs.kernels.common import Text, aligned_zeros, padded
 from w2v_hs.learned import centred, context_sums
 from w2v_hs.options import Options
@@ -226,11 +227,11 @@ def _changes(job, part, ids, blocks, vectors, outputs) -> list[Changes]:
     begin = part.stretch(job.options.epochs).begin
     rate = job.options.lr * (1 - begin)
     curvatures = rate * WORD_CURVATURE, rate * NODE_CURVATURE
-    dim, count = job.options.dim, len(blocks)
+    count = len(blocks)
 
     def change(block: np.ndarray, b: int, matrix, steps, curvature) -> Change:
         rows = np.flatnonzero(steps[b::count])
-        sums = matrix[b + rows * count, :dim] - block[rows]
+        sums = merging.differences(matrix, block, rows, b, count)
         steps = steps[b + rows * count]
         return Change(rows, sums, steps, -np.expm1(-curvature * steps))
 
@@ -248,37 +249,45 @@ def merged(changes: list[Changes]) -> Changes:
     """The changes of several workers, or groups of them, to one block as those of all together."""
 
     def of(matrix: list[Change]) -> Change:
-        size = 1 + max(int(change.rows.max(initial=-1)) for change in matrix)
-        sums = np.zeros((size, matrix[0].sums.shape[1]), np.float32)
-        steps, ways = np.zeros(size, np.float32), np.zeros(size, np.float32)
+        steps, ways = _totals(matrix)
+        sums = np.zeros((len(steps), matrix[0].sums.shape[1]), np.float32)
         for change in matrix:
-            sums[change.rows] += change.sums
-            steps[change.rows] += change.steps
-            ways[change.rows] += change.ways
+            merging.add_rows(sums, change.rows, change.sums, np.ones_like(steps))
         rows = np.flatnonzero(steps)
         return Change(rows, sums[rows], steps[rows], ways[rows])
 
-    if len(changes) == 1:
-        return changes[0]
     return Changes(
         of([c.vectors for c in changes]), of([c.outputs for c in changes]), changes[0].curvatures
     )
 
 
-def updated(block: Block, parts: list[Changes]) -> Block:
+def updated(block: Block, changes: list[Changes]) -> Block:
     """A block after the changes of all workers; see the beginning of this module."""
-    changes = merged(parts)
 
-    def of(matrix: np.ndarray, change: Change, curvature: float) -> np.ndarray:
+    def of(matrix: np.ndarray, parts: list[Change], curvature: float) -> np.ndarray:
+        steps, ways = _totals(parts)
+        scale = np.zeros_like(steps)
+        np.divide(-np.expm1(-curvature * steps), ways, out=scale, where=steps > 0)
         matrix = matrix.copy()
-        scale = -np.expm1(-curvature * change.steps) / change.ways
-        matrix[change.rows] += scale[:, None] * change.sums
+        for part in parts:
+            merging.add_rows(matrix, part.rows, part.sums, scale)
         return matrix
 
+    curvatures = changes[0].curvatures
     return Block(
-        of(block.vectors, changes.vectors, changes.curvatures[0]),
-        of(block.outputs, changes.outputs, changes.curvatures[1]),
+        of(block.vectors, [c.vectors for c in changes], curvatures[0]),
+        of(block.outputs, [c.outputs for c in changes], curvatures[1]),
     )
+
+
+def _totals(parts: list[Change]) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and ways of all parts together, for each row up to the last that one has changed."""
+    size = 1 + max(int(part.rows.max(initial=-1)) for part in parts)
+    steps, ways = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    for part in parts:
+        steps[part.rows] += part.steps
+        ways[part.rows] += part.ways
+    return steps, ways
 
 
 # ---- trees that are learned between rounds ------------------------------------------------------
@@ -327,4 +336,6 @@ def warm_up(job: Job) -> None:
     words, dim = len(job.vocabulary), job.options.dim
     vectors = np.zeros((words, dim), np.float32)
     text = Encoded(np.zeros(2, np.int32), np.array([0, 2]))
-    train_part(job, Part(0, 1, 0), cut(vectors, vectors[1:], 1), [text])
+    blocks = cut(vectors, vectors[1:], 1)
+    _, changes = train_part(job, Part(0, 1, 0), blocks, [text])
+    updated(blocks[0], [merged(changes)])
