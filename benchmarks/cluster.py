@@ -3,7 +3,7 @@
     python benchmarks/cluster.py compare wiki.txt --workers 2 4         # one process, 2, 4 workers
     python benchmarks/cluster.py compare wiki.txt --workers 2 --sample 0 --spark python3
     python benchmarks/cluster.py compare wiki.txt --workers 2 --kill    # SIGKILL in mid-round
-    python benchmarks/cluster.py model wiki.txt                         # bytes and seconds, on paper
+    python benchmarks/cluster.py model wiki.txt                        # bytes and seconds, on paper
 
 `compare` trains one epoch over a Huffman tree, runs have processes of their own, in turn,
 run i with seed i. One process has one thread, and so has each worker. Printed are medians of

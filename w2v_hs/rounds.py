@@ -40,10 +40,11 @@ from w2v_hs.tree import Tree
 from w2v_hs.vocabulary import Vocabulary
 from w2v_hs.workers import room_for_copies, tree_workers
 
-# The curvature q above, for an input vector and for a node, a prediction. See docs/dask.md for the
-# measurements: between 0, which sums, and infinity, which takes the mean.
-WORD_CURVATURE = 0.1
-NODE_CURVATURE = 0.1
+# The curvature q above, a prediction, for an input vector and for a node. An input learns from all
+# nodes of a path at once, a node from one product, so that an input goes its way in fewer steps. See
+# docs/dask.md for what 0, which adds, infinity, which takes the mean, and others led to.
+WORD_CURVATURE = 1.0
+NODE_CURVATURE = 0.01
 
 
 class Block(NamedTuple):
