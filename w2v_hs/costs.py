@@ -20,8 +20,7 @@ from w2v_hs.vocabulary import Vocabulary
 
 SHARE = 0.2  # of the seconds of training that communication may take
 BANDWIDTH = 5e8  # bytes a second that a worker takes in, what Dask makes of 10 Gbit/s
-SPEED = 4e10  # operations a second of a thread
-FEWEST = 4  # rounds of an epoch: with fewer the workers go too far apart
+SPEED = 6e10  # operations a second of a thread
 SHORTEST = 20_000  # tokens of a worker in a round, some 10 ms
 
 
@@ -47,12 +46,19 @@ class Work:
         return self.round_bytes(workers) / BANDWIDTH
 
     def rounds(self, workers: int, threads: int = 1) -> int:
-        """Rounds of an epoch that take `SHARE` of its time."""
-        most = max(FEWEST, self.tokens // (workers * SHORTEST))
+        """Rounds of an epoch that take `SHARE` of its time, or the fewest that do."""
+        fewest = fewest_rounds(workers)
         if workers == 1:
-            return FEWEST
+            return fewest
+        most = max(fewest, self.tokens // (workers * SHORTEST))
         fit = SHARE * self.training_seconds(workers, threads) / self.round_seconds(workers)
-        return int(min(most, max(FEWEST, fit)))
+        return int(min(most, max(fewest, fit)))
+
+
+def fewest_rounds(workers: int) -> int:
+    """Rounds of an epoch below which the workers go so far apart that vectors suffer, whatever the
+    rounds cost: what 2 and 4 workers needed (docs/dask.md), and beyond those a guess."""
+    return 4 + 2 * workers
 
 
 def work_of(vocabulary: Vocabulary, tree: Tree, tokens: int, options: Options) -> Work:

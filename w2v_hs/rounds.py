@@ -41,8 +41,8 @@ from w2v_hs.vocabulary import Vocabulary
 from w2v_hs.workers import room_for_copies, tree_workers
 
 # The curvature q above, a prediction, for an input vector and for a node. An input learns from all
-# nodes of a path at once, a node from one product, so that an input goes its way in fewer steps. See
-# docs/dask.md for what 0, which adds, infinity, which takes the mean, and others led to.
+# nodes of a path at once, a node from one product: so an input goes its way in fewer steps. What 0,
+# which adds, infinity, which takes the mean, and others led to stands in docs/dask.md.
 WORD_CURVATURE = 1.0
 NODE_CURVATURE = 0.01
 
