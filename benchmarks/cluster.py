@@ -57,16 +57,13 @@ def kill_a_worker(client, number: int) -> None:
     from w2v_hs import cluster
 
     pids, hear = client.run(os.getpid), cluster.Heard._hear
-    state = {"round": -1, "last": 0, "killed": False}
+    killed = []
 
     def hear_and_kill(self, event):
         hear(self, event)
         message = event[1]
-        if message["part"] == 0:
-            state["round"] += message["tokens"] < state["last"] or state["last"] == 0
-            state["last"] = message["tokens"]
-        if state["round"] >= number and not state["killed"] and message["tokens"] > 0:
-            state["killed"] = True
+        if message["round"] >= number and message["tokens"] > 0 and not killed:
+            killed.append(message)
             os.kill(pids[message["worker"]], signal.SIGKILL)
             print(f"killed {message}", file=sys.stderr)
 

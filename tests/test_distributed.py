@@ -224,10 +224,10 @@ def test_other_models_and_trees(client, text, options):
     options = {"dim": 16, "epochs": 2, "sample": 0} | options
     model = w2v_hs.train(text, client=client, rounds=5, **options)
     alone = w2v_hs.train(text, threads=1, **options)
-    assert model.losses[-1] == pytest.approx(alone.losses[-1], rel=0.05)
+    assert model.losses[-1] <= 1.05 * alone.losses[-1]
     assert model.distribution("king").sum() == pytest.approx(1)
     exact = model.perplexity(text).nats  # the weights are those of the tree
-    assert exact == pytest.approx(alone.perplexity(text).nats, rel=0.05)
+    assert exact <= 1.05 * alone.perplexity(text).nats
     if options["tree"] == "learned":
         from w2v_hs.tree import huffman
 

@@ -175,8 +175,8 @@ def item(values, place: int):
 class Teller:
     """Tells the client, from a task, how many tokens of a part of a round are trained."""
 
-    def __init__(self, topic: str, part: int):
-        self.topic, self.part, self.last = topic, part, 0.0
+    def __init__(self, topic: str, number: int, part: int):
+        self.topic, self.number, self.part, self.last = topic, number, part, 0.0
 
     def __call__(self, tokens: int) -> None:
         from distributed import get_worker
@@ -184,12 +184,12 @@ class Teller:
         if time.monotonic() - self.last > TELL:
             self.last = time.monotonic()
             worker = get_worker()
-            message = {"part": self.part, "tokens": int(tokens), "worker": worker.address}
-            worker.log_event(self.topic, message)
+            place = {"round": self.number, "part": self.part, "worker": worker.address}
+            worker.log_event(self.topic, {**place, "tokens": int(tokens)})
 
 
 class Heard:
-    """What tellers have told about the round that runs: `tokens` of all its parts."""
+    """What tellers have told: tokens of all parts of a round."""
 
     def __init__(self, client, topic: str):
         self.client, self.topic, self.parts = client, topic, {}
@@ -197,11 +197,12 @@ class Heard:
 
     def _hear(self, event) -> None:
         _, message = event
-        self.parts[message["part"]] = message["tokens"]
+        # A part that is done again, where a worker was lost, begins anew.
+        self.parts[message["round"], message["part"]] = message["tokens"]
 
-    @property
-    def tokens(self) -> int:
-        return sum(list(self.parts.values()))
+    def tokens(self, number: int) -> int:
+        """Of round `number`."""
+        return sum(n for (found, _), n in list(self.parts.items()) if found == number)
 
     def stop(self) -> None:
         """Listen no more."""

@@ -17,6 +17,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -66,6 +67,14 @@ class Cost:
     parts: int = 0
     sent: int = 0
     training: float = 0.0
+
+
+class _Round(NamedTuple):
+    """Futures of a round: reports of its parts, changes of each block by each part, new blocks."""
+
+    reports: list
+    changes: list
+    blocks: list
 
 
 class RoundRun:
@@ -124,25 +133,35 @@ class RoundRun:
         heard = cluster.Heard(client, self.topic)
         # What the blocks came from stays with the workers for one more round: a worker that dies
         # before it has sent its block on then costs no more than that round.
-        earlier, since = [], 0
+        earlier, since, ahead = [], 0, None
         try:
             while self.next < self.total:
                 began = time.perf_counter()
-                reports, changes, new = self._begin(blocks)
-                heard.parts.clear()
+                now = ahead or self._begin(self.next, blocks)
+                ahead = None
+                # The next round waits at the workers already, where nothing comes between.
+                following = self.next + 1
+                if (
+                    following < self.total
+                    and since + 1 < FORGET
+                    and (following not in self.rebuilds)
+                ):
+                    ahead = self._begin(following, now.blocks)
 
                 def look() -> None:
-                    report(self._progress(heard.tokens, time.perf_counter() - began))  # noqa: B023
+                    seconds = time.perf_counter() - began  # noqa: B023
+                    report(self._progress(heard.tokens(self.next), seconds))
                     if watch.stopped():
                         raise _Stopped
 
                 try:
-                    cluster.wait_for(client, reports, look)
+                    cluster.wait_for(client, now.reports, look)
                 except _Stopped:
-                    client.cancel([*reports, *changes, *new])
+                    for part in filter(None, (now, ahead)):
+                        client.cancel([*part.reports, *part.changes, *part.blocks])
                     watch.halt(self._weights(*self._take(blocks)), self.position())
-                earlier, blocks = [*blocks, *changes], new
-                self._add(client.gather(reports), began)
+                earlier, blocks = [*blocks, *now.changes], now.blocks
+                self._add(client.gather(now.reports), began)
                 if self.next in self.rebuilds:
                     blocks = self._rebuild(blocks)
                 report(self._progress(0, 0.0))
@@ -151,7 +170,8 @@ class RoundRun:
                     matrices = self._take(blocks)
                     if watch.due():
                         watch.halt(self._weights(*matrices), self.position())
-                    blocks, earlier, since = self._put(*matrices, len(blocks)), [], 0
+                    if since >= FORGET:
+                        blocks, earlier, since = self._put(*matrices, len(blocks)), [], 0
             began = time.perf_counter()
             matrices = self._take(blocks)
             del earlier
@@ -174,13 +194,13 @@ class RoundRun:
         done = slice(self.next)
         return Position(1, self.loss[done].copy(), self.predictions[done].copy(), self.seconds)
 
-    def _begin(self, blocks: list) -> tuple[list, list, list]:
-        """Submit the tasks of the next round: its reports, changes and new blocks, as futures."""
+    def _begin(self, number: int, blocks: list) -> _Round:
+        """Submit the tasks of a round."""
         client, workers = self.client, list(cluster.workers(self.client))
         self.where = cluster.places(self.text.lengths, self.where, workers)
         trained = []
         for place, (worker, texts) in enumerate(self._texts().items()):
-            part = Part(self.next, self.rounds, place)
+            part = Part(number, self.rounds, place)
             arguments = self.job, part, blocks, texts, self.topic
             trained.append((cluster.submit(client, _train, *arguments, worker=worker), worker))
         reports = [
@@ -195,7 +215,7 @@ class RoundRun:
             changes += mine
             mine = cluster.few(client, rounds.merged, mine)
             new.append(cluster.submit(client, rounds.updated, block, mine, worker=owner))
-        return reports, changes, new
+        return _Round(reports, changes, new)
 
     def _rebuild(self, blocks: list) -> list:
         """Learn the tree anew, on one worker from the contexts that all have summed up; the weights
@@ -291,7 +311,9 @@ class _Stopped(Exception):
 
 def _train(job: Job, part: Part, blocks: list[Block], texts: list[shards.Encoded], topic: str):
     """`rounds.train_part` as a task."""
-    return rounds.train_part(job, part, blocks, texts, cluster.Teller(topic, part.part))
+    return rounds.train_part(
+        job, part, blocks, texts, cluster.Teller(topic, part.number, part.part)
+    )
 
 
 def _change(trained, block: int):

@@ -44,7 +44,7 @@ from w2v_hs.workers import room_for_copies, tree_workers
 # nodes of a path at once, a node from one product: so an input goes its way in fewer steps. What 0,
 # which adds, infinity, which takes the mean, and others led to stands in docs/dask.md.
 WORD_CURVATURE = 1.0
-NODE_CURVATURE = 0.01
+NODE_CURVATURE = 0.003
 
 
 class Block(NamedTuple):
