@@ -54,7 +54,9 @@ def main() -> None:
     with o.output.open("w") as out:
         out.write(f"{len(found)} {o.dim}\n")
         for row in found:
-            out.write(row["word"] + " " + " ".join(map(repr, row["vector"].toArray().tolist())) + "\n")
+            out.write(
+                row["word"] + " " + " ".join(map(repr, row["vector"].toArray().tolist())) + "\n"
+            )
     print(json.dumps({"training_seconds": seconds, "spark": session.version}))
     session.stop()
 

@@ -226,8 +226,9 @@ def test_other_models_and_trees(client, text, options):
     alone = w2v_hs.train(text, threads=1, **options)
     assert model.losses[-1] <= 1.05 * alone.losses[-1]
     assert model.distribution("king").sum() == pytest.approx(1)
-    exact = model.perplexity(text).nats  # the weights are those of the tree
-    assert exact <= 1.05 * alone.perplexity(text).nats
+    # Weights of another tree would be far above the loss of unigram frequencies.
+    exact = model.perplexity(text)
+    assert exact.nats <= 1.2 * alone.perplexity(text).nats < exact.unigram
     if options["tree"] == "learned":
         from w2v_hs.tree import huffman
 

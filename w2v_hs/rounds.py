@@ -308,7 +308,11 @@ def contexts_of(job: Job, blocks: list[Block], texts: list[Encoded]) -> Contexts
     options = job.options
     return added(
         [
-            Contexts(*context_sums(Text(*text, keep), vectors, options.window, options.threads))
+            Contexts(
+                *context_sums(
+                    Text(*concatenated([text]), keep), vectors, options.window, options.threads
+                )
+            )
             for text in texts
         ]
     )
