@@ -34,8 +34,12 @@ VECTORS = "vectors.bin"
 CHECKPOINT = "m.checkpoint.safetensors"  # of a run on wiki.txt
 PAIRS = "pairs.tsv"
 OPTIONS = {"dim": 8, "epochs": 5, "threads": 1, "sample": 0}
-# These do not run: they need the network, or minutes.
-NETWORK = ("w2v-hs corpus fetch ",)
+# These do not run: they need the network or a cluster, or minutes.
+NETWORK = (
+    "w2v-hs corpus fetch ",
+    "w2v-hs train s3://",
+    "w2v-hs resume m.checkpoint.safetensors --scheduler ",
+)
 LONG = ("w2v-hs demo",)  # test_cli.py has a short one
 EXAMPLE = re.compile(r"\s*(echo .*\| )?w2v-hs ")
 

@@ -14,16 +14,15 @@ errors types atomic escaping storage download catalog tokenizing cleaning extrac
 text kernels.compile kernels.vector
 kernels.common kernels.reader kernels.phrases vocabulary corpus tree codes growth kernels.contexts
 kernels.grouping kernels.transfer
-learned kernels.copies kernels.paths kernels.skipgram kernels.cbow kernels.softmax
+learned kernels.copies kernels.merging kernels.paths kernels.skipgram kernels.cbow kernels.softmax
 kernels.likelihood kernels.probability kernels.classifier options memory classifier workers schedule
-probe trainer vectors output_vectors
+probe trainer shards rounds costs vectors output_vectors
 readers writers parquet_pages tables folders formats progress phrases likelihood holdout probability
-update model loading checkpoint training anatomy
+update model loading checkpoint cluster cluster_text distributed cluster_training training anatomy
 testsets answering statistics protocol evaluation comparison
 show wordmap report_figures report_evaluation report evaluation_tables completion
 text_options train_commands vector_commands evaluate_commands predicting tree_commands
-report_commands
-corpus_commands cli
+report_commands corpus_commands cli
 """.split()  # noqa: SIM905
 
 

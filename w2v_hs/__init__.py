@@ -8,14 +8,15 @@ The modules in the order in which data flows: `download`, `catalog`, `tokenizing
 `extract`, `columns` and `sources` (where text comes from), `text` and `corpus` (text to numbers),
 `vocabulary`, `tree`, `codes`, `growth` and `learned` (trees that users bring, that grow, that
 learn), `kernels`, `classifier`, `workers`, `schedule`, `probe` and `trainer` (threads that train),
-`vectors`, `output_vectors`, `storage`, `escaping`, `readers`, `writers`, `parquet_pages`, `tables`,
-`folders`, `formats` (files of vectors), `phrases` (words that are joined), `likelihood`, `holdout`,
-`probability`, `update`, `model`, `loading`, `checkpoint`, `training`, `anatomy`, `testsets`,
-`answering`, `statistics`, `protocol`, `evaluation` and `comparison` (how good vectors are),
-`wordmap`, `report_figures`, `report_evaluation` and `report` (a page on a model), `show`,
-`evaluation_tables`, `completion`, and the commands: `text_options`, `train_commands`,
-`vector_commands`, `evaluate_commands`, `predicting`, `tree_commands`, `report_commands`,
-`corpus_commands`, `cli`.
+`shards`, `rounds` and `costs` (what a worker of a cluster does), `vectors`, `output_vectors`,
+`storage`, `escaping`, `readers`, `writers`, `parquet_pages`, `tables`, `folders`, `formats` (files
+of vectors), `phrases` (words that are joined), `likelihood`, `holdout`, `probability`, `update`,
+`model`, `loading`, `checkpoint`, `cluster`, `cluster_text`, `distributed` and `cluster_training`
+(training on Dask), `training`, `anatomy`, `testsets`, `answering`, `statistics`, `protocol`,
+`evaluation` and `comparison` (how good vectors are), `show`, `wordmap`, `report_figures`,
+`report_evaluation` and `report` (a page on a model), `evaluation_tables`, `completion`, and the
+commands: `text_options`, `train_commands`, `vector_commands`, `evaluate_commands`, `predicting`,
+`tree_commands`, `report_commands`, `corpus_commands`, `cli`.
 """
 
 from importlib import import_module

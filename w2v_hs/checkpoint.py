@@ -37,16 +37,27 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
+class Cuts:
+    """How a run on a cluster is cut up, whatever the number of workers: bytes of a shard of text,
+    and rounds of an epoch."""
+
+    shard_bytes: int
+    rounds: int
+
+
+@dataclass(frozen=True)
 class Keeping:
     """Where checkpoints go, `every` so many seconds (0: only when the run is stopped), and what of
     the run is not in the model: names of the texts (None where they have none), what is done to
-    them, a file that is to get the vocabulary."""
+    them, a file that is to get the vocabulary; on a cluster, how the run is cut up, where each
+    round counts as one chunk."""
 
     path: Path
     every: float = 300.0
     texts: list[str] | None = None
     cleaning: Cleaning = field(default_factory=Cleaning)
     save_vocab: str | None = None
+    cuts: Cuts | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.every < float("inf"):
@@ -120,8 +131,11 @@ class Checkpoints(Watch):
         self.last = time.monotonic()
         self.told = False
 
+    def stopped(self) -> bool:
+        return self.signals.received is not None
+
     def due(self) -> bool:
-        if self.signals.received is not None:
+        if self.stopped():
             return True
         every = self.keeping.every if self.keeping is not None else 0.0
         return every > 0 and time.monotonic() - self.last >= every
@@ -186,6 +200,7 @@ def save_checkpoint(
         "texts": keeping.texts,
         "cleaning": asdict(keeping.cleaning),
         "save_vocab": keeping.save_vocab,
+        "cuts": None if keeping.cuts is None else asdict(keeping.cuts),
         "chunk_tokens": position.chunk_tokens,
         "seconds": position.seconds,
         "holdout": [asdict(result) for result in holdout.results] if holdout else [],
@@ -225,9 +240,10 @@ def load_checkpoint(path: str | Path) -> Saved:
                 f"{shown(path)}: checkpoint format {run['format']!r}, this version reads {FORMAT}; "
                 "install the version that wrote it"
             )
+        cuts = run.get("cuts")
         keeping = Keeping(
             Path(path), float(run["every"]), run["texts"], Cleaning(**run["cleaning"]),
-            run["save_vocab"],
+            run["save_vocab"], None if cuts is None else Cuts(**cuts),
         )  # fmt: skip
         position = Position(
             int(run["chunk_tokens"]), arrays["chunks.loss"], arrays["chunks.predictions"],
@@ -280,6 +296,10 @@ def _fault(saved: Saved) -> str | None:
         isinstance(texts, list) and all(isinstance(text, str) for text in texts)
     ):
         return "names of texts that"
+    if keeping.cuts is not None and not all(
+        type(value) is int and 1 <= value < 2**40 for value in asdict(keeping.cuts).values()
+    ):
+        return "cuts of a run that"
     if not isinstance(keeping.save_vocab, str | None):
         return "a name of a vocabulary that"
     for result in saved.results:

@@ -20,7 +20,7 @@ import numpy as np
 
 from w2v_hs.atomic import replacing
 from w2v_hs.errors import FormatError, shown
-from w2v_hs.tree import Tree, tree_from_children
+from w2v_hs.tree import Tree, first_tree, tree_from_children
 from w2v_hs.types import Int64, NestedTree
 from w2v_hs.vocabulary import Vocabulary, numbered_lines
 
@@ -161,6 +161,19 @@ def tree_from_codes(given: Codes, vocabulary: Vocabulary) -> Tree:
     words = [given.words[i] for i in order]
     _check_codes(name, words, codes)
     return tree_from_children(_children(codes, [index[word] for word in words]), vocabulary.counts)
+
+
+def build_tree(
+    given: Codes | NestedTree | None, kind: str, order: str, vocabulary: Vocabulary, seed: int
+) -> Tree:
+    """The tree that a run begins with: of a kind and an order as in `Options` or, where it is not
+    None, what is given, `Codes` or nested lists. Raises as `tree_from_codes` and `nested_codes`."""
+    words, counts = vocabulary.words, vocabulary.counts
+    if given is None:
+        return first_tree(kind, order, words, counts, seed)
+    if not isinstance(given, Codes):
+        given = nested_codes(given, dict(zip(words, counts.tolist(), strict=True)))
+    return tree_from_codes(given, vocabulary)
 
 
 def _check_codes(name: str, words: list[str], codes: list[str]) -> None:

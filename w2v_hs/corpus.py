@@ -245,7 +245,7 @@ def _scan_sources(
         data, mended = prepared(block.data, source, cleaning)
         number = tables.get()
         try:
-            numbers = _scan_block(data, all_tables, number)
+            numbers = scan_block(data, all_tables, number)
         finally:
             tables.put(number)
         return numbers, mended, block.data.count(b"\n")
@@ -292,8 +292,9 @@ def _scan_sources(
     )
 
 
-def _scan_block(data: bytes, tables: list[reader.Types], number: int) -> tuple[Int32, int]:
-    """Scan a block with table `number`, which grows as needed."""
+def scan_block(data: bytes, tables: list[reader.Types], number: int) -> tuple[Int32, int]:
+    """The numbers of types of a block that `clean` gave, as `reader.scan` writes them, by table
+    `number`, which grows as needed; and `number`."""
     block = np.frombuffer(data + bytes(reader.PAD), np.uint8)
     numbers = np.empty(len(data), np.int32)
     position = written = 0

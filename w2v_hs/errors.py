@@ -59,6 +59,10 @@ class OutputError(W2VError, OSError):
     """A place that cannot be written to."""
 
 
+class ClusterError(W2VError, ConnectionError):
+    """A cluster that cannot be reached, lost its scheduler, or has no workers that could go on."""
+
+
 class Interrupted(KeyboardInterrupt):
     """Training was stopped between two chunks of text, by SIGINT or SIGTERM.
 

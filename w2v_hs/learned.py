@@ -35,6 +35,14 @@ def mean_contexts(text: Text, vectors: Float32, window: int, threads: int = 1) -
 
     vectors: (V, stride) float32. It does not depend on the number of threads.
     """
+    return centred(*context_sums(text, vectors, window, threads))
+
+
+def context_sums(
+    text: Text, vectors: np.ndarray, window: int, threads: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """The sums (V, stride) float32 of the means of `mean_contexts`, and how many vectors are in
+    each, (V,) int64. Those of several texts may be added up."""
     words, stride = vectors.shape
     sums, sentences = aligned_zeros(words, stride), len(text.sentences) - 1
     longest = int(np.diff(text.sentences).max(initial=0))
@@ -50,8 +58,13 @@ def mean_contexts(text: Text, vectors: Float32, window: int, threads: int = 1) -
 
     with ThreadPoolExecutor(threads, "contexts") as pool:
         list(pool.map(add, range(threads)))
-    number = counted[0].astype(np.float32)[:, None]
-    middle = sums.sum(axis=0, dtype=np.float64) / max(1.0, counted[0].sum())
+    return sums, counted[0]
+
+
+def centred(sums: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """What `mean_contexts` gives, from `context_sums`; the sums are overwritten."""
+    number = counted.astype(np.float32)[:, None]
+    middle = sums.sum(axis=0, dtype=np.float64) / max(1.0, counted.sum())
     np.divide(sums, number, out=sums, where=number > 0)
     np.subtract(sums, middle.astype(np.float32), out=sums, where=number > 0)
     return sums

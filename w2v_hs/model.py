@@ -410,18 +410,24 @@ def tree_arrays(tree: Tree, prefix: str = "tree") -> dict[str, Array]:
 
 def provenance(corpus: Corpus, weights: Weights) -> dict[str, Any]:
     """What a model file says of the run: text, versions, figures."""
+    text = {
+        "names": corpus.names,
+        "sha256": corpus.checksum,
+        "tokens": corpus.tokens,
+        "types": corpus.types,
+        "retained_tokens": len(corpus.ids),
+        "sentences": len(corpus.sentences) - 1,
+        "mended_utf8": corpus.mended,
+    }
+    return facts_of(text, weights)
+
+
+def facts_of(text: dict, weights: Weights) -> dict:
+    """As `provenance`, of a text of which these facts are known."""
     import numba
 
     return {
-        "corpus": {
-            "names": corpus.names,
-            "sha256": corpus.checksum,
-            "tokens": corpus.tokens,
-            "types": corpus.types,
-            "retained_tokens": len(corpus.ids),
-            "sentences": len(corpus.sentences) - 1,
-            "mended_utf8": corpus.mended,
-        },
+        "corpus": text,
         "versions": {
             "w2v_hs": __version__,
             "python": platform.python_version(),

@@ -61,11 +61,26 @@ class Position:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """The part of a longer run that a run is: from which share of the tokens of all of it to which,
+    for the learning rate, and numbers that set its random numbers apart from those of other
+    parts."""
+
+    begin: float = 0.0
+    end: float = 1.0
+    seed: tuple[int, ...] = ()
+
+
 class Watch:
     """Looks on while a run trains, and may have all threads wait. This one does nothing."""
 
     def due(self) -> bool:
         """Asked some ten times a second, while threads train; True has them wait."""
+        return False
+
+    def stopped(self) -> bool:
+        """Whether it waits because the run is to end."""
         return False
 
     def halt(self, weights: "Weights", position: Position) -> None:
@@ -93,16 +108,23 @@ def with_short_sentences(corpus: Corpus, most: int, window: int) -> Corpus:
 class Run:
     """One run over all epochs: hands out chunks and adds up what comes back.
 
-    most: tokens of a chunk, see `most_tokens`. position: where to go on.
+    most: tokens of a chunk, see `most_tokens`. position: where to go on. stretch: where it lies in
+    a longer run.
     """
 
     def __init__(
-        self, corpus: Corpus, options: Resolved, most: int, position: Position | None = None
+        self,
+        corpus: Corpus,
+        options: Resolved,
+        most: int,
+        position: Position | None = None,
+        stretch: Stretch = Stretch(),
     ):
-        self.options = options
+        self.options, self.stretch = options, stretch
         self.tokens = len(corpus.ids)
         self.total = self.tokens * options.epochs
-        steps = 200 * options.threads  # the rate falls in at least as many steps
+        # The rate of a whole run falls in at least 200 steps a thread.
+        steps = max(16, round(200 * (stretch.end - stretch.begin))) * options.threads
         self.chunk_tokens = min(most, self.total // steps + 1)
         if position is not None:
             self.chunk_tokens = position.chunk_tokens
@@ -198,7 +220,8 @@ class Run:
                 self.next += 1
             chunk, before = place % self.chunks, self._tokens_before(place)
             rate = self._rate(before)
-            state = np.random.SeedSequence([self.options.seed, place]).generate_state(1, np.uint64)
+            seeds = [self.options.seed, *self.stretch.seed, place]
+            state = np.random.SeedSequence(seeds).generate_state(1, np.uint64)
             loss, predictions, _ = worker(
                 int(self.bounds[chunk]), int(self.bounds[chunk + 1]), rate, state[0]
             )
@@ -247,7 +270,9 @@ class Run:
 
     def _rate(self, tokens: int) -> float:
         """The learning rate after so many tokens."""
-        return self.options.lr * max(LOWEST_RATE, 1 - tokens / (self.total + 1))
+        begin, end = self.stretch.begin, self.stretch.end
+        share = begin + (end - begin) * (tokens / (self.total + 1))
+        return self.options.lr * max(LOWEST_RATE, 1 - share)
 
     def _progress(self) -> Progress:
         with self.lock:

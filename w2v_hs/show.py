@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -87,6 +87,7 @@ def summary(model: "Model", path: Path) -> str:
         f"thread{'s' if threads > 1 else ''}), loss by epoch: "
         + " ".join("-" if loss is None else f"{loss:.3f}" for loss in model.losses)
         + _holdout(model)
+        + _cluster(facts.get("cluster"))
         + f"; peak memory {facts['peak_memory_bytes'] / 1e6:.0f} MB\nwrote {path}"
     )
 
@@ -101,6 +102,17 @@ def update_summary(model: "Model", path: Path) -> str:
         f"from the learning rate {facts['lr']:g}, loss by epoch: "
         + " ".join("-" if loss is None else f"{loss:.3f}" for loss in losses)
         + f"; peak memory {facts['peak_memory_bytes'] / 1e6:.0f} MB\nwrote {path}"
+    )
+
+
+def _cluster(cost: dict[str, Any] | None) -> str:
+    """What the rounds on a cluster cost, where there was one."""
+    if cost is None:
+        return ""
+    sent = cost["sent"] / max(cost["rounds"], 1)
+    return (
+        f"\n{cost['rounds']} rounds on {cost['parts']} workers, which sent {sent / 1e6:,.1f} MB a "
+        f"round and trained for {cost['training']:.1f} s"
     )
 
 

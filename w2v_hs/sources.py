@@ -161,17 +161,28 @@ def _regular_file(path: Path, column: str | None) -> Source:
 def _file_blocks(path: Path) -> Iterator[tuple[bytes, int]]:
     try:
         with path.open("rb", buffering=0) as raw:
-            try:
-                for block in _READERS.get(path.suffix, _read_plain)(raw):
-                    yield block, _position(raw)
-            except (EOFError, zlib.error, gzip.BadGzipFile, _Damaged) as error:
-                raise CorpusError(
-                    f"{shown(path)}: damaged or truncated {path.suffix} data, found before byte "
-                    f"{_position(raw)} of {path.stat().st_size}: {error}; fetch or compress it "
-                    "again"
-                ) from error
+            yield from decoded(raw, str(path), path.stat().st_size)
     except OSError as error:
         raise CorpusError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
+
+
+def compressed(name: str) -> bool:
+    """Whether a file of this name is read as compressed text."""
+    return Path(name).suffix in _READERS
+
+
+def decoded(raw: BinaryIO, name: str, size: int | None) -> Iterator[tuple[bytes, int]]:
+    """Blocks of a file that is open, decompressed as its name says, each with how far the file is
+    read after it. Raises `CorpusError` where compressed data are damaged."""
+    suffix = Path(name).suffix
+    try:
+        for block in _READERS.get(suffix, _read_plain)(raw):
+            yield block, _position(raw)
+    except (EOFError, zlib.error, gzip.BadGzipFile, _Damaged) as error:
+        raise CorpusError(
+            f"{shown(name)}: damaged or truncated {suffix} data, found before byte "
+            f"{_position(raw)} of {size}: {error}; fetch or compress it again"
+        ) from error
 
 
 def _position(raw: BinaryIO) -> int:
@@ -214,7 +225,7 @@ def _read_zstd(raw: BinaryIO) -> Iterator[bytes]:
         import zstandard
     except ImportError:
         raise CorpusError(
-            f"{shown(raw.name)}: reading .zst needs the package zstandard: "
+            f"{shown(getattr(raw, 'name', 'a file'))}: reading .zst needs the package zstandard: "
             "pip install 'w2v-hs[zst]'"
         ) from None
 

@@ -96,6 +96,13 @@ def _training_options(command: Command) -> Command:
     return command
 
 
+_scheduler = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Train on the workers of this Dask scheduler, as in tcp://host:8786.",
+)
+
+
 @click.command(context_settings={"show_default": True})
 @click.argument("text", nargs=-1, required=True, shell_complete=completion.texts)
 @click.option(
@@ -135,12 +142,19 @@ def _training_options(command: Command) -> Command:
     help="Write a checkpoint beside the output so often, from which 'w2v-hs resume' goes on; "
     "0: only when stopped by Ctrl-C or SIGTERM.",
 )
+@_scheduler
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 1_000_000),
+    help="With --scheduler: how often in an epoch the workers put together what they have learned."
+    "  [default: by what that costs]",
+)
 @click.pass_context
 def train(
     ctx: click.Context, /, text: tuple[str, ...], output: Path | None, vocab: Path | None,
     save_vocab: Path | None, resume_from: Path | None, update_vocab: bool, lowercase: bool,
     errors: str, tokenize: str, split_sentences: str | None, text_column: str | None,
-    checkpoint_every: float, **options: Any,
+    checkpoint_every: float, scheduler: str | None, rounds: int | None, **options: Any,
 ) -> None:  # fmt: skip
     """Train vectors on TEXT and write a model.
 
@@ -158,12 +172,17 @@ def train(
     w2v-hs train raw.txt -o m.safetensors --tokenize treebank
     w2v-hs train 'data/*.parquet' -o m.safetensors --text-column text
     w2v-hs train --resume-from m.safetensors --update-vocab news.txt -o m2.safetensors
+    w2v-hs train s3://bucket/texts -o m.safetensors --tree huffman --scheduler tcp://host:8786
     """
     from w2v_hs.atomic import check_writable, holding
     from w2v_hs.checkpoint import SUFFIX, Keeping, checkpoint_path
     from w2v_hs.cleaning import Cleaning
     from w2v_hs.training import choose_tree, named_texts, train_options
 
+    if scheduler is not None and resume_from is not None:
+        raise click.UsageError("--resume-from with --scheduler: a model goes on in one process")
+    if rounds is not None and scheduler is None:
+        raise click.UsageError("--rounds without --scheduler: one process needs none")
     if update_vocab and resume_from is None:
         raise click.UsageError("--update-vocab needs --resume-from, the model that is to grow")
     output = output or resume_from
@@ -186,7 +205,7 @@ def train(
     options["tree"], tree = choose_tree(options["tree"])
     cleaning = Cleaning(lowercase, errors, tokenize, split_sentences, text_column)
     run = Options(**options)
-    sources = [Path(source) for source in text]
+    sources = _sources(text, scheduler)
     kept = checkpoint_path(output)
     keeping = Keeping(
         kept, checkpoint_every, named_texts(sources), cleaning,
@@ -199,7 +218,7 @@ def train(
     )
     if save_vocab is not None:
         check_writable(save_vocab)
-    with holding(output), _stoppable():
+    with holding(output), _stoppable(scheduler), _connected(scheduler) as client:
         if resume_from is not None:
             for name in given_options:
                 if name in ctx.params and name not in _RESUMED:
@@ -217,14 +236,34 @@ def train(
             model = _update(sources, resume_from, update_vocab, keeping, given)
         else:
             model = train_options(
-                sources, run, tree=tree, vocab=vocab, cleaning=cleaning, keeping=keeping, show=True
-            )
+                sources, run, tree=tree, vocab=vocab, cleaning=cleaning, keeping=keeping,
+                client=client, rounds=rounds, show=True,
+            )  # fmt: skip
         _finish(model, output, save_vocab)
         kept.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
+def _connected(scheduler: str | None) -> Iterator[object]:
+    """A client of the scheduler, None where there is none."""
+    if scheduler is None:
+        yield None
+        return
+    from w2v_hs.cluster import connect
+
+    with connect(scheduler) as client:
+        yield client
+
+
+def _sources(text: tuple[str, ...], scheduler: str | None) -> list[str | Path]:
+    """Texts by path or, on a cluster, by address."""
+    return [
+        source if scheduler is not None and "://" in source else Path(source) for source in text
+    ]
+
+
+@contextlib.contextmanager
+def _stoppable(scheduler: str | None = None) -> Iterator[None]:
     """Training that a signal stopped ends the command: what it left, and the exit code of the
     signal."""
     try:
@@ -233,6 +272,8 @@ def _stoppable() -> Iterator[None]:
         go_on = ""
         if stop.checkpoint is not None:
             go_on = f"; to go on: w2v-hs resume {shlex.quote(str(stop.checkpoint))}"
+            if scheduler is not None:
+                go_on += f" --scheduler {shlex.quote(scheduler)}"
         click.echo(f"{stop}{go_on}", err=True)
         click.get_current_context().exit(128 + stop.signal)
 
@@ -271,7 +312,8 @@ def _finish(model: "Model", output: Path, save_vocab: Path | None) -> None:
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("text", nargs=-1, shell_complete=completion.texts)
-def resume(checkpoint: Path, text: tuple[str, ...]) -> None:
+@_scheduler
+def resume(checkpoint: Path, text: tuple[str, ...], scheduler: str | None) -> None:
     """Go on with a run of 'train' that was stopped, to its end.
 
     The model is written where the run would have written it: m.checkpoint.safetensors leads to
@@ -281,6 +323,7 @@ def resume(checkpoint: Path, text: tuple[str, ...]) -> None:
     \b
     w2v-hs resume m.checkpoint.safetensors
     w2v-hs resume m.checkpoint.safetensors - < wiki.txt
+    w2v-hs resume m.checkpoint.safetensors --scheduler tcp://host:8786
     """
     from w2v_hs.atomic import check_writable, holding
     from w2v_hs.checkpoint import load_checkpoint, output_path
@@ -288,11 +331,11 @@ def resume(checkpoint: Path, text: tuple[str, ...]) -> None:
 
     output = output_path(checkpoint)
     show.check_distinct([output, checkpoint], [*map(Path, text)])
-    with holding(output), _stoppable():
+    with holding(output), _stoppable(scheduler), _connected(scheduler) as client:
         named = load_checkpoint(checkpoint).keeping.save_vocab
         save_vocab = None if named is None else check_writable(Path(named))
-        corpus = [Path(source) for source in text] or None
-        model = resume(checkpoint, corpus, progress=True)
+        corpus = _sources(text, scheduler) or None
+        model = resume(checkpoint, corpus, client=client, progress=True)
         _finish(model, output, save_vocab)
         checkpoint.unlink(missing_ok=True)
 

@@ -22,7 +22,8 @@ from w2v_hs.schedule import (
     with_short_sentences,
 )
 from w2v_hs.tree import Tree
-from w2v_hs.types import Float32, Float64
+from w2v_hs.types import Float32
+from w2v_hs.vocabulary import Vocabulary
 from w2v_hs.workers import encoded, room_for_copies, softmax_workers, tree_workers
 
 # The full softmax reads and writes all output weights for each batch: beyond the caches of a
@@ -70,6 +71,30 @@ def start_vectors(words: int, dim: int, seed: int, more: int = 0) -> Float32:
         rows = vectors[first : min(first + block, words), :dim]
         rows[:] = (generator.random(rows.shape, np.float32) - np.float32(0.5)) / np.float32(dim)
     return vectors
+
+
+def learned_anew(
+    features: Float32, vocabulary: Vocabulary, options: Resolved, weights: Weights
+) -> Tree:
+    """A tree learned from mean contexts, `learned.mean_contexts`, which are overwritten. The node
+    weights become those of the new tree; `weights.tree` stays the old one."""
+    keep = vocabulary.keep_probabilities(options.sample)
+    frequencies = vocabulary.counts * keep.astype(np.float64)
+    new = learned(
+        features,
+        vocabulary.counts,
+        frequencies,
+        options.threads,
+        equal_depths=options.tree == "balanced",
+    )
+    assert weights.tree is not None  # only a tree is learned anew
+    transfer_weights(weights.vectors, frequencies, weights.outputs, weights.tree, new)
+    return new
+
+
+def rebuilds(steps: int) -> set[int]:
+    """After which of the steps of a run a tree is learned anew."""
+    return {round(share * steps) for share in REBUILDS}
 
 
 def train_weights(
@@ -122,17 +147,8 @@ def train_weights(
     def rebuild() -> bool:
         started = time.perf_counter()
         text = encoded(corpus, options)
-        frequencies: Float64 = counts.astype(np.float64) * text.keep
-        old = weights.tree
-        assert old is not None  # only a tree is learned anew
-        new = learned(
-            mean_contexts(text, weights.vectors, options.window, options.threads),
-            counts,
-            frequencies,
-            options.threads,
-            equal_depths=options.tree == "balanced",
-        )
-        transfer_weights(weights.vectors, frequencies, weights.outputs, old, new)
+        features = mean_contexts(text, weights.vectors, options.window, options.threads)
+        new = learned_anew(features, corpus.vocabulary, options, weights)
         weights.tree = new
         workers[:] = tree_workers(corpus, new, options, vectors, outputs)
         run.seconds += time.perf_counter() - started
@@ -173,8 +189,8 @@ def train_weights(
         for epoch in range(1, options.epochs + 1):
             pauses[epoch * run.chunks] = [lambda: after_epoch(weights)]
     if options.learns_tree:
-        for share in REBUILDS:
-            pauses.setdefault(round(share * run.chunks * options.epochs), []).append(rebuild)
+        for place in rebuilds(run.chunks * options.epochs):
+            pauses.setdefault(place, []).append(rebuild)
     run.go(workers, show, pauses, watch, halt)
     check_all()
     weights.losses, weights.seconds = run.losses(), run.seconds

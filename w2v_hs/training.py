@@ -4,13 +4,13 @@ import signal
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from w2v_hs import catalog
 from w2v_hs.atomic import check_writable
 from w2v_hs.checkpoint import Checkpoints, Keeping, Saved, StopSignals, load_checkpoint
 from w2v_hs.cleaning import Cleaning
-from w2v_hs.codes import Codes, nested_codes, read_codes, tree_from_codes
+from w2v_hs.codes import Codes, build_tree, read_codes
 from w2v_hs.corpus import Corpus, read_corpus
 from w2v_hs.errors import CorpusError, OptionError, shown
 from w2v_hs.holdout import Holdout, set_aside
@@ -22,7 +22,7 @@ from w2v_hs.options import Architecture, Loss, Options, Order, Resolved, TreeKin
 from w2v_hs.progress import Silent
 from w2v_hs.progress import display as progress_display
 from w2v_hs.trainer import Weights, check_softmax, train_weights
-from w2v_hs.tree import Tree, first_tree
+from w2v_hs.tree import Tree
 from w2v_hs.types import NestedTree, Texts
 from w2v_hs.update import Start, train_update
 from w2v_hs.vectors import Vectors
@@ -61,6 +61,8 @@ def train(
     text_column: str | None = None,
     checkpoint: str | Path | None = None,
     checkpoint_every: float = 300.0,
+    client=None,
+    rounds: int | None = None,
     progress: bool = False,
 ) -> Model:
     """Read a corpus, build the vocabulary and the tree, train.
@@ -90,12 +92,19 @@ def train(
     checkpoint, checkpoint_every
         A file from which `resume` can go on; it is written every so many seconds (0: only then)
         and when SIGINT or SIGTERM stops the run, and stays when the run has ended.
+    client, rounds
+        A `distributed.Client`: its workers train, each with `threads` threads. The corpus is then a
+        path or an address that fsspec knows (s3://...), or a list of them. rounds: how often in an
+        epoch they put together what they have learned, by default by what that costs; see
+        docs/dask.md.
     progress
         Show progress bars on standard error, if that is a terminal.
 
     Raises
     ------
     OptionError, CorpusError, VocabularyError, FormatError, DivergedError, TypeError
+    ClusterError
+        The cluster has lost its scheduler or its workers, or lacks this package.
     OutputError
         The checkpoint cannot be written.
     Interrupted
@@ -112,20 +121,24 @@ def train(
         check_writable(Path(checkpoint))
         keeping = Keeping(Path(checkpoint), checkpoint_every, named_texts(corpus), cleaning)
     return train_options(
-        corpus, options, tree=given, vocab=vocab, cleaning=cleaning, keeping=keeping, show=progress
-    )
+        corpus, options, tree=given, vocab=vocab, cleaning=cleaning, keeping=keeping,
+        client=client, rounds=rounds, show=progress,
+    )  # fmt: skip
 
 
 def named_texts(corpus: Texts) -> list[str] | None:
     """Names under which a resumed run finds the text of this one; None for text without a name."""
     if isinstance(corpus, (str, Path)):
-        corpus = [Path(corpus)]
-    if not isinstance(corpus, (list, tuple)) or not all(isinstance(c, Path) for c in corpus):
+        corpus = [corpus if "://" in str(corpus) else Path(corpus)]
+    if not isinstance(corpus, (list, tuple)) or not all(
+        isinstance(c, Path) or (isinstance(c, str) and "://" in c) for c in corpus
+    ):
         return None
-    # A named corpus stays a name; all else is found from any folder.
+    # A named corpus stays a name, and an address an address; all else is found from any folder.
     return [
         str(text)
         if str(text) == "-"
+        or isinstance(text, str)
         or str(text).startswith("nltk:")
         or (not text.exists() and str(text) in catalog.names())
         else str(text.absolute())
@@ -156,6 +169,8 @@ def train_options(
     vocab: str | Path | None = None,
     cleaning: Cleaning = Cleaning(),  # noqa: B008 (frozen)
     keeping: Keeping | None = None,
+    client=None,
+    rounds: int | None = None,
     show: bool = False,
 ) -> Model:
     """`train` with the options as one object; tree: what `choose_tree` found the user to give;
@@ -164,26 +179,33 @@ def train_options(
         raise OptionError(f"tree={options.tree} and the tree itself: give both or neither")
     if tree is not None and options.loss != "hs":
         raise OptionError("a tree with loss=softmax: the full softmax has none; use loss=hs")
-    options = options.resolved()
     given = load_vocabulary(vocab) if vocab is not None else None
+    if client is not None:
+        from w2v_hs.cluster_training import train_on
+
+        return train_on(client, corpus, options, tree, given, cleaning, keeping, rounds, show)
+    if rounds is not None:
+        raise OptionError(f"rounds={rounds} without a cluster: one process needs none")
+    options = options.resolved()
     with progress_display(show) as display:
         text = _read(corpus, options, given, cleaning, display)
         words = text.vocabulary
         built = None
         if options.loss == "hs":
             display.step("tree")
-            if tree is None:
-                built = first_tree(
-                    options.tree, options.tree_order, words.words, words.counts, options.seed
-                )
-            else:
-                built = tree_from_codes(_codes(tree, words), words)
+            built = build_tree(tree, options.tree, options.tree_order, words, options.seed)
         else:
             check_softmax(len(words), options.dim)
         return _train(text, built, options, keeping, display)
 
 
-def resume(checkpoint: str | Path, corpus: Texts | None = None, *, progress: bool = False) -> Model:
+def resume(
+    checkpoint: str | Path,
+    corpus: Texts | None = None,
+    *,
+    client: Any = None,
+    progress: bool = False,
+) -> Model:
     """Go on with a run that was stopped, from a checkpoint, to its end.
 
     With one thread the model is the same, to the bit, as if the run had not been stopped. With more
@@ -196,6 +218,8 @@ def resume(checkpoint: str | Path, corpus: Texts | None = None, *, progress: boo
     corpus
         The text of the run, where it is not the files or names that the run was given, or they have
         moved.
+    client
+        As in `train`, for a run on a cluster; it may be another one, with more or fewer workers.
     progress
         Show progress bars on standard error, if that is a terminal.
 
@@ -205,15 +229,24 @@ def resume(checkpoint: str | Path, corpus: Texts | None = None, *, progress: boo
         The checkpoint is missing, damaged, or a model whose run has ended.
     CorpusError
         The text is not the one that the run began with, or cannot be read.
-    OptionError, DivergedError, Interrupted
+    OptionError, DivergedError, ClusterError, Interrupted
     """
     saved = load_checkpoint(checkpoint)
+    if (saved.keeping.cuts is None) != (client is None):
+        where, remedy = "on a cluster", "give its scheduler, or another"
+        if saved.keeping.cuts is None:
+            where, remedy = "in one process", "leave the scheduler out"
+        raise OptionError(f"{shown(checkpoint)}: its run is one {where}: {remedy}")
     if corpus is None:
         if saved.keeping.texts is None or "-" in saved.keeping.texts:
             raise CorpusError(
                 f"{shown(checkpoint)}: its run read a text without a name; give that text again"
             )
-        corpus = [Path(text) for text in saved.keeping.texts]
+        corpus = [text if "://" in text else Path(text) for text in saved.keeping.texts]
+    if client is not None:
+        from w2v_hs.cluster_training import resume_on
+
+        return resume_on(client, saved, corpus, progress)
     update = saved.update
     options = (saved.model.options if update is None else update.options).resolved()
     with progress_display(progress) as display:
@@ -358,9 +391,3 @@ def _train(
             watch=Checkpoints(keeping, model_of, watch, signals, display.note),
         )
     return model_of(weights)
-
-
-def _codes(tree: Codes | NestedTree, vocabulary: Vocabulary) -> Codes:
-    if isinstance(tree, Codes):
-        return tree
-    return nested_codes(tree, dict(zip(vocabulary.words, vocabulary.counts.tolist(), strict=True)))

@@ -1,0 +1,346 @@
+"""Rounds of local SGD: what one worker of a cluster does in a round, and how changes are merged.
+
+In a round each worker trains a part of the text from the same weights, as one process would, and
+hands back what it has changed (McDonald, Hall, Mann 2010; Stich 2019). Nothing here knows of a
+cluster. `train_part` is a function of its arguments alone: with one thread the same arguments give
+the same changes to the bit, so that a task can be done again where a worker was lost.
+
+How should the changes d_k of a row by K workers be merged? Each comes from c_k steps from the same
+beginning. Near the optimum of a row, steps of rate lr against a curvature q leave exp(-lr q c) of
+the distance to it after c of them:
+
+    d_k          = (1 - exp(-lr q c_k)) (distance)
+    one worker,
+    all steps    = (1 - exp(-lr q sum c_k)) (distance)
+    hence merged = sum d_k (1 - exp(-lr q sum c_k)) / sum (1 - exp(-lr q c_k))
+
+Of a rare word all c_k are small, and the merged change is the sum of the changes, as if the steps
+had been taken one after the other. Of the root all are large: each worker has gone the whole way,
+and the merged change is their mean. A row that one worker has changed keeps its full step.
+`kernels.copies` has the same trouble with the copies of threads, which it only adds: it merges so
+often that lr q c stays small. A network is too slow for that.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from w2v_hs.corpus import Corpus
+from w2v_hs.kernels import merging
+from w2v_hs.kernels.common import Text, aligned_zeros, padded
+from w2v_hs.learned import centred, context_sums
+from w2v_hs.options import Options
+from w2v_hs.probe import Probe, weights_fault
+from w2v_hs.schedule import Run, Stretch, Watch, most_tokens, with_short_sentences
+from w2v_hs.shards import Encoded
+from w2v_hs.trainer import Weights, learned_anew, start_vectors
+from w2v_hs.tree import Tree
+from w2v_hs.vocabulary import Vocabulary
+from w2v_hs.workers import room_for_copies, tree_workers
+
+# The curvature q above, a prediction, for an input vector and for a node. An input learns from all
+# nodes of a path at once, a node from one product: so an input goes its way in fewer steps. What 0,
+# which adds, infinity, which takes the mean, and others led to stands in docs/dask.md.
+WORD_CURVATURE = 1.0
+NODE_CURVATURE = 0.003
+
+
+class Block(NamedTuple):
+    """Rows b, b + B, b + 2B ... of both matrices, for block b of B, so that every block has its
+    share of the rows that are used most: (rows, dim) float32."""
+
+    vectors: np.ndarray
+    outputs: np.ndarray
+
+
+class Change(NamedTuple):
+    """What happened to some rows of a block of one matrix: rows (t,) int64 within the block, sums
+    (t, dim) float32 of the changes of each worker, steps (t,) float32, how many predictions they
+    come from, and ways (t,) float32, the sum over the workers of 1 - exp(-lr q steps)."""
+
+    rows: np.ndarray
+    sums: np.ndarray
+    steps: np.ndarray
+    ways: np.ndarray
+
+
+class Changes(NamedTuple):
+    """Changes of a block of both matrices; curvatures: lr q of the steps of each."""
+
+    vectors: Change
+    outputs: Change
+    curvatures: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all parts of all rounds have in common; `options` are resolved."""
+
+    vocabulary: Vocabulary
+    tree: Tree
+    options: Options
+
+
+@dataclass(frozen=True)
+class Part:
+    """Part `part` of round `number`, counted over all epochs, of a run of `rounds` an epoch."""
+
+    number: int
+    rounds: int
+    part: int
+
+    def stretch(self, epochs: int) -> Stretch:
+        """Where it lies in the run."""
+        total = self.rounds * epochs
+        return Stretch(self.number / total, (self.number + 1) / total, (self.number, self.part))
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a part of a round was: loss in nats, predictions, tokens, seconds of training and of
+    all of it."""
+
+    loss: float
+    predictions: int
+    tokens: int
+    training: float
+    seconds: float
+
+
+def start_blocks(words: int, options: Options, count: int) -> list[Block]:
+    """The weights that training begins with, as `count` blocks."""
+    vectors = start_vectors(words, options.dim, options.seed)[:, : options.dim]
+    return cut(vectors, np.zeros((words - 1, options.dim), np.float32), count)
+
+
+def cut(vectors: np.ndarray, outputs: np.ndarray, count: int) -> list[Block]:
+    """Two matrices as `count` blocks."""
+    return [
+        Block(np.ascontiguousarray(vectors[b::count]), np.ascontiguousarray(outputs[b::count]))
+        for b in range(count)
+    ]
+
+
+def joined(blocks: list[Block], vectors: np.ndarray, outputs: np.ndarray) -> None:
+    """Write blocks to the two matrices they are cut from, whose rows may be padded."""
+    for b, block in enumerate(blocks):
+        dim, count = block.vectors.shape[1], len(blocks)
+        vectors[b::count, :dim], outputs[b::count, :dim] = block
+
+
+def slice_of(text: Encoded, number: int, rounds: int) -> Encoded:
+    """The sentences of a shard that round `number` of an epoch of `rounds` trains; each is in one
+    of them."""
+    tokens = int(text.sentences[-1])
+    starts = [-(-tokens * i // rounds) for i in (number, number + 1)]
+    first, last = np.searchsorted(text.sentences, starts)
+    bounds = text.sentences[first : last + 1]
+    return Encoded(text.ids[bounds[0] : bounds[-1]], bounds - bounds[0])
+
+
+def concatenated(texts: list[Encoded]) -> Encoded:
+    """Several texts as one."""
+    ends, before = [np.zeros(1, np.int64)], 0
+    for text in texts:
+        ends.append(text.sentences[1:] + before)
+        before += len(text.ids)
+    return Encoded(np.concatenate([text.ids for text in texts]), np.concatenate(ends))
+
+
+def train_part(
+    job: Job,
+    part: Part,
+    blocks: list[Block],
+    texts: list[Encoded],
+    report=lambda tokens: None,
+) -> tuple[Report, list[Changes]]:
+    """Train a part of a round: the slices of some shards, from the weights in `blocks`.
+
+    Returns what it was, and for each block what has changed. report(tokens) is called some ten
+    times a second.
+
+    Raises
+    ------
+    DivergedError
+        Weights or a loss are no longer finite numbers, or far above those of an untrained model.
+    """
+    started = time.perf_counter()
+    options, words = job.options, len(job.vocabulary)
+    text = concatenated([slice_of(text, part.number % part.rounds, part.rounds) for text in texts])
+    vectors, outputs = _matrices(job, blocks, *room_for_copies(options, words, job.tree.inner))
+    report_of = Report(0.0, 0, len(text.ids), 0.0, 0.0)
+    if len(text.ids):
+        corpus = Corpus(text.ids, text.sentences, job.vocabulary, [], len(text.ids), 0, "")
+        most = most_tokens(options, 0)
+        corpus = with_short_sentences(corpus, most, options.window)
+        run = Run(corpus, replace(options, epochs=1), most, None, part.stretch(options.epochs))
+        workers = tree_workers(corpus, job.tree, options, vectors, outputs)
+        run.go(workers, lambda progress: report(progress.tokens), {}, Watch(), lambda: None)
+        _check(job, run, corpus, vectors[:words], outputs[: job.tree.inner])
+        report_of = Report(
+            float(run.loss.sum()), int(run.predictions.sum()), len(text.ids), run.seconds, 0.0
+        )
+    changes = _changes(job, part, text.ids, blocks, vectors, outputs)
+    return replace(report_of, seconds=time.perf_counter() - started), changes
+
+
+def _matrices(
+    job: Job, blocks: list[Block], more_vectors: int = 0, more_outputs: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both matrices as training takes them, with padded rows, and with more of them."""
+    words, stride = len(job.vocabulary), padded(job.options.dim)
+    vectors = aligned_zeros(words + more_vectors, stride)
+    outputs = aligned_zeros(job.tree.inner + more_outputs, stride)
+    joined(blocks, vectors[:words], outputs[: job.tree.inner])
+    return vectors, outputs
+
+
+def _check(job: Job, run: Run, corpus: Corpus, vectors: np.ndarray, outputs: np.ndarray) -> None:
+    """Raise `DivergedError` where the weights after a part are of no use."""
+    faults = (
+        weights_fault("vectors", vectors),
+        weights_fault("output weights", outputs),
+        Probe(corpus, job.options).fault(vectors, outputs, job.tree),
+    )
+    for fault in faults:
+        if fault is not None:
+            raise run.diverged(run.next - 1, fault)
+
+
+def predictions_of(job: Job, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """From how many predictions each input vector, (V,), and each node, (V - 1,), is expected to
+    learn when `ids` are trained, float32."""
+    options, tree, words = job.options, job.tree, len(job.vocabulary)
+    kept = np.bincount(ids, minlength=words)
+    kept = kept * job.vocabulary.keep_probabilities(options.sample).astype(np.float64)
+    around = options.window + 1  # words in a window, in the mean over its reach
+    nodes = np.bincount(tree.nodes, np.repeat(kept, tree.lengths), tree.inner)
+    if options.arch == "skipgram":
+        nodes *= around
+    return (kept * around).astype(np.float32), nodes.astype(np.float32)
+
+
+def _changes(job, part, ids, blocks, vectors, outputs) -> list[Changes]:
+    """What training `ids` has changed, for each block."""
+    steps = predictions_of(job, ids)
+    begin = part.stretch(job.options.epochs).begin
+    rate = job.options.lr * (1 - begin)
+    curvatures = rate * WORD_CURVATURE, rate * NODE_CURVATURE
+    count = len(blocks)
+
+    def change(block: np.ndarray, b: int, matrix, steps, curvature) -> Change:
+        rows = np.flatnonzero(steps[b::count])
+        sums = merging.differences(matrix, block, rows, b, count)
+        steps = steps[b + rows * count]
+        return Change(rows, sums, steps, -np.expm1(-curvature * steps))
+
+    return [
+        Changes(
+            change(block.vectors, b, vectors, steps[0], curvatures[0]),
+            change(block.outputs, b, outputs, steps[1], curvatures[1]),
+            curvatures,
+        )
+        for b, block in enumerate(blocks)
+    ]
+
+
+def merged(changes: list[Changes]) -> Changes:
+    """The changes of several workers, or groups of them, to one block as those of all together."""
+
+    def of(matrix: list[Change]) -> Change:
+        steps, ways = _totals(matrix)
+        sums = np.zeros((len(steps), matrix[0].sums.shape[1]), np.float32)
+        for change in matrix:
+            merging.add_rows(sums, change.rows, change.sums, np.ones_like(steps))
+        rows = np.flatnonzero(steps)
+        return Change(rows, sums[rows], steps[rows], ways[rows])
+
+    return Changes(
+        of([c.vectors for c in changes]), of([c.outputs for c in changes]), changes[0].curvatures
+    )
+
+
+def updated(block: Block, changes: list[Changes]) -> Block:
+    """A block after the changes of all workers; see the beginning of this module."""
+
+    def of(matrix: np.ndarray, parts: list[Change], curvature: float) -> np.ndarray:
+        steps, ways = _totals(parts)
+        scale = np.zeros_like(steps)
+        np.divide(-np.expm1(-curvature * steps), ways, out=scale, where=steps > 0)
+        matrix = matrix.copy()
+        for part in parts:
+            merging.add_rows(matrix, part.rows, part.sums, scale)
+        return matrix
+
+    curvatures = changes[0].curvatures
+    return Block(
+        of(block.vectors, [c.vectors for c in changes], curvatures[0]),
+        of(block.outputs, [c.outputs for c in changes], curvatures[1]),
+    )
+
+
+def _totals(parts: list[Change]) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and ways of all parts together, for each row up to the last that one has changed."""
+    size = 1 + max(int(part.rows.max(initial=-1)) for part in parts)
+    steps, ways = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    for part in parts:
+        steps[part.rows] += part.steps
+        ways[part.rows] += part.ways
+    return steps, ways
+
+
+# ---- trees that are learned between rounds ------------------------------------------------------
+
+
+class Contexts(NamedTuple):
+    """`learned.context_sums` of some shards: sums (V, stride) float32, counted (V,) int64."""
+
+    sums: np.ndarray
+    counted: np.ndarray
+
+
+def contexts_of(job: Job, blocks: list[Block], texts: list[Encoded]) -> Contexts:
+    """The contexts of all words in some shards."""
+    vectors, _ = _matrices(job, blocks)
+    keep = job.vocabulary.keep_probabilities(job.options.sample)
+    options = job.options
+    return added(
+        [
+            Contexts(
+                *context_sums(
+                    Text(*concatenated([text]), keep), vectors, options.window, options.threads
+                )
+            )
+            for text in texts
+        ]
+    )
+
+
+def added(parts: list[Contexts]) -> Contexts:
+    """The contexts of several texts."""
+    sums, counted = parts[0].sums.copy(), parts[0].counted.copy()
+    for part in parts[1:]:
+        sums += part.sums
+        counted += part.counted
+    return Contexts(sums, counted)
+
+
+def rebuilt(job: Job, blocks: list[Block], parts: list[Contexts]) -> tuple[Tree, list[Block]]:
+    """A tree learned from the contexts of the whole text, and the weights over it."""
+    vectors, outputs = _matrices(job, blocks)
+    weights = Weights(vectors, outputs, job.tree)
+    tree = learned_anew(centred(*added(parts)), job.vocabulary, job.options, weights)
+    dim = job.options.dim
+    return tree, cut(vectors[:, :dim], outputs[:, :dim], len(blocks))
+
+
+def warm_up(job: Job) -> None:
+    """Compile what `train_part` needs, or load it from the cache, on a text of two words."""
+    words, dim = len(job.vocabulary), job.options.dim
+    vectors = np.zeros((words, dim), np.float32)
+    text = Encoded(np.zeros(2, np.int32), np.array([0, 2]))
+    blocks = cut(vectors, vectors[1:], 1)
+    _, changes = train_part(job, Part(0, 1, 0), blocks, [text])
+    updated(blocks[0], [merged(changes)])
