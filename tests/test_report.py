@@ -357,6 +357,13 @@ def test_a_side_of_the_tree_is_shown_on_the_map(opened, page, hostile):
     assert lit == sum(code.startswith("0") for code in codes) > 0
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_words_of_the_tree_stand_side_by_side(opened, page, width):
+    browser = opened(page, width)
+    first = find(browser, ".frequent")[0].find_elements("css selector", ".word")[:2]
+    assert first[0].rect["y"] == first[1].rect["y"] and first[0].rect["x"] < first[1].rect["x"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone(opened, page, scheme):
     browser = opened(page, 390, 844, scheme, mobile=True)
