@@ -22,6 +22,7 @@ import json
 import lzma
 import random
 import resource
+import shutil
 import signal
 import sys
 import tempfile
@@ -40,8 +41,9 @@ from rich.table import Table
 
 import w2v_hs
 from w2v_hs import catalog, checkpoint, codes, extract, sources, storage, text
+from w2v_hs.cleaning import Cleaning
 from w2v_hs.errors import W2VError
-from w2v_hs.formats import FORMATS, load_vectors, save_vectors
+from w2v_hs.formats import FILE_FORMATS, load_vectors, save_vectors
 from w2v_hs.likelihood import Perplexity
 from w2v_hs.schedule import Position
 from w2v_hs.update import Start, update_options
@@ -57,10 +59,15 @@ TOKENS = [
     b"'''", b"#", b":", "\u2028".encode(), "\u0661".encode(), b"0x" + b"f" * 4000, b"{" * 50,
     b"<a>", b"&lt;", b"]]>",
 ]  # fmt: skip
+ROWS = '{"a": "of the", "b": [1, {"a": null}]}\n\n{"a": ["x", "\\u00e9t\\u00e9"]}\n'
 VALUES = [
     None, True, -1, 0, 2**63, 10**400, 1e300, float("nan"), "", "x\ny", "\ud800", [], {}, [[]],
     {"a": 1}, ["a"], "1",
 ]  # fmt: skip
+FOLDERS = {
+    "projector": ("vectors.tsv", "metadata.tsv"),
+    "sentence-transformers": ("modules.json", "tokenizer.json", "model.safetensors"),
+}
 PAGE = "<page><title>{}</title><ns>0</ns><id>1</id><revision><text>{}</text></revision></page>"
 WIKI = (
     '<?xml version="1.0" encoding="utf-8"?>'
@@ -248,6 +255,16 @@ def read_vectors(format: str) -> Callable[[Path], None]:
     return lambda path: check_vectors(load_vectors(path, format=format))
 
 
+def read_member(format: str, folder: Path, member: str) -> Callable[[Path], None]:
+    """Read a folder of vectors, one file of which is the damaged one."""
+
+    def read(path: Path) -> None:
+        shutil.copy(path, folder / member)
+        check_vectors(load_vectors(folder, format=format))
+
+    return read
+
+
 def read_vocabulary(path: Path) -> None:
     vocabulary = load_vocabulary(path)
     valid(len(set(vocabulary.words)) == len(vocabulary) >= 2, "its words are not unique")
@@ -297,10 +314,33 @@ def read_json(path: Path) -> None:
 
 
 def read_text(path: Path) -> None:
-    for cleaning in (text.Cleaning(), text.Cleaning(lowercase=True, errors="replace")):
-        (source,) = sources.find_sources(path)
-        for line in text.read_lines(source.name, source.blocks(), cleaning):
+    column = "a" if path.suffix in (".jsonl", ".parquet") else None
+    for cleaning in (
+        Cleaning(text_column=column),
+        Cleaning(lowercase=True, errors="replace", text_column=column),
+    ):
+        (source,) = sources.find_sources(path, column)
+        for line in text.read_lines(source, cleaning):
             valid("\n" not in line, "a line holds a newline")
+
+
+def table_of(vectors: Vectors):
+    """A table as other programs write it: lists of any length."""
+    import pyarrow as pa
+
+    return pa.table({"word": vectors.words, "vector": vectors.matrix.tolist()})
+
+
+def save_parquet(vectors: Vectors, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(table_of(vectors), path, compression="zstd", data_page_version="2.0")
+
+
+def save_feather(vectors: Vectors, path: Path) -> None:
+    from pyarrow import feather
+
+    feather.write_feather(table_of(vectors), path, compression="lz4")
 
 
 # ---- readers and their samples ------------------------------------------------------------------
@@ -351,13 +391,28 @@ def readers(folder: Path) -> dict[str, Reader]:
         "checkpoints": Reader(".safetensors", kept, read_checkpoint),
         "checkpoints, contents": Reader(".safetensors", kept, read_checkpoint, contents=True),
     }
-    for format in FORMATS:
+    for format in FILE_FORMATS:
         sample = written(format, lambda path, f=format: save_vectors(vectors, path, format=f))
         samples = [sample]
+        if format == "parquet":
+            samples.append(written("z.parquet", lambda path: save_parquet(vectors, path)))
+        if format == "arrow":
+            samples.append(written("z.feather", lambda path: save_feather(vectors, path)))
         if format == "npz":
             arrays = {"words": np.array(WORDS), "vectors": vectors.matrix}
             samples.append(written("z.npz", lambda path: np.savez_compressed(path, **arrays)))  # noqa: B023
         found[format] = Reader(".vectors", samples, read_vectors(format))
+    found["safetensors, contents"] = Reader(
+        ".safetensors", found["safetensors"].samples, read_vectors("safetensors"), contents=True
+    )
+    for format, members in FOLDERS.items():
+        for member in members:
+            place = folder / f"{format} {member}"
+            save_vectors(vectors, place, format=format)
+            samples = [(place / member).read_bytes()]
+            found[f"{format} {member}"] = Reader(
+                ".part", samples, read_member(format, place, member)
+            )
     questions = b": capitals\n" + " ".join(WORDS[:4]).encode() + b"\n: b\nx of the x\n"
     pairs = "# a b\nthe\tof\t7.5\nnew_york,x,1e-1\nété 語 3\n".encode()
     tree = "the 0\nof 100\nété 101\nnew_york 110\n語 1110\nx 1111\n".encode()
@@ -379,7 +434,16 @@ def readers(folder: Path) -> dict[str, Reader]:
         "MediaWiki": Reader(".xml", [WIKI.encode()], read_wiki),
         "JSON of packages": Reader(".json", [json.dumps(prose).encode()], read_json),
         "text": Reader(".txt", [lines[:500]], read_text),
+        "text.jsonl": Reader(".jsonl", [ROWS.encode()], read_text),
     }
+    if importlib.util.find_spec("pyarrow"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        tables = [pa.table({"a": ["été x", "of"], "b": [1, 2]}), pa.table({"a": [["of", "x"], []]})]
+        samples = [written("t.parquet", lambda path, t=table: pq.write_table(t, path))
+                   for table in tables]  # fmt: skip
+        found["text.parquet"] = Reader(".parquet", samples, read_text)
     packed = {
         ".gz": lambda data: gzip.compress(data, mtime=0),
         ".bz2": bz2.compress,

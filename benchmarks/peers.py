@@ -147,7 +147,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--programs", nargs="+", default=["ours", "gensim"])
-    parser.add_argument("--word2vec", help="binary of word2vec.c; adds it to the programs")
+    parser.add_argument("--word2vec", type=Path, help="binary of word2vec.c; adds it")
     parser.add_argument("--json", type=Path, help="write all runs to this file")
     o = parser.parse_args()
     programs = o.programs + (["word2vec.c"] if o.word2vec else [])

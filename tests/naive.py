@@ -1,8 +1,10 @@
 """Slow, obvious twins of what the package does fast: float64, plain Python, one word at a time."""
 
+import collections
 import heapq
 import itertools
 import math
+import statistics
 
 import numpy as np
 
@@ -270,3 +272,59 @@ def mean_contexts(sentences, keep, vectors, window):
             around[word] += [vectors[other] for other in near]
     middle = np.mean([vector for one in around for vector in one] or [0 * vectors[0]], axis=0)
     return np.array([np.mean(one, axis=0) - middle if one else 0 * middle for one in around])
+
+
+# ---- statistics ---------------------------------------------------------------------------------
+
+
+def wilson(successes, trials, confidence):
+    """Wilson's score interval by its closed form."""
+    z = statistics.NormalDist().inv_cdf((1 + confidence) / 2)
+    share = successes / trials
+    centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z * math.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
+    half /= 1 + z * z / trials
+    return centre - half, centre + half
+
+
+def spearman(x, y):
+    """Pearson's correlation of ranks; equal values share the mean of theirs."""
+
+    def ranks(values):
+        return [
+            sum(v < value for v in values) + (sum(v == value for v in values) + 1) / 2
+            for value in values
+        ]
+
+    return statistics.correlation(ranks(x), ranks(y))
+
+
+def mcnemar(only_first, only_second):
+    """Twice the probability of so few heads, or fewer, of a fair coin; at most 1."""
+    n, k = only_first + only_second, min(only_first, only_second)
+    return min(1.0, 2 * sum(math.comb(n, i) for i in range(k + 1)) / 2**n)
+
+
+# ---- phrases ------------------------------------------------------------------------------------
+
+
+def join_phrases(sentences, min_count, delta, threshold, connector="_"):
+    """One pass: {(a, b): (score, count)} of the pairs above the threshold, and the sentences with
+    them joined."""
+    words = collections.Counter(word for sentence in sentences for word in sentence)
+    pairs = collections.Counter(pair for s in sentences for pair in itertools.pairwise(s))
+    tokens = sum(words.values())
+    found = {}
+    for (a, b), count in pairs.items():
+        score = (count - delta) / (words[a] * words[b]) * tokens
+        if count >= min_count and score > threshold:
+            found[a, b] = score, count
+    joined = []
+    for sentence in sentences:
+        line, i = [], 0
+        while i < len(sentence):
+            pair = tuple(sentence[i : i + 2])
+            line.append(connector.join(pair) if pair in found else sentence[i])
+            i += 2 if pair in found else 1
+        joined.append(line)
+    return found, joined

@@ -339,6 +339,15 @@ def test_contents_that_no_checkpoint_holds_are_refused(text, tmp_path):
         save_arrays(path, whole, description | {"checkpoint": run})
         with pytest.raises(FormatError, match="no checkpoint holds"):
             load_checkpoint(path)
+    for cleaning in ({"tokenize": "../a"}, {"lowercase": 1}, {"text_column": 5}, {"more": 1}, 5):
+        run = description["checkpoint"] | {"cleaning": cleaning}
+        save_arrays(path, whole, description | {"checkpoint": run})
+        with pytest.raises(FormatError, match="incomplete or inconsistent checkpoint"):
+            load_checkpoint(path)
+    # Of an earlier version, which had two options for text.
+    run = description["checkpoint"] | {"cleaning": {"lowercase": True, "errors": "strict"}}
+    save_arrays(path, whole, description | {"checkpoint": run})
+    assert load_checkpoint(path).keeping.cleaning.tokenize == "none"
     save_arrays(path, whole, description)
     load_checkpoint(path)
 

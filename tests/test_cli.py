@@ -4,13 +4,11 @@ import gzip
 import json
 import os
 
-import click
 import numpy as np
 import pytest
 from conftest import SHARED, TEXT
 
 import w2v_hs
-from w2v_hs.cli import commands
 
 
 @pytest.fixture(scope="session")
@@ -18,33 +16,6 @@ def model_file(model, tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "m.safetensors"
     model.save(path)
     return path
-
-
-def all_commands(group=commands, path=()):
-    for name, command in group.commands.items():
-        yield (*path, name), command
-        if isinstance(command, click.Group):
-            yield from all_commands(command, (*path, name))
-
-
-@pytest.mark.parametrize(("path", "command"), list(all_commands()), ids=lambda v: str(v))
-def test_every_command_and_option_has_help(path, command):
-    assert command.help
-    for parameter in command.params:
-        if isinstance(parameter, click.Option):
-            assert parameter.help, f"{path}: {parameter.opts}"
-
-
-def test_every_command_stands_in_the_readme():
-    from pathlib import Path
-
-    readme = (Path(__file__).parents[1] / "README.md").read_text()
-    for path, command in all_commands():
-        if not isinstance(command, click.Group):
-            assert f"w2v-hs {' '.join(path)}" in readme, path
-    for parameter in commands.commands["train"].params:
-        if isinstance(parameter, click.Option):
-            assert f"`{parameter.opts[-1]}`" in readme, parameter.opts
 
 
 def test_train_from_many_sources(run, tmp_path):
@@ -261,3 +232,9 @@ def test_warning_about_threads_is_one_line(run, text_file, tmp_path):
 
 def test_version(run):
     assert w2v_hs.__version__ in run("--version").stdout.decode()
+
+
+def test_ctrl_c_while_modules_are_imported_is_one_line(run, tmp_path):
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt")  # as if it came just then
+    done = run("--version", env={"PYTHONPATH": str(tmp_path)})
+    assert (done.returncode, done.stderr) == (130, b"stopped\n")

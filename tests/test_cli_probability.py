@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -102,11 +103,19 @@ def test_holdout_while_training(run, fails, tmp_path, text_file):
 
 
 def test_lines_are_read_as_they_stand(tmp_path):
-    from w2v_hs.text import Cleaning, read_lines
+    from w2v_hs.cleaning import Cleaning
+    from w2v_hs.sources import Source
+    from w2v_hs.text import read_lines
+
+    class Pieces(Source):
+        pieces: ClassVar = []
+
+        def blocks(self, cleaning):
+            return iter(self.pieces)
 
     for text in ("", "\n", "a", "a\n", "a\n\n", "\n\na b", "é\r\nx\n\n", "long " * 50 + "\nend"):
         for size in (1, 2, 7, 1000):
             data = text.encode()
-            blocks = [(data[i : i + size], 0) for i in range(0, len(data), size)]
+            Pieces.pieces = [(data[i : i + size], 0) for i in range(0, len(data), size)]
             expected = text.removesuffix("\n").split("\n") if text else []
-            assert list(read_lines("t", iter(blocks), Cleaning())) == expected
+            assert list(read_lines(Pieces("t", "file"), Cleaning())) == expected

@@ -17,11 +17,12 @@ from conftest import SHARED
 from hypothesis import given
 from hypothesis import strategies as st
 
+from w2v_hs.cleaning import Cleaning
 from w2v_hs.corpus import read_corpus
 from w2v_hs.errors import CorpusError, OutputError, VocabularyError
 from w2v_hs.kernels import reader
 from w2v_hs.sources import find_sources
-from w2v_hs.text import Cleaning, whole_tokens
+from w2v_hs.text import whole_tokens
 
 SPACES = (
     "\t\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2007\u200a\u2028\u2029\u202f\u205f\u3000"

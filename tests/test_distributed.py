@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import w2v_hs
+from w2v_hs.cleaning import Cleaning
 from w2v_hs.corpus import read_corpus
 from w2v_hs.errors import ClusterError, CorpusError, OptionError
-from w2v_hs.text import Cleaning
 
 pytest.importorskip("distributed")
 
@@ -236,7 +236,7 @@ def test_other_models_and_trees(client, text, options):
 
 
 def test_what_a_cluster_does_not_do_is_refused(client, text):
-    for options in ({"loss": "softmax"}, {"holdout": 0.1}, {"holdout": 0.1, "patience": 2}):
+    for options in ({"loss": "softmax"}, {"holdout": 0.1}, {"tokenize": "treebank"}):
         with pytest.raises(OptionError, match="on a cluster"):
             w2v_hs.train(text, client=client, **options)
     with pytest.raises(OptionError, match="read files"):

@@ -3,23 +3,34 @@
 import io
 import os
 import pickle
+import shutil
 import struct
 import tracemalloc
 import zipfile
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from gensim.models import KeyedVectors
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from w2v_hs import formats
+from w2v_hs import formats, vector_commands, writers
 from w2v_hs.errors import FormatError, OptionError, OutputError
-from w2v_hs.formats import FORMATS, load_vectors, save_vectors
+from w2v_hs.formats import FILE_FORMATS, FOLDER_FORMATS, FORMATS, load_vectors, save_vectors
 from w2v_hs.vectors import Vectors
 
-SUFFIX = {"word2vec-text": ".txt", "word2vec-binary": ".bin", "glove": ".glove", "npz": ".npz"}
+SUFFIX = {
+    "word2vec-text": ".txt",
+    "word2vec-binary": ".bin",
+    "glove": ".glove",
+    "npz": ".npz",
+    "safetensors": ".safetensors",
+    "parquet": ".parquet",
+    "arrow": ".arrow",
+}
 GENSIM = {
     "word2vec-text": {},
     "word2vec-binary": {"binary": True},
@@ -67,7 +78,21 @@ def words_and_matrix(draw):
 # Round trips
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", FOLDER_FORMATS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(case=words_and_matrix())
+@example(case=(AWKWARD_WORDS, AWKWARD_VALUES))
+@example(case=(["[UNK]", "[[UNK]]", "A"], np.ones((3, 2), np.float32)))
+@example(case=(["a", "b"], np.zeros((2, 2), np.float32)))
+def test_folders_read_back_bit_for_bit(tmp_path, format, case):
+    assume(format != "projector" or case[1].shape[1] > 1)
+    path = tmp_path / "folder"
+    shutil.rmtree(path, ignore_errors=True)
+    save_vectors(Vectors(*case), path, format=format)
+    same(load_vectors(path), *case)
+
+
+@pytest.mark.parametrize("format", FILE_FORMATS)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(case=words_and_matrix())
 @example(case=(AWKWARD_WORDS, AWKWARD_VALUES))
@@ -98,9 +123,9 @@ def test_files_of_gensim_are_read(tmp_path, format):
     same(load_vectors(path), AWKWARD_WORDS, AWKWARD_VALUES)
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", FILE_FORMATS)
 def test_rows_of_a_padded_matrix_over_several_blocks(tmp_path, monkeypatch, format):
-    monkeypatch.setattr(formats, "BLOCK_VALUES", 64)
+    monkeypatch.setattr(writers, "BLOCK_VALUES", 64)
     padded = np.random.default_rng(3).standard_normal((50, 16)).astype(np.float32)
     words = [f"w{row}" for row in range(50)]
     path = tmp_path / f"v{SUFFIX[format]}"
@@ -118,7 +143,7 @@ def test_the_float32_whose_shortest_decimal_readers_round_twice(tmp_path, sign):
 
 def test_the_bytes_of_each_format(tmp_path):
     vectors = Vectors(["of", "ä"], np.array([[0.5, -2], [1e-7, 3]], dtype=np.float32))
-    for format in FORMATS:
+    for format in ("word2vec-text", "word2vec-binary", "glove", "npz"):
         save_vectors(vectors, tmp_path / format, format=format)
     assert (tmp_path / "word2vec-text").read_text("utf-8") == "2 2\nof 0.5 -2.0\nä 1e-7 3.0\n"
     assert (tmp_path / "glove").read_text("utf-8") == "of 0.5 -2.0\nä 1e-7 3.0\n"
@@ -186,7 +211,7 @@ def test_spaces_in_words_of_a_binary_file_cannot_be_told(tmp_path):
         load_vectors(tmp_path / "v.bin", spaces_in_words=True)
 
 
-@pytest.mark.parametrize("format", ["word2vec-text", "glove", "word2vec-binary", "npz"])
+@pytest.mark.parametrize("format", FILE_FORMATS)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_nonfinite_values_are_an_error_unless_allowed(tmp_path, format, value):
     matrix = np.array([[1, 2], [3, value]], dtype=np.float32)
@@ -203,7 +228,7 @@ def test_nonfinite_values_are_an_error_unless_allowed(tmp_path, format, value):
 
 
 def test_the_row_of_a_nonfinite_value_is_right_beyond_the_first_block(tmp_path, monkeypatch):
-    monkeypatch.setattr(formats, "BLOCK_VALUES", 4)
+    monkeypatch.setattr(writers, "BLOCK_VALUES", 4)
     (tmp_path / "v.txt").write_text("".join(f"w{row} 1 {row}\n" for row in range(8)) + "x 1 nan\n")
     with pytest.raises(FormatError, match=r"v.txt:9: the vector of 'x'"):
         load_vectors(tmp_path / "v.txt")
@@ -481,7 +506,7 @@ def test_a_pickle_in_npz_is_not_run(tmp_path, name):
     assert not Bomb.exploded
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".txt", ".bin", ".glove"])
+@pytest.mark.parametrize("suffix", SUFFIX.values())
 def test_a_bare_pickle_is_not_run(tmp_path, suffix):
     (tmp_path / f"v{suffix}").write_bytes(pickle.dumps(Bomb()))
     with pytest.raises(FormatError):
@@ -506,7 +531,7 @@ def test_a_zip_bomb_is_refused_before_it_unfolds(tmp_path):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", FILE_FORMATS)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
 def test_a_cut_file_is_never_read_as_whole(tmp_path, format, data):
@@ -528,7 +553,7 @@ def test_a_cut_file_is_never_read_as_whole(tmp_path, format, data):
     same(vectors, AWKWARD_WORDS[: len(vectors)], AWKWARD_VALUES[: len(vectors)])
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", FILE_FORMATS)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
 def test_whatever_byte_is_changed_the_error_is_a_message(tmp_path, format, data):
@@ -548,10 +573,11 @@ def test_whatever_byte_is_changed_the_error_is_a_message(tmp_path, format, data)
 
 
 def test_the_table_names_known_formats_only():
-    assert set(formats.SUFFIXES.values()) == set(FORMATS)
+    assert set(formats.SUFFIXES.values()) == set(FILE_FORMATS)
+    assert set(vector_commands.FORMAT_NAMES) == set(FORMATS)
 
 
-@pytest.mark.parametrize("name", ["v.safetensors", "v", "v.pkl"])
+@pytest.mark.parametrize("name", ["v.onnx", "v", "v.pkl"])
 def test_an_unknown_suffix_names_the_formats(tmp_path, name):
     vectors = Vectors(["a"], np.ones((1, 1)))
     for action in (load_vectors, lambda path: save_vectors(vectors, path)):
@@ -596,9 +622,11 @@ def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path):
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_names_that_no_file_can_have(tmp_path, format):
-    vectors = Vectors(["a"], np.ones((1, 1)))
+    vectors = Vectors(["a"], np.ones((1, 2)))
     for name, fault in (("a\0b", "embedded null"), ("n" * 300, "File name too long")):
         path = tmp_path / name
+        with pytest.raises(FormatError, match=f"cannot be read: {fault}"):
+            load_vectors(f"{path}.txt")
         with pytest.raises(FormatError, match=f"cannot be read: {fault}") as caught:
             load_vectors(path, format=format)
         assert "\0" not in str(caught.value)
@@ -633,7 +661,9 @@ def old_file(tmp_path):
 SPACES = [chr(code) for code in range(0x3001) if chr(code).isspace()]
 
 
-@pytest.mark.parametrize("format", ["word2vec-text", "word2vec-binary", "glove"])
+@pytest.mark.parametrize(
+    "format", ["word2vec-text", "word2vec-binary", "glove", "sentence-transformers"]
+)
 @pytest.mark.parametrize("word", ["new york", "", " a", "a\n"] + [f"a{s}b" for s in SPACES])
 def test_a_word_with_white_space_is_refused_before_the_first_byte(old_file, format, word):
     vectors = Vectors(["first", word], np.ones((2, 2)))
@@ -660,20 +690,27 @@ def test_glove_refuses_a_first_word_that_begins_with_a_byte_order_mark(old_file)
         save_vectors(Vectors(["\ufeffa", "b"], np.ones((2, 1))), old_file, format="glove")
 
 
-@pytest.mark.parametrize("format", ["word2vec-text", "word2vec-binary", "npz"])
+@pytest.mark.parametrize("format", [f for f in FORMATS if f not in ("glove", "projector")])
 def test_a_first_word_that_begins_with_a_byte_order_mark_after_a_header(tmp_path, format):
     matrix = np.ones((2, 1), np.float32)
     save_vectors(Vectors(["\ufeffa", "b"], matrix), tmp_path / "v", format=format)
     same(load_vectors(tmp_path / "v", format=format), ["\ufeffa", "b"], matrix)
 
 
-@pytest.mark.parametrize("format", ["word2vec-text", "word2vec-binary", "glove"])
+@pytest.mark.parametrize("format", ["parquet", "arrow", "safetensors"])
+def test_tables_and_safetensors_hold_words_with_white_space(tmp_path, format):
+    words = ["new york", "a\nb", "\u3000", "\ufeffa"]
+    save_vectors(Vectors(words, np.ones((4, 1))), tmp_path / "v", format=format)
+    assert load_vectors(tmp_path / "v", format=format).words == words
+
+
+@pytest.mark.parametrize("format", [f for f in FORMATS if f not in ("npz", "safetensors")])
 def test_a_word_that_is_not_unicode_is_refused(old_file, format):
     with pytest.raises(FormatError, match="cannot be written as UTF-8"):
         save_vectors(Vectors(["a\udcff"], np.ones((1, 1))), old_file, format=format)
 
 
-@pytest.mark.parametrize("format", ["word2vec-text", "glove"])
+@pytest.mark.parametrize("format", ["word2vec-text", "glove", "projector"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_text_refuses_nonfinite_values(old_file, format, value):
     matrix = np.array([[1, 2], [3, value]])
@@ -688,22 +725,57 @@ def test_nothing_to_write_is_refused(old_file, format, shape):
         save_vectors(Vectors(["a", "b"][: shape[0]], np.ones(shape)), old_file, format=format)
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", [f for f in FILE_FORMATS if f != "safetensors"])
 def test_a_write_that_fails_half_way_leaves_the_old_file(old_file, monkeypatch, format):
-    monkeypatch.setattr(formats, "BLOCK_VALUES", 2)
-    real, calls = np.lib.format.write_array, []
+    """In the second block of rows, of which there are two. (safetensors: test_writing.py.)"""
+    monkeypatch.setattr(writers, "BLOCK_VALUES", 2)
+    calls = []
 
-    def failing(*args, **kwargs):
-        calls.append(args)
-        if len(calls) == 2:
-            raise OSError(28, "No space left on device")
-        return real(*args, **kwargs) if format == "npz" else [b"1.0 2.0"]
+    def failing(real):
+        def fail(*arguments, **options):
+            calls.append(arguments)
+            if len(calls) == 2:
+                raise OSError(28, "No space left on device")
+            return real(*arguments, **options)
 
-    if format == "npz":
-        monkeypatch.setattr("numpy.lib.format.write_array", failing)
-    else:
-        encode = "_binary_rows" if format == "word2vec-binary" else "_text_rows"
-        monkeypatch.setattr(formats, encode, failing)
+        return fail
+
+    place, name = {
+        "npz": (np.lib.format, "write_array"),
+        "word2vec-binary": (writers, "_binary_rows"),
+        "parquet": (pq.ParquetWriter, "write_batch"),
+        "arrow": (pa.ipc.RecordBatchFileWriter, "write_batch"),
+    }.get(format, (writers, "_text_rows"))
+    monkeypatch.setattr(place, name, failing(getattr(place, name)))
     with pytest.raises(OutputError, match="No space left on device"):
         save_vectors(Vectors(["a", "b"], np.ones((2, 2))), old_file, format=format)
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("format", FOLDER_FORMATS)
+def test_a_folder_is_written_whole_or_not_at_all(tmp_path, monkeypatch, format):
+    vectors, path = Vectors(["a", "b"], np.ones((2, 2))), tmp_path / "v"
+
+    def fail(*arguments):
+        raise OSError(28, "No space left on device")
+
+    for broken in ("pathlib.Path.rename", "os.fsync"):
+        with monkeypatch.context() as patch:
+            patch.setattr(broken, fail)
+            with pytest.raises(OutputError, match=r"v: could not be written: No space left.*free"):
+                save_vectors(vectors, path, format=format)
+        assert list(tmp_path.iterdir()) == []
+    path.mkdir()
+    save_vectors(vectors, path, format=format)  # an empty folder may be there
+    before = {file.name: file.read_bytes() for file in path.iterdir()}
+    with pytest.raises(OutputError, match="v: is there already; remove it, or give the name of a"):
+        save_vectors(vectors, path, format=format)
+    assert {file.name: file.read_bytes() for file in path.iterdir()} == before
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.stat().st_mode & 0o777 == 0o777 & ~current_umask()
+
+
+def current_umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask

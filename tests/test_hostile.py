@@ -19,9 +19,12 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import feather
 
 import w2v_hs
 from w2v_hs import catalog, extract
@@ -32,12 +35,18 @@ from w2v_hs.formats import load_vectors
 from w2v_hs.vocabulary import Vocabulary, load_vocabulary
 
 ROOT = Path(__file__).resolve().parents[1]
+VECTORS = [
+    "word2vec-text", "word2vec-binary", "glove", "npz", "safetensors", "parquet", "arrow",
+    "projector vectors.tsv", "projector metadata.tsv", "sentence-transformers modules.json",
+    "sentence-transformers tokenizer.json", "sentence-transformers model.safetensors",
+]  # fmt: skip
 READERS = [
-    "models", "checkpoints", "word2vec-text", "word2vec-binary", "glove", "npz", "vocabularies",
+    "models", "checkpoints", *VECTORS, "vocabularies",
     "tree files", "questions", "similarity", "manifests", "archives", "MediaWiki",
     "JSON of packages", "text", "text.gz", "text.bz2", "text.xz", "text.zst",
+    "text.jsonl", "text.parquet",
 ]  # fmt: skip
-CHANGES = {"models, contents", "checkpoints, contents"}  # of arrays, not of bytes
+CHANGES = {f"{name}, contents" for name in ("models", "checkpoints", "safetensors")}  # no bytes
 EXPECTED = {
     "vocabularies": (FormatError, VocabularyError),
     "questions": EvaluationError,
@@ -70,7 +79,7 @@ def answer(name: str, read, path: Path) -> bool:
 
 
 def test_all_readers_are_tried(readers):
-    assert set(readers) | {"text.zst"} == {*READERS, *CHANGES}
+    assert set(readers) | {"text.zst", "text.parquet"} == {*READERS, *CHANGES}
 
 
 # ---- every byte ---------------------------------------------------------------------------------
@@ -116,7 +125,9 @@ def test_a_damaged_model_or_checkpoint_is_refused_or_the_same(readers, tmp_path,
         assert accepted < 4  # a flag in the header that nothing depends on, at most
 
 
-@pytest.mark.parametrize("name", READERS[2:10])
+@pytest.mark.parametrize(
+    "name", [*VECTORS, "vocabularies", "tree files", "questions", "similarity"]
+)
 def test_a_damaged_file_is_refused_or_valid(readers, tmp_path, name):
     reader, path = readers[name], tmp_path / "damaged"
     for whole in reader.samples:
@@ -132,7 +143,7 @@ def test_a_damaged_file_is_refused_or_valid(readers, tmp_path, name):
 @pytest.mark.parametrize("name", ["archives", "text.gz", "text.bz2", "text.xz", "text.zst"])
 def test_a_damaged_archive_is_refused_or_valid(readers, tmp_path, name):
     if name not in readers:
-        pytest.skip("zstandard is not installed")
+        pytest.skip(f"what reads {name} is not installed")
     reader = readers[name]
     whole, path = reader.samples[0], tmp_path / f"damaged{reader.suffix}"
     path.write_bytes(whole)
@@ -149,7 +160,7 @@ def test_a_damaged_archive_is_refused_or_valid(readers, tmp_path, name):
 CHILD = """
 import json, resource, signal, sys, time
 from pathlib import Path
-import gensim, numpy, safetensors
+import gensim, numpy, pyarrow.parquet, safetensors
 import w2v_hs, w2v_hs.checkpoint
 from w2v_hs import catalog, codes, evaluation, formats, vocabulary
 from w2v_hs.vectors import Vectors
@@ -215,6 +226,57 @@ def tensor(shape, begin, end) -> dict:
     return {"dtype": "F32", "shape": shape, "data_offsets": [begin, end]}
 
 
+def greedy_tables() -> dict[str, bytes]:
+    """The same of tables: what unfolds to much, and what only says so."""
+    words = [f"w{number}" for number in range(200_000)]
+    zeros = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(100 * len(words), "f4")), 100)
+    table = pa.table({"word": words, "vector": zeros})
+    long = [f"{'w' * 10_000}{number}" for number in range(5000)]
+    one = pa.array([[1.0, 2.0]])
+    found = {
+        "dictionary.parquet": parquet(table),
+        "zstd.parquet": parquet(table, use_dictionary=False, compression="zstd"),
+        "delta.parquet": parquet(
+            pa.table({"word": long, "vector": zeros[: len(long)]}),
+            use_dictionary=False, column_encoding={"word": "DELTA_BYTE_ARRAY"}, compression="zstd",
+        ),
+        "repeated.parquet": parquet(
+            pa.table({"word": ["w" * 10**6] * 20_000, "vector": zeros[:20_000]})
+        ),
+        "zstd.arrow": arrow(table, "zstd"),
+        "lz4.arrow": arrow(table, "lz4"),
+    }  # fmt: skip
+    # One page of 2 MB of zeros, of which the header says that it is 134 MB.
+    page = parquet(
+        pa.table({"word": ["a"], "vector": [[0.0] * (1 << 18)]}),
+        use_dictionary=False, compression="zstd", data_page_size=1 << 24, write_statistics=False,
+    )  # fmt: skip
+    chunk = pq.read_metadata(io.BytesIO(page)).row_group(0).column(1)
+    begin = chunk.data_page_offset
+    size = page[begin + 3 : begin + 7]  # after the kind; whole numbers have seven bits a byte
+    assert page[begin : begin + 3] == b"\x15\x00\x15" and size[2] > 127 > size[3]
+    found["page.parquet"] = page[: begin + 3] + b"\xfe\xff\xff\x7f" + page[begin + 7 :]
+    small = arrow(pa.table({"word": ["a"], "vector": one}), "zstd")
+    length = struct.pack("<q", 16)  # of two float64
+    assert small.count(length + b"\x28\xb5\x2f\xfd") == 1  # and the magic of zstd
+    found["length.arrow"] = small.replace(
+        length + b"\x28\xb5\x2f\xfd", struct.pack("<q", 1 << 40) + b"\x28\xb5\x2f\xfd"
+    )
+    return found
+
+
+def parquet(table, **options) -> bytes:
+    stream = io.BytesIO()
+    pq.write_table(table, stream, **options)
+    return stream.getvalue()
+
+
+def arrow(table, compression: str) -> bytes:
+    stream = io.BytesIO()
+    feather.write_feather(table, stream, compression=compression)
+    return stream.getvalue()
+
+
 def greedy_files() -> dict[str, tuple[str, bytes]]:
     """Kind and bytes by name of files that promise, or unfold to, far more than they hold."""
     row, zeros = b" 1" * 300 + b"\n", [bytes(1 << 20)] * 100
@@ -235,7 +297,7 @@ def greedy_files() -> dict[str, tuple[str, bytes]]:
         # 128 MB of zeros behind a size of 100 bytes, in a compression without a limit
         "lie.npz": lie.replace(struct.pack("<I", 1 << 27), struct.pack("<I", 100)),
     }
-    found = {name: ("vectors", data) for name, data in files.items()}
+    found = {name: ("vectors", data) for name, data in (files | greedy_tables()).items()}
     headers = {
         "length": safetensors_of({}, size=2**63),
         "length-allowed": safetensors_of({}, size=10**8),
@@ -244,7 +306,7 @@ def greedy_files() -> dict[str, tuple[str, bytes]]:
         "offsets": safetensors_of({"vectors": tensor([1], 10**15, 10**15 + 4)}, bytes(4)),
         "overlap": safetensors_of({n: tensor([10**6], 0, 4 * 10**6) for n in "abc"}, bytes(4)),
     }
-    for kind in ("model", "checkpoint"):
+    for kind in ("model", "checkpoint", "vectors"):
         found |= {f"{kind}-{n}.safetensors": (kind, data) for n, data in headers.items()}
     return found | {
         "deep.tree": ("tree", b"a " + b"0" * 10**6 + b"\nb 1\n"),
@@ -382,7 +444,7 @@ EDITS = st.lists(
 @given(edits=EDITS, which=st.integers(0, 9))
 def test_whatever_is_changed_the_answer_is_an_error_or_valid(readers, tmp_path, name, edits, which):
     if name not in readers:
-        pytest.skip("zstandard is not installed")
+        pytest.skip(f"what reads {name} is not installed")
     reader = readers[name]
     path = tmp_path / f"changed{reader.suffix}"
     path.write_bytes(edited(reader.samples[which % len(reader.samples)], edits))
@@ -396,7 +458,7 @@ def test_whatever_is_changed_the_answer_is_an_error_or_valid(readers, tmp_path, 
 )
 def test_any_bytes_at_all(readers, tmp_path, name, data):
     if name not in readers:
-        pytest.skip("zstandard is not installed")
+        pytest.skip(f"what reads {name} is not installed")
     path = tmp_path / f"any{readers[name].suffix}"
     path.write_bytes(data)
     answer(name, readers[name].read, path)

@@ -10,21 +10,30 @@ import w2v_hs
 FOLDER = Path(w2v_hs.__file__).parent
 # In the order in which data flows; a module imports only from those before it.
 ORDER = """
-errors atomic download catalog extract sources text kernels.compile kernels.vector
-kernels.common kernels.reader vocabulary corpus tree codes growth kernels.contexts
+errors types atomic escaping storage download catalog tokenizing cleaning extract columns sources
+text kernels.compile kernels.vector
+kernels.common kernels.reader kernels.phrases vocabulary corpus tree codes growth kernels.contexts
 kernels.grouping kernels.transfer
 learned kernels.copies kernels.merging kernels.paths kernels.skipgram kernels.cbow kernels.softmax
 kernels.likelihood kernels.probability kernels.classifier options memory classifier workers schedule
-probe trainer shards rounds costs vectors
-readers formats storage progress likelihood holdout probability update model loading checkpoint
-cluster cluster_text distributed cluster_training training anatomy evaluation
-show train_commands vector_commands evaluate_commands predicting tree_commands corpus_commands cli
+probe trainer shards rounds costs vectors output_vectors
+readers writers parquet_pages tables folders formats progress phrases likelihood holdout probability
+update model loading checkpoint cluster cluster_text distributed cluster_training training anatomy
+testsets answering statistics protocol evaluation comparison
+show wordmap report_figures report_evaluation report evaluation_tables completion
+text_options train_commands vector_commands evaluate_commands predicting tree_commands
+report_commands
+corpus_commands cli
 """.split()  # noqa: SIM905
 
 
 def imported(path):
-    """Modules of this package that a file imports, at its top or inside functions."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """Modules of this package that a file imports, at its top or inside functions, when it runs."""
+    module = ast.parse(path.read_text())
+    for node in ast.walk(module):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(module):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("w2v_hs"):
             inside = node.module.removeprefix("w2v_hs").removeprefix(".")
             for name in [inside] if inside else [alias.name for alias in node.names]:

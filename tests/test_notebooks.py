@@ -23,7 +23,8 @@ def pictures(cell):
 
 
 def test_there_are_notebooks():
-    assert [path.name for path in NOTEBOOKS] == ["softmax_to_hierarchical.ipynb"]
+    names = [path.stem for path in NOTEBOOKS]
+    assert names == ["first_hour", "softmax_to_hierarchical", "trees"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -50,6 +51,7 @@ def test_is_kept_with_the_outputs_of_one_clean_run(path):
     cells = code_cells(notebook)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert sum(map(pictures, cells)) >= 5
+    assert path.stat().st_size < 400_000  # each change of a picture stays in the history
     for cell in cells:
         for output in cell.outputs:
             assert output.output_type != "error" and output.get("name") != "stderr"

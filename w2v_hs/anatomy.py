@@ -2,12 +2,16 @@
 neighbourhood of a word."""
 
 from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from w2v_hs.errors import OptionError
 from w2v_hs.model import Model
-from w2v_hs.tree import entropy
+from w2v_hs.tree import Tree, entropy
+from w2v_hs.types import Int64
+
+Nested: TypeAlias = list["str | Nested"]  # a tree as lists, left side first
 
 _SHOWN = 6  # words that stand for a side of a split
 _CANDIDATES = 5000  # most frequent words of a side among which typical ones are looked for
@@ -50,7 +54,8 @@ class Anatomy:
     words_by_depth: list[int]
     splits: list[Split]
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as JSON can hold them."""
         return asdict(self)
 
 
@@ -63,7 +68,8 @@ def anatomy(model: Model, levels: int = 2) -> Anatomy:
     lengths, share = tree.lengths, counts / counts.sum(dtype=np.float64)
     expected, least = tree.expected_length(counts), entropy(counts)
     order, ranges = _leaf_order(model)
-    splits, level = [], [("", int(tree.nodes[0]))]
+    splits: list[Split] = []
+    level = [("", int(tree.nodes[0]))]
     children, _ = tree.children()
     for _ in range(levels):
         for code, node in level:
@@ -93,7 +99,7 @@ def anatomy(model: Model, levels: int = 2) -> Anatomy:
     )
 
 
-def neighbourhood(model: Model, word: str, k: int = 20) -> tuple[str, list]:
+def neighbourhood(model: Model, word: str, k: int = 20) -> tuple[str, Nested]:
     """The largest part of the tree around a word that holds at most k words, or the smallest that
     holds more than one: its code, and the part as nested lists, left side first.
 
@@ -110,21 +116,20 @@ def neighbourhood(model: Model, word: str, k: int = 20) -> tuple[str, list]:
         depth -= 1
     children, _ = tree.children()
 
-    def part(child: int) -> str | list:
-        if child < len(words):
-            return words[child]
-        return [part(int(below)) for below in children[child - len(words)]]
+    def part(node: int) -> Nested:
+        below = children[node].tolist()
+        return [words[c] if c < len(words) else part(c - len(words)) for c in below]
 
-    return tree.code(row)[:depth], part(len(words) + path[depth])
+    return tree.code(row)[:depth], part(path[depth])
 
 
-def _tree_of(model: Model):
+def _tree_of(model: Model) -> Tree:
     if model.tree is None:
         raise OptionError("a model of the full softmax has no tree")
     return model.tree
 
 
-def _leaf_order(model: Model) -> tuple[np.ndarray, np.ndarray]:
+def _leaf_order(model: Model) -> tuple[Int64, Int64]:
     """Words from left to right, (V,) int64, and for each inner node the range of its words there,
     (V - 1, 2) int64."""
     children, order = _tree_of(model).children()
@@ -142,7 +147,7 @@ def _leaf_order(model: Model) -> tuple[np.ndarray, np.ndarray]:
     return leaves, np.stack([starts[words:], starts[words:] + sizes[words:]], axis=1)
 
 
-def _side(model: Model, rows: np.ndarray) -> Side:
+def _side(model: Model, rows: Int64) -> Side:
     words, counts = model.vocabulary.words, model.vocabulary.counts
     rows = np.sort(rows)  # most frequent first
     vectors = model.vectors.matrix[rows[:_CANDIDATES]]

@@ -8,6 +8,7 @@ its writer, so whoever writes there next can tell, and removes it.
 import contextlib
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from w2v_hs.errors import OutputError, shown
 try:
     import fcntl
 except ImportError:  # Windows has none: there nothing is locked, and nothing left behind removed
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # a module or None: there is no such type
 
 
 def check_writable(path: Path) -> Path:
@@ -70,9 +71,7 @@ def replacing(
     try:
         try:
             _lock(handle)
-            umask = os.umask(0)
-            os.umask(umask)
-            temporary.chmod(0o666 & ~umask)  # mkstemp makes it private; a result is not
+            temporary.chmod(0o666 & ~_umask())  # mkstemp makes it private; a result is not
             yield temporary
             os.fsync(handle)
             if check is not None:
@@ -88,6 +87,54 @@ def replacing(
     finally:
         os.close(handle)
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield the path of a temporary folder that becomes `path` when the block ends well.
+
+    Raises
+    ------
+    OutputError
+        Something is there already that is not an empty folder, which nothing could replace in one
+        step; or as in `replacing`. The temporary folder is then gone.
+    """
+    try:
+        real = Path(path).resolve()
+        if real.exists() and not (real.is_dir() and not any(real.iterdir())):
+            raise OutputError(
+                f"{shown(path)}: is there already; remove it, or give the name of a new folder"
+            )
+        _remove_stale(real)
+        temporary = Path(tempfile.mkdtemp(dir=real.parent, prefix=_prefix(real), suffix=".tmp"))
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        if isinstance(error, OutputError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{shown(path, 200)}: cannot write there: {reason}") from error
+    lock = None
+    try:
+        if fcntl is not None:
+            lock = os.open(temporary, os.O_RDONLY)
+            _lock(lock)
+        temporary.chmod(0o777 & ~_umask())
+        yield temporary
+        for file in temporary.iterdir():
+            with file.open("rb") as stream:
+                os.fsync(stream.fileno())
+        _flush_folder(temporary)
+        temporary.rename(real)
+        _flush_folder(real.parent)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        written = sum(file.stat().st_size for file in temporary.iterdir())
+        shutil.rmtree(temporary)
+        raise OutputError(_reason(real, error, written, None)) from error
+    finally:
+        if lock is not None:
+            os.close(lock)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -155,6 +202,12 @@ def _lock(handle: int) -> bool:
     return True
 
 
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
 def _temporary(path: Path) -> tuple[int, str]:
     return tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=".tmp")
 
@@ -164,7 +217,7 @@ def _prefix(path: Path) -> str:
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove temporary files for `path` whose writer is gone."""
+    """Remove temporary files and folders for `path` whose writer is gone."""
     if fcntl is None:
         return
     prefix = _prefix(path)
@@ -172,10 +225,10 @@ def _remove_stale(path: Path) -> None:
         if not (found.name.startswith(prefix) and found.name.endswith(".tmp")):
             continue
         with contextlib.suppress(OSError):  # it is only a courtesy
-            handle = os.open(found, os.O_RDWR)
+            handle = os.open(found, os.O_RDONLY if found.is_dir() else os.O_RDWR)
             try:
                 if _lock(handle):
-                    found.unlink()
+                    shutil.rmtree(found) if found.is_dir() else found.unlink()
             finally:
                 os.close(handle)
 

@@ -14,22 +14,24 @@ import tomllib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 from urllib.parse import urlsplit
 
 from w2v_hs.download import download
 from w2v_hs.errors import CorpusError, DownloadError, FormatError, shown
 
-_TEXT = {"title": str, "licence": str}
-_DOWNLOAD = {"address": str, "size": int, "checksum": str}
-_MEMBER = {"member": str, "member_size": int}
-_REQUIRED = {
+_Fields = dict[str, type]  # of a table, with the type of each
+_TEXT: _Fields = {"title": str, "licence": str}
+_DOWNLOAD: _Fields = {"address": str, "size": int, "checksum": str}
+_MEMBER: _Fields = {"member": str, "member_size": int}
+_REQUIRED: dict[str, _Fields] = {
     "plain": _TEXT | _DOWNLOAD,
     "zip-member": _TEXT | _DOWNLOAD | _MEMBER,
     "mediawiki": _TEXT | _DOWNLOAD | _MEMBER,
     "package-json": _TEXT | {"requirement": str, "module": str, "files": str},
     "nltk": _TEXT,
 }
-_OPTIONAL = {kind: {"tokens": int} for kind in _REQUIRED}
+_OPTIONAL: dict[str, _Fields] = {kind: {"tokens": int} for kind in _REQUIRED}
 _OPTIONAL["mediawiki"] |= {"skip": list, "cut_off": bool}
 _OPTIONAL["package-json"] |= {"key": str}
 _DIGITS = {"md5": 32, "sha1": 40, "sha256": 64}
@@ -74,7 +76,7 @@ def read_manifest(path: Path) -> dict[str, Entry]:
     }
 
 
-def _read_entry(where: str, name: str, table) -> Entry:
+def _read_entry(where: str, name: str, table: object) -> Entry:
     if not isinstance(table, dict):
         raise FormatError(f"{where}: {_short(table)} where a table of fields was expected")
     kind = table.get("kind")
@@ -82,7 +84,7 @@ def _read_entry(where: str, name: str, table) -> Entry:
         raise FormatError(
             f"{where}: unknown kind {_short(kind)}; expected one of {', '.join(_REQUIRED)}"
         )
-    types = {"kind": str} | _REQUIRED[kind] | _OPTIONAL[kind]
+    types: _Fields = {"kind": str} | _REQUIRED[kind] | _OPTIONAL[kind]
     for field in _REQUIRED[kind]:
         if field not in table:
             raise FormatError(f"{where}: field {field!r} is missing; kind {kind} needs it")
@@ -91,7 +93,8 @@ def _read_entry(where: str, name: str, table) -> Entry:
             raise FormatError(
                 f"{where}: unknown field {_short(field)}; kind {kind} has {', '.join(types)}"
             )
-        if type(value) is not types[field]:
+        found = type(value)
+        if found is not types[field]:
             raise FormatError(
                 f"{where}: {field} = {_short(value)}; expected {types[field].__name__}"
             )
@@ -115,7 +118,7 @@ def _read_entry(where: str, name: str, table) -> Entry:
     return Entry(name, **{**table, "skip": tuple(table.get("skip", ()))})
 
 
-def _short(value) -> str:
+def _short(value: object) -> str:
     """A value for a message, cut where it is long."""
     try:
         return shown(repr(value), 80)
@@ -123,14 +126,14 @@ def _short(value) -> str:
         return f"a {type(value).__name__}"
 
 
-def _names_file(table: dict) -> bool:
+def _names_file(table: dict[str, Any]) -> bool:
     try:
         return urlsplit(table["address"]).scheme in ("http", "https") and bool(_file_name(table))
     except ValueError:  # as in http://[
         return False
 
 
-def _file_name(table: dict) -> str:
+def _file_name(table: dict[str, Any]) -> str:
     return PurePosixPath(urlsplit(table["address"]).path).name
 
 
@@ -209,6 +212,7 @@ def find(name: str) -> Path | None:
             raise CorpusError(f"{name}: not installed; {_pip(corpus)}")
         return folder
     path = _download_path(corpus)
+    assert corpus.size is not None  # as all that is downloaded
     if not path.is_file():
         raise CorpusError(
             f"{name}: {path} is not there yet; w2v-hs corpus fetch {name} downloads "
@@ -227,7 +231,7 @@ def nltk_name(name: str) -> str:
     return name.removeprefix("nltk:")
 
 
-def nltk_corpus(name: str):
+def nltk_corpus(name: str) -> Any:
     """NLTK's reader of its corpus `name`; `CorpusError` if unknown or its data are not here."""
     import nltk.corpus
     from nltk.corpus.reader.api import CorpusReader
@@ -257,6 +261,7 @@ def _pip(corpus: Entry) -> str:
 
 def _module_folder(corpus: Entry) -> Path | None:
     """Where a top-level module lies; looking for it does not run its code."""
+    assert corpus.module is not None
     spec = importlib.util.find_spec(corpus.module)
     return (
         Path(spec.submodule_search_locations[0])
@@ -273,6 +278,7 @@ def _fault(corpus: Entry, path: Path) -> str | None:
     """What is wrong with a downloaded file, or None."""
     import pooch
 
+    assert corpus.checksum is not None
     algorithm, _, expected = corpus.checksum.partition(":")
     found = pooch.file_hash(str(path), alg=algorithm)
     if found != expected:
@@ -324,7 +330,7 @@ def fetch(name: str, progress: bool = False) -> Path | None:
         The name is unknown, or the corpus comes from pip or NLTK's own downloader.
     """
     corpus = entry(name)
-    if corpus.address and not _download_path(corpus).exists():
+    if corpus.address and corpus.size and not _download_path(corpus).exists():
         download(
             name,
             corpus.address,

@@ -14,20 +14,22 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
 from w2v_hs import storage
+from w2v_hs.cleaning import Cleaning
 from w2v_hs.errors import FormatError, Interrupted, OptionError, OutputError, shown
 from w2v_hs.holdout import Holdout
 from w2v_hs.likelihood import Perplexity
 from w2v_hs.loading import check_weights, model_from
-from w2v_hs.model import ERRORS, Model, tree_arrays
-from w2v_hs.options import Options
+from w2v_hs.model import Model, tree_arrays
+from w2v_hs.options import Options, Resolved
 from w2v_hs.schedule import LONGEST_CHUNK, Position, Watch
-from w2v_hs.text import Cleaning
 from w2v_hs.trainer import Weights
 from w2v_hs.tree import Tree
+from w2v_hs.types import Float32
 from w2v_hs.update import Start
 
 SUFFIX = ".checkpoint.safetensors"
@@ -57,7 +59,7 @@ class Keeping:
     save_vocab: str | None = None
     cuts: Cuts | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.every < float("inf"):
             raise OptionError(
                 f"checkpoint_every={self.every}: expected seconds, 0 for none but the last"
@@ -72,7 +74,7 @@ class Saved:
     keeping: Keeping
     position: Position
     results: list[Perplexity] = field(default_factory=list)  # of the sentences set aside
-    best: tuple[np.ndarray, np.ndarray, Tree | None] | None = None  # the weights patience keeps
+    best: tuple[Float32, Float32, Tree | None] | None = None  # the weights patience keeps
     update: Start | None = None  # of a run that goes on with a model and more text
 
 
@@ -84,7 +86,7 @@ class StopSignals:
     def __init__(self, numbers: tuple[int, ...], note: Callable[[str], None]):
         self.numbers, self.note = numbers, note
         self.received: int | None = None
-        self._before: dict = {}
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopSignals":
         for number in self.numbers:
@@ -93,12 +95,12 @@ class StopSignals:
                     self._before[number] = signal.signal(number, self._receive)
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
 
-    def _receive(self, number: int, frame) -> None:
+    def _receive(self, number: int, frame: object) -> None:
         if self.received is None:
             self.received = number
             self.note("stopping ...")
@@ -141,6 +143,7 @@ class Checkpoints(Watch):
     def halt(self, weights: Weights, position: Position) -> None:
         model, number = self.model_of(weights), self.signals.received
         if self.keeping is None:
+            assert number is not None  # else nothing was due
             raise Interrupted("stopped", model, number, None)
         try:
             started = time.monotonic()
@@ -255,8 +258,9 @@ def load_checkpoint(path: str | Path) -> Saved:
             best = arrays["best.vectors"], arrays["best.outputs"], tree
         update = None
         if "update" in run:
+            options = cast(Resolved, Options(**run["update"]["options"]))
             update = Start(
-                Options(**run["update"]["options"]), arrays["update.vectors"],
+                options, arrays["update.vectors"],
                 arrays["update.outputs"], arrays["update.added"], run["update"]["sha256"],
             )  # fmt: skip
         saved = Saved(model, keeping, position, results, best, update)
@@ -279,7 +283,7 @@ def load_checkpoint(path: str | Path) -> Saved:
 
 def _fault(saved: Saved) -> str | None:
     """What of a checkpoint can be in no file that `save_checkpoint` wrote."""
-    position, keeping, cleaning = saved.position, saved.keeping, saved.keeping.cleaning
+    position, keeping = saved.position, saved.keeping
     loss, predictions = position.loss, position.predictions
     texts = keeping.texts
     if loss.ndim != 1 or loss.dtype != np.float64 or not np.isfinite(loss).all():
@@ -292,8 +296,6 @@ def _fault(saved: Saved) -> str | None:
         isinstance(texts, list) and all(isinstance(text, str) for text in texts)
     ):
         return "names of texts that"
-    if cleaning.errors not in ERRORS or not isinstance(cleaning.lowercase, bool):
-        return "a cleaning of text that"
     if keeping.cuts is not None and not all(
         type(value) is int and 1 <= value < 2**40 for value in asdict(keeping.cuts).values()
     ):

@@ -27,14 +27,18 @@ falls linearly to 0. Three things make plain steps arrive where a solver of seco
 """
 
 import math
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from w2v_hs.errors import DivergedError, OptionError, shown
 from w2v_hs.kernels import classifier as kernel
 from w2v_hs.kernels.common import Paths
 from w2v_hs.options import LEAST_LR, one_of, real, whole
 from w2v_hs.tree import Tree, balanced, huffman
+from w2v_hs.types import Array, Float64, Int64
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin
@@ -45,13 +49,25 @@ except ImportError:
         "w2v_hs.classifier needs scikit-learn 1.6 or newer: pip install 'w2v-hs[classifier]'"
     ) from None
 
+# (n, d) numbers: dense, or CSR of SciPy, which has no types.
+Features: TypeAlias = Any
+# For each epoch: order of the rows, bounds of the batches in it, their rates.
+_Plan: TypeAlias = Iterator[tuple[Int64, Int64, Float64]]
 POWER_STEPS = 20  # of the power iteration; the eigenvalue is then right to some percent
 
 
-class _Regression(ClassifierMixin, BaseEstimator):
+class Regression(ClassifierMixin, BaseEstimator):
     """What both estimators share: checks, batches, rates, and methods on log-probabilities."""
 
-    def fit(self, X, y):
+    _CURVATURE: ClassVar[float]
+    epochs: int
+    lr: float | None
+    batch_size: int
+    l2: float
+    fit_intercept: bool
+    seed: int
+
+    def fit(self, X: Features, y: npt.ArrayLike) -> Self:
         """Train from weights of zero.
 
         X: (n, d) numbers, dense or CSR; y: (n,) labels of any kind, of two classes or more.
@@ -84,7 +100,7 @@ class _Regression(ClassifierMixin, BaseEstimator):
         self.lr_ = self._rate(X, centre, size, l2)
         outputs, untrained = self._prepare(counts)
         self.coef_, self.intercept_ = np.zeros((outputs, X.shape[1])), np.zeros(outputs)
-        self.losses_ = []
+        self.losses_: list[float] = []
         plan = _plan(len(labels), epochs, size, self.lr_, seed)
         for loss in self._train(X, centre, labels, plan, size, l2):
             self.losses_.append(loss / len(labels))
@@ -103,21 +119,24 @@ class _Regression(ClassifierMixin, BaseEstimator):
         self.n_iter_ = epochs
         return self
 
-    def predict_log_proba(self, X) -> np.ndarray:
+    def predict_log_proba(self, X: Features) -> Float64:
         """(n, m) float64: log P(class | x) in nats, columns as in `classes_`. Nothing is clipped:
         it stays finite where the probability itself is too small for a float64."""
-        return self._log_probs(self._checked(X))
+        log_probs: Float64 = self._log_probs(self._checked(X))
+        return log_probs
 
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X: Features) -> Float64:
         """(n, m) float64: P(class | x), columns as in `classes_`. Rows sum to 1."""
-        return np.exp(self.predict_log_proba(X))
+        probabilities: Float64 = np.exp(self.predict_log_proba(X))
+        return probabilities
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: Features) -> Array:
         """(n,): the most probable class of each row; of equals the first in `classes_`."""
         best, _ = self._best(self._checked(X), 1)
-        return self.classes_[best[:, 0]]
+        labels: Array = self.classes_[best[:, 0]]
+        return labels
 
-    def top_k(self, X, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def top_k(self, X: Features, k: int) -> tuple[Array, Float64]:
         """The k most probable classes of each row, best first, of equals the first in `classes_`:
         (labels (n, k), probabilities (n, k) float64).
 
@@ -127,20 +146,21 @@ class _Regression(ClassifierMixin, BaseEstimator):
         best, log_probs = self._best(X, whole("k", k, 1, len(self.classes_)))
         return self.classes_[best], np.exp(log_probs)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
-    def _checked(self, X):
+    def _checked(self, X: Features) -> Features:
         check_is_fitted(self)
         return validate_data(self, X, accept_sparse="csr", dtype=np.float64, order="C", reset=False)
 
-    def _scores(self, X) -> np.ndarray:
+    def _scores(self, X: Features) -> Float64:
         """(n, outputs): w . x + b of every row of `coef_`."""
-        return X @ self.coef_.T + self.intercept_
+        scores: Float64 = X @ self.coef_.T + self.intercept_
+        return scores
 
-    def _rate(self, X, centre, size: int, l2: float) -> float:
+    def _rate(self, X: Features, centre: Float64, size: int, l2: float) -> float:
         """The learning rate at the start: `lr`, or 1 / L where it is None."""
         if self.lr is not None:
             rate = real("lr", self.lr, LEAST_LR, math.inf, f"above 0, {LEAST_LR:g} at least")
@@ -157,34 +177,46 @@ class _Regression(ClassifierMixin, BaseEstimator):
         return 1 / curvature if curvature > 0 else 1.0
 
 
-class SoftmaxRegression(_Regression):
+class SoftmaxRegression(Regression):
     """Multinomial logistic regression: a weight vector for each of m classes.
 
     A step costs O(d m) a row. The module's docstring has objective and method.
 
     Parameters
     ----------
-    epochs : passes over the rows.
-    lr : learning rate at the start; falls linearly to 0. None: from the features, see above.
-    batch_size : rows a step, at most; each step takes their mean gradient.
-    l2 : strength of the penalty. `LogisticRegression(C=1 / (l2 * n))` has the same minimum.
-    fit_intercept : whether there are intercepts; they are not penalised.
-    seed : of the order of the rows. The same seed gives the same weights.
+    epochs
+        Passes over the rows.
+    lr
+        Learning rate at the start; falls linearly to 0. None: from the features, see above.
+    batch_size
+        Rows a step, at most; each step takes their mean gradient.
+    l2
+        Strength of the penalty. `LogisticRegression(C=1 / (l2 * n))` has the same minimum.
+    fit_intercept
+        Whether there are intercepts; they are not penalised.
+    seed
+        Of the order of the rows. The same seed gives the same weights.
 
     Attributes
     ----------
-    classes_ : (m,) labels, sorted.
-    coef_, intercept_ : (m, d) and (m,) float64, one row a class (for two classes too).
-    losses_ : mean nats a row of each epoch, each taken before the step that the row was part of,
+    classes_
+        (m,) labels, sorted.
+    coef_, intercept_
+        (m, d) and (m,) float64, one row a class (for two classes too).
+    losses_
+        Mean nats a row of each epoch, each taken before the step that the row was part of,
         without the penalty.
-    lr_ : the learning rate at the start.
-    n_iter_, n_features_in_ : epochs and d.
+    lr_
+        The learning rate at the start.
+    n_iter_, n_features_in_
+        Epochs and d.
     """
 
     _CURVATURE = 0.5
 
     def __init__(
-        self, *, epochs=100, lr=None, batch_size=32, l2=0.0, fit_intercept=True, seed=1
+        self, *, epochs: int = 100, lr: float | None = None, batch_size: int = 32, l2: float = 0.0,
+        fit_intercept: bool = True, seed: int = 1,
     ):  # fmt: skip
         self.epochs = epochs
         self.lr = lr
@@ -193,10 +225,12 @@ class SoftmaxRegression(_Regression):
         self.fit_intercept = fit_intercept
         self.seed = seed
 
-    def _prepare(self, counts):
+    def _prepare(self, counts: Int64) -> tuple[int, float]:
         return len(counts), math.log(len(counts))
 
-    def _train(self, X, centre, labels, plan, size, l2):
+    def _train(
+        self, X: Features, centre: Float64, labels: Int64, plan: _Plan, size: int, l2: float
+    ) -> Iterator[float]:
         for order, bounds, rates in plan:
             loss = 0.0
             for i, rate in enumerate(rates):
@@ -204,7 +238,7 @@ class SoftmaxRegression(_Regression):
                 loss += self._step(X[rows], centre, labels[rows], rate, l2)
             yield loss
 
-    def _step(self, X, centre, labels, rate, l2) -> float:
+    def _step(self, X: Features, centre: Float64, labels: Int64, rate: float, l2: float) -> float:
         """One step down the gradient of a batch; returns the sum of its losses before it."""
         targets = np.arange(len(labels)), labels
         with np.errstate(all="ignore"):  # `fit` finds what overflows
@@ -219,16 +253,16 @@ class SoftmaxRegression(_Regression):
                 self.intercept_ -= slopes.sum(axis=0)
             return -float(log_probs[targets].sum())
 
-    def _log_probs(self, X):
+    def _log_probs(self, X: Features) -> Float64:
         return _log_softmax(self._scores(X))
 
-    def _best(self, X, k):
+    def _best(self, X: Features, k: int) -> tuple[Int64, Float64]:
         log_probs = self._log_probs(X)
         best = np.argsort(-log_probs, axis=1, kind="stable")[:, :k]
         return best, np.take_along_axis(log_probs, best, axis=1)
 
 
-class HierarchicalSoftmaxRegression(_Regression):
+class HierarchicalSoftmaxRegression(Regression):
     """Softmax over a binary tree of the m classes: a weight vector for each inner node.
 
     A step costs O(d) times the length of the path of its row's class, some log2(m), in features
@@ -238,34 +272,48 @@ class HierarchicalSoftmaxRegression(_Regression):
 
     Parameters
     ----------
-    tree : "huffman", the shortest mean path at the frequencies of the classes in y; "balanced",
+    tree
+        "huffman", the shortest mean path at the frequencies of the classes in y; "balanced",
         equal depths, the sorted classes halved again and again, so that neighbours in order are
         neighbours in the tree; or a `w2v_hs.tree.Tree` over the sorted classes.
-    epochs : passes over the rows.
-    lr : learning rate at the start; falls linearly to 0. None: from the features, see above.
-    batch_size : rows a step, at most; each step takes their mean gradient. A row costs the same
+    epochs
+        Passes over the rows.
+    lr
+        Learning rate at the start; falls linearly to 0. None: from the features, see above.
+    batch_size
+        Rows a step, at most; each step takes their mean gradient. A row costs the same
         in any batch. In batches of one, as in word2vec, the seldom met nodes learn fastest at a
         given lr.
-    l2 : strength of the penalty.
-    fit_intercept : whether there are intercepts; they are not penalised.
-    seed : of the order of the rows. The same seed gives the same weights.
+    l2
+        Strength of the penalty.
+    fit_intercept
+        Whether there are intercepts; they are not penalised.
+    seed
+        Of the order of the rows. The same seed gives the same weights.
 
     Attributes
     ----------
-    classes_ : (m,) labels, sorted.
-    tree_ : `w2v_hs.tree.Tree` over the classes.
-    coef_, intercept_ : (m - 1, d) and (m - 1,) float64, one row an inner node.
-    losses_ : mean nats a row of each epoch, each taken before the step that the row was part of,
+    classes_
+        (m,) labels, sorted.
+    tree_
+        `w2v_hs.tree.Tree` over the classes.
+    coef_, intercept_
+        (m - 1, d) and (m - 1,) float64, one row an inner node.
+    losses_
+        Mean nats a row of each epoch, each taken before the step that the row was part of,
         without the penalty.
-    lr_ : the learning rate at the start.
-    n_iter_, n_features_in_ : epochs and d.
+    lr_
+        The learning rate at the start.
+    n_iter_, n_features_in_
+        Epochs and d.
     """
 
     _CURVATURE = 0.25
 
     def __init__(
-        self, *, tree="huffman", epochs=20, lr=None, batch_size=1, l2=0.0, fit_intercept=True,
-        seed=1,
+        self, *, tree: Literal["huffman", "balanced"] | Tree = "huffman", epochs: int = 20,
+        lr: float | None = None, batch_size: int = 1, l2: float = 0.0, fit_intercept: bool = True,
+        seed: int = 1,
     ):  # fmt: skip
         self.tree = tree
         self.epochs = epochs
@@ -275,7 +323,7 @@ class HierarchicalSoftmaxRegression(_Regression):
         self.fit_intercept = fit_intercept
         self.seed = seed
 
-    def _prepare(self, counts):
+    def _prepare(self, counts: Int64) -> tuple[int, float]:
         tree = self.tree
         if not isinstance(tree, Tree):
             builders = {"huffman": huffman, "balanced": balanced}
@@ -289,7 +337,9 @@ class HierarchicalSoftmaxRegression(_Regression):
         self._children, self._order = tree.children()
         return tree.inner, math.log(2) * tree.expected_length(counts)
 
-    def _train(self, X, centre, labels, plan, size, l2):
+    def _train(
+        self, X: Features, centre: Float64, labels: Int64, plan: _Plan, size: int, l2: float
+    ) -> Iterator[float]:
         paths = Paths(self.tree_.offsets, self.tree_.nodes, self.tree_.bits)
         sums, scale = np.zeros((self.tree_.inner, 2)), np.ones(1)
         shift = kernel.Centre(X @ centre, float(centre @ centre), sums)
@@ -302,17 +352,19 @@ class HierarchicalSoftmaxRegression(_Regression):
         self.coef_ -= np.outer(sums[:, 0], centre)
         self.coef_ *= scale
 
-    def _log_probs(self, X):
-        return kernel.leaf_log_probs(self._scores(X), self._children, self._order)
+    def _log_probs(self, X: Features) -> Float64:
+        scores = self._scores(X)
+        found: Float64 = kernel.leaf_log_probs(scores, self._children, self._order)
+        return found
 
-    def _best(self, X, k):
+    def _best(self, X: Features, k: int) -> tuple[Int64, Float64]:
         best, log_probs, _ = kernel.best_first(
             _rows(X), self.coef_, self.intercept_, self._children, int(self._order[0]), k
         )
         return best, log_probs
 
 
-def _plan(rows: int, epochs: int, size: int, lr: float, seed: int):
+def _plan(rows: int, epochs: int, size: int, lr: float, seed: int) -> _Plan:
     """For each epoch: the order of the rows, the bounds of its batches in it, and their rates."""
     generator = np.random.Generator(np.random.PCG64(seed))
     batches = -(-rows // size)
@@ -322,20 +374,21 @@ def _plan(rows: int, epochs: int, size: int, lr: float, seed: int):
         yield generator.permutation(rows), bounds, lr * (1 - done)
 
 
-def _log_softmax(scores: np.ndarray) -> np.ndarray:
+def _log_softmax(scores: Float64) -> Float64:
     """log softmax of each row. The largest score is subtracted first, so that no exp overflows."""
     shifted = scores - scores.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    log_probs: Float64 = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return log_probs
 
 
-def _rows(X) -> kernel.Rows:
+def _rows(X: Features) -> kernel.Rows:
     """Dense or CSR features as the kernels read them."""
     if isinstance(X, np.ndarray):
         return kernel.Rows(np.arange(len(X) + 1) * X.shape[1], None, X.reshape(-1))
     return kernel.Rows(X.indptr, X.indices, X.data)
 
 
-def _squared_size(X, centre, batch: int, intercept: bool) -> float:
+def _squared_size(X: Features, centre: Float64, batch: int, intercept: bool) -> float:
     """What stands for ||x||^2 in the curvature of a mean over `batch` of the n rows X - centre.
 
     The largest squared norm for one row, the largest eigenvalue of X^T X / n for all of them, in
@@ -355,4 +408,4 @@ def _squared_size(X, centre, batch: int, intercept: bool) -> float:
         if value == 0.0 or not math.isfinite(value):
             break
         v /= value
-    return (rows * (batch - 1) * value + (rows - batch) * largest) / (batch * (rows - 1))
+    return float((rows * (batch - 1) * value + (rows - batch) * largest) / (batch * (rows - 1)))

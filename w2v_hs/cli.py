@@ -1,9 +1,6 @@
-"""The command line, `w2v-hs`.
+"""The command line, `w2v-hs`: all commands together, errors in one line, exit codes."""
 
-Exit codes: 0 done; 1 an error, told in one line on standard error; 2 wrong usage; 130 stopped by
-Ctrl-C (SIGINT), 143 by SIGTERM.
-"""
-
+import io
 import os
 import sys
 import warnings
@@ -15,6 +12,7 @@ from w2v_hs import (
     corpus_commands,
     evaluate_commands,
     predicting,
+    report_commands,
     train_commands,
     tree_commands,
     vector_commands,
@@ -26,7 +24,8 @@ def main() -> None:
     """Run a command; an expected error or a warning is one line."""
     warnings.showwarning = lambda message, *place, **_: click.echo(f"warning: {message}", err=True)
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # a word that the terminal cannot show is no reason to fail
+        if isinstance(stream, io.TextIOWrapper):
+            # A word that the terminal cannot show is no reason to fail.
             stream.reconfigure(errors="backslashreplace")
     try:
         status = commands.main(prog_name="w2v-hs", standalone_mode=False)
@@ -61,13 +60,30 @@ def _drop_output() -> None:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="w2v-hs")
-def commands():
+def commands() -> None:
     """Train word embeddings with hierarchical softmax, export and evaluate them.
 
     \b
     w2v-hs demo
-    w2v-hs train text.txt -o model.safetensors
+    w2v-hs train wiki.txt -o model.safetensors
     w2v-hs neighbors model.safetensors paris
+
+    Results go to standard output, progress and messages to standard error. Where standard error is
+    no terminal there are no progress bars; NO_COLOR turns colours off.
+
+    \b
+    Exit codes:
+      0    done
+      1    an error, told in one line
+      2    wrong usage: an unknown option, a missing argument
+      130  stopped by Ctrl-C
+      143  stopped by SIGTERM
+
+    \b
+    To have the shell complete commands, options and names of files:
+      bash  eval "$(_W2V_HS_COMPLETE=bash_source w2v-hs)"
+      zsh   eval "$(_W2V_HS_COMPLETE=zsh_source w2v-hs)"
+      fish  _W2V_HS_COMPLETE=fish_source w2v-hs | source
     """
 
 
@@ -84,6 +100,8 @@ for command in (
     predicting.perplexity,
     predicting.score,
     tree_commands.tree,
+    report_commands.report,
     corpus_commands.corpus,
+    corpus_commands.phrases,
 ):
     commands.add_command(command)

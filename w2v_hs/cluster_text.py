@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from w2v_hs import cluster, shards
+from w2v_hs.cleaning import Cleaning
 from w2v_hs.errors import CorpusError, shown
 from w2v_hs.options import Options
-from w2v_hs.text import Cleaning
 from w2v_hs.vocabulary import Vocabulary
 
 

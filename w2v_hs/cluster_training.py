@@ -10,6 +10,7 @@ import numpy as np
 
 from w2v_hs import cluster, shards
 from w2v_hs.checkpoint import Checkpoints, Cuts, Keeping, Saved, StopSignals
+from w2v_hs.cleaning import Cleaning
 from w2v_hs.cluster_text import ShardedText, read
 from w2v_hs.codes import build_tree
 from w2v_hs.costs import work_of
@@ -21,7 +22,6 @@ from w2v_hs.model import Model, facts_of
 from w2v_hs.options import Options, whole
 from w2v_hs.probe import weights_fault
 from w2v_hs.progress import display as progress_display
-from w2v_hs.text import Cleaning
 from w2v_hs.trainer import WORSE, Weights
 from w2v_hs.tree import Tree
 from w2v_hs.vectors import Vectors
@@ -40,7 +40,7 @@ def train_on(
     show: bool,
 ) -> Model:
     """`training.train_options` on the workers of a `distributed.Client`."""
-    check_options(options)
+    check_options(options, cleaning)
     if rounds is not None:
         whole("rounds", rounds, 1, 1_000_000)
     files = _files(corpus)

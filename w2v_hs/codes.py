@@ -14,12 +14,14 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 
 from w2v_hs.atomic import replacing
 from w2v_hs.errors import FormatError, shown
 from w2v_hs.tree import Tree, first_tree, tree_from_children
+from w2v_hs.types import Int64, NestedTree
 from w2v_hs.vocabulary import Vocabulary, numbered_lines
 
 
@@ -60,7 +62,7 @@ def read_codes(path: str | Path) -> Codes:
     return Codes(name, list(codes), list(codes.values()))
 
 
-def nested_codes(nested, counts: Mapping[str, int]) -> Codes:
+def nested_codes(nested: NestedTree, counts: Mapping[str, int]) -> Codes:
     """Codes of a tree of lists or tuples (or mappings, whose keys name groups), words as leaves.
 
     A group of more than two members, such as a category, becomes a Huffman tree of its members;
@@ -71,18 +73,23 @@ def nested_codes(nested, counts: Mapping[str, int]) -> Codes:
     FormatError
         A group of fewer than two members, a leaf that is no str, a word at two places.
     """
-    where, words, codes = "the nested tree", [], []
+    where = "the nested tree"
+    words: list[str] = []
+    codes: list[str] = []
     seen: set[str] = set()
-    weights: dict[int, int | None] = {}  # occurrences below each group, by its id
+    weights: dict[int, int] = {}  # occurrences below each group, by its id; 0 till they are known
 
-    def members(group) -> list:
+    def members(group: NestedTree) -> list[str | NestedTree]:
         return list(group.values()) if isinstance(group, Mapping) else list(group)
 
-    def is_group(item) -> bool:
+    def is_group(item: str | NestedTree) -> TypeGuard[NestedTree]:
         return isinstance(item, (list, tuple, Mapping))
 
+    def weight(member: str | NestedTree) -> int:
+        return counts.get(member, 1) if isinstance(member, str) else weights[id(member)]
+
     # Without recursion: a comb of a thousand levels is a tree too.
-    pending = [(nested, False)]
+    pending: list[tuple[str | NestedTree, bool]] = [(nested, False)]
     while pending:
         item, done = pending.pop()
         if not is_group(item):
@@ -96,29 +103,24 @@ def nested_codes(nested, counts: Mapping[str, int]) -> Codes:
         elif not done:
             if id(item) in weights:
                 raise FormatError(f"{where} holds one list at two places, or within itself")
-            weights[id(item)] = None
+            weights[id(item)] = 0
             inside = members(item)
             if len(inside) < 2:
                 held = f"with one child, {shown(repr(inside[0]), 60)}" if inside else "with none"
                 raise FormatError(f"{where} holds an inner node {held}; expected two or more")
             pending += [(item, True), *((member, False) for member in inside)]
         else:
-            weights[id(item)] = sum(
-                weights[id(member)] if is_group(member) else counts.get(member, 1)
-                for member in members(item)
-            )
+            weights[id(item)] = sum(map(weight, members(item)))
     place = itertools.count()
-    pending = [(nested, "")]
-    while pending:
-        item, code = pending.pop()
-        if not is_group(item):
+    parts: list[tuple[str | NestedTree, str]] = [(nested, "")]
+    while parts:
+        item, code = parts.pop()
+        if isinstance(item, str):
             words.append(item)
             codes.append(code)
             continue
-        heap = [
-            (weights[id(m)] if is_group(m) else counts.get(m, 1), next(place), [(m, "")])
-            for m in members(item)
-        ]
+        heap: list[tuple[int, int, list[tuple[str | NestedTree, str]]]]
+        heap = [(weight(m), next(place), [(m, "")]) for m in members(item)]
         if len(heap) > 2:
             heapq.heapify(heap)
         while len(heap) > 2:
@@ -126,8 +128,8 @@ def nested_codes(nested, counts: Mapping[str, int]) -> Codes:
             high, _, left = heapq.heappop(heap)
             joined = [(m, "0" + c) for m, c in left] + [(m, "1" + c) for m, c in right]
             heapq.heappush(heap, (low + high, next(place), joined))
-        for side, (_, _, inside) in enumerate(heap):
-            pending += [(m, f"{code}{side}{c}") for m, c in inside]
+        for side, (_, _, below) in enumerate(heap):
+            parts += [(m, f"{code}{side}{c}") for m, c in below]
     return Codes(where, words, codes)
 
 
@@ -203,7 +205,7 @@ def _check_codes(name: str, words: list[str], codes: list[str]) -> None:
         raise one_child(begin[:-1], words[-1])
 
 
-def _children(codes: list[str], rows: list[int]) -> np.ndarray:
+def _children(codes: list[str], rows: list[int]) -> Int64:
     """Children of the inner nodes, as in `tree_from_children`, by codes that `_check_codes` passed.
 
     Built after the check, for what is no tree may have many more inner nodes than words.

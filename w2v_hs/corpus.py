@@ -6,6 +6,7 @@ than memory. When all is read the tables are merged, the vocabulary is chosen, a
 rewritten in place: rows of the vocabulary, without the words left out.
 """
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -16,13 +17,16 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
-from w2v_hs.errors import CorpusError, OutputError, shown
+from w2v_hs.cleaning import Cleaning
+from w2v_hs.errors import CorpusError, OptionError, OutputError, shown
 from w2v_hs.kernels import reader
 from w2v_hs.sources import Source, find_sources
-from w2v_hs.text import BadByte, Block, Cleaning, clean, locate, whole_tokens
+from w2v_hs.text import BadByte, Block, locate, prepared, text_blocks
+from w2v_hs.types import Int32, Int64, Texts, UInt8
 from w2v_hs.vocabulary import Vocabulary, choose_words
 
 LONGEST_SENTENCE = 1000  # words, as in word2vec.c
@@ -39,8 +43,8 @@ class Corpus:
     mended: malformed UTF-8 sequences replaced or left out, on request.
     """
 
-    ids: np.ndarray
-    sentences: np.ndarray
+    ids: Int32
+    sentences: Int64
     vocabulary: Vocabulary
     names: list[str]
     tokens: int
@@ -53,13 +57,13 @@ class Corpus:
 class _Stream:
     """Numbers of types in a temporary file, piece by piece: (numbers, table they belong to)."""
 
-    file: object
+    file: Any  # of `tempfile.TemporaryFile`, without buffer
     pieces: list[tuple[int, int]]
 
-    def append(self, numbers: np.ndarray, table: int) -> None:
+    def append(self, numbers: Int32, table: int) -> None:
         if len(numbers) == 0:
             return
-        rest = memoryview(numbers).cast("B")
+        rest = numbers.data.cast("B")
         try:
             while rest:  # a file without buffer may take a part
                 rest = rest[self.file.write(rest) :]
@@ -71,11 +75,13 @@ class _Stream:
 @dataclass
 class _AllTypes:
     """All types of a corpus. numbers: for each table of the stream, what its numbers are here;
-    words_of(numbers) gives types as strings."""
+    words_of(numbers) gives types as strings; packed() gives all of them as bytes: type t is
+    arena[starts[t]:starts[t + 1]], with starts (count + 1,) int64 and arena uint8."""
 
     count: int
-    numbers: list[np.ndarray]
-    words_of: Callable[[np.ndarray], list[str]]
+    numbers: list[Int64]
+    words_of: Callable[[Int64], list[str]]
+    packed: Callable[[], tuple[Int64, UInt8]]
 
 
 @dataclass
@@ -92,12 +98,30 @@ class _Piece:
 class _Tally:
     """What is counted while reading."""
 
-    checksum: object
+    checksum: Any  # of hashlib
     mended: int = 0
 
 
+@dataclass
+class Encoded:
+    """Text as it was read, mapped from a temporary file. ids: (n,) int32, in each piece the numbers
+    of its table, `reader.END` for each newline."""
+
+    ids: np.ndarray
+    pieces: list[_Piece]
+    types: _AllTypes
+    names: list[str]
+    tally: _Tally
+
+    @property
+    def where(self) -> str:
+        """The sources, for a message."""
+        where = ", ".join(map(shown, self.names[:3]))
+        return where + (f" and {len(self.names) - 3} more" if len(self.names) > 3 else "")
+
+
 def read_corpus(
-    corpus,
+    corpus: Texts,
     *,
     min_count: int = 5,
     max_vocab: int | None = None,
@@ -125,7 +149,13 @@ def read_corpus(
     TypeError
         The corpus is a list of str or of something else that is not a list of tokens.
     """
-    sources, sentences = _resolve(corpus)
+    encoded = encode(corpus, cleaning, threads, progress)
+    return _finish(encoded, (min_count, max_vocab, vocabulary, extend), threads)
+
+
+def encode(corpus, cleaning: Cleaning, threads: int, progress=None) -> Encoded:
+    """The first half of `read_corpus`, with all its types; raises as that does."""
+    sources, sentences = _resolve(corpus, cleaning)
     tally = _Tally(hashlib.sha256())
     with tempfile.TemporaryFile(prefix="w2v-hs-", buffering=0) as file:
         stream = _Stream(file, [])
@@ -135,8 +165,15 @@ def read_corpus(
         else:
             names = ["token lists"]
             types = _encode_lists(sentences, stream, tally, cleaning)
-        choice = min_count, max_vocab, vocabulary, extend
-        return _finish(stream, types, names, tally, choice, threads)
+        pieces, begin = [], 0
+        for length, table in stream.pieces:
+            pieces.append(_Piece(begin, begin + length, table))
+            begin += length
+        encoded = Encoded(np.zeros(0, np.int32), pieces, types, names, tally)
+        if types.count == 0:
+            raise CorpusError(f"0 tokens in {encoded.where}")
+        encoded.ids = np.memmap(stream.file, np.int32, mode="r+", shape=(begin,))
+        return encoded
 
 
 def _no_room(error: OSError, written: int) -> OutputError:
@@ -152,22 +189,31 @@ def _no_room(error: OSError, written: int) -> OutputError:
     )
 
 
-def _resolve(corpus) -> tuple[list[Source] | None, Iterable[list[str]] | None]:
-    """Sources, or an iterable of token lists: one of the two is None."""
+def _resolve(
+    corpus: Texts, cleaning: Cleaning
+) -> tuple[list[Source] | None, Iterable[Iterable[str]]]:
+    """Sources, or None and an iterable of token lists."""
     if isinstance(corpus, str) and not _names_text(corpus):
         raise TypeError(
             f"corpus is a str that begins {corpus[:40]!r}: expected the path of a file or lists "
             "of tokens; for text in memory pass [line.split() for line in text.splitlines()]"
         )
     if isinstance(corpus, (str, Path)):
-        return find_sources(corpus), None
+        return find_sources(corpus, cleaning.text_column), ()
     if isinstance(corpus, (bytes, *_UNORDERED)) or not isinstance(corpus, Iterable):
         raise TypeError(
             f"corpus is of type {type(corpus).__name__}: expected a path or lists of tokens"
         )
     if isinstance(corpus, (list, tuple)) and corpus and all(isinstance(c, Path) for c in corpus):
-        return [source for path in corpus for source in find_sources(path)], None
-    return None, corpus
+        return [
+            source for path in corpus for source in find_sources(path, cleaning.text_column)
+        ], ()
+    if cleaning.splits or cleaning.text_column is not None:
+        raise OptionError(
+            "tokenize, split_sentences and text_column are for text, and the corpus is lists of "
+            "tokens; leave them out"
+        )
+    return None, cast(Iterable[Iterable[str]], corpus)  # each is checked when it is read
 
 
 def _names_text(corpus: str) -> bool:
@@ -179,17 +225,24 @@ def _names_text(corpus: str) -> bool:
 # ---- reading text -------------------------------------------------------------------------------
 
 
-def _scan_sources(sources, stream, tally, cleaning, threads, progress) -> _AllTypes:
+def _scan_sources(
+    sources: list[Source],
+    stream: _Stream,
+    tally: _Tally,
+    cleaning: Cleaning,
+    threads: int,
+    progress: Callable[[int, int | None], None] | None,
+) -> _AllTypes:
     """Scan all sources into the stream."""
     sizes = [source.size for source in sources]
-    total = None if None in sizes else sum(sizes)
-    tables: queue.SimpleQueue = queue.SimpleQueue()  # those no thread is using
+    total = None if None in sizes else sum(size for size in sizes if size is not None)
+    tables: queue.SimpleQueue[int] = queue.SimpleQueue()  # those no thread is using
     all_tables = [reader.new_types() for _ in range(threads)]
     for number in range(threads):
         tables.put(number)
 
-    def scan(block: Block) -> tuple[tuple[np.ndarray, int], int, int]:
-        data, mended = clean(block.data, cleaning)
+    def scan(source: Source, block: Block) -> tuple[tuple[Int32, int], int, int]:
+        data, mended = prepared(block.data, source, cleaning)
         number = tables.get()
         try:
             numbers = scan_block(data, all_tables, number)
@@ -198,11 +251,13 @@ def _scan_sources(sources, stream, tally, cleaning, threads, progress) -> _AllTy
         return numbers, mended, block.data.count(b"\n")
 
     done = 0
-    with ThreadPoolExecutor(threads, "reader") as pool:
+    with ThreadPoolExecutor(threads, "reader") as pool, contextlib.ExitStack() as stopped:
+        # NLTK takes a second for a block: an error or Ctrl-C does not wait for those in the queue.
+        stopped.callback(pool.shutdown, wait=False, cancel_futures=True)
         for source in sources:
             lines = 0
             position = 0
-            waiting: deque[tuple[Block, Future]] = deque()
+            waiting: deque[tuple[Block, Future[Any]]] = deque()
 
             def collect_first() -> None:
                 nonlocal lines
@@ -210,28 +265,35 @@ def _scan_sources(sources, stream, tally, cleaning, threads, progress) -> _AllTy
                 try:
                     (numbers, table), mended, newlines = future.result()
                 except BadByte as error:
-                    raise locate(source.name, lines, block, error) from None  # noqa: B023
+                    raise locate(source, lines, block, error) from None  # noqa: B023
                 stream.append(numbers, table)
                 tally.mended += mended
                 lines += newlines
+                if progress:
+                    progress(done + block.position, total)  # noqa: B023
 
-            for block in whole_tokens(source.blocks()):
+            for block in text_blocks(source, cleaning):
                 tally.checksum.update(block.data)
-                waiting.append((block, pool.submit(scan, block)))
+                waiting.append((block, pool.submit(scan, source, block)))
                 position = block.position
                 if len(waiting) > 2 * threads:
                     collect_first()
-                if progress:
-                    progress(done + position, total)
             while waiting:
                 collect_first()
             done += position
     types, numbers = reader.merged(all_tables)
-    return _AllTypes(int(types.used[0]), numbers, lambda wanted: reader.words_of(types, wanted))
+    count = int(types.used[0])
+    starts = types.starts[: count + 1]
+    return _AllTypes(
+        count,
+        numbers,
+        lambda wanted: reader.words_of(types, wanted),
+        lambda: (starts, types.arena[: starts[count]]),
+    )
 
 
-def scan_block(data: bytes, tables: list, number: int) -> tuple[np.ndarray, int]:
-    """The numbers of types of a block that `clean` gave, as `reader.scan` writes them, by table
+def scan_block(data: bytes, tables: list[reader.Types], number: int) -> tuple[Int32, int]:
+    """The numbers of types of a block that `prepared` gave, as `reader.scan` writes them, by table
     `number`, which grows as needed; and `number`."""
     block = np.frombuffer(data + bytes(reader.PAD), np.uint8)
     numbers = np.empty(len(data), np.int32)
@@ -244,7 +306,9 @@ def scan_block(data: bytes, tables: list, number: int) -> tuple[np.ndarray, int]
         tables[number] = reader.grown(tables[number], len(data))
 
 
-def _encode_lists(sentences, stream, tally, cleaning) -> _AllTypes:
+def _encode_lists(
+    sentences: Iterable[Iterable[str]], stream: _Stream, tally: _Tally, cleaning: Cleaning
+) -> _AllTypes:
     """Encode lists of tokens into the stream."""
     numbers: dict[str, int] = {}
     pending: list[int] = []
@@ -282,15 +346,32 @@ def _encode_lists(sentences, stream, tally, cleaning) -> _AllTypes:
             pending = []
     stream.append(np.array(pending, np.int32), 0)
     words = list(numbers)
+
+    def packed() -> tuple[np.ndarray, np.ndarray]:
+        encoded = [word.encode(errors="surrogatepass") for word in words]
+        starts = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+        return starts, np.frombuffer(b"".join(encoded), np.uint8)
+
     return _AllTypes(
-        len(words), [np.arange(len(words))], lambda wanted: [words[i] for i in wanted.tolist()]
+        len(words),
+        [np.arange(len(words))],
+        lambda wanted: [words[i] for i in wanted.tolist()],
+        packed,
     )
 
 
 # ---- from types to rows of the vocabulary -------------------------------------------------------
 
 
-def _choose(types, counts, where, min_count, max_vocab, vocabulary, extend):
+def _choose(
+    types: _AllTypes,
+    counts: Int64,
+    where: str,
+    min_count: int,
+    max_vocab: int | None,
+    vocabulary: Vocabulary | None,
+    extend: bool,
+) -> tuple[Vocabulary, Int32]:
     """The vocabulary, and the row in it of each type, (types,) int32, -1 for those left out."""
     if vocabulary is None:
         return choose_words(counts, types.words_of, min_count, max_vocab)
@@ -309,19 +390,11 @@ def _choose(types, counts, where, min_count, max_vocab, vocabulary, extend):
     return vocabulary, rows
 
 
-def _finish(stream, types, names, tally, choice, threads) -> Corpus:
+def _finish(
+    encoded: Encoded, choice: tuple[int, int | None, Vocabulary | None, bool], threads: int
+) -> Corpus:
     """Count, choose the vocabulary, and rewrite the stream as rows of it."""
-    size = sum(length for length, _ in stream.pieces)
-    where = ", ".join(map(shown, names[:3]))
-    where += f" and {len(names) - 3} more" if len(names) > 3 else ""
-    if size == 0:
-        raise CorpusError(f"0 tokens in {where}")
-    ids = np.memmap(stream.file, np.int32, mode="r+", shape=(size,))
-    pieces, begin = [], 0
-    for length, table in stream.pieces:
-        pieces.append(_Piece(begin, begin + length, table))
-        begin += length
-
+    ids, pieces, types = encoded.ids, encoded.pieces, encoded.types
     own_counts = [np.zeros(len(numbers), np.int64) for numbers in types.numbers]
 
     def count(table: int) -> None:
@@ -335,12 +408,10 @@ def _finish(stream, types, names, tally, choice, threads) -> Corpus:
     for numbers, own in zip(types.numbers, own_counts, strict=True):
         counts[numbers] += own
     tokens = int(counts.sum())
-    if tokens == 0:
-        raise CorpusError(f"0 tokens in {where}")
-    vocabulary, rows = _choose(types, counts, where, *choice)
+    vocabulary, rows = _choose(types, counts, encoded.where, *choice)
     own_rows = [rows[numbers] for numbers in types.numbers]
 
-    def keep(piece: _Piece) -> tuple[int, np.ndarray]:
+    def keep(piece: _Piece) -> tuple[int, Int64]:
         ends = np.empty(piece.newlines, np.int64)
         words, _ = reader.keep_words(ids, piece.begin, piece.end, own_rows[piece.table], ends)
         return words, ends
@@ -358,9 +429,9 @@ def _finish(stream, types, names, tally, choice, threads) -> Corpus:
         ids=ids[: state[0]],
         sentences=sentences[: state[1] + 1].copy(),
         vocabulary=vocabulary,
-        names=names,
+        names=encoded.names,
         tokens=tokens,
         types=types.count,
-        checksum=tally.checksum.hexdigest(),
-        mended=tally.mended,
+        checksum=encoded.tally.checksum.hexdigest(),
+        mended=encoded.tally.mended,
     )

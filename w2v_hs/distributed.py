@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from w2v_hs import cluster, rounds, shards
+from w2v_hs.cleaning import Cleaning
 from w2v_hs.cluster_text import ShardedText
 from w2v_hs.errors import CorpusError, DivergedError, OptionError
 from w2v_hs.options import LEARNING_RATES, Options
@@ -35,8 +36,13 @@ from w2v_hs.tree import Tree
 FORGET = 64
 
 
-def check_options(options: Options) -> None:
+def check_options(options: Options, cleaning: Cleaning) -> None:
     """Raise `OptionError` for what a cluster does not do."""
+    if cleaning.splits or cleaning.text_column is not None:
+        raise OptionError(
+            "tokenize, split_sentences or text_column on a cluster: not there; give plain text, a "
+            "sentence a line"
+        )
     if options.loss != "hs":
         raise OptionError(
             f"loss={options.loss} on a cluster: not there; every word touches all output weights, "

@@ -1,11 +1,15 @@
 """One file from the web: whole, checked and under its final name, or not there at all."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from w2v_hs.atomic import replacing
 from w2v_hs.errors import DownloadError, OutputError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 TIMEOUT = 30  # seconds without a byte
 CHUNK = 1 << 16  # bytes
@@ -65,7 +69,7 @@ class _Failed(Exception):
 class _Capped:
     """A file that takes `size` bytes and no more, whatever the server sends."""
 
-    def __init__(self, stream, size: int):
+    def __init__(self, stream: BinaryIO, size: int):
         self._stream = stream
         self._room = size
 
@@ -89,9 +93,9 @@ def _reason(error: BaseException) -> str:
 class _Bar:
     """The progress bar that pooch asks for, drawn by rich."""
 
-    total = None  # set by pooch; the bar shows the size that is expected
+    total: int | None = None  # set by pooch; the bar shows the size that is expected
 
-    def __init__(self, bars, task):
+    def __init__(self, bars: "Progress", task: "TaskID"):
         self._bars = bars
         self._task = task
 
@@ -106,7 +110,7 @@ class _Bar:
 
 
 @contextlib.contextmanager
-def _bar(name: str, size: int, progress: bool):
+def _bar(name: str, size: int, progress: bool) -> Iterator[_Bar | bool]:
     """A bar for pooch's downloader, or False for none."""
     if not progress:
         yield False

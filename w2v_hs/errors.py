@@ -2,8 +2,14 @@
 expected, what to do. The command line prints it after ``error:`` and exits with 1 (`Interrupted`:
 128 and the number of the signal)."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-def shown(name, most: int = 4096) -> str:
+if TYPE_CHECKING:
+    from w2v_hs.model import Model
+
+
+def shown(name: object, most: int = 4096) -> str:
     """A name or word fit for a message of one line: control characters escaped, cut to `most`."""
     text = str(name)
     text = text if len(text) <= most else text[:most] + "…"
@@ -60,10 +66,16 @@ class ClusterError(W2VError, ConnectionError):
 class Interrupted(KeyboardInterrupt):
     """Training was stopped between two chunks of text, by SIGINT or SIGTERM.
 
-    model: the `w2v_hs.Model` as it is then, which can be used. signal: the number of the signal.
-    checkpoint: the path from which the run can go on, None where there is none.
+    Attributes
+    ----------
+    model
+        The `w2v_hs.Model` as it is then, which can be used.
+    signal
+        The number of the signal.
+    checkpoint
+        The path from which the run can go on; None where there is none.
     """
 
-    def __init__(self, message: str, model, signal: int, checkpoint):
+    def __init__(self, message: str, model: "Model", signal: int, checkpoint: Path | None):
         super().__init__(message)
         self.model, self.signal, self.checkpoint = model, signal, checkpoint

@@ -1,54 +1,66 @@
-"""Test sets for word vectors: analogy questions, and pairs of words rated by people.
+"""How good vectors are: answers to analogy questions, correlations with human ratings.
 
 Every figure comes with its counts, for out-of-vocabulary words shrink a test set: an accuracy of
-0.5 over 12 of 19,544 questions says little.
+0.5 over 12 of 19,544 questions says little. It comes with an interval, too, for the same reason.
 """
 
 import json
-import math
-import re
-import tempfile
-import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from w2v_hs.errors import EvaluationError, shown
-from w2v_hs.vectors import Vectors, whole_number
+from w2v_hs.answering import MISSING
+from w2v_hs.protocol import Measured, Protocol, measure, parts, vectors_of
+from w2v_hs.statistics import (
+    RESAMPLES,
+    Interval,
+    bootstrap,
+    pearson,
+    percentiles,
+    spearman,
+    wilson,
+)
+from w2v_hs.testsets import PairSet
 
-# The sets known by name, as files that come with gensim.
-SETS = {
-    "analogies": {"google": "questions-words.txt"},
-    "similarity": {"wordsim353": "wordsim353.tsv", "simlex999": "simlex999.txt"},
-}
-BLOCK_VALUES = 1 << 23  # cosines held at once: 32 MiB
-# float() would also take "1_0" and the digits of every script.
-# No digit can be matched in two ways, else a long row of digits takes quadratic time.
-RATING = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+class Result:
+    """What can be written as JSON; an undefined figure is null, never NaN."""
+
+    def as_dict(self) -> dict:
+        """Return the fields as plain lists, dicts, strings, numbers and None."""
+        return json.loads(json.dumps(asdict(self), allow_nan=False))
+
+    def to_json(self) -> str:
+        """Return `as_dict` as JSON."""
+        return json.dumps(self.as_dict(), indent=2, ensure_ascii=False)
 
 
 @dataclass
 class Section:
-    """Answers to a group of questions; `accuracy` is correct / seen, None if none was seen."""
+    """Answers to a group of questions. What cannot be said of no question is None."""
 
     name: str
     correct: int
     seen: int  # questions all four words of which have a vector
     total: int
-    accuracy: float | None = field(init=False)
-
-    def __post_init__(self):
-        self.accuracy = self.correct / self.seen if self.seen else None
+    accuracy: float | None  # correct / seen
+    interval: Interval | None  # Wilson's, of the accuracy
+    coverage: float | None  # seen / total
 
 
 @dataclass
 class Analogies(Section):
-    """A whole set of questions, with its sections in the order of the file."""
+    """A whole set of questions, answered in one way."""
 
-    sections: list[Section]
+    sections: list[Section]  # in the order of the file
+    semantic: Section | None  # the sections whose names do not begin with "gram" and a digit
+    syntactic: Section | None  # those that do; both None where there are none
+    method: str  # "3cosadd" or "3cosmul"
+    restrict_vocab: int | None  # None: all words
+    case_insensitive: bool
+    convention: str | None  # "word2vec.c" (30,000) or "gensim" (300,000), case ignored
 
 
 @dataclass
@@ -57,337 +69,162 @@ class Similarity:
 
     name: str
     spearman: float | None
+    spearman_interval: Interval | None  # percentiles of a bootstrap of the pairs
     pearson: float | None
+    pearson_interval: Interval | None
     used: int  # pairs both words of which have a vector
     total: int
+    coverage: float | None  # used / total
+    columns: list[str] | None  # of the words and the rating, where the file has a header
 
 
 @dataclass
-class Evaluation:
+class Evaluation(Result):
     """The results by test set, and what they were measured with."""
 
-    analogies: list[Analogies]
+    analogies: list[Analogies]  # by set, then by method, then by restriction
     similarity: list[Similarity]
-    restrict_vocab: int | None  # None: all words
+    restrict_vocab: int | list[int | None] | None  # None: all words; a list if several were given
     case_insensitive: bool
     left_out_vectors: int  # zero or not finite, treated as out of vocabulary
-
-    def as_dict(self) -> dict:
-        """Return the fields as plain lists, dicts, numbers and None."""
-        return asdict(self)
-
-    def to_json(self) -> str:
-        """Return `as_dict` as JSON; an undefined figure is null, never NaN."""
-        return json.dumps(self.as_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-
-
-class Pair(NamedTuple):
-    """Two words and their similarity as people rated it."""
-
-    a: str
-    b: str
-    rating: float
-
-
-Question = tuple[str, str, str, str]  # a is to b as c is to the fourth
+    confidence: float  # of every interval
+    resamples: int  # of every bootstrap
+    seed: int  # of every bootstrap
 
 
 def evaluate(
     model_or_vectors,
     *,
-    analogies: Iterable[str | Path] = ("google",),
-    similarity: Iterable[str | Path] = ("wordsim353", "simlex999"),
-    restrict_vocab: int | None = 30_000,
+    analogies: str | Path | Iterable[str | Path] = ("google",),
+    similarity: str | Path | Iterable[str | Path] = ("wordsim353", "simlex999"),
+    restrict_vocab: int | Sequence[int | None] | None = 30_000,
     case_insensitive: bool = True,
+    method: str | Sequence[str] = "3cosadd",
+    columns: tuple[str, str, str] | None = None,
+    confidence: float = 0.95,
+    seed: int = 1,
 ) -> Evaluation:
     """Answer sets of analogy questions, and correlate cosines with human ratings.
 
-    Sets are given by name (see `SETS`) or by path. A file of questions has four words a line and
-    ": name" before each section; questions before the first such line form a section named after
-    the file. A file of pairs has two words and a number a line, separated by tabs, commas or white
-    space, and "#" before a comment.
+    Sets are given by name (see `testsets.SETS`) or by path. A file of questions has four words a
+    line and ": name" before each section; questions before the first such line form a section named
+    after the file. A file of pairs has two words and a number a line, separated by tabs, commas or
+    white space, and "#" before a comment. Its first line may name the columns; `columns` says which
+    of them hold the first word, the second and the number, and is needed where there are more than
+    three.
 
-    "a is to b as c is to ?" is answered with the word nearest to b - a + c by cosine, of unit
-    vectors, that is none of the three (3CosAdd). `restrict_vocab` keeps the analogies, words of
-    the questions as well as answers, to that many most frequent words; None or 0 takes all. Figures
-    are comparable only at equal values: 30,000 is the custom of word2vec.c, 300,000 the default
-    of gensim. The pairs use all words in any case.
+    "a is to b as c is to ?" is answered with the word, none of the three, of the highest cosine
+    with b - a + c of unit vectors ("3cosadd"), or by products of cosines ("3cosmul", Levy and
+    Goldberg 2014); see `answering`. `restrict_vocab` keeps the analogies, words of the questions as
+    well as answers, to that many most frequent words; None or 0 takes all. Figures are comparable
+    only at equal values: 30,000 is the custom of word2vec.c, 300,000 the default of gensim. Several
+    methods and restrictions may be given, and each set is answered in each way. The pairs use all
+    words in any case; a pair that a file has twice counts twice.
 
     `case_insensitive` compares words in upper case; of several forms of a word in the vocabulary
     the most frequent is taken, and no form of a, b or c is an answer. Words whose vector is zero or
     not finite count as out of vocabulary, and `left_out_vectors` says how many there are.
 
+    Intervals have the given `confidence`: Wilson's for accuracies, percentiles of a bootstrap of
+    the pairs, drawn by `seed`, for correlations.
+
     Raises
     ------
     EvaluationError
-        A file is missing, empty, not UTF-8, or has a line of another form.
+        A file is missing, empty, not UTF-8, or has a line of another form, or not those columns.
     OptionError
-        `restrict_vocab` is neither None nor a whole number of at least 0.
+        `restrict_vocab`, `method`, `columns`, `confidence` or `seed` is none of what is said above.
     TypeError
         The first argument is neither `Vectors` nor has them as its attribute `vectors`.
     """
-    vectors = getattr(model_or_vectors, "vectors", model_or_vectors)
-    if not isinstance(vectors, Vectors):
-        raise TypeError(f"found {type(model_or_vectors).__name__}; expected a model or Vectors")
-    if restrict_vocab is not None:
-        restrict_vocab = whole_number("restrict_vocab", restrict_vocab, 0) or None
-    # All files are read before anything is computed, so that a fault in the last costs no wait.
-    questions = [_read_questions(*_find("analogies", which)) for which in _several(analogies)]
-    pairs = [_read_pairs(*_find("similarity", which)) for which in _several(similarity)]
-
-    norms = np.sqrt(np.einsum("ij,ij->i", vectors.matrix, vectors.matrix, dtype=np.float64))
-    usable = np.flatnonzero(np.isfinite(norms) & (norms > 0))
-    candidates = usable[usable < restrict_vocab] if restrict_vocab else usable
-    return Evaluation(
-        analogies=[
-            _answer(name, sections, vectors, norms, candidates, case_insensitive)
-            for name, sections in questions
-        ],
-        similarity=[
-            _correlate(name, rated, vectors, norms, usable, case_insensitive)
-            for name, rated in pairs
-        ],
+    vectors = vectors_of(model_or_vectors)
+    protocol = Protocol.of(
+        analogies=analogies,
+        similarity=similarity,
         restrict_vocab=restrict_vocab,
         case_insensitive=case_insensitive,
-        left_out_vectors=len(vectors) - len(usable),
+        method=method,
+        columns=columns,
+        confidence=confidence,
+        seed=seed,
+    )
+    return summarise(measure(vectors, protocol), protocol)
+
+
+def summarise(measured: Measured, protocol: Protocol) -> Evaluation:
+    """Figures of one model by itself."""
+    limits = list(protocol.limits)
+    return Evaluation(
+        analogies=[
+            _analogies(way, outcomes, protocol)
+            for way, outcomes in zip(protocol.ways(), measured.outcomes, strict=True)
+        ],
+        similarity=[
+            _similarity(rated, cosines, protocol)
+            for rated, cosines in zip(protocol.pairs, measured.cosines, strict=True)
+        ],
+        restrict_vocab=limits[0] if len(limits) == 1 else limits,
+        case_insensitive=protocol.case_insensitive,
+        left_out_vectors=measured.left_out_vectors,
+        confidence=protocol.confidence,
+        resamples=RESAMPLES,
+        seed=protocol.seed,
     )
 
 
-# --- test sets --------------------------------------------------------------------------------
-
-
-def _several(sets: str | Path | Iterable[str | Path]) -> Iterable[str | Path]:
-    """A lone name or path as a tuple of one: a string would be taken for its letters."""
-    return (sets,) if isinstance(sets, str | Path) else sets
-
-
-def _find(kind: str, which: str | Path) -> tuple[str, Path]:
-    """The name under which a set is reported, and the path of its file."""
-    known = SETS[kind]
-    if which in known:
-        from gensim.test.utils import datapath
-
-        return str(which), Path(datapath(known[which]))
-    try:
-        Path(which).stat()
-    except (OSError, ValueError) as error:  # ValueError: NUL in the path
-        missing = isinstance(error, FileNotFoundError)
-        reason = "no such file" if missing else getattr(error, "strerror", None) or error
-        raise EvaluationError(
-            f"{shown(which)}: {reason}; for {kind} expected the path of a file "
-            f"or {' or '.join(known)}"
-        ) from error
-    return str(which), Path(which)
-
-
-def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield "path:line" and the text of each line that is not blank."""
-    name = shown(path)
-    number = 0
-    try:
-        with path.open("rb") as file:  # read by lines: a list of them would take many times as much
-            for number, content in enumerate(file, start=1):
-                line = content.decode().removeprefix("\ufeff" if number == 1 else "")
-                if "\0" in line:
-                    raise EvaluationError(
-                        f"{name}:{number}: found NUL; expected text: is it a text file?"
-                    )
-                if line.strip():
-                    yield f"{name}:{number}", line.strip()
-    except OSError as error:
-        raise EvaluationError(f"{name}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise EvaluationError(
-            f"{name}:{number}: found byte 0x{byte:02x}; expected UTF-8: convert the file"
-        ) from error
-
-
-def _read_questions(name: str, path: Path) -> tuple[str, list[tuple[str, list[Question]]]]:
-    """The name of the set, and each section's name and questions, in the order of the file."""
-    sections = []
-    for where, line in _lines(path):
-        words = line.split(maxsplit=4)
-        if words[0] == ":" and len(words) > 1:
-            sections.append((line[1:].strip(), []))
-        elif words[0] != ":" and len(words) == 4:
-            if not sections:
-                sections.append((path.stem, []))
-            sections[-1][1].append(tuple(words))
-        else:
-            raise EvaluationError(
-                f"{where}: found {_shortened(line)}; expected four words, or ': ' and a name"
-            )
-    if not any(asked for _, asked in sections):
-        raise EvaluationError(f"{shown(path)}: found no question; expected lines of four words")
-    return name, sections
-
-
-def _read_pairs(name: str, path: Path) -> tuple[str, list[Pair]]:
-    """The name of the set, and its pairs in the order of the file."""
-    pairs = []
-    for where, line in _lines(path):
-        if line.startswith("#"):
-            continue
-        separator = "\t" if "\t" in line else "," if "," in line else None
-        parts = line.split(separator, 3)
-        fields = [" ".join(part.split()) for part in parts[:3]]
-        is_pair = len(parts) == 3 and all(fields) and RATING.fullmatch(fields[2])
-        if not is_pair or math.isinf(float(fields[2])):
-            raise EvaluationError(
-                f"{where}: found {_shortened(line)}; expected two words and a number, "
-                "or '#' before a heading"
-            )
-        pairs.append(Pair(fields[0], fields[1], float(fields[2])))
-    if not pairs:
-        raise EvaluationError(
-            f"{shown(path)}: found no pair; expected lines of two words and a number"
-        )
-    return name, pairs
-
-
-def _shortened(line: str) -> str:
-    """The line as a quoted literal of at most about 60 characters."""
-    return repr(line if len(line) <= 60 else line[:57] + "...")
-
-
-# --- figures ----------------------------------------------------------------------------------
-
-
-def _forms(words: list[str], rows: np.ndarray, asked: set[str], fold) -> dict[str, list[int]]:
-    """Where in `rows` the forms of each asked word stand, most frequent first."""
-    forms = {}
-    for position, row in enumerate(rows):
-        folded = fold(words[row])
-        if folded in asked:
-            forms.setdefault(folded, []).append(position)
-    return forms
-
-
-def _unit_rows(vectors: Vectors, norms: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """A copy of these rows at length 1, (rows, dim) float32."""
-    picked = vectors.matrix[rows]
-    # Divided in float64, for the norm of large float32 values may not fit float32.
-    return np.divide(picked, norms[rows, None], out=picked, casting="same_kind")
-
-
-def _answer(name, sections, vectors, norms, candidates, case_insensitive) -> Analogies:
-    """Answer all questions of a set with the words in the rows `candidates`, and count.
-
-    gensim's `evaluate_word_analogies` finds the same, many times slower: it multiplies the matrix
-    with one question at a time, and gives up after five forms of a, b or c.
-    """
-    fold = str.upper if case_insensitive else str
-    folded = [[tuple(map(fold, question)) for question in asked] for _, asked in sections]
-    asked = {word for questions in folded for question in questions for word in question}
-    forms = _forms(vectors.words, candidates, asked, fold)
-    unit = _unit_rows(vectors, norms, candidates)
-    results = []
-    for (section, _), questions in zip(sections, folded, strict=True):
-        seen = [question for question in questions if all(word in forms for word in question)]
-        correct = _count_correct(seen, forms, unit)
-        results.append(Section(section, correct, len(seen), len(questions)))
-    correct, seen, total = (
-        sum(getattr(section, count) for section in results)
-        for count in ("correct", "seen", "total")
+def _section(name: str, outcomes: np.ndarray, confidence: float) -> Section:
+    seen, correct = int(np.sum(outcomes != MISSING)), int(np.sum(outcomes == 1))
+    return Section(
+        name,
+        correct,
+        seen,
+        len(outcomes),
+        accuracy=correct / seen if seen else None,
+        interval=wilson(correct, seen, confidence),
+        coverage=seen / len(outcomes) if len(outcomes) else None,
     )
-    return Analogies(name, correct, seen, total, sections=results)
 
 
-def _count_correct(questions: list[Question], forms: dict, unit: np.ndarray) -> int:
-    """How many questions have a form of their fourth word as the answer, by rows of `unit`."""
-    correct = 0
-    size = max(1, BLOCK_VALUES // max(1, len(unit)))
-    for start in range(0, len(questions), size):
-        block = questions[start : start + size]
-        a, b, c = np.array([[forms[word][0] for word in question[:3]] for question in block]).T
-        cosines = (unit[b] - unit[a] + unit[c]) @ unit.T  # (block, candidates), times a length
-        for row, question in enumerate(block):
-            for word in question[:3]:
-                cosines[row, forms[word]] = -np.inf
-        for best, question in zip(cosines.argmax(axis=1), block, strict=True):
-            # A fourth word that repeats one of the three is never the answer.
-            correct += question[3] not in question[:3] and int(best) in forms[question[3]]
-    return correct
+def _analogies(way, outcomes: np.ndarray, protocol: Protocol) -> Analogies:
+    asked, method, limit = way
+    ends = np.cumsum([len(section) for _, section in asked.sections])
+    by_section = np.split(outcomes, ends[:-1])
+    names = [name for name, _ in asked.sections]
+    totals = {
+        name: _section(name, outcomes[which], protocol.confidence)
+        for name, which in parts(asked).items()
+    }
+    return Analogies(
+        **vars(_section(asked.name, outcomes, protocol.confidence)),
+        sections=[
+            _section(name, part, protocol.confidence)
+            for name, part in zip(names, by_section, strict=True)
+        ],
+        semantic=totals.get("semantic"),
+        syntactic=totals.get("syntactic"),
+        method=method,
+        restrict_vocab=limit,
+        case_insensitive=protocol.case_insensitive,
+        convention=protocol.convention(limit),
+    )
 
 
-def _correlate(name, pairs, vectors, norms, usable, case_insensitive) -> Similarity:
-    """Correlate ratings with cosines, by gensim, for the pairs with words in the rows `usable`."""
-    fold = str.upper if case_insensitive else str
-    folded = [Pair(fold(pair.a), fold(pair.b), pair.rating) for pair in pairs]
-    forms = _forms(vectors.words, usable, {word for pair in folded for word in pair[:2]}, fold)
-    known = [pair for pair in folded if pair.a in forms and pair.b in forms]
-    if len(known) < 2:  # no correlation of a single pair
-        return Similarity(name, None, None, len(known), len(pairs))
-
-    from gensim.models import KeyedVectors
-
-    # gensim gets only the words that are asked for: a copy of a large matrix may not fit.
-    keyed = KeyedVectors(vectors.dim)
-    rows = usable[[positions[0] for positions in forms.values()]]
-    keyed.add_vectors(list(forms), _unit_rows(vectors, norms, rows))
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a constant column: the result is NaN, None here
-        file = Path(folder) / "pairs.tsv"
-        lines = (f"{pair.a}\t{pair.b}\t{pair.rating!r}\n" for pair in known)
-        file.write_text("".join(lines), encoding="utf-8", newline="\n")
-        pearson, spearman, _ = keyed.evaluate_word_pairs(
-            str(file), restrict_vocab=None, case_insensitive=False
-        )
+def _similarity(rated: PairSet, cosines: np.ndarray, protocol: Protocol) -> Similarity:
+    used = np.isfinite(cosines)
+    ratings, found = np.array([pair.rating for pair in rated.pairs])[used], cosines[used]
+    figures: dict[str, tuple[float | None, Interval | None]] = {}
+    for name, correlation in ("spearman", spearman), ("pearson", pearson):
+        value = float(correlation(ratings, found)) if len(found) > 1 else np.nan
+        figures[name] = None, None
+        if np.isfinite(value):
+            resampled = bootstrap(correlation, (ratings, found), protocol.seed)
+            figures[name] = value, percentiles(resampled, protocol.confidence)
     return Similarity(
-        name, _finite(spearman[0]), _finite(pearson[0]), used=len(known), total=len(pairs)
+        rated.name,
+        *figures["spearman"],
+        *figures["pearson"],
+        used=len(found),
+        total=len(cosines),
+        coverage=len(found) / len(cosines),
+        columns=rated.columns,
     )
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-# --- display ----------------------------------------------------------------------------------
-
-
-def print_evaluation(result: Evaluation, console) -> None:
-    """Print one table for each set of questions and one for all sets of pairs to a rich console."""
-    from rich.table import Table
-    from rich.text import Text
-
-    def table(title: str, first: str, *numbers: str) -> Table:
-        empty = Table(first, title=Text(title))  # Text: brackets in a name are no markup
-        for heading in numbers:
-            empty.add_column(heading, justify="right", no_wrap=True)
-        return empty
-
-    limit = f"the {result.restrict_vocab:,} most frequent" if result.restrict_vocab else "all"
-    for whole in result.analogies:
-        answers = table(
-            f"Analogies: {whole.name}", "section", "correct", "seen", "total", "accuracy"
-        )
-        for part in whole.sections:
-            answers.add_row(Text(part.name), *_cells(part))
-        answers.add_section()
-        answers.add_row("all sections", *_cells(whole))
-        console.print(answers, f"Questions and answers: {limit} words.")
-    if result.similarity:
-        pairs = table("Similarity", "pairs", "Spearman", "Pearson", "used", "total")
-        for done in result.similarity:
-            spearman, pearson = (
-                _figure(figure, ".3f", done.used, done.total)
-                for figure in (done.spearman, done.pearson)
-            )
-            pairs.add_row(Text(done.name), spearman, pearson, f"{done.used:,}", f"{done.total:,}")
-        console.print(pairs, "Pairs: all words.")
-    console.print("Case: " + ("ignored." if result.case_insensitive else "as written."))
-    if result.left_out_vectors:
-        console.print(f"Left out: {result.left_out_vectors:,} zero or non-finite vectors.")
-
-
-def _cells(part: Section) -> list[str]:
-    counts = [f"{count:,}" for count in (part.correct, part.seen, part.total)]
-    return [*counts, _figure(part.accuracy, ".1%", part.seen, part.total)]
-
-
-def _figure(figure: float | None, form: str, used: int, total: int) -> str:
-    """The figure as text, or why there is none."""
-    if figure is not None:
-        return format(figure, form)
-    return "undefined" if used else f"0 of {total:,} usable"

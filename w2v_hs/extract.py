@@ -9,18 +9,22 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO, Any
 
 from w2v_hs import catalog
 from w2v_hs.catalog import Entry
+from w2v_hs.cleaning import Cleaning
 from w2v_hs.errors import CorpusError, shown
+from w2v_hs.tokenizing import sentence_splitter, tokenized
 
 BLOCK = 1 << 20  # bytes
 
 
-def open_text(name: str) -> Iterator[bytes]:
+def open_text(name: str, cleaning: Cleaning = Cleaning()) -> Iterator[bytes]:  # noqa: B008
     """Blocks of UTF-8, of about 1 MB, of a corpus of the catalogue or of ``nltk:NAME``.
 
     A sentence a line where the recipe knows sentences; the bytes as they are for plain text.
+    cleaning: for NLTK's corpora, how raw text is tokenised (`_nltk_lines`).
 
     Raises
     ------
@@ -30,8 +34,10 @@ def open_text(name: str) -> Iterator[bytes]:
         Its file is not the one of the manifest.
     """
     if name.startswith("nltk:"):
-        return _blocks(_nltk_lines(catalog.nltk_name(name)))
-    return _RECIPES[catalog.entry(name).kind](catalog.entry(name), catalog.find(name))
+        return _blocks(_nltk_lines(catalog.nltk_name(name), cleaning))
+    path = catalog.find(name)
+    assert path is not None  # that has no path is NLTK's
+    return _RECIPES[catalog.entry(name).kind](catalog.entry(name), path)
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[bytes]:
@@ -90,8 +96,9 @@ def _zip_member(corpus: Entry, path: Path) -> Iterator[bytes]:
 
 
 @contextlib.contextmanager
-def _member(corpus: Entry, path: Path):
+def _member(corpus: Entry, path: Path) -> Iterator[IO[bytes]]:
     """The named member as a stream. zipfile reads no more than the size that was checked before."""
+    assert corpus.member is not None
     try:
         with zipfile.ZipFile(path) as archive, archive.open(corpus.member) as stream:
             yield stream
@@ -118,7 +125,7 @@ def _article_sentences(corpus: Entry, path: Path) -> Iterator[str]:
                 yield from sentences(filter_wiki(markup))
 
 
-def _pages(corpus: Entry, path: Path, stream) -> Iterator[tuple[str, str]]:
+def _pages(corpus: Entry, path: Path, stream: IO[bytes]) -> Iterator[tuple[str, str]]:
     """Title and markup of each page."""
     from xml.etree.ElementTree import ParseError
 
@@ -148,6 +155,7 @@ _XML_ENDED = (3, 5, 6, 20)  # expat: no element, unclosed token, partial charact
 
 
 def _package_json(corpus: Entry, folder: Path) -> Iterator[bytes]:
+    assert corpus.files is not None
     files = sorted(folder.glob(corpus.files))
     if not files:
         raise CorpusError(
@@ -162,14 +170,14 @@ def _package_json(corpus: Entry, folder: Path) -> Iterator[bytes]:
     )
 
 
-def _load_json(path: Path):
+def _load_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise CorpusError(f"{path}: cannot be read as JSON: {error}") from error
 
 
-def _strings(node, key: str | None, wanted: bool) -> Iterator[str]:
+def _strings(node: object, key: str | None, wanted: bool) -> Iterator[str]:
     """Strings of parsed JSON in the order of the file; with a key, only those below that key."""
     pending = [(node, wanted)]
     while pending:
@@ -183,24 +191,80 @@ def _strings(node, key: str | None, wanted: bool) -> Iterator[str]:
             pending += [(value, wanted) for value in reversed(node)]
 
 
-def _nltk_lines(name: str) -> Iterator[str]:
-    """Lines of tokens: sentences, or whole files of a corpus that marks no sentences.
+def _nltk_lines(name: str, cleaning: Cleaning) -> Iterator[str]:
+    """Lines of tokens: the sentences of a corpus that marks them, the tweets of one of tweets, else
+    whole files.
 
-    A plain-text reader finds sentences with a model of its own that may not be installed; files
-    give the same text everywhere.
+    Plain text marks no sentences: NLTK finds them with a model that may not be installed. So that
+    is done where `split_sentences` asks for it; files give the same text everywhere. With
+    `tokenize` the paragraphs of raw text go through that tokeniser instead of the corpus's own.
     """
-    from nltk.corpus.reader.plaintext import PlaintextCorpusReader
-
     corpus = catalog.nltk_corpus(name)
-    if not hasattr(corpus, "words") or not hasattr(corpus, "fileids"):
-        raise CorpusError(f"nltk:{name}: is no running text; choose another corpus")
-    plain = isinstance(corpus, PlaintextCorpusReader) or not hasattr(corpus, "sents")
+    lines = _nltk_recipe(f"nltk:{name}", corpus, cleaning)
+    file = "its list of files"
     try:
         for file in corpus.fileids():
-            for tokens in [corpus.words(file)] if plain else corpus.sents(file):
+            for tokens in lines(corpus, file, cleaning):
                 yield _line(f"nltk:{name}: {file}", tokens)
-    except (OSError, UnicodeDecodeError, zipfile.BadZipFile, zlib.error) as error:
-        raise CorpusError(f"nltk:{name}: {file}: cannot be read: {error}") from error
+    except CorpusError:
+        raise
+    except Exception as error:  # whatever NLTK's readers happen to raise at damaged data
+        reason = shown(" ".join(str(error).split()), 200) or type(error).__name__
+        raise CorpusError(f"nltk:{name}: {file}: cannot be read: {reason}") from error
+
+
+def _nltk_recipe(where: str, corpus, cleaning: Cleaning):
+    """Which of the functions below reads a corpus of NLTK."""
+    from nltk.corpus.reader.plaintext import PlaintextCorpusReader
+
+    plain = isinstance(corpus, PlaintextCorpusReader)
+    tokenizes = cleaning.tokenize != "none"
+    if hasattr(corpus, "tokenized") and hasattr(corpus, "strings"):
+        return _nltk_tweets
+    if tokenizes and hasattr(corpus, "words") and not plain:
+        raise CorpusError(f"{where}: marks its words; tokenize is for raw text, leave it out")
+    if tokenizes and hasattr(corpus, "raw"):
+        return _nltk_paragraphs
+    if plain and cleaning.split_sentences is not None:
+        sentence_splitter(cleaning.split_sentences)  # says how to get it where it is missing
+        return _nltk_sentences
+    if hasattr(corpus, "sents") and not plain:
+        return _nltk_sentences
+    if hasattr(corpus, "words"):
+        return _nltk_files
+    raise CorpusError(
+        f"{where}: NLTK finds no words in it; give tokenize if it is running text, else choose "
+        "another corpus"
+    )
+
+
+def _nltk_sentences(corpus, file: str, cleaning: Cleaning) -> Iterable[list[str]]:
+    return corpus.sents(file)
+
+
+def _nltk_files(corpus, file: str, cleaning: Cleaning) -> Iterable[list[str]]:
+    return [corpus.words(file)]
+
+
+def _nltk_tweets(corpus, file: str, cleaning: Cleaning) -> Iterable[list[str]]:
+    if not cleaning.splits:
+        return [[part for token in tokens for part in token.split()]  # telephone numbers
+                for tokens in corpus.tokenized(file)]  # fmt: skip
+    tokenizer = "tweet" if cleaning.tokenize == "none" else cleaning.tokenize
+    return _tokenized(corpus.strings(file), tokenizer, cleaning.split_sentences)
+
+
+def _nltk_paragraphs(corpus, file: str, cleaning: Cleaning) -> Iterable[list[str]]:
+    """Sentences of raw text, whose lines are broken anywhere and whose paragraphs are parted by
+    blank ones."""
+    paragraphs = re.split(r"\n\s*\n", corpus.raw(file))
+    return _tokenized(paragraphs, cleaning.tokenize, cleaning.split_sentences)
+
+
+def _tokenized(texts: Iterable[str], tokenizer: str, language: str | None) -> Iterator[list[str]]:
+    for text in texts:
+        for line in tokenized(" ".join(text.split()), tokenizer, language).split("\n"):
+            yield line.split(" ") if line else []
 
 
 def _line(where: str, tokens: Iterable[str]) -> str:

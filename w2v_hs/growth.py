@@ -9,11 +9,10 @@ the old weights to other nodes.)
 import numpy as np
 
 from w2v_hs.tree import Tree, numbered_tree
+from w2v_hs.types import Float32, Float64, Int64
 
 
-def grow(
-    tree: Tree, counts: np.ndarray, new_counts: np.ndarray, rows: np.ndarray
-) -> tuple[Tree, np.ndarray]:
+def grow(tree: Tree, counts: Int64, new_counts: Int64, rows: Int64) -> tuple[Tree, Int64]:
     """The tree with n new words, each at a leaf of a word that occurs about as often.
 
     counts: (V,) int64, of the words of `tree`. new_counts: (n,) int64, falling, of the new words.
@@ -40,8 +39,8 @@ def grow(
         children[nodes, 0], children[nodes, 1] = split, newcomers
         places[split], places[newcomers] = 2 * nodes, 2 * nodes + 1
         present += len(newcomers)
-    leaves = flat < words
-    flat[leaves] = rows[flat[leaves]]
+    at_leaf = flat < words
+    flat[at_leaf] = rows[flat[at_leaf]]
     in_order = np.empty(words, np.int64)
     in_order[rows] = counts
     grown, numbers = numbered_tree(children, in_order)
@@ -50,7 +49,7 @@ def grow(
     return grown, former
 
 
-def settle(start: np.ndarray, trained: np.ndarray, shares: np.ndarray) -> None:
+def settle(start: Float32, trained: Float32, shares: Float64) -> None:
     """Take back most of what training with a little more text did to rows that knew much already.
 
     start, trained: (n, dim) float32, before and after; trained is written. shares: (n,), how much
@@ -65,12 +64,13 @@ def settle(start: np.ndarray, trained: np.ndarray, shares: np.ndarray) -> None:
     trained += start
 
 
-def mass_below(tree: Tree, counts: np.ndarray) -> np.ndarray:
+def mass_below(tree: Tree, counts: Int64) -> Float64:
     """(V - 1,) float64: occurrences of the words below each inner node; `counts` is (V,)."""
-    return np.bincount(tree.nodes, np.repeat(counts, tree.lengths), tree.inner)
+    mass = np.bincount(tree.nodes, np.repeat(counts, tree.lengths), tree.inner)
+    return mass.astype(np.float64, copy=False)
 
 
-def nearest_leaves(counts: np.ndarray, new_counts: np.ndarray) -> np.ndarray:
+def nearest_leaves(counts: Int64, new_counts: Int64) -> Int64:
     """For each new word a leaf of its own, near in frequency.
 
     counts: (V,) int64, falling. new_counts: (n,) int64, falling, n <= V. Returns (n,) int64,

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from w2v_hs.corpus import Corpus
 from w2v_hs.errors import CorpusError
 from w2v_hs.likelihood import Perplexity, Scorer
-from w2v_hs.options import Options
+from w2v_hs.options import Resolved
 from w2v_hs.trainer import Weights
 from w2v_hs.tree import Tree
+from w2v_hs.types import Array, Float32, Int64
 
 _SENTENCES = 1 << 14  # moved at once
 
@@ -46,9 +48,10 @@ def set_aside(corpus: Corpus, share: float, seed: int) -> tuple[Corpus, Corpus]:
         out = np.repeat(held[block], lengths[block])
         for part, target, at in ((ids[out], aside, taken), (ids[~out], corpus.ids, kept)):
             target[at : at + len(part)] = part
-        taken, kept = taken + np.count_nonzero(out), kept + np.count_nonzero(~out)
+        taken += int(np.count_nonzero(out))
+        kept += int(np.count_nonzero(~out))
 
-    def offsets(chosen: np.ndarray) -> np.ndarray:
+    def offsets(chosen: Array) -> Int64:
         return np.concatenate([[0], np.cumsum(lengths[chosen])]).astype(np.int64)
 
     return (
@@ -68,10 +71,10 @@ class Holdout:
     def __init__(
         self,
         corpus: Corpus,
-        options: Options,
+        options: Resolved,
         note: Callable[[str], None] = lambda text: None,
         results: Iterable[Perplexity] = (),
-        best: tuple[np.ndarray, np.ndarray, Tree | None] | None = None,
+        best: tuple[Float32, Float32, Tree | None] | None = None,
     ):
         self.corpus, self.options, self.note = corpus, options, note
         self.results, self.best = list(results), best
@@ -102,7 +105,7 @@ class Holdout:
             self.note(f"these are the weights of epoch {best}")
         return end
 
-    def provenance(self) -> dict:
+    def provenance(self) -> dict[str, Any]:
         """What was set aside, and the losses that know nothing of contexts, for the model file."""
         if not self.results:
             return {}

@@ -18,6 +18,7 @@ from w2v_hs.kernels import contexts, grouping, transfer
 from w2v_hs.kernels.common import Text, aligned_zeros
 from w2v_hs.kernels.vector import LANES
 from w2v_hs.tree import Tree, tree_from_children
+from w2v_hs.types import Float32, Float64, Int64
 
 STEPS = 8  # of power iteration
 # Node weights are carried over to a new tree at this share of their size. What the first order says
@@ -28,7 +29,7 @@ SHRINK = 0.5
 RIDGE = 0.1
 
 
-def mean_contexts(text: Text, vectors: np.ndarray, window: int, threads: int = 1) -> np.ndarray:
+def mean_contexts(text: Text, vectors: Float32, window: int, threads: int = 1) -> Float32:
     """(V, stride) float32: the mean input vector of the words around each word, less the mean of
     all, after subsampling; 0 for a word that subsampling leaves without any.
 
@@ -70,9 +71,9 @@ def centred(sums: np.ndarray, counted: np.ndarray) -> np.ndarray:
 
 
 def learned(
-    features: np.ndarray,
-    counts: np.ndarray,
-    frequencies: np.ndarray | None = None,
+    features: Float32,
+    counts: Int64,
+    frequencies: Float64 | None = None,
     threads: int = 1,
     equal_depths: bool = False,
 ) -> Tree:
@@ -90,7 +91,7 @@ def learned(
     return tree_from_children(_halve(features, np.sqrt(frequencies), mass, threads), counts)
 
 
-def _halve(unit: np.ndarray, weights: np.ndarray, mass: np.ndarray, threads: int) -> np.ndarray:
+def _halve(unit: Float32, weights: Float64, mass: Float64, threads: int) -> Int64:
     """Children (V - 1, 2) of the inner nodes, level by level; node c - 1 cuts the order at c."""
     words, stride = unit.shape
     rows = np.zeros(words + LANES, np.int64)
@@ -100,7 +101,7 @@ def _halve(unit: np.ndarray, weights: np.ndarray, mass: np.ndarray, threads: int
     firsts, lasts = np.array([0]), np.array([words])
     above = np.array([-1])  # for each part the place in `children` that it will fill
 
-    def cut(thread: int, parts: slice, cuts: np.ndarray) -> None:
+    def cut(thread: int, parts: slice, cuts: Int64) -> None:
         grouping.halve(
             rows, firsts[parts], lasts[parts], unit.ravel(), stride, weights, mass, STEPS,
             scratch[thread], cuts[parts],
@@ -124,7 +125,7 @@ def _halve(unit: np.ndarray, weights: np.ndarray, mass: np.ndarray, threads: int
 
 
 def transfer_weights(
-    vectors: np.ndarray, frequencies: np.ndarray, weights: np.ndarray, old: Tree, new: Tree
+    vectors: Float32, frequencies: Float64, weights: Float32, old: Tree, new: Tree
 ) -> None:
     """Replace the node weights of the tree `old` by those of `new` that predict most nearly the
     same; see `kernels.transfer`.

@@ -11,20 +11,23 @@ import queue
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from w2v_hs.cleaning import Cleaning
 from w2v_hs.corpus import Corpus, read_corpus
 from w2v_hs.errors import CorpusError, DivergedError, OptionError, UnknownWordError, shown
 from w2v_hs.kernels import likelihood as kernel
 from w2v_hs.kernels import reader
 from w2v_hs.kernels.common import Paths, aligned_zeros, padded
-from w2v_hs.options import Options
+from w2v_hs.options import Options, OutOfVocabulary
 from w2v_hs.progress import display
-from w2v_hs.text import Cleaning
 from w2v_hs.tree import Tree
+from w2v_hs.types import Float32, Float64, Int32, Int64, Texts
 from w2v_hs.vocabulary import Vocabulary
 
+_Worker: TypeAlias = Callable[[int, int, Float64], None]  # (first, last, out)
 CHUNK = 20_000  # words: tens of milliseconds, so that Ctrl-C and the progress bar need not wait
 
 
@@ -32,15 +35,28 @@ CHUNK = 20_000  # words: tens of milliseconds, so that Ctrl-C and the progress b
 class Perplexity:
     """How well a model predicts a text.
 
-    nats: mean of -log P(word | context) over all pairs. perplexity: exp(nats). pairs: predictions,
-    one for each context word (skip-gram) or for each word with a context (CBOW). tokens: of the
-    text, oov: those of them that the model does not know, which are left out.
+    The last three know nothing of contexts; they are in nats, over the same pairs.
 
-    Beside them what knows nothing of contexts, in nats, over the same pairs. unigram: the cross
-    entropy with the relative frequencies of the training text. sampled: with those that
-    subsampling left of it, which are what the model has seen; a model trained with subsampling
-    gives frequent words too little, and may stay behind `unigram` for that alone. untrained: the
-    loss of a model without training, ln 2 times the mean code length, ln V for the full softmax.
+    Attributes
+    ----------
+    nats
+        Mean of -log P(word | context) over all pairs.
+    perplexity
+        exp(nats).
+    pairs
+        Predictions: one for each context word (skip-gram) or for each word with a context (CBOW).
+    tokens
+        Of the text.
+    oov
+        Those of the tokens that the model does not know, which are left out.
+    unigram
+        The cross entropy with the relative frequencies of the training text.
+    sampled
+        With those that subsampling left of it, which are what the model has seen. A model trained
+        with subsampling gives frequent words too little, and may stay behind `unigram` for that.
+    untrained
+        The loss of a model without training: ln 2 times the mean code length, ln V for the full
+        softmax.
     """
 
     nats: float
@@ -52,7 +68,7 @@ class Perplexity:
     sampled: float
     untrained: float
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """The fields as JSON can hold them: None for a perplexity beyond the range of float64."""
         return asdict(self) | {
             "perplexity": self.perplexity if math.isfinite(self.perplexity) else None
@@ -69,8 +85,8 @@ class Scorer:
 
     def __init__(
         self,
-        vectors: np.ndarray,
-        outputs: np.ndarray,
+        vectors: Float32,
+        outputs: Float32,
         tree: Tree | None,
         vocabulary: Vocabulary,
         options: Options,
@@ -82,9 +98,7 @@ class Scorer:
         self.unigram = -np.log(counts / counts.sum())
         self.sampled = -np.log(sampled / sampled.sum())
 
-    def losses(
-        self, ids: np.ndarray, sentences: np.ndarray, threads: int
-    ) -> Iterator[tuple[np.ndarray, int]]:
+    def losses(self, ids: Int32, sentences: Int64, threads: int) -> Iterator[tuple[Float64, int]]:
         """Rows of `kernels.likelihood` for all sentences, chunk by chunk in their order, each with
         the words done after it.
 
@@ -100,11 +114,11 @@ class Scorer:
         words = kernel.Words(np.asarray(ids), sentences, self.unigram, self.sampled)
         targets = np.arange(CHUNK, sentences[-1], CHUNK)
         bounds = np.unique([0, *np.searchsorted(sentences, targets), len(sentences) - 1])
-        free: queue.SimpleQueue = queue.SimpleQueue()  # workers no thread is using
+        free: queue.SimpleQueue[_Worker] = queue.SimpleQueue()  # workers no thread is using
         for _ in range(threads):
             free.put(self._worker(words))
 
-        def score(first: int, last: int) -> np.ndarray:
+        def score(first: int, last: int) -> Float64:
             worker = free.get()
             try:
                 out = np.empty((last - first, 5))
@@ -165,14 +179,14 @@ class Scorer:
             untrained=untrained / pairs,
         )
 
-    def _worker(self, words: kernel.Words) -> Callable:
+    def _worker(self, words: kernel.Words) -> _Worker:
         """A function (first, last, out) that scores sentences into out."""
         stride, window = self.vectors.shape[1], self.options.window
         cbow = self.options.arch == "cbow"
         if self.tree is None:
             batch = kernel.make_batch(window, len(self.outputs), stride)
 
-            def score(first, last, out):
+            def score(first: int, last: int, out: Float64) -> None:
                 kernel.softmax_losses(
                     words, first, last, window, cbow, self.vectors, self.outputs, batch,
                     out,
@@ -181,7 +195,7 @@ class Scorer:
             paths = Paths(self.tree.offsets, self.tree.nodes, self.tree.bits)
             scratch = kernel.make_scratch(window, int(self.tree.lengths.max()), stride)
 
-            def score(first, last, out):
+            def score(first: int, last: int, out: Float64) -> None:
                 kernel.tree_losses(
                     words, first, last, window, cbow, paths, self.vectors.ravel(),
                     self.outputs.ravel(), stride, scratch, out,
@@ -191,8 +205,8 @@ class Scorer:
 
 
 def padded_weights(
-    vectors: np.ndarray, outputs: np.ndarray, tree: Tree | None
-) -> tuple[np.ndarray, np.ndarray]:
+    vectors: Float32, outputs: Float32, tree: Tree | None
+) -> tuple[Float32, Float32]:
     """Copies of a model's matrices as `Scorer` takes them."""
     words, dim = vectors.shape
     inputs = aligned_zeros(words, padded(dim))
@@ -203,7 +217,7 @@ def padded_weights(
 
 
 def text_perplexity(
-    scorer: Scorer, text, cleaning: Cleaning, threads: int, show: bool
+    scorer: Scorer, text: Texts, cleaning: Cleaning, threads: int, show: bool
 ) -> Perplexity:
     """Read anything `read_corpus` takes, with the scorer's vocabulary, and score it."""
     with display(show) as bars:
@@ -224,13 +238,13 @@ class Scores:
     """Scores of n sentences. means: (n,) float64, mean log-probability in nats, NaN without a
     prediction. pairs and oov: (n,) int64, predictions and unknown words."""
 
-    means: np.ndarray
-    pairs: np.ndarray
-    oov: np.ndarray
+    means: Float64
+    pairs: Int64
+    oov: Int64
 
 
 def score_sentences(
-    scorer: Scorer, sentences: Iterable[str | Iterable[str]], oov: str, threads: int
+    scorer: Scorer, sentences: Iterable[str | Iterable[str]], oov: OutOfVocabulary, threads: int
 ) -> Scores:
     """Score each sentence: a string, which is split at white space, or a list of tokens.
 
@@ -267,7 +281,7 @@ def score_sentences(
         ends.append(len(ids))
         unknown.append(len(tokens) - len(rows))
     parts = scorer.losses(np.array(ids, np.int32), np.array(ends, np.int64), threads)
-    rows = np.concatenate([np.zeros((0, 5)), *(part for part, _ in parts)])
-    loss, pairs = rows[:, 0], rows[:, 1]
-    means = np.divide(-loss, pairs, out=np.full(len(rows), np.nan), where=pairs > 0)
+    sums = np.concatenate([np.zeros((0, 5)), *(part for part, _ in parts)])
+    loss, pairs = sums[:, 0], sums[:, 1]
+    means = np.divide(-loss, pairs, out=np.full(len(sums), np.nan), where=pairs > 0)
     return Scores(means, pairs.astype(np.int64), np.array(unknown, np.int64))

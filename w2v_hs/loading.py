@@ -1,14 +1,18 @@
 """A model read from a file: nothing in it is believed before it is checked."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from w2v_hs import storage
 from w2v_hs.errors import FormatError, shown
 from w2v_hs.model import FORMAT, Model
-from w2v_hs.options import Options
+from w2v_hs.options import Options, Resolved
 from w2v_hs.tree import Tree
+from w2v_hs.types import Array
 from w2v_hs.vectors import Vectors
 from w2v_hs.vocabulary import Vocabulary
 
@@ -24,8 +28,13 @@ def load(path: str | Path) -> Model:
     return model_from(path, *storage.load_arrays(path))
 
 
-def model_from(path: str | Path, arrays: dict[str, np.ndarray], description: dict) -> Model:
+def model_from(path: str | Path, arrays: dict[str, Array], description: dict[str, Any]) -> Model:
     """The model of arrays and a description that were read from `path`; raises as `load`."""
+    if isinstance(description, dict) and description.get("kind") == storage.VECTORS:
+        raise FormatError(
+            f"{shown(path)}: holds vectors without the model; train a model, or read it with "
+            "load_vectors"
+        )
     try:
         if description["format"] != FORMAT:
             raise FormatError(
@@ -33,6 +42,8 @@ def model_from(path: str | Path, arrays: dict[str, np.ndarray], description: dic
                 f"{FORMAT}; install the version that wrote it"
             )
         options = Options(**description["options"])
+        if options.lr is None or options.threads is None:
+            raise FormatError(f"{shown(path)}: the model's lr or threads are null")
         words = storage.unpack_words(arrays, path)
         tree = None
         if options.loss == "hs":
@@ -42,7 +53,7 @@ def model_from(path: str | Path, arrays: dict[str, np.ndarray], description: dic
             outputs=arrays["outputs"],
             tree=tree,
             vocabulary=Vocabulary(words, arrays["counts"]),
-            options=options,
+            options=cast(Resolved, options),
             losses=description["losses"],
             provenance=description["provenance"],
             holdout_losses=description.get("holdout_losses", []),
@@ -58,13 +69,19 @@ def model_from(path: str | Path, arrays: dict[str, np.ndarray], description: dic
 
 
 def check_weights(
-    path: str | Path, part: str, vectors: np.ndarray, outputs: np.ndarray, tree: Tree | None,
+    path: str | Path, part: str, vectors: Array, outputs: Array, tree: Tree | None,
     words: int, dim: int,
 ) -> None:  # fmt: skip
     """Raise `FormatError` unless arrays read from `path` are weights of `words` words and the paths
     of a tree stay within it; part: what their names begin with there."""
 
-    def expect(name: str, array: np.ndarray, dtype, shape: tuple, holds) -> None:
+    def expect(
+        name: str,
+        array: Array,
+        dtype: npt.DTypeLike,
+        shape: tuple[int, ...],
+        holds: Callable[[Array], bool | np.bool],
+    ) -> None:
         if array.dtype != dtype or array.shape != shape:
             raise FormatError(
                 f"{shown(path)}: {part}{name} is {array.dtype} of shape {array.shape}, expected "
@@ -73,7 +90,7 @@ def check_weights(
         if not holds(array):
             raise FormatError(f"{shown(path)}: {part}{name} holds values that no model has")
 
-    def finite(array):
+    def finite(array: Array) -> bool:
         return bool(np.isfinite(array).all())
 
     expect("vectors", vectors, np.float32, (words, dim), finite)
@@ -87,7 +104,7 @@ def check_weights(
         expect("tree.bits", tree.bits, np.uint8, (steps,), lambda b: b.max() <= 1)
 
 
-def _check(model: Model, vectors: np.ndarray, path: str | Path) -> None:
+def _check(model: Model, vectors: Array, path: str | Path) -> None:
     """Raise `FormatError` unless all parts of a loaded model fit together."""
     words, counts = len(model.vocabulary), model.vocabulary.counts
     check_weights(path, "", vectors, model.outputs, model.tree, words, model.options.dim)

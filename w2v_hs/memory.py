@@ -48,10 +48,10 @@ def available_bytes() -> int | None:
     with contextlib.suppress(ImportError):
         import resource  # not on Windows
 
-        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        most, _ = resource.getrlimit(resource.RLIMIT_AS)
         pages = _read("/proc/self/statm").split()
-        if limit != resource.RLIM_INFINITY and pages:
-            limits.append(limit - int(pages[0]) * resource.getpagesize())
+        if most != resource.RLIM_INFINITY and pages:
+            limits.append(most - int(pages[0]) * resource.getpagesize())
     return min(limits, default=None)
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from w2v_hs import __version__, storage
+from w2v_hs.cleaning import Cleaning
 from w2v_hs.corpus import Corpus, read_corpus
 from w2v_hs.errors import OptionError, VocabularyError, shown
 from w2v_hs.formats import save_vectors
@@ -19,45 +21,59 @@ from w2v_hs.kernels import reader
 from w2v_hs.kernels.common import padded
 from w2v_hs.likelihood import Perplexity, Scorer, padded_weights, score_sentences, text_perplexity
 from w2v_hs.memory import check_fits, peak_bytes
-from w2v_hs.options import Options
+from w2v_hs.options import Combine, Options, OutOfVocabulary, Resolved
+from w2v_hs.output_vectors import output_vectors
 from w2v_hs.probability import Predictor, TopWords
-from w2v_hs.progress import display
-from w2v_hs.text import Cleaning
+from w2v_hs.progress import Silent, display
 from w2v_hs.trainer import Weights, start_vectors
 from w2v_hs.tree import Tree, entropy
+from w2v_hs.types import Array, Context, Float32, Float64, Texts
 from w2v_hs.update import Start, train_update, update_options
 from w2v_hs.vectors import Vectors
 from w2v_hs.vocabulary import Vocabulary
 
 FORMAT = 1  # of the model file
-ERRORS = ("strict", "replace", "ignore")
 
 
 @dataclass(repr=False)
 class Model:
     """Word vectors and what predicts words from them.
 
-    vectors: input vectors, most frequent word first. outputs: float32, (V - 1, dim) weights of
-    the tree's inner nodes or (V, dim) output vectors of the full softmax. tree: None for the full
-    softmax. losses: mean nats a prediction, one for each epoch, None where there was nothing to
-    predict. provenance: corpus, versions, figures of the run. holdout_losses: the same of the
-    sentences set aside, if there were any, after each epoch; with patience the weights are those
-    of the least.
-
     The methods that take a context, a word or a list of words, give the probability that the model
-    was trained for: of a word among words near to it. `probability` says what combine="inputs" and
-    combine="log_probs" mean where a skip-gram model gets several words. All raise
-    `UnknownWordError` for a word that the vocabulary does not hold, and `OptionError` for an empty
-    context or an option outside its range.
+    was trained for: of a word among words near to it. `w2v_hs.probability` says what
+    combine="inputs" and combine="log_probs" mean where a skip-gram model gets several words. All
+    raise `UnknownWordError` for a word that the vocabulary does not hold, and `OptionError` for an
+    empty context or an option outside its range.
+
+    Attributes
+    ----------
+    vectors
+        Input vectors, most frequent word first.
+    outputs
+        float32: (V - 1, dim) weights of the tree's inner nodes, or (V, dim) output vectors of the
+        full softmax.
+    tree
+        None for the full softmax.
+    vocabulary
+        Words and counts.
+    options
+        Those of the run.
+    losses
+        Mean nats a prediction, one for each epoch; None where there was nothing to predict.
+    provenance
+        Corpus, versions, figures of the run.
+    holdout_losses
+        As `losses`, of the sentences set aside, if there were any, after each epoch; with patience
+        the weights are those of the least.
     """
 
     vectors: Vectors
-    outputs: np.ndarray
+    outputs: Float32
     tree: Tree | None
     vocabulary: Vocabulary
-    options: Options
+    options: Resolved
     losses: list[float | None] = field(default_factory=list)
-    provenance: dict = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
     holdout_losses: list[float] = field(default_factory=list)
 
     def __repr__(self) -> str:
@@ -71,9 +87,9 @@ class Model:
         """
         storage.save_arrays(path, *self.parts())
 
-    def parts(self) -> tuple[dict[str, np.ndarray], dict]:
+    def parts(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """What a model file holds: arrays by name, and a description as JSON can hold it."""
-        arrays = {
+        arrays: dict[str, Array] = {
             "vectors": self.vectors.matrix,
             "outputs": self.outputs,
             "counts": self.vocabulary.counts,
@@ -89,11 +105,41 @@ class Model:
             "provenance": self.provenance,
         }
 
-    def export(self, path: str | Path, format: str | None = None) -> None:
-        """Write the input vectors in a format other tools read; see `formats.save_vectors`."""
-        save_vectors(self.vectors, path, format=format)
+    def export(
+        self,
+        path: str | Path,
+        format: str | None = None,
+        *,
+        weights: str = "input",
+        top: int | None = None,
+        normalize: bool = False,
+        float16: bool = False,
+        escape: bool = False,
+    ) -> None:
+        """Write vectors in a format other tools read; see `formats.save_vectors`.
 
-    def summary(self) -> dict:
+        weights: "input", the word vectors, or "output", `output_vectors`. Raises `OptionError`
+        where it has another value, and what `save_vectors` raises.
+        """
+        if weights not in ("input", "output"):
+            raise OptionError(f"weights={weights!r}: expected input or output")
+        vectors = self.vectors if weights == "input" else self.output_vectors()
+        save_vectors(
+            vectors,
+            path,
+            format=format,
+            top=top,
+            normalize=normalize,
+            float16=float16,
+            escape=escape,
+        )
+
+    def output_vectors(self) -> Vectors:
+        """The output weights with names: those of words (full softmax), or of the inner nodes of
+        the tree, ``node:`` and the bits of the way there; see the module `output_vectors`."""
+        return output_vectors(self.vectors.words, self.outputs, self.tree)
+
+    def summary(self) -> dict[str, Any]:
         """Options, corpus, counts, tree and figures, as JSON can hold them."""
         counts = self.vocabulary.counts
         keep = self.vocabulary.keep_probabilities(self.options.sample).astype(np.float64)
@@ -133,8 +179,9 @@ class Model:
         Raises
         ------
         OptionError
-            The model has no tree. VocabularyError: an empty word, or a count that is not a whole
-            number above 0.
+            The model has no tree.
+        VocabularyError
+            An empty word, or a count that is not a whole number above 0.
         """
         for word, count in counts.items():
             if not isinstance(word, str) or not word:
@@ -148,7 +195,7 @@ class Model:
 
     def update(
         self,
-        corpus,
+        corpus: Texts,
         *,
         new_words: bool = True,
         epochs: int | None = None,
@@ -158,15 +205,18 @@ class Model:
         seed: int | None = None,
         lowercase: bool = False,
         errors: str = "strict",
+        tokenize: str = "none",
+        split_sentences: str | None = None,
+        text_column: str | None = None,
         progress: bool = False,
     ) -> None:
         """Go on training with more text, whose new words join the model as in `add_words`.
 
         new_words: False leaves out words that the model does not know. epochs, min_count, seed: as
         in `train`, by default those of the model. lr: the rate at the start, by default half of
-        the model's. What was known already moves only by the share of its occurrences that are new
-        (`growth.settle`), so that a small text does not undo a large one. Where anything fails the
-        model stays as it was.
+        the model's. What is done to text: as in `train`. What was known already moves only by the
+        share of its occurrences that are new (`growth.settle`), so that a small text does not undo
+        a large one. Where anything fails the model stays as it was.
 
         Raises
         ------
@@ -175,20 +225,18 @@ class Model:
         run = update_options(
             self.options, epochs=epochs, lr=lr, min_count=min_count, threads=threads, seed=seed
         )
-        cleaning = Cleaning(lowercase, errors)
+        cleaning = Cleaning(lowercase, errors, tokenize, split_sentences, text_column)
         with display(progress) as bars:
             start, text, tree = self.begin_update(corpus, run, cleaning, new_words, bars)
             self.end_update(start, text, train_update(start, text, tree, bars.train))
 
     def begin_update(
-        self, corpus, run: Options, cleaning: Cleaning, new_words: bool, bars
+        self, corpus: Texts, run: Resolved, cleaning: Cleaning, new_words: bool, bars: Silent
     ) -> tuple[Start, Corpus, Tree | None]:
         """Read the text of an update and make room for its words; the model stays as it is.
 
         run: from `update_options`. Returns what `train_update` takes.
         """
-        if cleaning.errors not in ERRORS:
-            raise OptionError(f"errors={cleaning.errors!r}: expected one of {', '.join(ERRORS)}")
         bars.step("compiling")
         reader.warm_up()
         text = read_corpus(
@@ -218,7 +266,7 @@ class Model:
             provenance(text, weights) | {"losses": weights.losses, "lr": start.options.lr}
         )
 
-    def _grown(self, vocabulary: Vocabulary) -> tuple:
+    def _grown(self, vocabulary: Vocabulary) -> tuple[Vocabulary, Float32, Float32, Tree | None]:
         """vocabulary, vectors, outputs and tree with the words of `vocabulary`, which holds all
         words of this model."""
         old, index, dim = self.vocabulary, vocabulary.index, self.options.dim
@@ -245,7 +293,9 @@ class Model:
         outputs[former >= 0] = self.outputs[former[former >= 0]]
         return vocabulary, vectors, outputs, tree
 
-    def _become(self, vocabulary, vectors, outputs, tree) -> None:
+    def _become(
+        self, vocabulary: Vocabulary, vectors: Float32, outputs: Float32, tree: Tree | None
+    ) -> None:
         self.vocabulary, self.vectors = vocabulary, Vectors(vocabulary.words, vectors)
         self.outputs, self.tree = outputs, tree
         for name in ("_predictor", "scorer"):
@@ -253,19 +303,21 @@ class Model:
 
     # ---- probabilities --------------------------------------------------------------------------
 
-    def log_prob(self, context, word: str, *, combine: str = "inputs") -> float:
+    def log_prob(self, context: Context, word: str, *, combine: Combine = "inputs") -> float:
         """log P(word | context) in nats, float64; O(path) for a tree, O(V) for the full softmax."""
         return float(self._predictor.log_probs([context], [word], combine)[0])
 
-    def log_probs(self, contexts, words: Iterable[str], *, combine: str = "inputs") -> np.ndarray:
+    def log_probs(
+        self, contexts: Iterable[Context], words: Iterable[str], *, combine: Combine = "inputs"
+    ) -> Float64:
         """(B,) float64: `log_prob` of each of B contexts with the word at the same place."""
         return self._predictor.log_probs(contexts, words, combine)
 
-    def distribution(self, context, *, combine: str = "inputs") -> np.ndarray:
+    def distribution(self, context: Context, *, combine: Combine = "inputs") -> Float64:
         """(V,) float64: the probability of each word, in the order of `vectors.words`; O(V)."""
         return self._predictor.distribution(context, combine)
 
-    def top_k(self, context, k: int = 10, *, combine: str = "inputs") -> TopWords:
+    def top_k(self, context: Context, k: int = 10, *, combine: Combine = "inputs") -> TopWords:
         """The k most probable words, all V where k is more: .words, .probabilities, .visited.
 
         Exact. In a tree they are found by best-first search (see `kernels.probability`), which
@@ -273,30 +325,47 @@ class Model:
         """
         return self._predictor.top_k(context, k, combine)
 
-    def sample(self, context, n: int = 10, *, seed: int = 1, combine: str = "inputs") -> list[str]:
+    def sample(
+        self, context: Context, n: int = 10, *, seed: int = 1, combine: Combine = "inputs"
+    ) -> list[str]:
         """Draw n words independently from the distribution; O(path) each in a tree."""
         return self._predictor.sample(context, n, seed, combine)
 
     def perplexity(
-        self, text, *, lowercase: bool = False, threads: int | None = None, progress: bool = False
+        self,
+        text: Texts,
+        *,
+        lowercase: bool = False,
+        tokenize: str = "none",
+        split_sentences: str | None = None,
+        text_column: str | None = None,
+        threads: int | None = None,
+        progress: bool = False,
     ) -> Perplexity:
         """The exact mean loss of a text, and baselines beside it; see `Perplexity`.
 
-        text: anything `train` takes for a corpus, in UTF-8. Each word is predicted from every word
-        at most `window` away, or from their mean; nothing is subsampled. Long lines are cut as in
-        training. threads: None is one a core; the result does not depend on them.
+        text: anything `train` takes for a corpus, in UTF-8; what is done to it: as there. Each word
+        is predicted from every word at most `window` away, or from their mean; nothing is
+        subsampled. Long lines are cut as in training. threads: None is one a core; the result does
+        not depend on them.
 
         Raises
         ------
         CorpusError
             The text cannot be read, or holds nothing to predict.
         """
-        cleaning = Cleaning(lowercase)
+        cleaning = Cleaning(
+            lowercase, tokenize=tokenize, split_sentences=split_sentences, text_column=text_column
+        )
         return text_perplexity(self.scorer, text, cleaning, _threads(threads), progress)
 
     def score(
-        self, sentences: Iterable, *, oov: str = "skip", threads: int | None = None
-    ) -> np.ndarray:
+        self,
+        sentences: Iterable[str | Iterable[str]],
+        *,
+        oov: OutOfVocabulary = "skip",
+        threads: int | None = None,
+    ) -> Float64:
         """(n,) float64: mean log-probability a prediction of each sentence, in nats.
 
         sentences: strings, split at white space, or lists of tokens. Windows are as in
@@ -330,7 +399,7 @@ def _threads(threads: int | None) -> int:
     return Options(threads=threads).resolved().threads
 
 
-def tree_arrays(tree: Tree, prefix: str = "tree") -> dict[str, np.ndarray]:
+def tree_arrays(tree: Tree, prefix: str = "tree") -> dict[str, Array]:
     """The arrays of a tree, by the names they have in a file."""
     return {
         f"{prefix}.offsets": tree.offsets,
@@ -339,7 +408,7 @@ def tree_arrays(tree: Tree, prefix: str = "tree") -> dict[str, np.ndarray]:
     }
 
 
-def provenance(corpus: Corpus, weights: Weights) -> dict:
+def provenance(corpus: Corpus, weights: Weights) -> dict[str, Any]:
     """What a model file says of the run: text, versions, figures."""
     text = {
         "names": corpus.names,

@@ -5,15 +5,23 @@ import numbers
 import operator
 import os
 import warnings
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from w2v_hs.errors import OptionError
 
-ARCHITECTURES = ("skipgram", "cbow")
-LOSSES = ("hs", "softmax")
-TREES = ("learned", "huffman", "balanced", "given")
-ORDERS = ("frequency", "alphabetical", "random", "learned")
-COMBINE = ("inputs", "log_probs")  # ways to predict from several words, see `probability`
+Architecture = Literal["skipgram", "cbow"]
+Loss = Literal["hs", "softmax"]
+TreeKind = Literal["learned", "huffman", "balanced", "given"]
+Order = Literal["frequency", "alphabetical", "random", "learned"]
+OutOfVocabulary = Literal["skip", "error"]  # what to do with words that a model does not know
+Combine = Literal["inputs", "log_probs"]  # ways to predict from several words, see `probability`
+ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
+LOSSES: tuple[Loss, ...] = get_args(Loss)
+TREES: tuple[TreeKind, ...] = get_args(TreeKind)
+ORDERS: tuple[Order, ...] = get_args(Order)
+COMBINE: tuple[Combine, ...] = get_args(Combine)
 LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.05}  # as in word2vec.c
 LEAST_LR = 1e-30  # the kernels' float32 holds 1e-4 of it too
 
@@ -22,17 +30,41 @@ LEAST_LR = 1e-30  # the kernels' float32 holds 1e-4 of it too
 class Options:
     """Options of a run.
 
-    arch: "skipgram" or "cbow". loss: "hs" (hierarchical softmax) or "softmax" (full). tree, for
-    "hs": "learned" (anew from the vectors while they are trained), "huffman", "balanced" or "given"
-    (by the user). tree_order: of the words in a balanced tree, "frequency", "alphabetical",
-    "random" or "learned". dim: length of a vector. window: the farthest context word, in words to
-    either side. epochs: passes over the corpus. min_count: occurrences below which a word is left
-    out. max_vocab: the most words to keep (None: all). sample: subsampling threshold as a share of
-    all tokens (0: off). lr: learning rate at the start, falling linearly to 1e-4 of it (None: 0.025
-    for skip-gram, 0.05 for CBOW). threads: None is one a core. seed: of all random numbers; with
-    one thread the same seed gives the same bytes. holdout: share of the sentences set aside, whose
-    loss is measured after each epoch (0: none). patience: stop after this many epochs without a
-    smaller loss of them, and keep the weights of the best (None: train all epochs).
+    Parameters
+    ----------
+    arch
+        "skipgram": each context word predicts the centre. "cbow": their mean does.
+    loss
+        "hs", hierarchical softmax, or "softmax", the full one.
+    tree
+        For "hs": "learned" (anew from the vectors while they are trained), "huffman", "balanced",
+        or "given" (by the user).
+    dim
+        Length of a vector.
+    window
+        The farthest context word, in words to either side.
+    epochs
+        Passes over the corpus.
+    min_count
+        Occurrences below which a word is left out.
+    max_vocab
+        The most words to keep; None: all.
+    sample
+        Subsampling threshold as a share of all tokens; 0: off.
+    lr
+        Learning rate at the start, falling linearly to 1e-4 of it; None: 0.025 for skip-gram, 0.05
+        for CBOW.
+    threads
+        None: one a core.
+    seed
+        Of all random numbers; with one thread the same seed gives the same bytes.
+    holdout
+        Share of the sentences set aside, whose loss is measured after each epoch; 0: none.
+    patience
+        Stop after this many epochs without a smaller loss of the sentences set aside, and keep the
+        weights of the best; None: train all epochs.
+    tree_order
+        Of the words in a balanced tree: "frequency", "alphabetical", "random" or "learned".
 
     Raises
     ------
@@ -41,9 +73,9 @@ class Options:
         none.
     """
 
-    arch: str = "skipgram"
-    loss: str = "hs"
-    tree: str = "learned"
+    arch: Architecture = "skipgram"
+    loss: Loss = "hs"
+    tree: TreeKind = "learned"
     dim: int = 100
     window: int = 5
     epochs: int = 5
@@ -55,10 +87,10 @@ class Options:
     seed: int = 1
     holdout: float = 0.0
     patience: int | None = None
-    tree_order: str = "frequency"
+    tree_order: Order = "frequency"
 
-    def __post_init__(self):
-        checked = {
+    def __post_init__(self) -> None:
+        checked: dict[str, str | int | float] = {
             "arch": one_of("arch", self.arch, ARCHITECTURES),
             "loss": one_of("loss", self.loss, LOSSES),
             "tree": one_of("tree", self.tree, TREES),
@@ -93,7 +125,7 @@ class Options:
         for name, value in checked.items():
             object.__setattr__(self, name, value)  # plain int, float and str where NumPy's came
 
-    def resolved(self) -> "Options":
+    def resolved(self) -> "Resolved":
         """The same options with the defaults that depend on the run and the machine filled in.
 
         More threads than there are cores are cut to the cores, with a warning.
@@ -106,15 +138,28 @@ class Options:
                 stacklevel=3,
             )
             threads = cores
-        return replace(self, lr=self.lr or LEARNING_RATES[self.arch], threads=threads)
+        filled = replace(self, lr=self.lr or LEARNING_RATES[self.arch], threads=threads)
+        return cast(Resolved, filled)
 
     @property
     def learns_tree(self) -> bool:
         """Whether the tree is built anew from the vectors while they are trained."""
         return self.loss == "hs" and "learned" in (self.tree, self.tree_order)
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
+        """The options by name, as JSON can hold them."""
         return asdict(self)
+
+
+if TYPE_CHECKING:
+
+    class Resolved(Options):
+        """What `Options.resolved` gives: the same class, with numbers for all that may be None."""
+
+        lr: float
+        threads: int
+else:
+    Resolved = Options
 
 
 def available_cores() -> int:
@@ -124,13 +169,13 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def one_of(name, value, choices) -> str:
+def one_of(name: str, value: object, choices: Collection[str]) -> str:
     if not isinstance(value, str) or value not in choices:
         raise OptionError(f"{name}={_short(value)}: expected one of {', '.join(choices)}")
     return str(value)
 
 
-def whole(name, value, low, high) -> int:
+def whole(name: str, value: Any, low: int, high: int) -> int:
     try:
         number = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
@@ -140,7 +185,7 @@ def whole(name, value, low, high) -> int:
     return number
 
 
-def real(name, value, low, high, limits) -> float:
+def real(name: str, value: Any, low: float, high: float, limits: str) -> float:
     try:
         real = isinstance(value, numbers.Real) and not isinstance(value, bool)
         number = float(value) if real else math.nan
@@ -151,7 +196,7 @@ def real(name, value, low, high, limits) -> float:
     return number
 
 
-def _short(value) -> str:
+def _short(value: object) -> str:
     """The value as in code, on one line that is not long."""
     try:
         text = " ".join(repr(value).split())

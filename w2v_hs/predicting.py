@@ -1,23 +1,24 @@
 """The commands that ask a model for probabilities: `predict`, `perplexity`, `score`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from w2v_hs import show
+from w2v_hs import completion, show
 from w2v_hs.errors import shown
-from w2v_hs.options import COMBINE, Options
+from w2v_hs.options import COMBINE, Combine, Options, OutOfVocabulary
+from w2v_hs.text_options import text_options
 
 
-def _named(context, parameter, value):
+def _named(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
     """No name may be empty: as a path it would be the current folder."""
     if "" in (value if isinstance(value, tuple) else (value,)):
         raise click.UsageError(f"{parameter.human_readable_name} has an empty name")
     return Path(value) if parameter.name == "model" else value
 
 
-_model = click.argument("model", callback=_named)
-_lowercase = click.option("--lowercase", is_flag=True, help="Turn the text to lower case.")
+_model = click.argument("model", type=click.Path(), callback=_named)
 _threads = click.option("--threads", type=int, help="Threads.  [default: one a core]")
 
 
@@ -34,10 +35,10 @@ _threads = click.option("--threads", type=int, help="Threads.  [default: one a c
     "log-probabilities given each of them.",
 )
 @show.as_json
-def predict(model, words, k, combine, json_out):
-    """Show the words that MODEL finds most probable near WORD, or near several words.
+def predict(model: Path, words: tuple[str, ...], k: int, combine: Combine, json_out: bool) -> None:
+    """Show the words that MODEL finds most probable near WORD.
 
-    The probabilities are exact, and so is the choice.
+    WORD may be several words. The probabilities are exact, and so is the choice.
 
     \b
     w2v-hs predict model.safetensors coffee
@@ -61,12 +62,16 @@ def predict(model, words, k, combine, json_out):
 
 @click.command()
 @_model
-@click.argument("text", nargs=-1, required=True, callback=_named)
-@_lowercase
+@click.argument("text", nargs=-1, required=True, callback=_named, shell_complete=completion.texts)
+@text_options
 @_threads
 @show.as_json
-def perplexity(model, text, lowercase, threads, json_out):
-    """Measure how well MODEL predicts TEXT, which should not be what it was trained on.
+def perplexity(
+    model: Path, text: tuple[str, ...], threads: int | None, json_out: bool, **cleaning: Any
+) -> None:
+    """Measure how well MODEL predicts TEXT.
+
+    MODEL should not have been trained on TEXT.
 
     TEXT is what 'w2v-hs train' takes. Every word is predicted from each word in its window
     (skip-gram) or from their mean (CBOW); words that MODEL does not know are left out and counted.
@@ -79,7 +84,7 @@ def perplexity(model, text, lowercase, threads, json_out):
     from w2v_hs.loading import load
 
     sources = [Path(source) for source in text]
-    result = load(model).perplexity(sources, lowercase=lowercase, threads=threads, progress=True)
+    result = load(model).perplexity(sources, threads=threads, progress=True, **cleaning)
     if json_out:
         show.print_json(result.as_dict())
         return
@@ -95,14 +100,14 @@ def perplexity(model, text, lowercase, threads, json_out):
         "untrained": "untrained nats",
     }
     for name, value in vars(result).items():
-        text = f"{value:,.4f}" if isinstance(value, float) else show.cell(value)
-        table.add_row(names[name], text)
+        figure = f"{value:,.4f}" if isinstance(value, float) else show.cell(value)
+        table.add_row(names[name], figure)
     show.console().print(table)
 
 
 @click.command()
 @_model
-@click.argument("text", callback=_named)
+@click.argument("text", callback=_named, shell_complete=completion.texts)
 @click.option(
     "--oov",
     type=click.Choice(("skip", "error")),
@@ -110,33 +115,40 @@ def perplexity(model, text, lowercase, threads, json_out):
     show_default=True,
     help="What to do with words that MODEL does not know: leave them out, or stop.",
 )
-@_lowercase
+@text_options
 @_threads
 @show.as_json
-def score(model, text, oov, lowercase, threads, json_out):
-    """Print each line of TEXT behind its score: the mean log-probability of a prediction, in nats.
+def score(
+    model: Path, text: str, oov: OutOfVocabulary, threads: int | None, json_out: bool,
+    **cleaning: Any,
+) -> None:  # fmt: skip
+    """Print each line of TEXT behind its score.
 
-    TEXT is a file, a folder, a quoted pattern, '-' for standard input, or a named corpus. A line
-    without a prediction, as one of a single word, has '-' for a score (null in JSON). Characters
-    that a terminal would obey are shown as escapes; --json gives every line as it is.
+    The score is the mean log-probability of a prediction, in nats.
+
+    TEXT is a file, a folder, a quoted pattern, '-' for standard input, or a named corpus. With
+    --split-sentences each sentence has a line. A line without a prediction, as one of a single
+    word, has '-' for a score (null in JSON). Characters that a terminal would obey are shown as
+    escapes; --json gives every line as it is.
 
     \b
     w2v-hs score model.safetensors sentences.txt
     echo "paris is the capital of france" | w2v-hs score model.safetensors -
     """
+    from w2v_hs.cleaning import Cleaning
     from w2v_hs.likelihood import score_sentences
     from w2v_hs.loading import load
     from w2v_hs.sources import find_sources
-    from w2v_hs.text import Cleaning, read_lines
+    from w2v_hs.text import read_lines
 
-    scorer = load(model).scorer
-    threads = Options(threads=threads).resolved().threads
+    scorer, cleaned = load(model).scorer, Cleaning(**cleaning)
+    cores = Options(threads=threads).resolved().threads
     lines = [
         line
-        for source in find_sources(text)
-        for line in read_lines(source.name, source.blocks(), Cleaning(lowercase))
+        for source in find_sources(text, cleaned.text_column)
+        for line in read_lines(source, cleaned)
     ]
-    scores = score_sentences(scorer, lines, oov, threads)
+    scores = score_sentences(scorer, lines, oov, cores)
     means = [None if mean != mean else mean for mean in scores.means.tolist()]
     if json_out:
         rows = zip(lines, means, scores.pairs.tolist(), scores.oov.tolist(), strict=True)

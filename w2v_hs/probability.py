@@ -16,15 +16,16 @@ combine="log_probs"
 For a context of one word both are the same.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from w2v_hs.errors import OptionError
 from w2v_hs.kernels import probability as kernel
-from w2v_hs.options import COMBINE, Options
+from w2v_hs.options import COMBINE, Combine, Options
 from w2v_hs.tree import Tree
+from w2v_hs.types import Array, Context, Float32, Float64, Int64
 from w2v_hs.vectors import Vectors, whole_number
 
 BLOCK_VALUES = 1 << 20  # hidden vectors, and scores of the full softmax, held at once: 8 MiB
@@ -34,15 +35,21 @@ BLOCK_VALUES = 1 << 20  # hidden vectors, and scores of the full softmax, held a
 class TopWords:
     """The most probable words.
 
-    words: best first, of equals the more frequent. probabilities: (k,) float64. visited: inner
-    nodes whose branches were computed; output vectors for the full softmax.
+    Attributes
+    ----------
+    words
+        Best first, of equals the more frequent.
+    probabilities
+        (k,) float64.
+    visited
+        Inner nodes whose branches were computed; output vectors for the full softmax.
     """
 
     words: list[str]
-    probabilities: np.ndarray
+    probabilities: Float64
     visited: int
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[str, float]]:
         """Pairs (word, probability)."""
         return zip(self.words, self.probabilities.tolist(), strict=True)
 
@@ -59,17 +66,20 @@ class Predictor:
         The paths of `tree` are not those of a tree.
     """
 
-    def __init__(self, vectors: Vectors, outputs: np.ndarray, tree: Tree | None, options: Options):
+    def __init__(self, vectors: Vectors, outputs: Float32, tree: Tree | None, options: Options):
         self.vectors = vectors
         # One layout: kernels are compiled for each. float64 where NumPy would convert every time.
-        self.outputs = np.ascontiguousarray(outputs, np.float64 if tree is None else np.float32)
+        dtype = np.float64 if tree is None else np.float32
+        self.outputs: Array = np.ascontiguousarray(outputs, dtype)
         self.tree = tree
         self.options = options
         if tree is not None:
             self.children, self.order = tree.children()
             self.root = int(self.order[0])
 
-    def log_probs(self, contexts, words: Iterable[str], combine: str) -> np.ndarray:
+    def log_probs(
+        self, contexts: Iterable[Context], words: Iterable[str], combine: Combine
+    ) -> Float64:
         """(B,) float64: log P(words[i] | contexts[i]) in nats."""
         if isinstance(contexts, str) or isinstance(words, str):
             raise TypeError("log_probs takes a list of contexts and a list of words; for one of "
@@ -91,11 +101,11 @@ class Predictor:
             result[block] = self._log_probs_of(self._hidden(rows[block]), targets[block])
         return result
 
-    def distribution(self, context, combine: str) -> np.ndarray:
+    def distribution(self, context: Context, combine: Combine) -> Float64:
         """(V,) float64: the probability of every word."""
         return np.exp(self._all_log_probs(self._rows(context, combine), combine))
 
-    def top_k(self, context, k: int, combine: str) -> TopWords:
+    def top_k(self, context: Context, k: int, combine: Combine) -> TopWords:
         """The `k` most probable words, all V where `k` is more."""
         rows = self._rows(context, combine)
         k = min(whole_number("k", k, 1), len(self.vectors))
@@ -109,7 +119,7 @@ class Predictor:
             log_probs = log_probs[best]
         return TopWords([self.vectors.words[row] for row in best], np.exp(log_probs), int(visited))
 
-    def sample(self, context, n: int, seed: int, combine: str) -> list[str]:
+    def sample(self, context: Context, n: int, seed: int, combine: Combine) -> list[str]:
         """`n` words, drawn independently."""
         rows = self._rows(context, combine)
         n, seed = whole_number("n", n, 0), whole_number("seed", seed, 0)
@@ -124,7 +134,7 @@ class Predictor:
             drawn = np.searchsorted(sums / sums[-1], uniform, side="right")
         return [self.vectors.words[row] for row in drawn]
 
-    def _rows(self, context, combine: str) -> list[int]:
+    def _rows(self, context: Context, combine: Combine) -> list[int]:
         """The rows of a context's words."""
         if combine not in COMBINE:
             raise OptionError(f"combine={combine!r}: expected one of {', '.join(COMBINE)}")
@@ -138,44 +148,51 @@ class Predictor:
             raise OptionError("the context is empty: give a word or a list of words")
         return [self.vectors.row(word) for word in words]
 
-    def _hidden(self, contexts: list[list[int]]) -> np.ndarray:
+    def _hidden(self, contexts: list[list[int]]) -> Float64:
         """The mean of the inputs of each context, (b, dim) float64."""
         sizes = np.array([len(rows) for rows in contexts])
         inputs = self.vectors.matrix[np.concatenate(contexts)].astype(np.float64)
-        return np.add.reduceat(inputs, np.cumsum(sizes) - sizes) / sizes[:, np.newaxis]
+        means: Float64 = np.add.reduceat(inputs, np.cumsum(sizes) - sizes) / sizes[:, np.newaxis]
+        return means
 
-    def _log_probs_of(self, hidden: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    def _log_probs_of(self, hidden: Float64, targets: Int64) -> Float64:
         """log P(targets[i] | hidden[i]): (b, dim) float64 and (b,) give (b,)."""
         if self.tree is not None:
             paths = self.tree.offsets, self.tree.nodes, self.tree.bits
-            return kernel.path_log_probs(hidden, targets, *paths, self.outputs)
-        return _log_softmax(hidden @ self.outputs.T)[np.arange(len(targets)), targets]
+            found: Float64 = kernel.path_log_probs(hidden, targets, *paths, self.outputs)
+        else:
+            found = _log_softmax(hidden @ self.outputs.T)[np.arange(len(targets)), targets]
+        return found
 
-    def _all_log_probs(self, rows: list[int], combine: str) -> np.ndarray:
+    def _all_log_probs(self, rows: list[int], combine: Combine) -> Float64:
         """(V,): log P(w | context) of every word w."""
         if combine == "log_probs":
             return self._mean_log_probs(rows)
         return self._given(rows)
 
-    def _given(self, rows: list[int]) -> np.ndarray:
+    def _given(self, rows: list[int]) -> Float64:
         """(V,): log P(w | the mean of the inputs) of every word w."""
         hidden = self._hidden([rows])[0]
         if self.tree is not None:
-            return kernel.all_log_probs(hidden, self.children, self.order, self.outputs)
-        return _log_softmax(self.outputs @ hidden)
+            found: Float64 = kernel.all_log_probs(hidden, self.children, self.order, self.outputs)
+        else:
+            found = _log_softmax(self.outputs @ hidden)
+        return found
 
-    def _mean_log_probs(self, rows: list[int]) -> np.ndarray:
+    def _mean_log_probs(self, rows: list[int]) -> Float64:
         """(V,): the normalised mean of the log-probabilities given each row alone."""
-        return _log_softmax(sum(self._given([row]) for row in rows) / len(rows))
+        total = sum((self._given([row]) for row in rows), np.zeros(len(self.vectors)))
+        return _log_softmax(total / len(rows))
 
 
-def _log_softmax(scores: np.ndarray) -> np.ndarray:
+def _log_softmax(scores: Float64) -> Float64:
     """Scores less the logarithm of the sum of their exponentials, over the last axis."""
     scores = scores - scores.max(axis=-1, keepdims=True)
-    return scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True))
+    log_probs: Float64 = scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True))
+    return log_probs
 
 
-def _largest(values: np.ndarray, k: int) -> np.ndarray:
+def _largest(values: Float64, k: int) -> Int64:
     """Places of the k largest values, the largest first; of equals the earlier place."""
     least = np.partition(values, len(values) - k)[len(values) - k]
     above = np.flatnonzero(values > least)

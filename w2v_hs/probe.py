@@ -12,6 +12,7 @@ import numpy as np
 from w2v_hs.corpus import Corpus
 from w2v_hs.options import Options
 from w2v_hs.tree import Tree
+from w2v_hs.types import Float32, Int32
 
 WINDOWS = 200  # of a probe
 WORK = 10**9  # floating-point operations of a probe, an upper bound: a fraction of a second
@@ -30,7 +31,7 @@ class Probe:
     def __init__(self, corpus: Corpus, options: Options):
         self.mean = options.arch == "cbow"
         self.keep = corpus.vocabulary.keep_probabilities(options.sample).astype(np.float64)
-        self.windows: list[tuple[int, np.ndarray]] = []  # centre, contexts
+        self.windows: list[tuple[int, Int32]] = []  # centre, contexts
         work = 4 * options.dim * options.window  # of a score for each context word
         work *= len(corpus.vocabulary) if options.loss == "softmax" else 32
         count = max(1, min(WINDOWS, WORK // work))
@@ -42,16 +43,14 @@ class Probe:
             if around:
                 self.windows.append((int(corpus.ids[place]), np.asarray(corpus.ids[around])))
 
-    def losses(
-        self, vectors: np.ndarray, outputs: np.ndarray, tree: Tree | None
-    ) -> tuple[float, float]:
+    def losses(self, vectors: Float32, outputs: Float32, tree: Tree | None) -> tuple[float, float]:
         """Mean nats a prediction, and of a model whose output weights are 0.
 
         vectors: (V, stride) float32. outputs: (rows, stride) float32, of the inner nodes of `tree`
         or, where that is None, of the V words.
         """
         nats, zero, total = 0.0, 0.0, 0.0
-        words = outputs[: len(vectors)].T.astype(np.float64) if tree is None else None
+        words = outputs[: len(vectors) if tree is None else 0].T.astype(np.float64)
         # What is too large overflows to inf or NaN, which is what the caller looks for.
         with np.errstate(all="ignore"):
             for centre, contexts in self.windows:
@@ -59,7 +58,7 @@ class Probe:
                 if self.mean:
                     x, weights = x.mean(axis=0, keepdims=True), np.ones(1)
                 weights = weights * self.keep[centre]
-                if words is not None:
+                if tree is None:
                     scores = x @ words
                     high = scores.max(axis=1)
                     losses = np.log(np.exp(scores - high[:, None]).sum(axis=1)) + high
@@ -76,7 +75,7 @@ class Probe:
                 total += weights.sum()
         return (float(nats / total), float(zero / total)) if total else (0.0, 0.0)
 
-    def fault(self, vectors: np.ndarray, outputs: np.ndarray, tree: Tree | None) -> str | None:
+    def fault(self, vectors: Float32, outputs: Float32, tree: Tree | None) -> str | None:
         """What is wrong with the weights, or None: a loss far above that without any training,
         which no model that has learned anything exceeds by much. Arguments as in `losses`."""
         loss, untrained = self.losses(vectors, outputs, tree)
@@ -88,7 +87,7 @@ class Probe:
         )
 
 
-def weights_fault(name: str, matrix: np.ndarray) -> str | None:
+def weights_fault(name: str, matrix: Float32) -> str | None:
     """What is wrong with the rows of a float32 matrix, or None: a number that is not finite, or a
     row longer than `LARGEST_NORM`."""
     block = 1 << 14

@@ -4,6 +4,13 @@ import contextlib
 import math
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+    from w2v_hs.schedule import Progress
 
 
 class Silent:
@@ -18,8 +25,8 @@ class Silent:
     def note(self, text: str) -> None:
         """A line that stays."""
 
-    def train(self, progress) -> None:
-        """A `trainer.Progress`."""
+    def train(self, progress: "Progress") -> None:
+        """Where a training run is."""
 
     def score(self, done: int, total: int) -> None:
         """Words scored so far, and in all."""
@@ -28,43 +35,43 @@ class Silent:
 class Bars(Silent):
     """Shows one rich progress bar a step, on standard error."""
 
-    def __init__(self, bars):
+    def __init__(self, bars: "RichProgress"):
         self._bars = bars
-        self._task = None
-        self._title = None
+        self._task: TaskID | None = None
+        self._title: str | None = None
 
-    def read(self, done, total):
-        self._begin("reading", total)
-        self._bars.update(self._task, completed=done, total=total, figures=_megabytes(done))
+    def read(self, done: int, total: int | None) -> None:
+        task = self._begin("reading", total)
+        self._bars.update(task, completed=done, total=total, figures=_megabytes(done))
 
-    def step(self, what):
+    def step(self, what: str) -> None:
         self._begin(what, None)
 
-    def note(self, text):
+    def note(self, text: str) -> None:
         self._bars.console.print(text, highlight=False)
 
-    def train(self, progress):
-        self._begin("training", progress.total)
+    def train(self, progress: "Progress") -> None:
+        task = self._begin("training", progress.total)
         speed = progress.tokens / progress.seconds if progress.seconds else 0.0
         loss = "" if math.isnan(progress.loss) else f"  loss {progress.loss:.3f}"
         self._bars.update(
-            self._task,
+            task,
             completed=progress.tokens,
             figures=f"{speed:,.0f} words/s  epoch {progress.epoch}  lr {progress.rate:.4f}{loss}",
         )
 
-    def score(self, done, total):
-        self._begin("scoring", total)
-        self._bars.update(self._task, completed=done, figures=f"{done:,} words")
+    def score(self, done: int, total: int) -> None:
+        task = self._begin("scoring", total)
+        self._bars.update(task, completed=done, figures=f"{done:,} words")
 
-    def _begin(self, title, total):
-        if title == self._title:
-            return
-        self.finish()
-        self._title = title
-        self._task = self._bars.add_task(title, total=total, figures="")
+    def _begin(self, title: str, total: int | None) -> "TaskID":
+        if self._task is None or title != self._title:
+            self.finish()
+            self._title = title
+            self._task = self._bars.add_task(title, total=total, figures="")
+        return self._task
 
-    def finish(self):
+    def finish(self) -> None:
         """Let the bar of the step that ends show 100 %."""
         if self._task is not None:
             done = self._bars.tasks[self._task].completed or 1

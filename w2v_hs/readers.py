@@ -1,4 +1,4 @@
-"""The bytes of a file of vectors in each format, made words and a matrix.
+"""The bytes of a file of vectors, made words and a matrix: text, binary, npz and safetensors.
 
 Whatever a file declares is compared with what it holds, and nothing is allocated on the word of a
 header alone. No format is read with pickle.
@@ -12,15 +12,18 @@ import math
 import mmap
 import os
 import re
+import stat
 import warnings
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import orjson
 
-from w2v_hs.errors import FormatError
+from w2v_hs import storage
+from w2v_hs.errors import FormatError, shown
 
 HEADER = re.compile(rb"(?:\xef\xbb\xbf)?\s*(-?\d{1,30})\s+(-?\d{1,30})\s*")
 DECIMALS = b"0123456789+-.eE "
@@ -29,6 +32,24 @@ MAX_EXPANSION = 10  # an array that takes more than this times the size of its a
 SMALL_ARRAY = 1 << 24  # bytes; below this even a bomb does no harm
 
 Place = Callable[[int], str]
+
+
+def regular_file(path: Path) -> Path:
+    """The path; `FormatError` unless a file is there whose size says how much it holds.
+
+    Known before the file is opened: opening a pipe waits for whoever writes into it.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:  # ValueError: NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise FormatError(f"{shown(path)}: cannot be read: {reason}") from error
+    if not stat.S_ISREG(mode):
+        found = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        raise FormatError(
+            f"{shown(path)}: is {found}, not a regular file; give the name of a file of vectors"
+        )
+    return path
 
 
 def read_text(
@@ -98,7 +119,7 @@ def _count_values(name: str, line: bytes, spaces_in_words: bool) -> int:
     """The number of values in the first line of a file without a header."""
     fields = line.split()[1:]
     numbers = 0
-    while numbers < len(fields) and _parse_values(fields[-1 - numbers]) is not None:
+    while numbers < len(fields) and parse_values(fields[-1 - numbers]) is not None:
         numbers += 1
     if numbers == 0 or (numbers < len(fields) and not spaces_in_words):
         raise FormatError(f"{name}:1: {_row_fault(line, numbers, 'a word and numbers are wanted')}")
@@ -113,11 +134,11 @@ def _split_line(line: bytes, dim: int, spaces_in_words: bool) -> tuple[bytes, li
         rest = b" ".join(fields)
     else:
         word, _, rest = line.partition(b" ")
-    values = _parse_values(rest)
+    values = parse_values(rest)
     return word, values if values is not None and len(values) == dim else None
 
 
-def _parse_values(text: bytes) -> list[float] | None:
+def parse_values(text: bytes) -> list[float] | None:
     """The decimals in `text`, or None if something in it is no decimal."""
     # A JSON parser reads decimals four times as fast as float() and NumPy; but it also knows
     # words and lists, and does not know "+1", ".5" and "nan".
@@ -147,7 +168,7 @@ def _row_fault(line: bytes, dim: int, expected: str) -> str:
         )
     if not word:
         return f"{_shorten(line)} where a word and its values are expected"
-    wrong = [field for field in fields if _parse_values(field) is None]
+    wrong = [field for field in fields if parse_values(field) is None]
     if wrong and fields[-dim:] and not set(wrong) & set(fields[-dim:]) and len(fields) > dim:
         return (
             f"{_shorten(wrong[-1])} where {expected}: a space inside the word? "
@@ -220,15 +241,12 @@ def read_npz(name: str, stream: BinaryIO) -> tuple[list[str], np.ndarray, Place]
     except Exception as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise FormatError(f"{name}: is not a whole npz archive: {reason[:200]}") from error
-    if len(words) != len(matrix):
-        raise FormatError(f"{name}: {len(words)} words and {len(matrix)} vectors; expected as many")
+    _check_as_many(name, words, matrix)
     if words.dtype.kind == "S":
         words = [_decode(word, place(row)) for row, word in enumerate(words.tolist())]
     else:
         words = words.tolist()
-    for row, word in enumerate(words):
-        if not word or "\0" in word:
-            raise FormatError(f"{place(row)}: the word {word!r} is empty or holds NUL")
+    check_words(words, place)
     with np.errstate(over="ignore"):  # found as Inf, with its row, by the caller
         return words, matrix.astype(np.float32, copy=False), place
 
@@ -273,6 +291,46 @@ def _read_npz_member(
         raise oversized(needed)
     with archive.open(info) as member:
         return np.lib.format.read_array(member, allow_pickle=False)
+
+
+def read_safetensors(path: Path) -> tuple[list[str], np.ndarray, Place]:
+    """Read the arrays `vectors`, `words.bytes` and `words.ends`, which models have, too."""
+    name = shown(path)
+
+    def place(row: int) -> str:
+        return f"{name}: row {row + 1}"
+
+    arrays, _ = storage.load_tensors(path)
+    for array in ("vectors", "words.bytes", "words.ends"):
+        if array not in arrays:
+            found = shown(", ".join(map(repr, arrays)), 200)
+            raise FormatError(
+                f"{name}: holds no array {array!r} but {found or 'none'}; expected 'vectors', "
+                "'words.bytes' and 'words.ends'"
+            )
+    matrix = arrays["vectors"]
+    if matrix.dtype.kind != "f" or matrix.ndim != 2 or not matrix.size:
+        raise FormatError(
+            f"{name}: 'vectors' is {matrix.dtype} of shape {matrix.shape}; expected float32 of "
+            "shape (V, dim)"
+        )
+    words = storage.unpack_words(arrays, path)
+    _check_as_many(name, words, matrix)
+    check_words(words, place)
+    with np.errstate(over="ignore"):  # as above
+        return words, matrix.astype(np.float32, copy=False), place
+
+
+def _check_as_many(name: str, words, matrix: np.ndarray) -> None:
+    if len(words) != len(matrix):
+        raise FormatError(f"{name}: {len(words)} words and {len(matrix)} vectors; expected as many")
+
+
+def check_words(words: list[str], place: Place) -> None:
+    """Raise `FormatError` for words that no file holds."""
+    for row, word in enumerate(words):
+        if not word or "\0" in word:
+            raise FormatError(f"{place(row)}: the word {word!r} is empty or holds NUL")
 
 
 def _decode(word: bytes, place: str) -> str:

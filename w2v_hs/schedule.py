@@ -12,15 +12,21 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Executor, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from w2v_hs.corpus import LONGEST_SENTENCE, Corpus
 from w2v_hs.errors import CorpusError, DivergedError, FormatError
 from w2v_hs.kernels.common import padded
-from w2v_hs.options import Options
+from w2v_hs.options import Resolved
+from w2v_hs.types import Float64, Int64
+from w2v_hs.workers import Worker
+
+if TYPE_CHECKING:
+    from w2v_hs.trainer import Weights
 
 LOWEST_RATE = 1e-4  # as a share of the rate at the start, as in word2vec.c
 LOOK = 0.1  # seconds between two looks at the threads, for progress, signals and checkpoints
@@ -50,8 +56,8 @@ class Position:
     """
 
     chunk_tokens: int
-    loss: np.ndarray
-    predictions: np.ndarray
+    loss: Float64
+    predictions: Int64
     seconds: float
 
 
@@ -77,11 +83,11 @@ class Watch:
         """Whether it waits because the run is to end."""
         return False
 
-    def halt(self, weights, position: Position) -> None:
+    def halt(self, weights: "Weights", position: Position) -> None:
         """Called while all threads wait; what it raises ends the run."""
 
 
-def most_tokens(options: Options, softmax_words: int) -> int:
+def most_tokens(options: Resolved, softmax_words: int) -> int:
     """How many tokens a call of a kernel may train; softmax_words: of the full softmax, 0 for a
     tree."""
     work = 6 * padded(options.dim) * max(softmax_words, 32) * 2 * options.window
@@ -109,7 +115,7 @@ class Run:
     def __init__(
         self,
         corpus: Corpus,
-        options: Options,
+        options: Resolved,
         most: int,
         position: Position | None = None,
         stretch: Stretch = Stretch(),
@@ -149,7 +155,7 @@ class Run:
 
     def go(
         self,
-        workers: list[Callable],
+        workers: list[Worker],
         report: Callable[[Progress], None],
         pauses: dict[int, list[Callable[[], bool]]],
         watch: Watch,
@@ -180,7 +186,14 @@ class Run:
             finally:
                 self.stopped = True
 
-    def _train_to(self, end: int, pool, workers: list[Callable], report, watch: Watch) -> None:
+    def _train_to(
+        self,
+        end: int,
+        pool: Executor,
+        workers: list[Worker],
+        report: Callable[[Progress], None],
+        watch: Watch,
+    ) -> None:
         """Train the chunks before `end`, or fewer where `watch` is due."""
         self.end = end
         before, started = self.seconds, time.perf_counter()
@@ -198,7 +211,7 @@ class Run:
                 with self.lock:
                     self.end = min(self.end, self.next)
 
-    def _work(self, worker: Callable) -> None:
+    def _work(self, worker: Worker) -> None:
         while not self.stopped:
             with self.lock:
                 place = self.next
@@ -274,7 +287,7 @@ class Run:
             )
 
 
-def _cut(sentences: np.ndarray, size: int) -> np.ndarray:
+def _cut(sentences: Int64, size: int) -> Int64:
     """Bounds of chunks of about `size` tokens, as numbers of sentences; no sentence is cut."""
     targets = np.arange(0, sentences[-1] + size, size)
     bounds = np.unique(np.searchsorted(sentences, targets))

@@ -14,11 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from w2v_hs.cleaning import Cleaning
 from w2v_hs.corpus import LONGEST_SENTENCE, scan_block
 from w2v_hs.errors import CorpusError, W2VError, shown
 from w2v_hs.kernels import reader
-from w2v_hs.sources import BLOCK, compressed, decoded, find_sources
-from w2v_hs.text import BadByte, Cleaning, clean, locate, whole_tokens
+from w2v_hs.sources import BLOCK, Source, compressed, decoded, find_sources
+from w2v_hs.text import BadByte, clean, locate, whole_tokens
 from w2v_hs.vocabulary import Vocabulary, choose_words
 
 SMALLEST, LARGEST = 1 << 16, 1 << 26  # bytes of a shard
@@ -129,9 +130,10 @@ def find_files(text: str) -> list[File]:
         return _find_remote(text)
     files = []
     for source in find_sources(text):
-        if source.kind != "file":
+        if source.kind != "file" or source.layout != "plain":
             raise CorpusError(
-                f"{shown(text)}: workers of a cluster read files; give files, folders or patterns, "
+                f"{shown(text)}: workers of a cluster read files of plain text; give files, "
+                "folders or patterns, "
                 "or an address such as s3://bucket/folder"
             )
         files.append(File(str(Path(source.name).absolute()), source.size))
@@ -223,7 +225,7 @@ def scan(shard: Shard, cleaning: Cleaning) -> Scanned:
 def _located(shard: Shard, lines: int, block, error: BadByte) -> CorpusError:
     """The error with its place; the lines before a shard in its file are not known."""
     if shard.begin == 0:
-        return locate(shard.file.name, lines, block, error)
+        return locate(Source(shard.file.name, "file"), lines, block, error)
     from fsspec.utils import seek_delimiter
 
     with shard.file.open() as raw:

@@ -2,37 +2,47 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from w2v_hs.atomic import replacing
 from w2v_hs.errors import shown
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from w2v_hs.model import Model
+
 as_json = click.option("--json", "json_out", is_flag=True, help="Print JSON instead of a table.")
 
 
-def console():
+def console() -> "Console":
     """A rich console on standard output."""
     from rich.console import Console
 
     return Console()
 
 
-def table(title: str, *columns: str):
+def table(title: str, *columns: str) -> "Table":
     """An empty table; without names of columns it has no header."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    return Table(*columns, title=plain(title), title_justify="left", show_header=any(columns))
+    # What is longer than the screen is wide goes on in the next line; by default it would be cut.
+    folded = [Column(name, overflow="fold") for name in columns]
+    return Table(*folded, title=plain(title), title_justify="left", show_header=any(columns))
 
 
-def plain(text: str):
+def plain(text: str) -> "Text":
     """Text that rich shows as it is: brackets in a word are no markup."""
     from rich.text import Text
 
     return Text(shown(text))
 
 
-def cell(value) -> str:
+def cell(value: object) -> str:
     """A value of a summary as text."""
     if isinstance(value, float):
         return f"{value:,.4g}"
@@ -52,18 +62,18 @@ def print_words(title: str, found: list[tuple[str, float]], as_json: bool) -> No
     console().print(rows)
 
 
-def print_json(value) -> None:
+def print_json(value: object) -> None:
     """JSON on standard output."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def write_json(path: Path, value) -> None:
+def write_json(path: Path, value: object) -> None:
     """JSON to a file, which stays as it was if anything fails."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def summary(model, path: Path) -> str:
+def summary(model: "Model", path: Path) -> str:
     """Three lines that say what a run gave."""
     facts, corpus = model.provenance, model.provenance["corpus"]
     tokens = corpus["retained_tokens"] * len(model.losses)
@@ -82,7 +92,7 @@ def summary(model, path: Path) -> str:
     )
 
 
-def update_summary(model, path: Path) -> str:
+def update_summary(model: "Model", path: Path) -> str:
     """Two lines that say what more text gave to a model."""
     facts = model.provenance["updates"][-1]
     corpus, losses = facts["corpus"], facts["losses"]
@@ -95,7 +105,7 @@ def update_summary(model, path: Path) -> str:
     )
 
 
-def _cluster(cost: dict | None) -> str:
+def _cluster(cost: dict[str, float] | None) -> str:
     """What the rounds on a cluster cost, where there was one."""
     if cost is None:
         return ""
@@ -106,7 +116,7 @@ def _cluster(cost: dict | None) -> str:
     )
 
 
-def _holdout(model) -> str:
+def _holdout(model: "Model") -> str:
     """The losses of the sentences set aside, where there are any."""
     if not model.holdout_losses:
         return ""

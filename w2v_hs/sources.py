@@ -14,8 +14,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any, BinaryIO
 
-from w2v_hs import catalog, extract
+from w2v_hs import catalog, columns, extract
+from w2v_hs.cleaning import Cleaning
 from w2v_hs.errors import CorpusError, shown
 
 BLOCK = 1 << 20  # bytes
@@ -26,27 +28,40 @@ ZSTD = 1 << 10  # the same for .zst, which unfolds all it is given: 4 bytes may 
 @dataclass(frozen=True)
 class Source:
     """One text. `size` is its length in bytes where that is known before it is read (of the
-    compressed file for compressed text), for the progress bar."""
+    compressed file for compressed text), for the progress bar. layout: "plain" text, or rows of
+    "jsonl" or "parquet", whose `column` holds it."""
 
     name: str
     kind: str  # "file", "stdin" or "named"
     size: int | None = None
+    layout: str = "plain"
+    column: str | None = None
 
-    def blocks(self) -> Iterator[tuple[bytes, int]]:
-        """Blocks of bytes, each with how far the source is read after it, in bytes."""
+    def blocks(self, cleaning: Cleaning = Cleaning()) -> Iterator[tuple[bytes, int]]:  # noqa: B008
+        """Blocks of bytes, each with how far the source is read after it, in bytes. JSON lines are
+        given as they are, rows of Parquet as lines of text."""
         if self.kind == "stdin":
             return _counted(_read_plain(sys.stdin.buffer))
         if self.kind == "named":
-            return _counted(extract.open_text(self.name))
+            return _counted(extract.open_text(self.name, cleaning))
+        if self.layout == "parquet":
+            return columns.parquet_blocks(Path(self.name), self.column, raw=cleaning.splits)
         return _file_blocks(Path(self.name))
 
+    def place(self, line: int, offset: int) -> str:
+        """Where a line of the text and a byte in it stand, for a message."""
+        if self.layout == "parquet":  # a row may hold several lines
+            return f"{shown(self.name)}: row {columns.row_at(Path(self.name), self.column, offset)}"
+        return f"{shown(self.name)}:{line}: byte {offset}"
 
-def find_sources(text: str | Path) -> list[Source]:
+
+def find_sources(text: str | Path, column: str | None = None) -> list[Source]:
     """The sources that `text` stands for.
 
     ``-`` is standard input, ``nltk:NAME`` a corpus of NLTK. A path that exists is a file or a
     folder (all files below it, sorted; hidden ones are left out); else a name of the catalogue;
-    else a glob, sorted, a folder that matches giving the files below it.
+    else a glob, sorted, a folder that matches giving the files below it. column: what holds the
+    text in Parquet files and JSON lines (standard input then is such lines).
 
     Raises
     ------
@@ -59,18 +74,18 @@ def find_sources(text: str | Path) -> list[Source]:
     if name == "-":
         if sys.stdin is None:
             raise CorpusError("-: standard input is closed; give a file, or text by a pipe")
-        return [Source("-", "stdin")]
+        return [Source("-", "stdin", None, "plain" if column is None else "jsonl", column)]
     if name.startswith("nltk:"):
-        return [Source(name, "named")]
+        return [_named(name, column)]
     path = Path(name)
     try:
         if path.is_dir():
-            return _files_below(path)
+            return _files_below(path, column)
         if path.exists():  # also a pipe such as /dev/fd/63
-            return [_file(path)]
+            return [_file(path, column)]
         if name in catalog.names():
-            return [Source(name, "named")]
-        files = _matching(name)
+            return [_named(name, column)]
+        files = _matching(name, column)
     except OSError as error:
         where = shown(error.filename or name, 400)
         raise CorpusError(f"{where}: cannot be read: {error.strerror}") from error
@@ -82,29 +97,46 @@ def find_sources(text: str | Path) -> list[Source]:
     )
 
 
-def _file(path: Path) -> Source:
-    return Source(str(path), "file", path.stat().st_size)
+def _named(name: str, column: str | None) -> Source:
+    if column is not None:
+        raise CorpusError(f"{shown(name)}: a named corpus has no columns; leave out text_column")
+    return Source(name, "named")
 
 
-def _files_below(folder: Path) -> list[Source]:
-    files = [_regular_file(path) for path in sorted(_walk(folder))]
+def _file(path: Path, column: str | None) -> Source:
+    layout = columns.layout(path)
+    if layout == "plain" and column is not None:
+        raise CorpusError(
+            f"{shown(path)}: text_column is for files whose names end in .parquet or .jsonl (or "
+            ".ndjson, also compressed); give those alone, a pattern such as '*.jsonl' does"
+        )
+    if layout != "plain" and column is None:
+        there = f"; it has {columns.listed(path)}" if layout == "parquet" else ""
+        raise CorpusError(
+            f"{shown(path)}: name the column that holds the text (text_column){there}"
+        )
+    return Source(str(path), "file", path.stat().st_size, layout, column)
+
+
+def _files_below(folder: Path, column: str | None) -> list[Source]:
+    files = [_regular_file(path, column) for path in sorted(_walk(folder))]
     if not files:
         raise CorpusError(f"{shown(folder)}: a folder without files; give files of text")
     return files
 
 
-def _matching(pattern: str) -> list[Source]:
+def _matching(pattern: str, column: str | None) -> list[Source]:
     found = glob.glob(pattern, recursive=True) if "\0" not in pattern else []  # noqa: PTH207
     paths: set[Path] = set()  # ** matches folders and what is in them
     for path in map(Path, found):
         paths.update(_walk(path) if path.is_dir() and not path.is_symlink() else [path])
-    return [_regular_file(path) for path in sorted(paths)]
+    return [_regular_file(path, column) for path in sorted(paths)]
 
 
 def _walk(folder: Path) -> Iterator[Path]:
     """Files and links below a folder, and whatever else is no folder; hidden ones are left out."""
 
-    def fail(error: OSError):
+    def fail(error: OSError) -> None:
         raise error  # os.walk goes on without a word
 
     for place, folders, names in os.walk(folder, onerror=fail):
@@ -113,10 +145,10 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from (Path(place, name) for name in links + names if not name.startswith("."))
 
 
-def _regular_file(path: Path) -> Source:
+def _regular_file(path: Path, column: str | None) -> Source:
     """The source for something found in a folder, where no one named it, so it must be a file."""
     if path.is_file():
-        return _file(path)
+        return _file(path, column)
     if path.is_dir():
         what = "is a link to a folder; name it as a source of its own"
     elif path.is_symlink() and not path.exists():
@@ -139,7 +171,7 @@ def compressed(name: str) -> bool:
     return Path(name).suffix in _READERS
 
 
-def decoded(raw, name: str, size: int | None) -> Iterator[tuple[bytes, int]]:
+def decoded(raw: BinaryIO, name: str, size: int | None) -> Iterator[tuple[bytes, int]]:
     """Blocks of a file that is open, decompressed as its name says, each with how far the file is
     read after it. Raises `CorpusError` where compressed data are damaged."""
     suffix = Path(name).suffix
@@ -153,7 +185,7 @@ def decoded(raw, name: str, size: int | None) -> Iterator[tuple[bytes, int]]:
         ) from error
 
 
-def _position(raw) -> int:
+def _position(raw: BinaryIO) -> int:
     """How far a file is read, in bytes."""
     return raw.tell() if raw.seekable() else 0
 
@@ -162,7 +194,7 @@ class _Damaged(Exception):
     """Damaged compressed data: bz2 raises OSError, and zstandard may not be installed."""
 
 
-def _read_plain(stream) -> Iterator[bytes]:
+def _read_plain(stream: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
     while block := stream.read(BLOCK):
         yield block
 
@@ -175,20 +207,20 @@ def _counted(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
         yield block, position
 
 
-def _read_gzip(raw) -> Iterator[bytes]:
+def _read_gzip(raw: BinaryIO) -> Iterator[bytes]:
     with gzip.GzipFile(fileobj=raw) as stream:
         yield from _read_plain(stream)
 
 
-def _read_bz2(raw) -> Iterator[bytes]:
+def _read_bz2(raw: BinaryIO) -> Iterator[bytes]:
     return _read_streams(raw, bz2.BZ2Decompressor, OSError, (BLOCK,))
 
 
-def _read_xz(raw) -> Iterator[bytes]:
+def _read_xz(raw: BinaryIO) -> Iterator[bytes]:
     return _read_streams(raw, lzma.LZMADecompressor, lzma.LZMAError, (BLOCK,), padded=True)
 
 
-def _read_zstd(raw) -> Iterator[bytes]:
+def _read_zstd(raw: BinaryIO) -> Iterator[bytes]:
     try:
         import zstandard
     except ImportError:
@@ -197,7 +229,7 @@ def _read_zstd(raw) -> Iterator[bytes]:
             "pip install 'w2v-hs[zst]'"
         ) from None
 
-    def frame():
+    def frame() -> Any:
         # The window of `zstd --ultra --long=31`; the default refuses more than --long=27.
         return zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
 
@@ -205,10 +237,10 @@ def _read_zstd(raw) -> Iterator[bytes]:
 
 
 def _read_streams(
-    raw,
-    new: Callable,
+    raw: BinaryIO,
+    new: Callable[[], Any],
     damage: type[Exception],
-    limit: tuple = (),
+    limit: tuple[int, ...] = (),
     padded: bool = False,
     piece: int = COMPRESSED,
 ) -> Iterator[bytes]:
@@ -240,7 +272,9 @@ def _read_streams(
         raise _Damaged("the padding at the end is no multiple of 4 bytes")
 
 
-def _decompressed(decompressor, data: bytes, damage: type[Exception], limit: tuple):
+def _decompressed(
+    decompressor: Any, data: bytes, damage: type[Exception], limit: tuple[int, ...]
+) -> Iterator[bytes]:
     """All that a decompressor makes of `data`, in blocks."""
     more = True
     try:

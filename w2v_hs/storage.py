@@ -10,17 +10,27 @@ import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from w2v_hs.atomic import replacing
 from w2v_hs.errors import FormatError, OutputError, shown
+from w2v_hs.types import Array
 
-_DTYPES = {"float64": "F64", "float32": "F32", "int64": "I64", "int32": "I32", "uint8": "U8"}
+_DTYPES = {
+    "float64": "F64",
+    "float32": "F32",
+    "float16": "F16",
+    "int64": "I64",
+    "int32": "I32",
+    "uint8": "U8",
+}
 _ROWS = 1 << 14
+VECTORS = "vectors"  # the kind, in its description, of a file that holds vectors and no model
 
 
-def save_arrays(path: str | Path, arrays: dict[str, np.ndarray], description: dict) -> None:
+def save_arrays(path: str | Path, arrays: dict[str, Array], description: dict[str, Any]) -> None:
     """Write arrays and a description (anything JSON can hold).
 
     Arrays need not be contiguous; they go out in blocks of rows, without a second copy of a
@@ -34,7 +44,7 @@ def save_arrays(path: str | Path, arrays: dict[str, np.ndarray], description: di
     """
     path = Path(path)
     text = json.dumps(description, sort_keys=True)
-    header: dict = {
+    header: dict[str, Any] = {
         "__metadata__": {"description": text, "sha256": _digest(arrays, text)},
     }
     position = 0
@@ -72,13 +82,31 @@ def save_arrays(path: str | Path, arrays: dict[str, np.ndarray], description: di
                 out.write(block)
 
 
-def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict]:
+def load_arrays(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
     """Read what `save_arrays` wrote: the arrays and the description.
 
     Raises
     ------
     FormatError
         The file is missing, truncated, damaged, or was not written by this package.
+    """
+    arrays, metadata = load_tensors(path)
+    if "description" not in metadata or "sha256" not in metadata:
+        raise FormatError(f"{shown(path)}: a .safetensors file, but not a model of w2v_hs")
+    try:
+        return arrays, json.loads(metadata["description"])
+    except (ValueError, RecursionError):
+        raise FormatError(f"{shown(path)}: its description is not JSON") from None
+
+
+def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read any `.safetensors` file: its arrays, and what its header says of them.
+
+    Raises
+    ------
+    FormatError
+        The file is missing, truncated, of types that NumPy lacks, or differs from the checksum that
+        `save_arrays` left in it.
     """
     from safetensors import safe_open
 
@@ -97,28 +125,24 @@ def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict]:
         raise FormatError(
             f"{shown(path)}: not a readable .safetensors file: {shown(error)}"
         ) from None
-    if "description" not in metadata or "sha256" not in metadata:
-        raise FormatError(f"{shown(path)}: a .safetensors file, but not a model of w2v_hs")
-    found = _digest(arrays, metadata["description"])
-    if found != metadata["sha256"]:
-        raise FormatError(
-            f"{shown(path)}: damaged: its contents have the checksum {found[:16]}..., the file "
-            f"declares {shown(metadata['sha256'], 16)}; take a copy from a backup"
-        )
-    try:
-        return arrays, json.loads(metadata["description"])
-    except (ValueError, RecursionError):
-        raise FormatError(f"{shown(path)}: its description is not JSON") from None
+    if "description" in metadata and "sha256" in metadata:
+        found = _digest(arrays, metadata["description"])
+        if found != metadata["sha256"]:
+            raise FormatError(
+                f"{shown(path)}: damaged: its contents have the checksum {found[:16]}..., the file "
+                f"declares {shown(metadata['sha256'], 16)}; take a copy from a backup"
+            )
+    return arrays, metadata
 
 
-def pack_words(words: list[str]) -> dict[str, np.ndarray]:
+def pack_words(words: list[str]) -> dict[str, Array]:
     """Words as two arrays: their UTF-8 bytes on end, (bytes,) uint8, and where each ends, (V,)."""
     encoded = [word.encode(errors="surrogatepass") for word in words]
     ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
     return {"words.bytes": np.frombuffer(b"".join(encoded), np.uint8), "words.ends": ends}
 
 
-def unpack_words(arrays: dict[str, np.ndarray], path: str | Path) -> list[str]:
+def unpack_words(arrays: dict[str, Array], path: str | Path) -> list[str]:
     """The words of `pack_words`; `FormatError` where the two arrays do not fit together."""
     data, ends = arrays["words.bytes"].tobytes(), arrays["words.ends"]
     if (
@@ -140,17 +164,16 @@ def unpack_words(arrays: dict[str, np.ndarray], path: str | Path) -> list[str]:
         raise FormatError(f"{shown(path)}: a word is not UTF-8") from None
 
 
-def _blocks(array: np.ndarray) -> Iterator[memoryview]:
+def _blocks(array: Array) -> Iterator[memoryview]:
     if array.size == 0:
         return
     array = np.atleast_1d(array)
     for first in range(0, len(array), _ROWS):
-        yield memoryview(np.ascontiguousarray(array[first : first + _ROWS]).view(np.uint8)).cast(
-            "B"
-        )
+        rows = np.ascontiguousarray(array[first : first + _ROWS])
+        yield rows.view(np.uint8).data.cast("B")
 
 
-def _digest(arrays: dict[str, np.ndarray], text: str) -> str:
+def _digest(arrays: dict[str, Array], text: str) -> str:
     digest = hashlib.sha256(text.encode())
     for name in sorted(arrays):
         array = arrays[name]

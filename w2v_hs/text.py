@@ -1,20 +1,16 @@
 """Blocks of bytes made fit for the scanner: valid UTF-8, cut between tokens."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from w2v_hs.errors import CorpusError, shown
+from w2v_hs.cleaning import Cleaning
+from w2v_hs.columns import LONGEST_LINE, BadRow, json_texts
+from w2v_hs.errors import CorpusError
+from w2v_hs.sources import Source
+from w2v_hs.tokenizing import tokenized
 
 BOM = b"\xef\xbb\xbf"
-
-
-@dataclass(frozen=True)
-class Cleaning:
-    """What is done to text before it is split: `lowercase`, and what happens to bytes that are
-    not UTF-8: "strict" is an error, "replace" puts U+FFFD, "ignore" leaves them out."""
-
-    lowercase: bool = False
-    errors: str = "strict"
 
 
 @dataclass(frozen=True)
@@ -27,10 +23,49 @@ class Block:
     position: int
 
 
-def whole_tokens(blocks: Iterable[tuple[bytes, int]]) -> Iterator[Block]:
+def text_blocks(source: Source, cleaning: Cleaning) -> Iterator[Block]:
+    """The blocks of a source, fit for `prepared`.
+
+    Raises
+    ------
+    CorpusError
+        The source cannot be read; or a line is longer than `LONGEST_LINE`, where whole lines are
+        needed: of JSON, and for NLTK.
+    """
+    blocks = source.blocks(cleaning)
+    if source.layout != "jsonl" and not _tokenizes(source, cleaning):
+        return whole_tokens(blocks)
+    return whole_tokens(_short_lines(source, blocks), lines=True)
+
+
+def _tokenizes(source: Source, cleaning: Cleaning) -> bool:
+    """Whether lines go through NLTK; its own corpora have done so already (`extract`)."""
+    return cleaning.splits and not source.name.startswith("nltk:")
+
+
+def _short_lines(source: Source, blocks) -> Iterator[tuple[bytes, int]]:
+    """Blocks as they are; `CorpusError` where one line goes on and on through them."""
+    lines, length, offset = 0, 0, 0
+    for data, position in blocks:
+        newline = data.find(b"\n")
+        length += len(data) if newline < 0 else newline
+        if length > LONGEST_LINE:
+            raise CorpusError(
+                f"{source.place(lines + 1, offset)}: a line of more than {LONGEST_LINE:,} bytes; "
+                "JSON lines, tokenize and split_sentences need shorter ones"
+            )
+        if newline >= 0:
+            length = len(data) - data.rfind(b"\n") - 1
+        lines += data.count(b"\n")
+        offset += len(data)
+        yield data, position
+
+
+def whole_tokens(blocks: Iterable[tuple[bytes, int]], lines: bool = False) -> Iterator[Block]:
     """Cut blocks after their last newline or space; strip a byte order mark; end with a newline.
 
-    A block without newline and space grows until one comes, so that no token is ever cut.
+    A block without newline and space grows until one comes, so that no token is ever cut. lines:
+    cut after newlines only.
     """
     rest: list[bytes] = []
     offset = position = 0
@@ -48,7 +83,9 @@ def whole_tokens(blocks: Iterable[tuple[bytes, int]]) -> Iterator[Block]:
         if first and data.startswith(BOM):
             data, offset = data[len(BOM) :], len(BOM)
         first = False
-        cut = max(data.rfind(b"\n"), data.rfind(b" ")) + 1
+        cut = data.rfind(b"\n") + 1
+        if not lines:
+            cut = max(cut, data.rfind(b" ") + 1)
         if cut == 0:
             rest.append(data)
             continue
@@ -59,12 +96,65 @@ def whole_tokens(blocks: Iterable[tuple[bytes, int]]) -> Iterator[Block]:
     yield Block(b"".join([*rest, b"\n"]), offset, position)
 
 
-class BadByte(Exception):
-    """Something in a block that cannot be text: where (byte within the block) and what."""
+_REMOVE = "remove it (is this a text file?)"
+_CONVERT = "convert the file to UTF-8, or train with errors replace or ignore"
 
-    def __init__(self, at: int, what: str):
+
+class BadByte(Exception):
+    """Something in a block that cannot be text: where (byte within the block), what, and what to
+    do about it."""
+
+    def __init__(self, at: int, what: str, remedy: str):
         super().__init__(what)
-        self.at = at
+        self.at, self.remedy = at, remedy
+
+
+def prepared(data: bytes, source: Source, cleaning: Cleaning) -> tuple[bytes, int]:
+    """A block as lines of tokens, valid UTF-8 without NUL, and the number of malformed sequences
+    mended.
+
+    Raises
+    ------
+    BadByte
+        A NUL, bytes that are not UTF-8 where `cleaning.errors` is "strict", or a line of JSON that
+        holds no text.
+    CorpusError
+        A model of NLTK is missing.
+    """
+    tokenizes = _tokenizes(source, cleaning)
+    if source.layout != "jsonl" and not tokenizes:
+        return clean(data, cleaning)
+    valid, mended = clean(data, Cleaning(errors=cleaning.errors))
+    try:
+        if source.layout == "jsonl":
+            texts = json_texts(valid, cleaning.text_column, raw=tokenizes)
+        else:
+            texts = valid.decode().split("\n")
+    except BadRow as error:
+        raise BadByte(_line_start(data, error.row), str(error), "correct the line") from None
+    lines = []
+    for row, text in enumerate(texts):
+        if tokenizes:
+            text = "\n".join(
+                tokenized(line, cleaning.tokenize, cleaning.split_sentences)
+                for line in text.split("\n")
+            )
+        if _SURROGATE_OR_NUL.search(text):  # of an escape that JSON or NLTK undid, as &#0;
+            raise BadByte(_line_start(data, row), "an escape that is no character", _REMOVE)
+        lines.append(text)
+    joined = "\n".join(lines)
+    return (joined.lower() if cleaning.lowercase else joined).encode(), mended
+
+
+_SURROGATE_OR_NUL = re.compile("[\0\ud800-\udfff]")
+
+
+def _line_start(data: bytes, line: int) -> int:
+    """Where a line of a block begins; lines count from 0."""
+    begin = 0
+    for _ in range(line):
+        begin = data.index(b"\n", begin) + 1
+    return begin
 
 
 def clean(data: bytes, cleaning: Cleaning) -> tuple[bytes, int]:
@@ -86,8 +176,9 @@ def clean(data: bytes, cleaning: Cleaning) -> tuple[bytes, int]:
         except UnicodeDecodeError as error:
             if cleaning.errors == "strict":
                 if 0 <= nul < error.start:
-                    raise BadByte(nul, "a NUL byte") from None
-                raise BadByte(error.start, f"{data[error.start]:#04x} is not UTF-8") from None
+                    raise BadByte(nul, "a NUL byte", _REMOVE) from None
+                what = f"{data[error.start]:#04x} is not UTF-8"
+                raise BadByte(error.start, what, _CONVERT) from None
             text = data.decode(errors="replace")
             mended = text.count("\ufffd") - data.count("\ufffd".encode())
             text = data.decode(errors=cleaning.errors)
@@ -95,18 +186,18 @@ def clean(data: bytes, cleaning: Cleaning) -> tuple[bytes, int]:
         if cleaning.lowercase:
             data = text.lower().encode()
     if nul >= 0:
-        raise BadByte(nul, "a NUL byte")
+        raise BadByte(nul, "a NUL byte", _REMOVE)
     return data, mended
 
 
-def read_lines(name: str, blocks: Iterable[tuple[bytes, int]], cleaning: Cleaning) -> Iterator[str]:
+def read_lines(source: Source, cleaning: Cleaning) -> Iterator[str]:
     """Lines of a text without their newlines. `CorpusError` where a byte cannot be text."""
     rest, lines, line = b"", 0, None
-    for block in whole_tokens(blocks):
+    for block in text_blocks(source, cleaning):
         try:
-            data, _ = clean(block.data, cleaning)
+            data, _ = prepared(block.data, source, cleaning)
         except BadByte as error:
-            raise locate(name, lines, block, error) from None
+            raise locate(source, lines, block, error) from None
         lines += block.data.count(b"\n")
         *ended, rest = (rest + data).split(b"\n")
         for following in ended:
@@ -117,12 +208,7 @@ def read_lines(name: str, blocks: Iterable[tuple[bytes, int]], cleaning: Cleanin
         yield line.decode()
 
 
-def locate(name: str, lines_before: int, block: Block, error: BadByte) -> CorpusError:
+def locate(source: Source, lines_before: int, block: Block, error: BadByte) -> CorpusError:
     """The error for a user: ``path:line: byte offset: what``. Line and byte count from 1 and 0."""
     line = lines_before + block.data.count(b"\n", 0, error.at) + 1
-    remedy = (
-        "remove it (is this a text file?)"
-        if "NUL" in str(error)
-        else "convert the file to UTF-8, or train with errors replace or ignore"
-    )
-    return CorpusError(f"{shown(name)}:{line}: byte {block.offset + error.at}: {error}; {remedy}")
+    return CorpusError(f"{source.place(line, block.offset + error.at)}: {error}; {error.remedy}")

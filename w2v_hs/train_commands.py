@@ -2,24 +2,31 @@
 
 import contextlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from w2v_hs import show
+from w2v_hs import completion, show, text_options
 from w2v_hs.errors import Interrupted
-from w2v_hs.options import ARCHITECTURES, LOSSES, ORDERS, Options
+from w2v_hs.options import ARCHITECTURES, LOSSES, ORDERS, TREES, Options
+
+if TYPE_CHECKING:
+    from w2v_hs.checkpoint import Keeping
+    from w2v_hs.model import Model
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 # Options that make sense for a model that goes on with more text.
 _UPDATED = ("epochs", "min_count", "lr", "threads", "seed")
 _RESUMED = (
-    "text", "output", "save_vocab", "resume_from", "update_vocab", "lowercase", "errors",
-    "checkpoint_every", *_UPDATED,
+    "text", "output", "save_vocab", "resume_from", "update_vocab", "errors", "lowercase",
+    "tokenize", "split_sentences", "text_column", "checkpoint_every", *_UPDATED,
 )  # fmt: skip
 
 
-def _training_options(command):
+def _training_options(command: Command) -> Command:
     """Options of `train`; the defaults are those of `Options`."""
     default = Options()
     for option in reversed(
@@ -40,6 +47,7 @@ def _training_options(command):
                 "--tree",
                 default=default.tree,
                 metavar="[learned|huffman|balanced|FILE]",
+                shell_complete=completion.files_or(lambda: TREES[:3]),
                 help="Tree for hierarchical softmax: learned while vectors are trained, of the "
                 "shortest paths, of equal depths, or from a file of 'word bits' lines.",
             ),
@@ -96,7 +104,7 @@ _scheduler = click.option(
 
 
 @click.command(context_settings={"show_default": True})
-@click.argument("text", nargs=-1, required=True)
+@click.argument("text", nargs=-1, required=True, shell_complete=completion.texts)
 @click.option(
     "-o",
     "--output",
@@ -125,13 +133,8 @@ _scheduler = click.option(
     help="With --resume-from: words of TEXT that MODEL does not know join it; else they are left "
     "out.",
 )
-@click.option("--lowercase", is_flag=True, help="Turn the text to lower case.")
-@click.option(
-    "--errors",
-    type=click.Choice(("strict", "replace", "ignore")),
-    default="strict",
-    help="What to do with bytes that are not UTF-8.",
-)
+@text_options.text_options
+@text_options.errors
 @click.option(
     "--checkpoint-every",
     default=300.0,
@@ -148,14 +151,17 @@ _scheduler = click.option(
 )
 @click.pass_context
 def train(
-    ctx, text, output, vocab, save_vocab, resume_from, update_vocab, lowercase, errors,
-    checkpoint_every, scheduler, rounds, **options,
-):  # fmt: skip
+    ctx: click.Context, /, text: tuple[str, ...], output: Path | None, vocab: Path | None,
+    save_vocab: Path | None, resume_from: Path | None, update_vocab: bool, lowercase: bool,
+    errors: str, tokenize: str, split_sentences: str | None, text_column: str | None,
+    checkpoint_every: float, scheduler: str | None, rounds: int | None, **options: Any,
+) -> None:  # fmt: skip
     """Train vectors on TEXT and write a model.
 
     TEXT is one or more files (plain, .gz, .bz2, .xz; .zst with the extra zst), folders, quoted
     patterns, '-' for standard input, 'nltk:NAME' for a corpus of NLTK, or a named corpus ('w2v-hs
-    corpus list'). One sentence a line, tokens separated by white space.
+    corpus list'). One sentence a line, tokens separated by white space; raw text needs --tokenize.
+    Parquet files and JSON lines need --text-column.
 
     \b
     w2v-hs train wiki.txt -o wiki.safetensors
@@ -163,12 +169,14 @@ def train(
     w2v-hs train - -o m.safetensors < wiki.txt
     w2v-hs train wiki.txt -o m.safetensors --epochs 50 --holdout 0.01 --patience 2
     w2v-hs train wiki.txt -o m.safetensors --tree huffman
+    w2v-hs train raw.txt -o m.safetensors --tokenize treebank
+    w2v-hs train 'data/*.parquet' -o m.safetensors --text-column text
     w2v-hs train --resume-from m.safetensors --update-vocab news.txt -o m2.safetensors
     w2v-hs train s3://bucket/texts -o m.safetensors --tree huffman --scheduler tcp://host:8786
     """
     from w2v_hs.atomic import check_writable, holding
     from w2v_hs.checkpoint import SUFFIX, Keeping, checkpoint_path
-    from w2v_hs.text import Cleaning
+    from w2v_hs.cleaning import Cleaning
     from w2v_hs.training import choose_tree, named_texts, train_options
 
     if scheduler is not None and resume_from is not None:
@@ -195,7 +203,8 @@ def train(
         if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
     ]
     options["tree"], tree = choose_tree(options["tree"])
-    run, cleaning = Options(**options), Cleaning(lowercase, errors)
+    cleaning = Cleaning(lowercase, errors, tokenize, split_sentences, text_column)
+    run = Options(**options)
     sources = _sources(text, scheduler)
     kept = checkpoint_path(output)
     keeping = Keeping(
@@ -269,7 +278,13 @@ def _stoppable(scheduler: str | None = None) -> Iterator[None]:
         click.get_current_context().exit(128 + stop.signal)
 
 
-def _update(sources, resume_from, new_words, keeping, given):
+def _update(
+    sources: list[Path],
+    resume_from: Path,
+    new_words: bool,
+    keeping: "Keeping",
+    given: dict[str, Any],
+) -> "Model":
     """Go on with a model and more text; returns that model."""
     from w2v_hs.loading import load
     from w2v_hs.training import update_model
@@ -285,7 +300,7 @@ def _update(sources, resume_from, new_words, keeping, given):
     return model
 
 
-def _finish(model, output: Path, save_vocab: Path | None) -> None:
+def _finish(model: "Model", output: Path, save_vocab: Path | None) -> None:
     """Write what a run gave, and say what that is."""
     model.save(output)
     if save_vocab is not None:
@@ -296,10 +311,10 @@ def _finish(model, output: Path, save_vocab: Path | None) -> None:
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.argument("text", nargs=-1)
+@click.argument("text", nargs=-1, shell_complete=completion.texts)
 @_scheduler
-def resume(checkpoint, text, scheduler):
-    """Go on with a run of 'train' that was stopped, from its CHECKPOINT, to its end.
+def resume(checkpoint: Path, text: tuple[str, ...], scheduler: str | None) -> None:
+    """Go on with a run of 'train' that was stopped, to its end.
 
     The model is written where the run would have written it: m.checkpoint.safetensors leads to
     m.safetensors. With one thread it is the same, to the bit, as without the stop. TEXT is needed
@@ -317,8 +332,8 @@ def resume(checkpoint, text, scheduler):
     output = output_path(checkpoint)
     show.check_distinct([output, checkpoint], [*map(Path, text)])
     with holding(output), _stoppable(scheduler), _connected(scheduler) as client:
-        save_vocab = load_checkpoint(checkpoint).keeping.save_vocab
-        save_vocab = None if save_vocab is None else check_writable(Path(save_vocab))
+        named = load_checkpoint(checkpoint).keeping.save_vocab
+        save_vocab = None if named is None else check_writable(Path(named))
         corpus = _sources(text, scheduler) or None
         model = resume(checkpoint, corpus, client=client, progress=True)
         _finish(model, output, save_vocab)
@@ -326,7 +341,7 @@ def resume(checkpoint, text, scheduler):
 
 
 @click.command()
-@click.argument("corpus", default="factbook")
+@click.argument("corpus", default="factbook", shell_complete=completion.texts)
 @click.option(
     "-o",
     "--output",
@@ -337,14 +352,19 @@ def resume(checkpoint, text, scheduler):
 )
 @click.option("--epochs", default=20, show_default=True, help="Passes over the text.")
 @click.option("--seed", default=1, show_default=True, help="Seed of all random numbers.")
-def demo(corpus, output, epochs, seed):
-    """Train on CORPUS, export, evaluate and show neighbours: the whole tour.
+def demo(corpus: str, output: Path, epochs: int, seed: int) -> None:
+    """Train on CORPUS, export, evaluate, show neighbours.
 
     Without CORPUS the embedded one is taken, the text of the CIA World Factbook. The window is 10,
     which suits a text as small as that.
+
+    \b
+    w2v-hs demo
+    w2v-hs demo factbook --epochs 5 -o tour
     """
     from w2v_hs.errors import OutputError
-    from w2v_hs.evaluation import evaluate, print_evaluation
+    from w2v_hs.evaluation import evaluate
+    from w2v_hs.evaluation_tables import print_evaluation
     from w2v_hs.training import train_options
 
     try:

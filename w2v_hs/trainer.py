@@ -11,7 +11,7 @@ from w2v_hs.corpus import Corpus
 from w2v_hs.errors import OptionError
 from w2v_hs.kernels.common import aligned_zeros, padded
 from w2v_hs.learned import learned, mean_contexts, transfer_weights
-from w2v_hs.options import Options
+from w2v_hs.options import Resolved
 from w2v_hs.probe import WORSE, Probe, weights_fault
 from w2v_hs.schedule import (
     Position,
@@ -22,6 +22,7 @@ from w2v_hs.schedule import (
     with_short_sentences,
 )
 from w2v_hs.tree import Tree
+from w2v_hs.types import Float32
 from w2v_hs.vocabulary import Vocabulary
 from w2v_hs.workers import encoded, room_for_copies, softmax_workers, tree_workers
 
@@ -42,8 +43,8 @@ class Weights:
     each epoch, None where there was nothing to predict. predictions: over all epochs.
     """
 
-    vectors: np.ndarray
-    outputs: np.ndarray
+    vectors: Float32
+    outputs: Float32
     tree: Tree | None
     losses: list[float | None] = field(default_factory=list)
     predictions: int = 0
@@ -61,7 +62,7 @@ def check_softmax(words: int, dim: int) -> None:
         )
 
 
-def start_vectors(words: int, dim: int, seed: int, more: int = 0) -> np.ndarray:
+def start_vectors(words: int, dim: int, seed: int, more: int = 0) -> Float32:
     """(V + more, stride) float32: uniform in [-0.5, 0.5) / dim, as in word2vec.c, then zeros."""
     vectors = aligned_zeros(words + more, padded(dim))
     generator = np.random.Generator(np.random.PCG64(seed))
@@ -73,7 +74,7 @@ def start_vectors(words: int, dim: int, seed: int, more: int = 0) -> np.ndarray:
 
 
 def learned_anew(
-    features: np.ndarray, vocabulary: Vocabulary, options: Options, weights: Weights
+    features: Float32, vocabulary: Vocabulary, options: Resolved, weights: Weights
 ) -> Tree:
     """A tree learned from mean contexts, `learned.mean_contexts`, which are overwritten. The node
     weights become those of the new tree; `weights.tree` stays the old one."""
@@ -86,6 +87,7 @@ def learned_anew(
         options.threads,
         equal_depths=options.tree == "balanced",
     )
+    assert weights.tree is not None  # only a tree is learned anew
     transfer_weights(weights.vectors, frequencies, weights.outputs, weights.tree, new)
     return new
 
@@ -98,10 +100,10 @@ def rebuilds(steps: int) -> set[int]:
 def train_weights(
     corpus: Corpus,
     tree: Tree | None,
-    options: Options,
+    options: Resolved,
     report: Callable[[Progress], None] = lambda progress: None,
     after_epoch: Callable[[Weights], bool] | None = None,
-    start: tuple[np.ndarray, np.ndarray] | None = None,
+    start: tuple[Float32, Float32] | None = None,
     position: Position | None = None,
     watch: Watch = Watch(),  # noqa: B008 (without state)
 ) -> Weights:

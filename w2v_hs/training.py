@@ -4,37 +4,44 @@ import signal
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from w2v_hs import catalog
 from w2v_hs.atomic import check_writable
 from w2v_hs.checkpoint import Checkpoints, Keeping, Saved, StopSignals, load_checkpoint
-from w2v_hs.codes import build_tree, read_codes
+from w2v_hs.cleaning import Cleaning
+from w2v_hs.codes import Codes, build_tree, read_codes
 from w2v_hs.corpus import Corpus, read_corpus
 from w2v_hs.errors import CorpusError, OptionError, shown
 from w2v_hs.holdout import Holdout, set_aside
 from w2v_hs.kernels import reader
 from w2v_hs.kernels.common import padded
 from w2v_hs.memory import check_fits, run_bytes
-from w2v_hs.model import ERRORS, Model, provenance
-from w2v_hs.options import Options
+from w2v_hs.model import Model, provenance
+from w2v_hs.options import Architecture, Loss, Options, Order, Resolved, TreeKind
+from w2v_hs.progress import Silent
 from w2v_hs.progress import display as progress_display
-from w2v_hs.text import Cleaning
 from w2v_hs.trainer import Weights, check_softmax, train_weights
 from w2v_hs.tree import Tree
+from w2v_hs.types import NestedTree, Texts
 from w2v_hs.update import Start, train_update
 from w2v_hs.vectors import Vectors
-from w2v_hs.vocabulary import load_vocabulary
+from w2v_hs.vocabulary import Vocabulary, load_vocabulary
 
-NAMED_TREES = ("learned", "huffman", "balanced")  # trees that need no more than a name
+NAMED_TREES: tuple[TreeKind, ...] = (
+    "learned",
+    "huffman",
+    "balanced",
+)  # trees that need no more than a name
 
 
 def train(
-    corpus,
+    corpus: Texts,
     *,
-    arch: str = "skipgram",
-    loss: str = "hs",
-    tree="learned",
-    tree_order: str = "frequency",
+    arch: Architecture = "skipgram",
+    loss: Loss = "hs",
+    tree: str | Path | NestedTree = "learned",
+    tree_order: Order = "frequency",
     dim: int = 100,
     window: int = 5,
     epochs: int = 5,
@@ -48,7 +55,10 @@ def train(
     patience: int | None = None,
     vocab: str | Path | None = None,
     lowercase: bool = False,
-    errors: str = "strict",
+    errors: Literal["strict", "replace", "ignore"] = "strict",
+    tokenize: str = "none",
+    split_sentences: str | None = None,
+    text_column: str | None = None,
     checkpoint: str | Path | None = None,
     checkpoint_every: float = 300.0,
     client=None,
@@ -74,6 +84,11 @@ def train(
         do not apply.
     lowercase, errors
         What is done to text: lower case; bytes that are not UTF-8 ("strict", "replace", "ignore").
+    tokenize, split_sentences
+        For raw text: a tokeniser of NLTK ("none", "treebank", "tweet", "wordpunct", "toktok"); the
+        language of NLTK's sentence splitter, such as "english", None for a sentence a line.
+    text_column
+        The column that holds the text of Parquet files and JSON lines.
     checkpoint, checkpoint_every
         A file from which `resume` can go on; it is written every so many seconds (0: only then)
         and when SIGINT or SIGTERM stops the run, and stays when the run has ended.
@@ -100,7 +115,8 @@ def train(
         arch, loss, kind, dim, window, epochs, min_count, max_vocab, sample, lr, threads, seed,
         holdout, patience, tree_order,
     )  # fmt: skip
-    cleaning, keeping = Cleaning(lowercase, errors), None
+    cleaning = Cleaning(lowercase, errors, tokenize, split_sentences, text_column)
+    keeping = None
     if checkpoint is not None:
         check_writable(Path(checkpoint))
         keeping = Keeping(Path(checkpoint), checkpoint_every, named_texts(corpus), cleaning)
@@ -110,7 +126,7 @@ def train(
     )  # fmt: skip
 
 
-def named_texts(corpus) -> list[str] | None:
+def named_texts(corpus: Texts) -> list[str] | None:
     """Names under which a resumed run finds the text of this one; None for text without a name."""
     if isinstance(corpus, (str, Path)):
         corpus = [corpus if "://" in str(corpus) else Path(corpus)]
@@ -130,7 +146,7 @@ def named_texts(corpus) -> list[str] | None:
     ]
 
 
-def choose_tree(tree) -> tuple[str, object]:
+def choose_tree(tree: str | Path | NestedTree) -> tuple[TreeKind, Codes | NestedTree | None]:
     """What `train` takes for a tree, as the option of that name and what the user gave, if that is
     a tree. A file is read here, before any text is."""
     if isinstance(tree, str) and tree in NAMED_TREES:
@@ -146,10 +162,10 @@ def choose_tree(tree) -> tuple[str, object]:
 
 
 def train_options(
-    corpus,
+    corpus: Texts,
     options: Options,
     *,
-    tree=None,
+    tree: Codes | NestedTree | None = None,
     vocab: str | Path | None = None,
     cleaning: Cleaning = Cleaning(),  # noqa: B008 (frozen)
     keeping: Keeping | None = None,
@@ -159,8 +175,6 @@ def train_options(
 ) -> Model:
     """`train` with the options as one object; tree: what `choose_tree` found the user to give;
     keeping: where checkpoints go."""
-    if cleaning.errors not in ERRORS:
-        raise OptionError(f"errors={cleaning.errors!r}: expected one of {', '.join(ERRORS)}")
     if (options.tree == "given") != (tree is not None):
         raise OptionError(f"tree={options.tree} and the tree itself: give both or neither")
     if tree is not None and options.loss != "hs":
@@ -185,15 +199,25 @@ def train_options(
         return _train(text, built, options, keeping, display)
 
 
-def resume(checkpoint: str | Path, corpus=None, *, client=None, progress: bool = False) -> Model:
+def resume(
+    checkpoint: str | Path, corpus: Texts | None = None, *, client=None, progress: bool = False
+) -> Model:
     """Go on with a run that was stopped, from a checkpoint, to its end.
 
     With one thread the model is the same, to the bit, as if the run had not been stopped. With more
     it is another one as good, as any two runs with several threads differ.
 
-    corpus: the text of the run, where it is not the files or names that the run was given, or they
-    have moved. New checkpoints replace the old one. client: as in `train`, for a run on a cluster;
-    it may be another one, with more or fewer workers.
+    Parameters
+    ----------
+    checkpoint
+        What the run left. New checkpoints replace it.
+    corpus
+        The text of the run, where it is not the files or names that the run was given, or they have
+        moved.
+    client
+        As in `train`, for a run on a cluster; it may be another one, with more or fewer workers.
+    progress
+        Show progress bars on standard error, if that is a terminal.
 
     Raises
     ------
@@ -241,7 +265,13 @@ def resume(checkpoint: str | Path, corpus=None, *, client=None, progress: bool =
 
 
 def update_model(
-    model: Model, corpus, options: Options, *, new_words: bool, keeping: Keeping, show: bool = False
+    model: Model,
+    corpus: Texts,
+    options: Resolved,
+    *,
+    new_words: bool,
+    keeping: Keeping,
+    show: bool = False,
 ) -> None:
     """`Model.update` with the options of its run as one object, from `update_options`, and
     checkpoints. Raises `Interrupted` too."""
@@ -258,7 +288,7 @@ def _update(
     text: Corpus,
     tree: Tree | None,
     keeping: Keeping,
-    display,
+    display: Silent,
     saved: Saved | None = None,
 ) -> None:
     """Train a model with more text from the beginning, or from where `saved` was."""
@@ -287,7 +317,13 @@ def _update(
     model.end_update(start, text, weights)
 
 
-def _read(corpus, options: Options, vocabulary, cleaning: Cleaning, display) -> Corpus:
+def _read(
+    corpus: Texts,
+    options: Resolved,
+    vocabulary: Vocabulary | None,
+    cleaning: Cleaning,
+    display: Silent,
+) -> Corpus:
     """Read a corpus with the options of a run."""
     display.step("compiling")
     reader.warm_up()
@@ -305,9 +341,9 @@ def _read(corpus, options: Options, vocabulary, cleaning: Cleaning, display) -> 
 def _train(
     text: Corpus,
     tree: Tree | None,
-    options: Options,
+    options: Resolved,
     keeping: Keeping | None,
-    display,
+    display: Silent,
     saved: Saved | None = None,
 ) -> Model:
     """Train from the beginning, or from where `saved` was; see `train_options` and `resume`."""

@@ -9,9 +9,11 @@ root is node 0 and the much-used top of the tree is one block of rows.
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from w2v_hs.errors import FormatError, VocabularyError
 from w2v_hs.kernels.compile import jit
+from w2v_hs.types import Array, Int32, Int64, UInt8
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,9 @@ class Tree:
     branch whose probability is sigmoid(f), as in word2vec.c).
     """
 
-    offsets: np.ndarray
-    nodes: np.ndarray
-    bits: np.ndarray
+    offsets: Int64
+    nodes: Int32
+    bits: UInt8
 
     @property
     def inner(self) -> int:
@@ -33,7 +35,7 @@ class Tree:
         return len(self.offsets) - 2
 
     @property
-    def lengths(self) -> np.ndarray:
+    def lengths(self) -> Int64:
         """(V,) int64: branches on the path of each word."""
         return np.diff(self.offsets)
 
@@ -41,7 +43,7 @@ class Tree:
         """The branches to a word as a string of 0 and 1."""
         return "".join(map(str, self.bits[self.offsets[word] : self.offsets[word + 1]]))
 
-    def children(self) -> tuple[np.ndarray, np.ndarray]:
+    def children(self) -> tuple[Int64, Int64]:
         """The tree from the root down: (children (V - 1, 2) int64, order (V - 1,) int64).
 
         children: left and right child of each inner node; a value c < V is word c, a value V + j
@@ -60,18 +62,18 @@ class Tree:
             )
         return children, _top_down(children, int(self.nodes[0]))
 
-    def expected_length(self, counts: np.ndarray) -> float:
+    def expected_length(self, counts: Array) -> float:
         """Mean path length in bits over all occurrences; `counts` is (V,)."""
         return float(np.dot(self.lengths, counts / np.sum(counts, dtype=np.float64)))
 
 
-def entropy(counts: np.ndarray) -> float:
+def entropy(counts: Array) -> float:
     """Entropy of the unigram distribution in bits: no tree's expected length is below it."""
     p = counts / np.sum(counts, dtype=np.float64)
     return float(-np.dot(p, np.log2(p)))
 
 
-def huffman(counts: np.ndarray) -> Tree:
+def huffman(counts: npt.ArrayLike) -> Tree:
     """The tree of the least expected path length (Huffman 1952), in O(V log V).
 
     counts: (V,) integers >= 1, in any order. Of a word and an inner node of equal weight the inner
@@ -85,7 +87,7 @@ def huffman(counts: np.ndarray) -> Tree:
     return tree_from_children(merged, counts)
 
 
-def balanced(counts: np.ndarray, order: np.ndarray | None = None) -> Tree:
+def balanced(counts: npt.ArrayLike, order: Int64 | None = None) -> Tree:
     """The tree that halves a list of words again and again: depth ceil(log2 V).
 
     counts: (V,) integers >= 1. order: (V,) integers, the list; None is the order of the words (by
@@ -99,7 +101,7 @@ def balanced(counts: np.ndarray, order: np.ndarray | None = None) -> Tree:
     return tree_from_children(children, counts)
 
 
-def first_tree(kind: str, order: str, words: list[str], counts: np.ndarray, seed: int) -> Tree:
+def first_tree(kind: str, order: str, words: list[str], counts: Int64, seed: int) -> Tree:
     """The tree that training begins with, of a kind and an order as in `Options`."""
     if kind != "balanced":
         return huffman(counts)
@@ -110,7 +112,7 @@ def first_tree(kind: str, order: str, words: list[str], counts: np.ndarray, seed
     return balanced(counts)
 
 
-def tree_from_children(children: np.ndarray, counts: np.ndarray) -> Tree:
+def tree_from_children(children: Int64, counts: Int64) -> Tree:
     """The `Tree` of V - 1 inner nodes given by their children.
 
     children: (V - 1, 2) int64, left and right; a value c < V is word c, a value V + j inner node
@@ -119,7 +121,7 @@ def tree_from_children(children: np.ndarray, counts: np.ndarray) -> Tree:
     return numbered_tree(children, counts)[0]
 
 
-def numbered_tree(children: np.ndarray, counts: np.ndarray) -> tuple[Tree, np.ndarray]:
+def numbered_tree(children: Int64, counts: Int64) -> tuple[Tree, Int64]:
     """As `tree_from_children`, and (V - 1,) int64: the number each inner node has got."""
     parents, sides = _invert(children)
     weights = _weights_below(parents, counts)
@@ -133,7 +135,7 @@ def numbered_tree(children: np.ndarray, counts: np.ndarray) -> tuple[Tree, np.nd
     return Tree(offsets, nodes, bits), number
 
 
-def _checked(counts) -> np.ndarray:
+def _checked(counts: npt.ArrayLike) -> Int64:
     counts = np.asarray(counts, dtype=np.int64)
     if len(counts) < 2:
         raise VocabularyError(f"a tree over {len(counts)} words: need at least 2 words")
@@ -144,7 +146,7 @@ def _checked(counts) -> np.ndarray:
 
 
 @jit
-def _merge_lightest(counts):
+def _merge_lightest(counts: Int64) -> Int64:
     """Huffman's merges over falling counts: two queues, both sorted, one comparison a step."""
     words = len(counts)
     weights = np.empty(2 * words - 1, np.int64)
@@ -168,7 +170,7 @@ def _merge_lightest(counts):
 
 
 @jit
-def _halve(words):
+def _halve(words: int) -> Int64:
     """Children of the tree that splits words first .. last - 1 in the middle, root first."""
     children = np.empty((words - 1, 2), np.int64)
     first = np.empty(words - 1, np.int64)
@@ -190,7 +192,7 @@ def _halve(words):
 
 
 @jit
-def _invert(children):
+def _invert(children: Int64) -> tuple[Int64, UInt8]:
     """For each word and inner node: its parent (inner node number, -1 for the root) and side."""
     words = len(children) + 1
     parents = np.full(2 * words - 1, -1, np.int64)
@@ -203,7 +205,7 @@ def _invert(children):
 
 
 @jit
-def _weights_below(parents, counts):
+def _weights_below(parents: Int64, counts: Int64) -> Int64:
     words = len(counts)
     weights = np.zeros(words - 1, np.int64)
     for word in range(words):
@@ -215,7 +217,7 @@ def _weights_below(parents, counts):
 
 
 @jit
-def _depths(parents, words):
+def _depths(parents: Int64, words: int) -> Int64:
     depths = np.zeros(words, np.int64)
     for word in range(words):
         node = parents[word]
@@ -226,7 +228,9 @@ def _depths(parents, words):
 
 
 @jit
-def _write_paths(parents, sides, number, offsets, nodes, bits):
+def _write_paths(
+    parents: Int64, sides: UInt8, number: Int64, offsets: Int64, nodes: Int32, bits: UInt8
+) -> None:
     words = len(offsets) - 1
     for word in range(words):
         at = offsets[word + 1]
@@ -240,7 +244,7 @@ def _write_paths(parents, sides, number, offsets, nodes, bits):
 
 
 @jit
-def _children(offsets, nodes, bits):
+def _children(offsets: Int64, nodes: Int32, bits: UInt8) -> Int64 | None:
     """Children of each inner node as the paths tell them, or None where the paths disagree.
 
     If all paths start at one node, no two give a child differently, and no child is missing, then
@@ -265,7 +269,7 @@ def _children(offsets, nodes, bits):
 
 
 @jit
-def _top_down(children, root):
+def _top_down(children: Int64, root: int) -> Int64:
     """Inner nodes level by level."""
     words = len(children) + 1
     order = np.empty(words - 1, np.int64)

@@ -1,14 +1,22 @@
 """The commands that show trees: `tree stats`, `tree compare`, `tree show`, `tree export`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from w2v_hs import show
+from w2v_hs import completion, show
+
+if TYPE_CHECKING:
+    from w2v_hs.model import Model
+    from w2v_hs.tree import Tree as WordTree
 
 _model = click.argument("model", type=click.Path(path_type=Path))
 _text = click.option(
-    "--text", multiple=True, help="Measure the loss of this text too. Can be repeated."
+    "--text",
+    multiple=True,
+    shell_complete=completion.texts,
+    help="Measure the loss of this text too. Can be repeated.",
 )
 FIGURES = {
     "words": "words",
@@ -22,8 +30,13 @@ FIGURES = {
 
 
 @click.group()
-def tree():
-    """Show, compare and export the trees of models."""
+def tree() -> None:
+    """Show, compare and export the trees of models.
+
+    \b
+    w2v-hs tree stats model.safetensors
+    w2v-hs tree show model.safetensors coffee -k 30
+    """
 
 
 @tree.command()
@@ -37,8 +50,8 @@ def tree():
     help="Levels of splits to show.",
 )
 @show.as_json
-def stats(model, text, levels, json_out):
-    """Show lengths, mass by depth and the first splits of the tree of MODEL.
+def stats(model: Path, text: tuple[str, ...], levels: int, json_out: bool) -> None:
+    """Show lengths, mass by depth and the first splits of a tree.
 
     A split is shown by the most frequent words of each side and by the most typical, those nearest
     to the middle of the side.
@@ -86,7 +99,7 @@ def stats(model, text, levels, json_out):
 @click.argument("b", type=click.Path(path_type=Path))
 @_text
 @show.as_json
-def compare(a, b, text, json_out):
+def compare(a: Path, b: Path, text: tuple[str, ...], json_out: bool) -> None:
     """Show the trees of two models side by side.
 
     \b
@@ -116,7 +129,7 @@ def compare(a, b, text, json_out):
 @click.argument("word")
 @click.option("-k", default=20, show_default=True, help="The most words to show.")
 @show.as_json
-def show_word(model, word, k, json_out):
+def show_word(model: Path, word: str, k: int, json_out: bool) -> None:
     """Draw the part of the tree around WORD.
 
     JSON gives nested lists, which `w2v_hs.train(tree=...)` takes for a whole tree.
@@ -126,14 +139,14 @@ def show_word(model, word, k, json_out):
     """
     from rich.tree import Tree
 
-    from w2v_hs.anatomy import neighbourhood
+    from w2v_hs.anatomy import Nested, neighbourhood
 
-    code, part = neighbourhood(_with_tree(model), word, k)
+    code, part = neighbourhood(_with_tree(model)[0], word, k)
     if json_out:
         show.print_json({"code": code, "part": part})
         return
 
-    def draw(inside: list, into: Tree) -> None:
+    def draw(inside: Nested, into: Tree) -> None:
         for member in inside:
             if isinstance(member, str):
                 into.add(show.plain(member + (" ◀" if member == word else "")))
@@ -148,10 +161,10 @@ def show_word(model, word, k, json_out):
 @tree.command()
 @_model
 @click.argument("output", type=click.Path(path_type=Path))
-def export(model, output):
-    """Write the tree of MODEL to OUTPUT, a line 'word bits' for each word.
+def export(model: Path, output: Path) -> None:
+    """Write the tree of MODEL to OUTPUT.
 
-    'w2v-hs train --tree OUTPUT' takes such a file.
+    The file has a line 'word bits' for each word. 'w2v-hs train --tree OUTPUT' takes such a file.
 
     \b
     w2v-hs tree export model.safetensors tree.txt
@@ -159,31 +172,31 @@ def export(model, output):
     from w2v_hs.codes import save_codes
 
     show.check_distinct([output], [model])
-    loaded = _with_tree(model)
-    save_codes(output, loaded.tree, loaded.vocabulary.words)
+    loaded, tree = _with_tree(model)
+    save_codes(output, tree, loaded.vocabulary.words)
     click.echo(f"wrote the codes of {len(loaded.vocabulary):,} words to {output}", err=True)
 
 
-def _with_tree(path: Path):
-    """The model of a file; `OptionError` where it has no tree."""
+def _with_tree(path: Path) -> "tuple[Model, WordTree]":
+    """The model of a file and its tree; `OptionError` where it has none."""
     from w2v_hs.errors import OptionError
     from w2v_hs.loading import load
 
     model = load(path)
     if model.tree is None:
         raise OptionError(f"{path}: a model of the full softmax has no tree")
-    return model
+    return model, model.tree
 
 
-def _facts(path: Path, text: tuple[str, ...], levels: int) -> dict:
+def _facts(path: Path, text: tuple[str, ...], levels: int) -> dict[str, Any]:
     from w2v_hs.anatomy import anatomy
 
-    model = _with_tree(path)
+    model, _ = _with_tree(path)
     facts = anatomy(model, levels).as_dict()
     if text:
         facts["nats"] = model.perplexity([Path(name) for name in text], progress=True).nats
     return facts
 
 
-def _figure(value) -> str:
+def _figure(value: object) -> str:
     return f"{value:,.4f}" if isinstance(value, float) else show.cell(value)

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-
-import numpy as np
+from typing import Any
 
 from w2v_hs.corpus import Corpus
 from w2v_hs.growth import mass_below, settle
-from w2v_hs.options import Options
+from w2v_hs.options import Resolved
 from w2v_hs.schedule import Position, Progress, Watch
 from w2v_hs.trainer import Weights, train_weights
 from w2v_hs.tree import Tree
+from w2v_hs.types import Float32, Int64
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class Start:
     of that text.
     """
 
-    options: Options
-    vectors: np.ndarray
-    outputs: np.ndarray
-    added: np.ndarray
+    options: Resolved
+    vectors: Float32
+    outputs: Float32
+    added: Int64
     checksum: str
 
 
-def update_options(options: Options, **given) -> Options:
+def update_options(options: Resolved, **given: Any) -> Resolved:
     """The options of a run that goes on with a model of `options`; what is None in `given` is the
     model's, and lr half of that."""
     # The tree grows, and is not learned anew.
@@ -45,7 +45,7 @@ def train_update(
     tree: Tree | None,
     report: Callable[[Progress], None],
     watch: Watch = Watch(),  # noqa: B008 (without state)
-    now: tuple[np.ndarray, np.ndarray] | None = None,
+    now: tuple[Float32, Float32] | None = None,
     position: Position | None = None,
 ) -> Weights:
     """Train with the new text, then let what was known move only by the share of its occurrences

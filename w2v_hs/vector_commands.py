@@ -1,12 +1,26 @@
 """The commands for a model or a file of vectors: `info`, `neighbors`, `analogy`, `export`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from w2v_hs import show
 
-FORMAT_NAMES = ("word2vec-text", "word2vec-binary", "glove", "npz")
+if TYPE_CHECKING:
+    from w2v_hs.vectors import Vectors
+
+FORMAT_NAMES = (
+    "word2vec-text",
+    "word2vec-binary",
+    "glove",
+    "npz",
+    "safetensors",
+    "parquet",
+    "arrow",
+    "projector",
+    "sentence-transformers",
+)
 in_format = click.option(
     "--format",
     "format_name",
@@ -15,21 +29,23 @@ in_format = click.option(
 )
 
 
-def read_vectors(path: Path, format_name: str | None = None):
-    """Vectors of a model or of a file in any format that can be read."""
+def read_vectors(path: Path, format_name: str | None = None) -> "Vectors":
+    """Vectors of a model, or of a file or folder in any format that can be read."""
     from w2v_hs.formats import load_vectors
-    from w2v_hs.loading import load
 
-    if path.suffix == ".safetensors" and format_name is None:
-        return load(path).vectors
     return load_vectors(path, format=format_name)
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @show.as_json
-def info(model, json_out):
-    """Show options, corpus, counts, tree and figures of MODEL."""
+def info(model: Path, json_out: bool) -> None:
+    """Show options, corpus, counts, tree and figures of MODEL.
+
+    \b
+    w2v-hs info model.safetensors
+    w2v-hs info model.safetensors --json
+    """
     from w2v_hs.loading import load
 
     summary = load(model).summary()
@@ -56,8 +72,15 @@ def info(model, json_out):
 @click.option("-k", default=10, show_default=True, help="How many.")
 @in_format
 @show.as_json
-def neighbors(vectors, word, k, json_out, format_name):
-    """Show the words nearest to WORD by cosine, in a model or a file of vectors."""
+def neighbors(vectors: Path, word: str, k: int, json_out: bool, format_name: str | None) -> None:
+    """Show the words nearest to WORD by cosine.
+
+    VECTORS is a model or a file of vectors.
+
+    \b
+    w2v-hs neighbors model.safetensors paris
+    w2v-hs neighbors vectors.bin paris -k 3 --json
+    """
     found = read_vectors(vectors, format_name).most_similar(word, k=k)
     show.print_words(f"nearest to {word}", found, json_out)
 
@@ -70,8 +93,16 @@ def neighbors(vectors, word, k, json_out, format_name):
 @click.option("-k", default=10, show_default=True, help="How many.")
 @in_format
 @show.as_json
-def analogy(vectors, a, b, c, k, json_out, format_name):
-    """Answer "A is to B as C is to ?" with the words nearest to B - A + C."""
+def analogy(
+    vectors: Path, a: str, b: str, c: str, k: int, json_out: bool, format_name: str | None
+) -> None:
+    """Answer "A is to B as C is to ?".
+
+    The answers are the words nearest to B - A + C. VECTORS is a model or a file of vectors.
+
+    \b
+    w2v-hs analogy model.safetensors paris france berlin
+    """
     found = read_vectors(vectors, format_name).analogy(a, b, c, k=k)
     show.print_words(f"{a} is to {b} as {c} is to", found, json_out)
 
@@ -83,15 +114,55 @@ def analogy(vectors, a, b, c, k, json_out, format_name):
     "--format",
     "format_name",
     type=click.Choice(FORMAT_NAMES),
-    help="Where the suffix of OUTPUT does not say it.",
+    help="Where the suffix of OUTPUT does not say it; projector and sentence-transformers make a "
+    "folder.",
 )
-def export(model, output, format_name):
-    """Write the vectors of MODEL (or of a file of vectors) to OUTPUT.
+@click.option("--from-format", type=click.Choice(FORMAT_NAMES), help="The same of MODEL.")
+@click.option(
+    "--top", type=int, help="Only this many words, the most frequent; of inner nodes, the heaviest."
+)
+@click.option("--normalize", is_flag=True, help="Scale each vector to length 1.")
+@click.option("--float16", is_flag=True, help="Round values to half precision.")
+@click.option(
+    "--weights",
+    type=click.Choice(("input", "output")),
+    default="input",
+    show_default=True,
+    help="output: of a model, the vectors of the full softmax, or of the tree's inner nodes, "
+    "named node:BITS.",
+)
+@click.option(
+    "--escape",
+    is_flag=True,
+    help="Percent-encode white space, control characters and % in words: new%20york.",
+)
+def export(
+    model: Path,
+    output: Path,
+    format_name: str | None,
+    from_format: str | None,
+    weights: str,
+    **options: Any,
+) -> None:
+    """Write the vectors of MODEL to OUTPUT.
 
-    .txt, .vec: word2vec text. .bin: word2vec binary. .glove: GloVe text. .npz: NumPy.
+    MODEL may be a file or folder of vectors, too.
+
+    .txt, .vec: word2vec text. .bin: word2vec binary. .glove: GloVe text. .npz: NumPy. .safetensors:
+    vectors and words. .parquet, .arrow, .feather: a table, with the extra 'parquet' installed.
+
+    \b
+    w2v-hs export model.safetensors vectors.txt --top 10000 --normalize
+    w2v-hs export model.safetensors folder --format sentence-transformers
     """
     from w2v_hs.formats import save_vectors
+    from w2v_hs.loading import load
 
-    vectors = read_vectors(model)
-    save_vectors(vectors, output, format=format_name)
-    click.echo(f"wrote {len(vectors):,} vectors of length {vectors.dim} to {output}", err=True)
+    show.check_distinct([output], [model])
+    if weights == "output":
+        vectors = load(model).output_vectors()
+    else:
+        vectors = read_vectors(model, from_format)
+    save_vectors(vectors, output, format=format_name, **options)
+    rows = min(len(vectors), options["top"] or len(vectors))
+    click.echo(f"wrote {rows:,} vectors of length {vectors.dim} to {output}", err=True)

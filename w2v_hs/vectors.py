@@ -120,6 +120,30 @@ class Vectors:
         target = self._unit(b) - self._unit(a) + self._unit(c)
         return self._nearest(target, k, [self.row(word) for word in (a, b, c)])
 
+    def head(self, n: int) -> "Vectors":
+        """Return the first `n` words, all where there are fewer; the matrix is a view.
+
+        Raises `OptionError` where `n` is not a whole number of at least 1.
+        """
+        n = whole_number("n", n, 1)
+        return Vectors(self.words[:n], self.matrix[:n])
+
+    def normalized(self) -> "Vectors":
+        """Return a copy with each row scaled to length 1; rows of zeros stay zeros.
+
+        Raises `ValueError` where a row holds NaN or Inf, which has no length.
+        """
+        matrix = np.empty(self.matrix.shape, np.float32)
+        step = max(1, BLOCK_VALUES // max(1, self.dim))
+        for start in range(0, len(self), step):
+            rows = slice(start, start + step)
+            finite = np.isfinite(self.matrix[rows]).all(axis=1)
+            if not finite.all():
+                word = self.words[start + int(np.argmin(finite))]
+                raise ValueError(f"the vector of {word!r} holds NaN or Inf; it has no length")
+            matrix[rows] = self.matrix[rows] * self._inverse_norms[rows, None]
+        return Vectors(self.words, matrix)
+
     def to_gensim(self):
         """Return a gensim `KeyedVectors` with the same order and a copy of the vectors."""
         from gensim.models import KeyedVectors

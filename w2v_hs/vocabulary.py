@@ -10,6 +10,7 @@ import numpy as np
 
 from w2v_hs.atomic import replacing
 from w2v_hs.errors import FormatError, VocabularyError, shown
+from w2v_hs.types import Float32, Int32, Int64
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Vocabulary:
     """V words and their counts (int64), most frequent first; ties by code point order."""
 
     words: list[str]
-    counts: np.ndarray
+    counts: Int64
 
     def __len__(self) -> int:
         return len(self.words)
@@ -32,7 +33,7 @@ class Vocabulary:
         """Occurrences of all words together."""
         return int(self.counts.sum())
 
-    def keep_probabilities(self, sample: float) -> np.ndarray:
+    def keep_probabilities(self, sample: float) -> Float32:
         """(V,) float32: probability that subsampling keeps an occurrence of each word.
 
         (sqrt(n / tN) + 1) tN / n for a word that occurs n times among N, with t = `sample`; 1
@@ -67,11 +68,11 @@ def _quoted(word: str) -> str:
 
 
 def choose_words(
-    counts: np.ndarray,
-    words_of: Callable[[np.ndarray], list[str]],
+    counts: Int64,
+    words_of: Callable[[Int64], list[str]],
     min_count: int,
     max_vocab: int | None,
-) -> tuple[Vocabulary, np.ndarray]:
+) -> tuple[Vocabulary, Int32]:
     """The vocabulary of all types that occur `min_count` times, cut to the `max_vocab` first.
 
     counts: (types,) int64. words_of(numbers): the types of these numbers as strings; it is asked
@@ -102,11 +103,11 @@ def choose_words(
     return Vocabulary([words[i] for i in order], counts[numbers[order]]), rows
 
 
-def _by_count(words: list[str], counts: np.ndarray) -> np.ndarray:
+def _by_count(words: list[str], counts: Int64) -> Int64:
     """The order of words by falling count, of equals by the word."""
-    order = np.argsort(-counts, kind="stable")
-    bounds = [0, *(np.flatnonzero(np.diff(counts[order])) + 1).tolist(), len(words)]
-    order = order.tolist()
+    falling = np.argsort(-counts, kind="stable")
+    bounds = [0, *(np.flatnonzero(np.diff(counts[falling])) + 1).tolist(), len(words)]
+    order: list[int] = falling.tolist()
     for begin, end in itertools.pairwise(bounds):  # sorting ties alone takes a seventh of the time
         order[begin:end] = sorted(order[begin:end], key=words.__getitem__)
     return np.array(order)

@@ -9,7 +9,12 @@ import atexit
 import contextlib
 import gc
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @contextlib.contextmanager
@@ -59,7 +64,7 @@ class _Cache(FunctionCache):
             super().save_overload(sig, data)
 
 
-def jit(function):
+def jit(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a kernel when it is first called."""
     dispatcher = numba.njit(**_FLAGS)(function)
     with contextlib.suppress(RuntimeError):  # no folder for a cache

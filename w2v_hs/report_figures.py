@@ -1,0 +1,148 @@
+"""The charts of a report, as Bokeh figures.
+
+They have no colours of their own: `page/report.js` gives them those of the page, light or dark,
+by the names of their parts.
+"""
+
+from w2v_hs.errors import OptionError
+
+
+def bokeh():
+    """The package; `OptionError` with the way to install it where it is missing."""
+    try:
+        import bokeh
+        import bokeh.embed
+        import bokeh.models
+        import bokeh.plotting
+    except ImportError:
+        raise OptionError("a report needs Bokeh: pip install 'w2v-hs[report]'") from None
+    return bokeh
+
+
+def scripts() -> str:
+    """BokehJS, to stand in the page: its core alone, which draws on canvas without WebGL."""
+    bokeh()
+    from bokeh.resources import Resources
+
+    # What follows the first part sets the level of messages, with a message; the page sets its own.
+    return Resources(mode="inline", components=["bokeh"]).js_raw[0]
+
+
+def map_figure():
+    """An empty map, which the page fills: sources `words`, `picked` and `labels`.
+
+    A map is moved by dragging, zoomed by the wheel or two fingers; a click picks a word.
+    """
+    models = bokeh().models
+    figure = _figure("map", None, "", sizing_mode="stretch_both")  # as high as the style sheet says
+    figure.x_range, figure.y_range = models.Range1d(-1, 1), models.Range1d(-1, 1)
+    figure.axis.visible = False
+    figure.grid.visible = False
+    figure.outline_line_color = None
+    sources = {
+        name: models.ColumnDataSource({column: [] for column in columns.split()}, name=name)
+        for name, columns in (
+            ("words", "x y size word rank count"),
+            ("picked", "x y size color edge"),
+            ("labels", "x y text dy color"),
+        )
+    }
+    points = figure.scatter(
+        "x", "y", size="size", source=sources["words"], name="points", line_color=None,
+        fill_alpha=0.45,
+    )  # fmt: skip
+    # Neither a selection nor the rest of it changes how the points look.
+    points.selection_glyph = points.nonselection_glyph = None
+    figure.scatter(
+        "x", "y", size="size", source=sources["picked"], name="picks", fill_color="color",
+        line_alpha="edge",
+    )  # fmt: skip
+    figure.text(
+        "x", "y", text="text", source=sources["labels"], name="names", y_offset="dy",
+        text_color="color", text_align="center", text_baseline="bottom", text_font_size="12px",
+        text_font={"value": "system-ui, sans-serif"}, background_fill_alpha=0.7, padding=1,
+    )  # fmt: skip
+    zoom = models.WheelZoomTool()
+    figure.add_tools(
+        models.PanTool(), zoom, models.TapTool(renderers=[points], behavior="select"),
+        _hover([points], [("word", "@word"), ("rank", "@rank{0,0}"), ("count", "@count{0,0}")]),
+    )  # fmt: skip
+    figure.toolbar.active_scroll = zoom
+    return figure
+
+
+def loss_figure(
+    losses: list[float | None], holdout: list[float], unigram: float, holdout_unigram: float | None
+):
+    """Mean nats a prediction by epoch, of training and of the sentences set aside, each beside what
+    the frequencies of words alone reach."""
+    models = bokeh().models
+    figure = _figure("losses", 300, "nats a prediction")
+    figure.xaxis.axis_label = "epoch"
+    figure.xaxis.ticker = models.BasicTicker(min_interval=1, num_minor_ticks=0)
+    figure.xaxis.formatter = models.NumeralTickFormatter(format="0")
+    lines = []
+    for name, label, values, base in (
+        ("training", "training", losses, unigram),
+        ("holdout", "set aside", holdout, holdout_unigram),
+    ):
+        if not values:
+            continue
+        source = models.ColumnDataSource(
+            {
+                "epoch": list(range(1, len(values) + 1)),
+                "loss": [float("nan") if value is None else value for value in values],
+                "what": [label] * len(values),
+            }
+        )
+        figure.line("epoch", "loss", source=source, name=name, line_width=2)
+        dots = figure.scatter("epoch", "loss", source=source, name=f"{name} dots", size=7)
+        lines.append(dots)
+        if base is not None:
+            figure.line(
+                [0.5, len(values) + 0.5], [base, base], name=f"{name} base", line_dash="dashed",
+                line_width=1.5,
+            )  # fmt: skip
+    figure.add_tools(_hover(lines, [("", "@what, epoch @epoch"), ("loss", "@loss{0.0000}")]))
+    return figure
+
+
+def depth_figure(mass_by_depth: list[float], words_by_depth: list[int]):
+    """Share of the text at each depth of the tree."""
+    models = bokeh().models
+    figure = _figure("depths", 260, "share of text")
+    figure.xaxis.axis_label = "length of the path, bits"
+    figure.yaxis.formatter = models.NumeralTickFormatter(format="0%")
+    figure.y_range = models.DataRange1d(start=0)
+    depths = [depth for depth, words in enumerate(words_by_depth) if words]
+    bars = figure.vbar(
+        "depth", width=0.8, top="mass", name="bars", line_color=None,
+        source=models.ColumnDataSource({
+            "depth": depths,
+            "mass": [mass_by_depth[depth] for depth in depths],
+            "words": [words_by_depth[depth] for depth in depths],
+        }),
+    )  # fmt: skip
+    figure.add_tools(
+        _hover([bars], [("depth", "@depth"), ("words", "@words{0,0}"), ("text", "@mass{0.00%}")])
+    )
+    return figure
+
+
+def _figure(name: str, height: int | None, y_label: str, sizing_mode: str = "stretch_width"):
+    return bokeh().plotting.figure(
+        name=name, height=height, sizing_mode=sizing_mode, tools="", toolbar_location=None,
+        y_axis_label=y_label, min_border=0, background_fill_color=None, border_fill_color=None,
+    )  # fmt: skip
+
+
+def _hover(renderers: list, rows: list[tuple[str, str]]):
+    """A box in the colours of the page. Bokeh escapes the values that it puts into this HTML. Of
+    points on top of each other three are shown."""
+    lines = "".join(
+        f'<div><span style="color:var(--soft)">{name}</span> {value}</div>' for name, value in rows
+    )
+    box = "margin:-5px;padding:6px 10px;font-size:14px;background:var(--panel);color:var(--ink)"
+    return bokeh().models.HoverTool(
+        renderers=renderers, tooltips=f'<div style="{box}">{lines}</div>', limit=3, show_arrow=False
+    )
