@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import w2v_hs
+from w2v_hs.cleaning import Cleaning
 from w2v_hs.corpus import read_corpus
 from w2v_hs.errors import ClusterError, CorpusError, OptionError
-from w2v_hs.text import Cleaning
 
 pytest.importorskip("distributed")
 

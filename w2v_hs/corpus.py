@@ -293,7 +293,7 @@ def _scan_sources(
 
 
 def scan_block(data: bytes, tables: list[reader.Types], number: int) -> tuple[Int32, int]:
-    """The numbers of types of a block that `clean` gave, as `reader.scan` writes them, by table
+    """The numbers of types of a block that `prepared` gave, as `reader.scan` writes them, by table
     `number`, which grows as needed; and `number`."""
     block = np.frombuffer(data + bytes(reader.PAD), np.uint8)
     numbers = np.empty(len(data), np.int32)

@@ -38,6 +38,11 @@ FORGET = 64
 
 def check_options(options: Options, cleaning: Cleaning) -> None:
     """Raise `OptionError` for what a cluster does not do."""
+    if cleaning.splits or cleaning.text_column is not None:
+        raise OptionError(
+            "tokenize, split_sentences or text_column on a cluster: not there; give plain text, a "
+            "sentence a line"
+        )
     if options.loss != "hs":
         raise OptionError(
             f"loss={options.loss} on a cluster: not there; every word touches all output weights, "
@@ -47,11 +52,6 @@ def check_options(options: Options, cleaning: Cleaning) -> None:
         raise OptionError(
             f"holdout={options.holdout:g} on a cluster: not there; measure a file of its own "
             "afterwards with 'w2v-hs perplexity'"
-        )
-    if cleaning.splits or cleaning.text_column is not None:
-        raise OptionError(
-            "tokenize, split_sentences or text_column on a cluster: not there; its workers read "
-            "lines of tokens: write the text so before, or train in one process"
         )
 
 

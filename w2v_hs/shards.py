@@ -19,7 +19,7 @@ from w2v_hs.columns import layout
 from w2v_hs.corpus import LONGEST_SENTENCE, scan_block
 from w2v_hs.errors import CorpusError, W2VError, shown
 from w2v_hs.kernels import reader
-from w2v_hs.sources import BLOCK, compressed, decoded, find_sources
+from w2v_hs.sources import BLOCK, Source, compressed, decoded, find_sources
 from w2v_hs.text import BadByte, clean, locate, whole_tokens
 from w2v_hs.vocabulary import Vocabulary, choose_words
 
@@ -131,10 +131,10 @@ def find_files(text: str) -> list[File]:
         return _find_remote(text)
     files = []
     for source in find_sources(text):
-        if source.kind != "file":
+        if source.kind != "file" or source.layout != "plain":
             raise CorpusError(
-                f"{shown(text)}: workers of a cluster read files; give files, folders or patterns, "
-                "or an address such as s3://bucket/folder"
+                f"{shown(text)}: workers of a cluster read files of plain text; give files, "
+                "folders or patterns, or an address such as s3://bucket/folder"
             )
         files.append(File(str(Path(source.name).absolute()), source.size))
     return files
@@ -231,7 +231,7 @@ def scan(shard: Shard, cleaning: Cleaning) -> Scanned:
 def _located(shard: Shard, lines: int, block, error: BadByte) -> CorpusError:
     """The error with its place; the lines before a shard in its file are not known."""
     if shard.begin == 0:
-        return locate(shard.file.name, lines, block, error)
+        return locate(Source(shard.file.name, "file"), lines, block, error)
     from fsspec.utils import seek_delimiter
 
     with shard.file.open() as raw:

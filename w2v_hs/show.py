@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -105,7 +105,7 @@ def update_summary(model: "Model", path: Path) -> str:
     )
 
 
-def _cluster(cost: dict[str, Any] | None) -> str:
+def _cluster(cost: dict[str, float] | None) -> str:
     """What the rounds on a cluster cost, where there was one."""
     if cost is None:
         return ""
