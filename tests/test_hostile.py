@@ -338,7 +338,7 @@ def test_what_a_file_promises_costs_no_memory_and_no_time(tmp_path):
     )
     assert child.returncode == 0, child.stderr
     found = json.loads(child.stdout)
-    assert found.keys() == kinds.keys() and len(found) == 32
+    assert found.keys() == kinds.keys() and len(found) == 46
     for path, (said, peak, seconds) in found.items():
         assert said is not None, path
         assert "allocate" not in said and "memory" not in said.lower(), said  # not even tried

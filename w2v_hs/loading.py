@@ -42,8 +42,8 @@ def model_from(path: str | Path, arrays: dict[str, Array], description: dict[str
                 f"{FORMAT}; install the version that wrote it"
             )
         options = Options(**description["options"])
-        if options.lr is None or options.threads is None:
-            raise FormatError(f"{shown(path)}: the model's lr or threads are null")
+        if options.lr is None or options.threads is None:  # of a model that was put together
+            options = options.resolved()
         words = storage.unpack_words(arrays, path)
         tree = None
         if options.loss == "hs":
