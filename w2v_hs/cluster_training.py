@@ -29,7 +29,7 @@ from w2v_hs.vocabulary import Vocabulary
 
 
 def train_on(
-    client,
+    client: Any,
     corpus,
     options: Options,
     tree,
@@ -63,7 +63,7 @@ def train_on(
         return _train(client, text, built, options, rounds, keeping, display)
 
 
-def resume_on(client, saved: Saved, corpus, show: bool) -> Model:
+def resume_on(client: Any, saved: Saved, corpus, show: bool) -> Model:
     """`training.resume` on the workers of a `distributed.Client`."""
     model, cuts = saved.model, saved.keeping.cuts
     files = _files(corpus)
@@ -113,7 +113,7 @@ def _files(corpus) -> list[shards.File]:
 
 
 def _train(
-    client,
+    client: Any,
     text: ShardedText,
     tree: Tree,
     options: Options,
@@ -149,7 +149,7 @@ def _train(
     return model_of(weights)
 
 
-def _check_memory(client, words: Vocabulary, options: Options) -> None:
+def _check_memory(client: Any, words: Vocabulary, options: Options) -> None:
     """Raise `VocabularyError` where a worker has too little memory for the model."""
     # Weights to train, those of this round and of the one before, and changes.
     need = model_bytes(len(words), padded(options.dim), 5)

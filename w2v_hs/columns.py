@@ -84,7 +84,7 @@ _KINDS = {
 }  # fmt: skip
 
 
-def _kind(value) -> str:
+def _kind(value: object) -> str:
     return _KINDS[type(value)]
 
 

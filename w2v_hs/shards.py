@@ -34,7 +34,7 @@ class File:
     name: str
     size: int | None
 
-    def open(self):
+    def open(self) -> Any:
         """The file, open for reading bytes."""
         if _is_path(self.name):
             return Path(self.name).open("rb")
@@ -228,7 +228,7 @@ def scan(shard: Shard, cleaning: Cleaning) -> Scanned:
     return Scanned(numbers, newlines, _counted(table[0], counts, mended), checksum.digest())
 
 
-def _located(shard: Shard, lines: int, block, error: BadByte) -> CorpusError:
+def _located(shard: Shard, lines: int, block: Block, error: BadByte) -> CorpusError:
     """The error with its place; the lines before a shard in its file are not known."""
     if shard.begin == 0:
         return locate(Source(shard.file.name, "file"), lines, block, error)

@@ -188,14 +188,14 @@ def _unfolded(message: Any) -> int:
     number = {"dictionary": 2, "record batch": 2}.get(message.type)
     if number is None or body is None:
         return 0
-    table = _field(metadata, struct.unpack_from("<I", metadata)[0], number)
+    table = _there(_field(metadata, struct.unpack_from("<I", metadata)[0], number))
     table += struct.unpack_from("<I", metadata, table)[0]
     if message.type == "dictionary":
-        table = _field(metadata, table, 1)
+        table = _there(_field(metadata, table, 1))
         table += struct.unpack_from("<I", metadata, table)[0]
     if _field(metadata, table, 3) is None:  # no compression
         return len(body)
-    vector = _field(metadata, table, 2)
+    vector = _there(_field(metadata, table, 2))
     vector += struct.unpack_from("<I", metadata, vector)[0]
     total = 0
     for buffer in range(struct.unpack_from("<I", metadata, vector)[0]):
@@ -213,6 +213,12 @@ def _field(data: bytes, table: int, number: int) -> int | None:
         return None
     offset = struct.unpack_from("<H", data, fields + 4 + 2 * number)[0]
     return table + offset if offset else None
+
+
+def _there(place: int | None) -> int:
+    if place is None:
+        raise ValueError("a message without a field that it needs")
+    return place
 
 
 # What both have in common
