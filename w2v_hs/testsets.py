@@ -124,7 +124,8 @@ def _read_questions(path: Path) -> list[tuple[str, list[Question]]]:
         elif words[0] != ":" and len(words) == 4:
             if not sections:
                 sections.append((path.stem, []))
-            sections[-1][1].append(tuple(words))
+            a, b, c, d = words
+            sections[-1][1].append((a, b, c, d))
         else:
             raise EvaluationError(
                 f"{where}: found {_shortened(line)}; expected four words, or ': ' and a name"
