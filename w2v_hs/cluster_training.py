@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -86,14 +86,7 @@ def resume_on(client: Any, saved: Saved, corpus: Texts, show: bool) -> Model:
                 "same text, or train anew"
             )
         return _train(
-            client,
-            text,
-            model.tree,
-            cast(Resolved, model.options),
-            cuts.rounds,
-            saved.keeping,
-            display,
-            saved,
+            client, text, model.tree, model.options, cuts.rounds, saved.keeping, display, saved
         )
 
 
