@@ -229,8 +229,12 @@ def places(sizes: list[int], before: list[str | None], addresses: list[str]) -> 
     chosen: dict[int, str] = {}
     for shard in sorted(range(len(sizes)), key=lambda shard: -sizes[shard]):
         here = before[shard]
+        if here is None or here not in load:
+            continue
+        idle = sum(not text for text in load.values())
+        left = len(sizes) - len(chosen) - 1  # for workers that have none yet
         # Half of a shard may be too much: else none could be full.
-        if here is not None and here in load and load[here] + sizes[shard] / 2 <= share:
+        if load[here] + sizes[shard] / 2 <= share and (not load[here] or left >= idle):
             chosen[shard] = here
             load[here] += sizes[shard]
     for shard in sorted(range(len(sizes)), key=lambda shard: -sizes[shard]):
