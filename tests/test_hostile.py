@@ -233,6 +233,8 @@ def greedy_tables() -> dict[str, bytes]:
     table = pa.table({"word": words, "vector": zeros})
     long = [f"{'w' * 10_000}{number}" for number in range(5000)]
     one = pa.array([[1.0, 2.0]])
+    # 20 GB of words, of which the table holds one.
+    repeated = pa.DictionaryArray.from_arrays(np.zeros(20_000, "i4"), ["w" * 10**6])
     found = {
         "dictionary.parquet": parquet(table),
         "zstd.parquet": parquet(table, use_dictionary=False, compression="zstd"),
@@ -241,7 +243,7 @@ def greedy_tables() -> dict[str, bytes]:
             use_dictionary=False, column_encoding={"word": "DELTA_BYTE_ARRAY"}, compression="zstd",
         ),
         "repeated.parquet": parquet(
-            pa.table({"word": ["w" * 10**6] * 20_000, "vector": zeros[:20_000]})
+            pa.table({"word": repeated, "vector": [[1.0]] * 20_000})
         ),
         "zstd.arrow": arrow(table, "zstd"),
         "lz4.arrow": arrow(table, "lz4"),
