@@ -212,8 +212,8 @@ def test_a_footer_of_arrow_that_names_a_batch_twice(tmp_path, arrow):
     feather.write_feather(table, tmp_path / "v.arrow", compression="uncompressed", chunksize=3)
     content = bytearray((tmp_path / "v.arrow").read_bytes())
     first, second = (begin for begin, end in tables_module._blocks(bytes(content)))
-    place = content.rindex(struct.pack("<q", second))
-    content[place : place + 8] = struct.pack("<q", first)
+    here, there = (content.rindex(struct.pack("<q", begin)) for begin in (first, second))
+    content[there : there + 24] = content[here : here + 24]
     assert arrow.ipc.open_file(bytes(content)).read_all()["word"].to_pylist() == WORDS[:3] * 2
     (tmp_path / "v.arrow").write_bytes(content)
     with pytest.raises(FormatError, match=rf"a batch at bytes {first} to \d+ overlaps another"):
