@@ -2,6 +2,7 @@
 the same words, the same float32. gensim stands in test_formats.py."""
 
 import json
+import struct
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import safetensors.numpy
 from hypothesis import HealthCheck, assume, given, settings
 from test_formats import AWKWARD_VALUES, AWKWARD_WORDS, same, words_and_matrix
 
+from w2v_hs import tables as tables_module
 from w2v_hs.errors import FormatError
 from w2v_hs.formats import load_vectors, save_vectors
 from w2v_hs.vectors import Vectors
@@ -92,7 +94,8 @@ def tables(pa):
     for name, kind in lists.items():
         matrix = MATRIX.astype(np.float16).astype(np.float32) if name == "half" else MATRIX
         rows = list(matrix.astype(np.float16)) if name == "half" else matrix.tolist()
-        for text in (pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())):
+        dictionary = pa.dictionary(pa.int32(), pa.string())
+        for text in (pa.string(), pa.large_string(), pa.string_view(), dictionary):
             words = pa.array(WORDS, pa.string()).cast(text)
             yield (
                 matrix,
@@ -134,6 +137,23 @@ def test_feather_of_other_programs_is_read(tmp_path, arrow, compression, chunksi
             table, tmp_path / "v.feather", compression=compression, chunksize=chunksize
         )
         same(load_vectors(tmp_path / "v.feather"), WORDS, matrix)
+
+
+def test_files_of_polars_are_read_and_ours_by_it(tmp_path, arrow):
+    """Its Arrow files have another beginning than those of pyarrow, and words as views."""
+    pl = pytest.importorskip("polars")
+    for suffix in ("parquet", "arrow"):
+        ours, theirs = tmp_path / f"v.{suffix}", tmp_path / f"p.{suffix}"
+        save_vectors(Vectors(WORDS, MATRIX), ours)
+        frame = (pl.read_parquet if suffix == "parquet" else pl.read_ipc)(ours)
+        same(Vectors(frame["word"].to_list(), frame["vector"].to_numpy()), WORDS, MATRIX)
+        for kind in (pl.Array(pl.Float32, 4), pl.List(pl.Float64)):
+            cast = frame.with_columns(pl.col("vector").cast(kind))
+            for compression in ("zstd", "lz4", "uncompressed"):
+                (cast.write_parquet if suffix == "parquet" else cast.write_ipc)(
+                    theirs, compression=compression
+                )
+                same(load_vectors(theirs), WORDS, MATRIX)
 
 
 def refused_tables(pa):
@@ -182,6 +202,21 @@ def test_other_encodings_of_arrow_are_named(tmp_path, arrow):
     with arrow.ipc.new_stream(tmp_path / "v.arrow", table.schema) as writer:
         writer.write_table(table)
     with pytest.raises(FormatError, match=r"v\.arrow: does not begin as Arrow's file format does"):
+        load_vectors(tmp_path / "v.arrow")
+
+
+def test_a_footer_of_arrow_that_names_a_batch_twice(tmp_path, arrow):
+    from pyarrow import feather
+
+    table = arrow.table({"word": WORDS, "vector": MATRIX.tolist()})
+    feather.write_feather(table, tmp_path / "v.arrow", compression="uncompressed", chunksize=3)
+    content = bytearray((tmp_path / "v.arrow").read_bytes())
+    first, second = (begin for begin, end in tables_module._blocks(bytes(content)))
+    here, there = (content.rindex(struct.pack("<q", begin)) for begin in (first, second))
+    content[there : there + 24] = content[here : here + 24]
+    assert arrow.ipc.open_file(bytes(content)).read_all()["word"].to_pylist() == WORDS[:3] * 2
+    (tmp_path / "v.arrow").write_bytes(content)
+    with pytest.raises(FormatError, match=rf"a batch at bytes {first} to \d+ overlaps another"):
         load_vectors(tmp_path / "v.arrow")
 
 

@@ -144,23 +144,18 @@ def read_arrow(name: str, stream: BinaryIO) -> tuple[list[str], np.ndarray, Plac
         )
     data = pa.py_buffer(content)
     try:
-        expected = pa.ipc.open_file(data).num_record_batches
-        # The batches are read as a stream, one after the other: the footer of a hostile file
-        # points to the same one a million times.
-        body = data.slice(len(MAGIC))
-        _check_messages(name, pa.ipc.MessageReader.open_stream(body), len(data))
-        with pa.ipc.open_stream(body) as reader:
+        _check_blocks(name, data, _blocks(content))
+        with pa.ipc.open_file(data) as reader:
             _check_columns(name, reader.schema)
             fields = [reader.schema.get_field_index(column) for column in COLUMNS]
         options = pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
-        with pa.ipc.open_stream(body, options=options) as reader:
-            batches = [batch.select(COLUMNS) for batch in reader]
+        with pa.ipc.open_file(data, options=options) as reader:
+            batches = [
+                reader.get_batch(number).select(COLUMNS)
+                for number in range(reader.num_record_batches)
+            ]
         for batch in batches:
             batch.validate(full=True)
-        if len(batches) != expected:
-            raise FormatError(
-                f"{name}: the footer declares {expected} batches, the file holds {len(batches)}"
-            )
         rows = sum(batch.num_rows for batch in batches)
         return _gather(name, rows, batches, _allowed(len(data)))
     except FormatError:
@@ -169,13 +164,37 @@ def read_arrow(name: str, stream: BinaryIO) -> tuple[list[str], np.ndarray, Plac
         raise _damaged(name, "Arrow", error) from error
 
 
-def _check_messages(name: str, messages: Iterable[Any], size: int) -> None:
-    """Raise `FormatError` where buffers declare that they unfold to more than a file may hold."""
-    unfolded = 0
-    for message in messages:
-        unfolded += _unfolded(message)
-        if unfolded > _allowed(size):
-            raise _oversized(name, unfolded, size)
+def _blocks(content: bytes) -> list[tuple[int, int]]:
+    """(begin, end) of all messages that the footer of an Arrow file names, in the order in which
+    they lie there; FlatBuffers, with the fields of File.fbs of Arrow."""
+    end = len(content) - len("1234ARROW1")
+    footer = content[end - int.from_bytes(content[end : end + 4], "little") : end]
+    root = struct.unpack_from("<I", footer)[0]
+    found = []
+    for number in (2, 3):  # dictionaries, record batches
+        vector = _field(footer, root, number)
+        if vector is None:
+            continue
+        vector += struct.unpack_from("<I", footer, vector)[0]
+        for block in range(struct.unpack_from("<I", footer, vector)[0]):
+            begin, head, body = struct.unpack_from("<qi4xq", footer, vector + 4 + 24 * block)
+            found.append((begin, begin + head + body))
+    return sorted(found)
+
+
+def _check_blocks(name: str, data: Any, blocks: list[tuple[int, int]]) -> None:
+    """Raise `FormatError` where messages overlap, for a footer may name one a million times, or
+    declare that they unfold to more than a file may hold."""
+    from pyarrow.ipc import read_message
+
+    unfolded = last = 0
+    for begin, end in blocks:
+        if not last <= begin < end <= len(data):
+            raise FormatError(f"{name}: a batch at bytes {begin} to {end} overlaps another")
+        last = end
+        unfolded += _unfolded(read_message(data.slice(begin, end - begin)))
+        if unfolded > _allowed(len(data)):
+            raise _oversized(name, unfolded, len(data))
 
 
 def _unfolded(message: Any) -> int:
@@ -237,7 +256,8 @@ def _check_columns(name: str, schema: Any) -> None:
     word, vector = (schema.field(column).type for column in COLUMNS)
     if pa.types.is_dictionary(word):
         word = word.value_type
-    if not (pa.types.is_string(word) or pa.types.is_large_string(word)):
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    if not any(kind(word) for kind in texts):
         raise FormatError(f"{name}: 'word' is {word}; expected text")
     lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
     if not any(kind(vector) for kind in lists) or not pa.types.is_floating(vector.value_type):
@@ -294,6 +314,10 @@ def _extent(words: Any) -> tuple[int, int]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_string_view(words.type):
+        # A view has 16 bytes, of which the first four are its length; many may share one word.
+        views = np.frombuffer(words.buffers()[1], "<i4")[::4]
+        return len(words), int(views[words.offset : words.offset + len(words)].sum(dtype=np.int64))
     if not pa.types.is_dictionary(words.type):
         return len(words), pc.sum(pc.binary_length(words)).as_py() or 0
     lengths = pc.binary_length(words.dictionary).cast(pa.int64())
