@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pytest
 from conftest import TEXT
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import w2v_hs
@@ -157,6 +157,7 @@ def test_merging_quadratics_is_one_worker_that_takes_all_steps():
     st.lists(st.integers(0, 3), min_size=30, max_size=30),
     st.integers(1, 4),
 )
+@example([1, 1, 3], [0, 0, 1], 3)  # one idle, the others with all there is
 def test_shards_go_to_all_workers_and_stay_there(sizes, before, count):
     names = [f"w{i}" for i in range(count)]
     known = [f"w{i}" for i in before[: len(sizes)]]

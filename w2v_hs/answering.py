@@ -152,6 +152,7 @@ def cosines(usable: Usable, pairs: list[Pair]) -> np.ndarray:
 
 def _unit_rows(usable: Usable, rows: np.ndarray) -> np.ndarray:
     """A copy of these rows at length 1, (rows, dim) float32."""
-    picked = usable.vectors.matrix[rows]
+    picked: np.ndarray = usable.vectors.matrix[rows]
     # Divided in float64, for the norm of large float32 values may not fit float32.
-    return np.divide(picked, usable.norms[rows, None], out=picked, casting="same_kind")
+    np.divide(picked, usable.norms[rows, None], out=picked, casting="same_kind")
+    return picked

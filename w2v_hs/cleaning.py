@@ -26,7 +26,7 @@ class Cleaning:
     split_sentences: str | None = None
     text_column: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _expect("lowercase", self.lowercase, (False, True))
         _expect("errors", self.errors, ERRORS)
         _expect("tokenize", self.tokenize, TOKENIZERS)
@@ -41,10 +41,10 @@ class Cleaning:
         return self.tokenize != "none" or self.split_sentences is not None
 
 
-def _expect(name: str, value, choices: tuple) -> None:
+def _expect(name: str, value: object, choices: tuple[object, ...]) -> None:
     if not any(value == choice and type(value) is type(choice) for choice in choices):
         raise OptionError(f"{name}={_short(value)}: expected one of {', '.join(map(str, choices))}")
 
 
-def _short(value) -> str:
+def _short(value: object) -> str:
     return shown(repr(value), 60)

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
+from typing import Any
 
 from w2v_hs import __version__
 from w2v_hs.errors import ClusterError, W2VError, shown
@@ -21,7 +22,7 @@ FAN_IN = 8  # results of others that one task puts together
 PATIENCE = 60.0  # seconds to wait for a worker where there is none
 
 
-def connect(address: str):
+def connect(address: str) -> Any:
     """A `distributed.Client` of the scheduler at an address such as tcp://host:8786.
 
     Raises
@@ -49,7 +50,7 @@ def connect(address: str):
 
 
 @contextlib.contextmanager
-def faults(client, advice: Callable[[], str]) -> Iterator[None]:
+def faults(client: Any, advice: Callable[[], str]) -> Iterator[None]:
     """What Dask raises, as `ClusterError` in one line that ends in advice(); what our own tasks
     raise stays as it is."""
     from distributed import KilledWorker
@@ -85,16 +86,16 @@ def _first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
-def _alive(client) -> bool:
+def _alive(client: Any) -> bool:
     """Whether the scheduler still answers."""
     try:
         client.sync(client.scheduler.identity, callback_timeout=5)
     except Exception:
         return False
-    return client.status == "running"
+    return bool(client.status == "running")
 
 
-def workers(client) -> dict[str, int]:
+def workers(client: Any) -> dict[str, int]:
     """The threads of each worker by its address, in the order of addresses; waits for the first.
 
     Raises
@@ -113,7 +114,7 @@ def workers(client) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def check_workers(client) -> dict[str, int]:
+def check_workers(client: Any) -> dict[str, int]:
     """As `workers`; raises `ClusterError` too where their version of this package is another."""
     found = workers(client)
     for address, version in client.run(_version).items():
@@ -129,7 +130,7 @@ def _version() -> str:
     return __version__
 
 
-def wait_for(client, futures: list, look: Callable[[], None] = lambda: None) -> None:
+def wait_for(client: Any, futures: list[Any], look: Callable[[], None] = lambda: None) -> None:
     """Wait until tasks are done; look() is called some times a second, and may raise."""
     from distributed import wait
 
@@ -147,20 +148,22 @@ def wait_for(client, futures: list, look: Callable[[], None] = lambda: None) -> 
             future.result()
 
 
-def submit(client, function: Callable, *arguments, worker: str | None = None):
+def submit(
+    client: Any, function: Callable[..., Any], *arguments: Any, worker: str | None = None
+) -> Any:
     """A task that Dask runs once, preferably on `worker`."""
     key = f"{function.__name__.strip('_')}-{uuid.uuid4().hex}"
     where = {"workers": [worker], "allow_other_workers": True} if worker else {}
     return client.submit(function, *arguments, key=key, **where)
 
 
-def give(client, value, workers: list[str]):
+def give(client: Any, value: object, workers: list[str]) -> Any:
     """A value to some workers, not by way of the scheduler; a future of it."""
     name = f"given-{uuid.uuid4().hex}"
     return client.scatter({name: value}, workers=workers, broadcast=True, direct=True)[name]
 
 
-def few(client, function: Callable, parts: list) -> list:
+def few(client: Any, function: Callable[..., Any], parts: list[Any]) -> list[Any]:
     """At most `FAN_IN` futures for many: function(list) puts some of them together, in a tree."""
     while len(parts) > FAN_IN:
         groups = [parts[i : i + FAN_IN] for i in range(0, len(parts), FAN_IN)]
@@ -168,7 +171,7 @@ def few(client, function: Callable, parts: list) -> list:
     return parts
 
 
-def item(values, place: int):
+def item(values: Any, place: int) -> Any:
     return values[place]
 
 
@@ -191,11 +194,12 @@ class Teller:
 class Heard:
     """What tellers have told: tokens of all parts of a round."""
 
-    def __init__(self, client, topic: str):
-        self.client, self.topic, self.parts = client, topic, {}
+    def __init__(self, client: Any, topic: str):
+        self.client, self.topic = client, topic
+        self.parts: dict[tuple[int, int], int] = {}
         client.subscribe_topic(topic, self._hear)
 
-    def _hear(self, event) -> None:
+    def _hear(self, event: Any) -> None:
         _, message = event
         # A part that is done again, where a worker was lost, begins anew.
         self.parts[message["round"], message["part"]] = message["tokens"]
@@ -221,26 +225,31 @@ def places(sizes: list[int], before: list[str | None], addresses: list[str]) -> 
             for address in addresses
         ]
         if max(loads) <= share + max(sizes):
-            return before
-    chosen: list[str | None] = [None] * len(sizes)
+            return [here for here in before if here is not None]
+    chosen: dict[int, str] = {}
     for shard in sorted(range(len(sizes)), key=lambda shard: -sizes[shard]):
         here = before[shard]
+        if here is None or here not in load:
+            continue
+        idle = sum(not text for text in load.values())
+        left = len(sizes) - len(chosen) - 1  # for workers that have none yet
         # Half of a shard may be too much: else none could be full.
-        if here in load and load[here] + sizes[shard] / 2 <= share:
+        if load[here] + sizes[shard] / 2 <= share and (not load[here] or left >= idle):
             chosen[shard] = here
             load[here] += sizes[shard]
     for shard in sorted(range(len(sizes)), key=lambda shard: -sizes[shard]):
-        if chosen[shard] is None:
+        if shard not in chosen:
             chosen[shard] = min(load, key=load.__getitem__)
             load[chosen[shard]] += sizes[shard]
-    return chosen
+    return [chosen[shard] for shard in range(len(sizes))]
 
 
-def sent_bytes(client) -> dict[str, int]:
+def sent_bytes(client: Any) -> dict[str, int]:
     """Bytes that each worker has sent to others and to clients since it began, as it counts them
     itself."""
-    return client.run(_sent)
+    sent: dict[str, int] = client.run(_sent)
+    return sent
 
 
-def _sent(dask_worker) -> int:
-    return dask_worker.transfer_outgoing_bytes_total
+def _sent(dask_worker: Any) -> int:
+    return int(dask_worker.transfer_outgoing_bytes_total)

@@ -9,6 +9,7 @@ again.
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from w2v_hs import cluster, shards
 from w2v_hs.cleaning import Cleaning
@@ -22,14 +23,14 @@ class ShardedText:
     """A text on a cluster. ids: a future of `shards.Encoded` for each shard; lengths: tokens of
     each. The others as in `corpus.Corpus`."""
 
-    ids: list
+    ids: list[Any]
     lengths: list[int]
     chosen: shards.Chosen
     names: list[str]
     sentences: int
     checksum: str
 
-    def facts(self) -> dict:
+    def facts(self) -> dict[str, Any]:
         """What a model file says of it."""
         return {
             "names": self.names,
@@ -43,7 +44,7 @@ class ShardedText:
 
 
 def read(
-    client,
+    client: Any,
     files: list[shards.File],
     size: int,
     options: Options,

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,27 +13,29 @@ from w2v_hs import cluster, shards
 from w2v_hs.checkpoint import Checkpoints, Cuts, Keeping, Saved, StopSignals
 from w2v_hs.cleaning import Cleaning
 from w2v_hs.cluster_text import ShardedText, read
-from w2v_hs.codes import build_tree
+from w2v_hs.codes import Codes, build_tree
 from w2v_hs.costs import work_of
 from w2v_hs.distributed import RoundRun, check_options, resolved
 from w2v_hs.errors import CorpusError, OptionError, VocabularyError, shown
 from w2v_hs.kernels.common import padded
 from w2v_hs.memory import model_bytes, peak_bytes
 from w2v_hs.model import Model, facts_of
-from w2v_hs.options import Options, whole
-from w2v_hs.probe import weights_fault
+from w2v_hs.options import Options, Resolved, whole
+from w2v_hs.probe import WORSE, weights_fault
+from w2v_hs.progress import Silent
 from w2v_hs.progress import display as progress_display
-from w2v_hs.trainer import WORSE, Weights
+from w2v_hs.trainer import Weights
 from w2v_hs.tree import Tree
+from w2v_hs.types import NestedTree, Texts
 from w2v_hs.vectors import Vectors
 from w2v_hs.vocabulary import Vocabulary
 
 
 def train_on(
-    client,
-    corpus,
+    client: Any,
+    corpus: Texts,
     options: Options,
-    tree,
+    tree: Codes | NestedTree | None,
     vocabulary: Vocabulary | None,
     cleaning: Cleaning,
     keeping: Keeping | None,
@@ -46,26 +49,27 @@ def train_on(
     files = _files(corpus)
     with cluster.faults(client, _advice(keeping)), progress_display(show) as display:
         workers = cluster.check_workers(client)
-        options = resolved(options, workers)
+        run_options = resolved(options, workers)
         display.note(f"{_workers(workers)}; dashboard: {client.dashboard_link}")
         # Four shards a worker at least, so that all have about as much.
         total = sum(file.size or 0 for file in files)
         size = min(max(total // (4 * len(workers)), shards.SMALLEST), shards.LARGEST)
-        text = read(client, files, size, options, vocabulary, cleaning, display.read)
+        text = read(client, files, size, run_options, vocabulary, cleaning, display.read)
         display.step("tree")
         words = text.chosen.vocabulary
-        built = build_tree(tree, options.tree, options.tree_order, words, options.seed)
+        built = build_tree(tree, run_options.tree, run_options.tree_order, words, run_options.seed)
         if rounds is None:
-            work = work_of(words, built, sum(text.lengths), options)
-            rounds = work.rounds(len(workers), options.threads)
+            work = work_of(words, built, sum(text.lengths), run_options)
+            rounds = work.rounds(len(workers), run_options.threads)
         if keeping is not None:
             keeping = replace(keeping, cuts=Cuts(size, rounds))
-        return _train(client, text, built, options, rounds, keeping, display)
+        return _train(client, text, built, run_options, rounds, keeping, display)
 
 
-def resume_on(client, saved: Saved, corpus, show: bool) -> Model:
+def resume_on(client: Any, saved: Saved, corpus: Texts, show: bool) -> Model:
     """`training.resume` on the workers of a `distributed.Client`."""
     model, cuts = saved.model, saved.keeping.cuts
+    assert cuts is not None and model.tree is not None  # as of all runs on a cluster
     files = _files(corpus)
     with cluster.faults(client, _advice(saved.keeping)), progress_display(show) as display:
         workers = cluster.check_workers(client)
@@ -101,7 +105,7 @@ def _workers(workers: dict[str, int]) -> str:
     return f"{len(workers)} workers, {sum(workers.values())} threads"
 
 
-def _files(corpus) -> list[shards.File]:
+def _files(corpus: Texts) -> list[shards.File]:
     """The files of what `train` takes for a corpus, as far as a cluster can read it."""
     texts = [corpus] if isinstance(corpus, (str, Path)) else corpus
     if not isinstance(texts, (list, tuple)) or not all(isinstance(t, (str, Path)) for t in texts):
@@ -113,13 +117,13 @@ def _files(corpus) -> list[shards.File]:
 
 
 def _train(
-    client,
+    client: Any,
     text: ShardedText,
     tree: Tree,
-    options: Options,
+    options: Resolved,
     rounds: int,
     keeping: Keeping | None,
-    display,
+    display: Silent,
     saved: Saved | None = None,
 ) -> Model:
     words = text.chosen.vocabulary
@@ -149,7 +153,7 @@ def _train(
     return model_of(weights)
 
 
-def _check_memory(client, words: Vocabulary, options: Options) -> None:
+def _check_memory(client: Any, words: Vocabulary, options: Options) -> None:
     """Raise `VocabularyError` where a worker has too little memory for the model."""
     # Weights to train, those of this round and of the one before, and changes.
     need = model_bytes(len(words), padded(options.dim), 5)
@@ -164,6 +168,7 @@ def _check_memory(client, words: Vocabulary, options: Options) -> None:
 
 def _check_weights(run: RoundRun, weights: Weights, words: Vocabulary) -> None:
     """Raise `DivergedError` where the run has led to weights that are of no use."""
+    assert weights.tree is not None  # a cluster trains hs alone
     untrained = np.log(2) * weights.tree.expected_length(words.counts)
     for name, matrix in (("vectors", weights.vectors), ("output weights", weights.outputs)):
         if (fault := weights_fault(name, matrix)) is not None:

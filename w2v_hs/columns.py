@@ -6,6 +6,8 @@ strings is one sentence of tokens, and stays as it is.
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
 
 from w2v_hs.errors import CorpusError, shown
 
@@ -82,7 +84,7 @@ _KINDS = {
 }  # fmt: skip
 
 
-def _kind(value) -> str:
+def _kind(value: object) -> str:
     return _KINDS[type(value)]
 
 
@@ -162,7 +164,7 @@ class _Parquet:
     def __init__(self, path: Path, column: str | None = None):
         self.path, self.column = path, column
 
-    def __enter__(self):
+    def __enter__(self) -> Any:
         try:
             import pyarrow.parquet as pq
         except ImportError:
@@ -201,12 +203,17 @@ class _Parquet:
                 repeated.append(part.path)
         return repeated
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.file.close()
         if isinstance(error, Exception) and not isinstance(error, CorpusError):
             self._fail(error)
 
-    def _fail(self, error: Exception):
+    def _fail(self, error: Exception) -> NoReturn:
         """pyarrow raises its own classes, OSError, ValueError, KeyError, even TypeError."""
         reason = " ".join(str(error).split()) or type(error).__name__
         raise CorpusError(
@@ -214,7 +221,7 @@ class _Parquet:
         ) from error
 
 
-def _rows(path: Path, file, column: str, raw: bool) -> Iterator[tuple[int, bytes]]:
+def _rows(path: Path, file: Any, column: str, raw: bool) -> Iterator[tuple[int, bytes]]:
     """Number, from 1, and text of each row; the errors of `parquet_blocks`."""
     import pyarrow as pa
 
@@ -244,7 +251,7 @@ def _rows(path: Path, file, column: str, raw: bool) -> Iterator[tuple[int, bytes
                     raise CorpusError(f"{shown(path)}: row {error.row}: {error}") from None
 
 
-def _values(array, lists: bool) -> Iterator[bytes | list[bytes | None] | None]:
+def _values(array: Any, lists: bool) -> Iterator[bytes | list[bytes | None] | None]:
     """The bytes of each row of a column, or of each string in its list; None for null. Bytes, since
     what Parquet calls a string may be no UTF-8."""
     import pyarrow as pa
@@ -271,7 +278,7 @@ def _values(array, lists: bool) -> Iterator[bytes | list[bytes | None] | None]:
         yield None if length is None else [next_word() for _ in range(length)]
 
 
-def _is_text(kind) -> bool:
+def _is_text(kind: Any) -> bool:
     import pyarrow as pa
 
     types = pa.types
@@ -287,9 +294,10 @@ def _row_text(number: int, value: bytes | list[bytes | None] | None, column: str
         raise BadRow(number, f"{_quoted(column)} holds null, expected a string")
     if isinstance(value, bytes):
         return value
-    if None in value:
+    words = [word for word in value if word is not None]
+    if len(words) < len(value):
         raise BadRow(number, f"{_quoted(column)} is a list that holds null, expected strings")
-    if sum(map(len, value)) > LONGEST_LINE:
+    if sum(map(len, words)) > LONGEST_LINE:
         raise BadRow(number, f"{_quoted(column)} is a list of more than {LONGEST_LINE:,} bytes")
-    tokens = [token.decode(errors="surrogateescape") for token in value]
+    tokens = [token.decode(errors="surrogateescape") for token in words]
     return _joined(number, column, tokens).encode(errors="surrogateescape")

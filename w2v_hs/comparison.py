@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +81,9 @@ class Comparison(Result):
     evaluations: list[Evaluation]
 
 
-def compare(models: Mapping | Iterable[tuple[str, object]], **options) -> Comparison:
+def compare(
+    models: Mapping[str, object] | Iterable[tuple[str, object]], **options: Any
+) -> Comparison:
     """Evaluate several models on the items that all of them can answer, and test the differences.
 
     models: name to model or `Vectors`, as a dict or as (name, model) pairs. Of pairs from a
@@ -112,7 +115,7 @@ def compare(models: Mapping | Iterable[tuple[str, object]], **options) -> Compar
         outcomes = {name: one.outcomes[number] for name, one in measured.items()}
         whole = np.ones(sum(len(section) for _, section in asked.sections), dtype=bool)
         about = (asked.name, method, limit)
-        for part, which in {None: whole, **parts(asked)}.items():
+        for part, which in (None, whole), *parts(asked).items():
             answers = {name: values[which] for name, values in outcomes.items()}
             compared.append(_questions(about, part, answers, protocol))
     for number, rated in enumerate(protocol.pairs):
@@ -130,7 +133,12 @@ def compare(models: Mapping | Iterable[tuple[str, object]], **options) -> Compar
     )
 
 
-def _questions(about, part: str | None, outcomes: dict, protocol: Protocol) -> Compared:
+def _questions(
+    about: tuple[str, str, int | None],
+    part: str | None,
+    outcomes: dict[str, np.ndarray],
+    protocol: Protocol,
+) -> Compared:
     """Compare outcomes (Q,) by model."""
     name, method, limit = about
     known = np.all([values != MISSING for values in outcomes.values()], axis=0)
@@ -171,11 +179,14 @@ def _questions(about, part: str | None, outcomes: dict, protocol: Protocol) -> C
     )
 
 
-def _pairs(name: str, ratings: np.ndarray, cosines: dict, protocol: Protocol) -> Compared:
+def _pairs(
+    name: str, ratings: np.ndarray, cosines: dict[str, np.ndarray], protocol: Protocol
+) -> Compared:
     """Compare cosines (P,) by model, with the ratings (P,)."""
     known = np.all([np.isfinite(values) for values in cosines.values()], axis=0)
     used, rated = int(known.sum()), ratings[known]
-    values, resampled = {}, {}
+    values: dict[str, float | None] = {}
+    resampled = {}
     for model, found in cosines.items():
         value = float(spearman(rated, found[known])) if used > 1 else np.nan
         values[model] = value if np.isfinite(value) else None
@@ -194,8 +205,9 @@ def _pairs(name: str, ratings: np.ndarray, cosines: dict, protocol: Protocol) ->
     differences = []
     for first, second in itertools.combinations(cosines, 2):
         difference = interval = p = None
-        if first in resampled and second in resampled:
-            difference = values[second] - values[first]
+        one, other = values[first], values[second]
+        if one is not None and other is not None:
+            difference = other - one
             drawn = resampled[second] - resampled[first]
             interval, p = percentiles(drawn, protocol.confidence), bootstrap_p(drawn)
         differences.append(Difference(first, second, difference, interval, p, None, None, None))

@@ -153,7 +153,12 @@ def read_corpus(
     return _finish(encoded, (min_count, max_vocab, vocabulary, extend), threads)
 
 
-def encode(corpus, cleaning: Cleaning, threads: int, progress=None) -> Encoded:
+def encode(
+    corpus: Texts,
+    cleaning: Cleaning,
+    threads: int,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Encoded:
     """The first half of `read_corpus`, with all its types; raises as that does."""
     sources, sentences = _resolve(corpus, cleaning)
     tally = _Tally(hashlib.sha256())

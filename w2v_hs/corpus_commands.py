@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -91,7 +92,7 @@ def corpus_fetch(name: str) -> None:
 @errors
 @click.option("--threads", type=int, help="Threads.  [default: one a core]")
 @show.as_json
-def phrases(text, output, json_out, **options):
+def phrases(text: tuple[str, ...], output: Path, json_out: bool, **options: Any) -> None:
     """Join words that belong together, as in new_york.
 
     TEXT is what 'w2v-hs train' takes, and so is the file that is written. Two words a b are a

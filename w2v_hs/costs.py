@@ -18,7 +18,7 @@ from w2v_hs.options import Options
 from w2v_hs.tree import Tree
 from w2v_hs.vocabulary import Vocabulary
 
-SHARE = 0.2  # of the seconds of training that communication may take
+SHARE = 0.1  # of the seconds of training that communication may take
 BANDWIDTH = 5e8  # bytes a second that a worker takes in, what Dask makes of 10 Gbit/s
 SPEED = 6e10  # operations a second of a thread
 SHORTEST = 20_000  # tokens of a worker in a round, some 10 ms
@@ -58,7 +58,7 @@ class Work:
 def fewest_rounds(workers: int) -> int:
     """Rounds of an epoch below which the workers go so far apart that vectors suffer, whatever the
     rounds cost: what 2 and 4 workers needed (docs/dask.md), and beyond those a guess."""
-    return 4 + 2 * workers
+    return 4 * max(1, workers - 1)
 
 
 def work_of(vocabulary: Vocabulary, tree: Tree, tokens: int, options: Options) -> Work:

@@ -17,7 +17,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -25,8 +25,8 @@ from w2v_hs import cluster, rounds, shards
 from w2v_hs.cleaning import Cleaning
 from w2v_hs.cluster_text import ShardedText
 from w2v_hs.errors import CorpusError, DivergedError, OptionError
-from w2v_hs.options import LEARNING_RATES, Options
-from w2v_hs.rounds import Block, Job, Part, Report
+from w2v_hs.options import LEARNING_RATES, Options, Resolved
+from w2v_hs.rounds import Block, Changes, Job, Part, Report
 from w2v_hs.schedule import Position, Progress, Watch
 from w2v_hs.trainer import Weights, rebuilds
 from w2v_hs.tree import Tree
@@ -55,13 +55,14 @@ def check_options(options: Options, cleaning: Cleaning) -> None:
         )
 
 
-def resolved(options: Options, workers: dict[str, int]) -> Options:
+def resolved(options: Options, workers: dict[str, int]) -> Resolved:
     """Options with what depends on the run filled in; threads are those of each worker."""
-    return replace(
+    filled = replace(
         options,
         lr=options.lr or LEARNING_RATES[options.arch],
         threads=options.threads or min(workers.values()),
     )
+    return cast(Resolved, filled)
 
 
 @dataclass
@@ -78,9 +79,9 @@ class Cost:
 class _Round(NamedTuple):
     """Futures of a round: reports of its parts, changes of each block by each part, new blocks."""
 
-    reports: list
-    changes: list
-    blocks: list
+    reports: list[Any]
+    changes: list[Any]
+    blocks: list[Any]
 
 
 class RoundRun:
@@ -91,10 +92,10 @@ class RoundRun:
 
     def __init__(
         self,
-        client,
+        client: Any,
         text: ShardedText,
         tree: Tree,
-        options: Options,
+        options: Resolved,
         rounds: int,
         position: Position | None = None,
     ):
@@ -200,10 +201,10 @@ class RoundRun:
         done = slice(self.next)
         return Position(1, self.loss[done].copy(), self.predictions[done].copy(), self.seconds)
 
-    def _begin(self, number: int, blocks: list) -> _Round:
+    def _begin(self, number: int, blocks: list[Any]) -> _Round:
         """Submit the tasks of a round."""
         client, workers = self.client, list(cluster.workers(self.client))
-        self.where = cluster.places(self.text.lengths, self.where, workers)
+        self.where = [*cluster.places(self.text.lengths, self.where, workers)]
         trained = []
         for place, (worker, texts) in enumerate(self._texts().items()):
             part = Part(number, self.rounds, place)
@@ -223,7 +224,7 @@ class RoundRun:
             new.append(cluster.submit(client, rounds.updated, block, mine, worker=owner))
         return _Round(reports, changes, new)
 
-    def _rebuild(self, blocks: list) -> list:
+    def _rebuild(self, blocks: list[Any]) -> list[Any]:
         """Learn the tree anew, on one worker from the contexts that all have summed up; the weights
         over it, as blocks."""
         client, began = self.client, time.perf_counter()
@@ -246,10 +247,11 @@ class RoundRun:
         job = Job(self.text.chosen.vocabulary, self.tree, self.options)
         self.job = cluster.give(self.client, job, list(cluster.workers(self.client)))
 
-    def _texts(self) -> dict[str, list]:
+    def _texts(self) -> dict[str, list[Any]]:
         """The shards that each worker trains."""
-        texts: dict[str, list] = {}
+        texts: dict[str, list[Any]] = {}
         for worker, ids in zip(self.where, self.text.ids, strict=True):
+            assert worker is not None  # every round has set the places
             texts.setdefault(worker, []).append(ids)
         return dict(sorted(texts.items()))
 
@@ -263,7 +265,7 @@ class RoundRun:
         self.cost.training += max(report.training for report in reports)
         self.cost.parts = max(self.cost.parts, len(reports))
 
-    def _take(self, blocks: list) -> tuple[np.ndarray, np.ndarray]:
+    def _take(self, blocks: list[Any]) -> tuple[np.ndarray, np.ndarray]:
         """Both matrices, (V, dim) and (V - 1, dim), from the workers."""
         cluster.wait_for(self.client, blocks)
         vectors = np.empty((self.words, self.options.dim), np.float32)
@@ -271,7 +273,7 @@ class RoundRun:
         rounds.joined(self.client.gather(blocks, direct=True), vectors, outputs)
         return vectors, outputs
 
-    def _put(self, vectors: np.ndarray, outputs: np.ndarray, count: int) -> list:
+    def _put(self, vectors: np.ndarray, outputs: np.ndarray, count: int) -> list[Any]:
         """Both matrices to the workers, as blocks, each on two of them."""
         workers = list(cluster.workers(self.client))
         blocks = rounds.cut(vectors, outputs, count)
@@ -315,12 +317,14 @@ class _Stopped(Exception):
     """A signal came in the middle of a round."""
 
 
-def _train(job: Job, part: Part, blocks: list[Block], texts: list[shards.Encoded], topic: str):
+def _train(
+    job: Job, part: Part, blocks: list[Block], texts: list[shards.Encoded], topic: str
+) -> tuple[Report, list[Changes]]:
     """`rounds.train_part` as a task."""
     return rounds.train_part(
         job, part, blocks, texts, cluster.Teller(topic, part.number, part.part)
     )
 
 
-def _change(trained, block: int):
+def _change(trained: tuple[Report, list[Changes]], block: int) -> Changes:
     return trained[1][block]

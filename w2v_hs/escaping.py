@@ -40,5 +40,5 @@ def unescape(word: str, place: str = "unescape") -> str:
         raise FormatError(f"{place}: {word!r} is not UTF-8 when it is unescaped") from None
 
 
-def _percent(match: re.Match) -> str:
+def _percent(match: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in match[0].encode(errors="surrogatepass"))

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from w2v_hs import completion, show
-from w2v_hs.progress import display
+from w2v_hs.progress import Silent, display
 from w2v_hs.vector_commands import in_format, read_vectors
 
 
@@ -115,7 +115,7 @@ def evaluate(
                 del loaded  # before the next is read
     console = show.console()
     if side_by_side:
-        found = comparison.as_dict()
+        found: Any = comparison.as_dict()
         if not printed:
             print_comparison(comparison, console)
     else:
@@ -131,7 +131,9 @@ def evaluate(
         show.write_json(json_path, found)
 
 
-def _loaded(paths: tuple[Path, ...], format_name: str | None, bars) -> Iterator[tuple[str, object]]:
+def _loaded(
+    paths: tuple[Path, ...], format_name: str | None, bars: Silent
+) -> Iterator[tuple[str, object]]:
     """The name and the vectors of each file, one at a time: together they may not fit."""
     for number, path in enumerate(paths, start=1):
         bars.step("evaluating" + (f" {number} of {len(paths)}" if len(paths) > 1 else ""))

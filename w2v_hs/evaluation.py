@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,15 +23,17 @@ from w2v_hs.statistics import (
     spearman,
     wilson,
 )
-from w2v_hs.testsets import PairSet
+from w2v_hs.testsets import PairSet, QuestionSet
 
 
+@dataclass
 class Result:
     """What can be written as JSON; an undefined figure is null, never NaN."""
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain lists, dicts, strings, numbers and None."""
-        return json.loads(json.dumps(asdict(self), allow_nan=False))
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self), allow_nan=False))
+        return plain
 
     def to_json(self) -> str:
         """Return `as_dict` as JSON."""
@@ -93,7 +96,7 @@ class Evaluation(Result):
 
 
 def evaluate(
-    model_or_vectors,
+    model_or_vectors: object,
     *,
     analogies: str | Path | Iterable[str | Path] = ("google",),
     similarity: str | Path | Iterable[str | Path] = ("wordsim353", "simlex999"),
@@ -185,7 +188,9 @@ def _section(name: str, outcomes: np.ndarray, confidence: float) -> Section:
     )
 
 
-def _analogies(way, outcomes: np.ndarray, protocol: Protocol) -> Analogies:
+def _analogies(
+    way: tuple[QuestionSet, str, int | None], outcomes: np.ndarray, protocol: Protocol
+) -> Analogies:
     asked, method, limit = way
     ends = np.cumsum([len(section) for _, section in asked.sections])
     by_section = np.split(outcomes, ends[:-1])

@@ -1,15 +1,21 @@
 """Evaluations and comparisons as tables for people."""
 
+from typing import TYPE_CHECKING
+
 from w2v_hs.comparison import Compared, Comparison
 from w2v_hs.evaluation import Analogies, Evaluation, Section
 from w2v_hs.show import plain
 from w2v_hs.statistics import Interval
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
 METHOD_NAMES = {"3cosadd": "3CosAdd", "3cosmul": "3CosMul"}
 FORMS = {"accuracy": ".1%", "spearman": ".3f"}
 
 
-def print_evaluation(result: Evaluation, console) -> None:
+def print_evaluation(result: Evaluation, console: "Console") -> None:
     """Print one table for each way of answering questions and one for all sets of pairs."""
     for whole in result.analogies:
         console.print(_answers(console, whole, result.confidence), f"{_answered_among(whole)}.")
@@ -40,7 +46,7 @@ def print_evaluation(result: Evaluation, console) -> None:
         console.print(f"Left out: {result.left_out_vectors:,} zero or non-finite vectors.")
 
 
-def print_comparison(result: Comparison, console) -> None:
+def print_comparison(result: Comparison, console: "Console") -> None:
     """Print one table: a block a test set, a row a model, a column a model compared with."""
     numbers = {model: number for number, model in enumerate(result.models, start=1)}
     table = _table(
@@ -88,7 +94,7 @@ def print_comparison(result: Comparison, console) -> None:
             console.print(plain(f"Left out of {model}: {left_out}."))
 
 
-def _table(console, title: str, first: str, *numbers: str):
+def _table(console: "Console", title: str, first: str, *numbers: str) -> "Table":
     """An empty table of a column of names and columns of numbers."""
     from rich.table import Table
 
@@ -100,7 +106,7 @@ def _table(console, title: str, first: str, *numbers: str):
     return empty
 
 
-def _answers(console, whole: Analogies, confidence: float):
+def _answers(console: "Console", whole: Analogies, confidence: float) -> "Table":
     """The table of one set of questions: its sections, and below them their sums."""
     table = _table(
         console,
@@ -116,9 +122,9 @@ def _answers(console, whole: Analogies, confidence: float):
     for part in whole.sections:
         table.add_row(plain(part.name), *_cells(part))
     table.add_section()
-    for part in (whole.semantic, whole.syntactic):
-        if part is not None:
-            table.add_row(f"all {part.name}", *_cells(part))
+    for kind in (whole.semantic, whole.syntactic):
+        if kind is not None:
+            table.add_row(f"all {kind.name}", *_cells(kind))
     table.add_row("all sections", *_cells(whole))
     return table
 
@@ -146,6 +152,7 @@ def _heading(done: Compared) -> str:
     limit = f"{done.restrict_vocab:,} words" if done.restrict_vocab else "all words"
     by = f" ({done.convention})" if done.convention else ""
     part = f" {done.part}" if done.part else ""
+    assert done.method is not None  # as of all questions
     return (
         f"{done.name}{part}, {METHOD_NAMES[done.method]}, {limit}{by}: "
         f"{done.used:,} of {done.total:,} questions"

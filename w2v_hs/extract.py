@@ -7,7 +7,7 @@ import re
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -213,7 +213,9 @@ def _nltk_lines(name: str, cleaning: Cleaning) -> Iterator[str]:
         raise CorpusError(f"nltk:{name}: {file}: cannot be read: {reason}") from error
 
 
-def _nltk_recipe(where: str, corpus, cleaning: Cleaning):
+def _nltk_recipe(
+    where: str, corpus: Any, cleaning: Cleaning
+) -> Callable[[Any, str, Cleaning], Iterable[list[str]]]:
     """Which of the functions below reads a corpus of NLTK."""
     from nltk.corpus.reader.plaintext import PlaintextCorpusReader
 
@@ -238,15 +240,16 @@ def _nltk_recipe(where: str, corpus, cleaning: Cleaning):
     )
 
 
-def _nltk_sentences(corpus, file: str, cleaning: Cleaning) -> Iterable[list[str]]:
-    return corpus.sents(file)
+def _nltk_sentences(corpus: Any, file: str, cleaning: Cleaning) -> Iterable[list[str]]:
+    sentences: Iterable[list[str]] = corpus.sents(file)
+    return sentences
 
 
-def _nltk_files(corpus, file: str, cleaning: Cleaning) -> Iterable[list[str]]:
+def _nltk_files(corpus: Any, file: str, cleaning: Cleaning) -> Iterable[list[str]]:
     return [corpus.words(file)]
 
 
-def _nltk_tweets(corpus, file: str, cleaning: Cleaning) -> Iterable[list[str]]:
+def _nltk_tweets(corpus: Any, file: str, cleaning: Cleaning) -> Iterable[list[str]]:
     if not cleaning.splits:
         return [[part for token in tokens for part in token.split()]  # telephone numbers
                 for tokens in corpus.tokenized(file)]  # fmt: skip
@@ -254,7 +257,7 @@ def _nltk_tweets(corpus, file: str, cleaning: Cleaning) -> Iterable[list[str]]:
     return _tokenized(corpus.strings(file), tokenizer, cleaning.split_sentences)
 
 
-def _nltk_paragraphs(corpus, file: str, cleaning: Cleaning) -> Iterable[list[str]]:
+def _nltk_paragraphs(corpus: Any, file: str, cleaning: Cleaning) -> Iterable[list[str]]:
     """Sentences of raw text, whose lines are broken anywhere and whose paragraphs are parted by
     blank ones."""
     paragraphs = re.split(r"\n\s*\n", corpus.raw(file))

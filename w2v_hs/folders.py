@@ -7,6 +7,7 @@ import codecs
 import json
 import os
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -132,7 +133,7 @@ def save_sentence_transformers(path: Path, words: list[str], matrix: np.ndarray)
     while unknown in taken:
         unknown = f"[{unknown}]"
     lower = all(word == word.lower() for word in words)
-    tokenizer = {
+    tokenizer: dict[str, Any] = {
         "version": "1.0",
         "truncation": None,
         "padding": None,
@@ -186,7 +187,7 @@ def read_sentence_transformers(path: Path) -> tuple[list[str], np.ndarray, Place
             f"expected each number from 0 to {len(matrix) - 1} once"
         )
     words = sorted(ids, key=ids.__getitem__)
-    row = ids.get(unknown)
+    row = None if unknown is None else ids.get(unknown)
     if row is not None and len(words) > 1 and not matrix[row].any():
         del words[row]
         matrix = np.delete(matrix, row, axis=0)
@@ -212,7 +213,7 @@ def _static_embedding(path: Path) -> str:
     return str(inside)
 
 
-def _vocabulary(name: str, tokenizer) -> tuple[dict[str, int], str | None]:
+def _vocabulary(name: str, tokenizer: Any) -> tuple[dict[str, int], str | None]:
     """The number of each token, and the token that stands for those which are unknown."""
     try:
         model = tokenizer["model"]
@@ -233,7 +234,7 @@ def _vocabulary(name: str, tokenizer) -> tuple[dict[str, int], str | None]:
     return ids, unknown
 
 
-def _json(path: Path):
+def _json(path: Path) -> Any:
     content = regular_file(path).read_bytes()
     try:
         return json.loads(content)

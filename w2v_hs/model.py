@@ -422,7 +422,7 @@ def provenance(corpus: Corpus, weights: Weights) -> dict[str, Any]:
     return facts_of(text, weights)
 
 
-def facts_of(text: dict, weights: Weights) -> dict:
+def facts_of(text: dict[str, Any], weights: Weights) -> dict[str, Any]:
     """As `provenance`, of a text of which these facts are known."""
     import numba
 

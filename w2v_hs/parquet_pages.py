@@ -10,6 +10,7 @@ the footer as well, but ends the process where one of its structures lacks a par
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = 0, 2, 3
 DICTIONARIES = {2, 8}  # encodings of pages whose values are numbers of entries in a dictionary
@@ -33,6 +34,9 @@ class Page:
     values: int
     size: int
     encoding: int
+
+
+Fields = dict[int, Any]  # numbers of fields with their values
 
 
 def row_groups(data: bytes) -> Iterator[tuple[int, list[Chunk]]]:
@@ -60,7 +64,7 @@ def row_groups(data: bytes) -> Iterator[tuple[int, list[Chunk]]]:
         yield _number(group, 3), chunks
 
 
-def _structures(fields: dict, key: int) -> list[dict]:
+def _structures(fields: Fields, key: int) -> list[Fields]:
     found = fields.get(key)
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise ValueError(f"a footer without a list of structures in field {key}")
@@ -92,7 +96,7 @@ def pages(data: bytes, start: int, end: int) -> Iterator[Page]:
         yield Page(values, _number(header, 2), encoding)
 
 
-def _number(fields: dict, key: int) -> int:
+def _number(fields: Fields, key: int) -> int:
     value = fields.get(key)
     if not isinstance(value, int) or value < 0:
         raise ValueError(f"{value!r} in field {key} of a header")
@@ -105,15 +109,16 @@ class _Compact:
     def __init__(self, data: bytes, position: int, end: int):
         self.data, self.position, self.end = data, position, end
 
-    def structure(self, depth: int = 0) -> dict:
+    def structure(self, depth: int = 0) -> Fields:
         """Field numbers with their values: whole numbers, structures, lists; None for all else."""
-        fields, number = {}, 0
+        fields: Fields = {}
+        number = 0
         while byte := self._byte():
             number = number + (byte >> 4) if byte >> 4 else self._signed()
             fields[number] = self._value(byte & 15, depth)
         return fields
 
-    def _value(self, kind: int, depth: int):
+    def _value(self, kind: int, depth: int) -> Any:
         if depth > DEEPEST:
             raise ValueError("structures in structures without end")
         if kind in (1, 2):  # true, false
@@ -130,7 +135,8 @@ class _Compact:
             size = self._byte()
             count = self._varint() if size >> 4 == 15 else size >> 4
             if size & 15 in (1, 2):  # here they take a byte each
-                return self._skip(count)
+                self._skip(count)
+                return None
             return [self._value(size & 15, depth + 1) for _ in range(count)]
         elif kind == 12:
             return self.structure(depth + 1)

@@ -23,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -35,6 +36,7 @@ from w2v_hs.kernels import phrases as kernel
 from w2v_hs.kernels import reader
 from w2v_hs.options import Options, real, whole
 from w2v_hs.progress import display as progress_display
+from w2v_hs.types import Float64, Texts
 
 MEMORY = 1 << 30  # bytes for the counts of pairs, of all threads together
 CHUNK = 1 << 22  # words of one call of a kernel
@@ -72,7 +74,7 @@ class Phrases:
     tokens: int
     tokens_after: int
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         found = asdict(self)
         for phrase in found["phrases"]:
@@ -81,7 +83,7 @@ class Phrases:
 
 
 def join_phrases(
-    corpus,
+    corpus: Texts,
     output: str | Path | None = None,
     *,
     min_count: int = 5,
@@ -232,8 +234,11 @@ class _Text:
         found = [Phrase(name, score, count, number) for name, score, count in rows]
         return sorted(found, key=lambda phrase: (-phrase.score, phrase.phrase))
 
-    def _scores(self, pair, first, second, delta):
-        return (pair - delta) / (first.astype(np.float64) * second) * self.tokens
+    def _scores(
+        self, pair: np.ndarray, first: np.ndarray, second: np.ndarray, delta: float
+    ) -> Float64:
+        scores: Float64 = (pair - delta) / (first.astype(np.float64) * second) * self.tokens
+        return scores
 
     def _word(self, number: int) -> str:
         return (
@@ -244,7 +249,9 @@ class _Text:
 
     # ---- counting -------------------------------------------------------------------------------
 
-    def _pairs(self, min_count, delta, threshold) -> tuple[np.ndarray, np.ndarray]:
+    def _pairs(
+        self, min_count: int, delta: float, threshold: float
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Keys, sorted, and counts of all pairs that occur min_count times and may reach the
         threshold."""
         # The best score of any pair with a word: with itself. A little is left for rounding.
@@ -265,7 +272,9 @@ class _Text:
         order = np.argsort(keys)
         return keys[order], counts[order]
 
-    def _count_share(self, usable, share, shares, most, min_count) -> Iterator[tuple]:
+    def _count_share(
+        self, usable: np.ndarray, share: int, shares: int, most: int, min_count: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Keys and counts of the pairs of a share; where a table of `most` slots does not hold
         them, those of two shares half as large, one after the other."""
         slots = 1 << min(16, most.bit_length() - 1)
@@ -358,7 +367,9 @@ def _check_output(output: Path) -> None:
 
 
 @contextlib.contextmanager
-def _compressed(path: Path, output: Path) -> Iterator:
+def _compressed(
+    path: Path, output: Path
+) -> Iterator[BinaryIO | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]:
     """A file to write to, compressed as the name of the output says."""
     with path.open("wb") as raw:
         if output.suffix == ".gz":  # without a name and a time: the same text gives the same file

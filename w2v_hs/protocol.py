@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,14 +36,14 @@ class Protocol:
     def of(
         cls,
         *,
-        analogies=("google",),
-        similarity=("wordsim353", "simlex999"),
-        restrict_vocab=30_000,
-        case_insensitive=True,
-        method="3cosadd",
-        columns=None,
-        confidence=0.95,
-        seed=1,
+        analogies: str | Path | Iterable[str | Path] = ("google",),
+        similarity: str | Path | Iterable[str | Path] = ("wordsim353", "simlex999"),
+        restrict_vocab: int | Iterable[int | None] | None = 30_000,
+        case_insensitive: bool = True,
+        method: str | Iterable[str] = "3cosadd",
+        columns: tuple[str, str, str] | None = None,
+        confidence: float = 0.95,
+        seed: int = 1,
     ) -> "Protocol":
         """Check the options, and read all files: a fault in the last then costs no wait."""
         methods, limits = tuple(_several(method)), tuple(map(_limit, _several(restrict_vocab)))
@@ -74,10 +75,10 @@ class Protocol:
 
     def convention(self, limit: int | None) -> str | None:
         """Whose convention a restriction is."""
-        return CONVENTIONS.get(limit) if self.case_insensitive else None
+        return CONVENTIONS.get(limit) if limit and self.case_insensitive else None
 
 
-def _several(values) -> Iterable:
+def _several(values: Any) -> Iterable[Any]:
     """A lone value as a tuple of one: a string would be taken for its letters."""
     return (
         (values,) if isinstance(values, str | Path) or not isinstance(values, Iterable) else values
@@ -115,7 +116,7 @@ def measure(vectors: Vectors, protocol: Protocol) -> Measured:
     )
 
 
-def vectors_of(model_or_vectors) -> Vectors:
+def vectors_of(model_or_vectors: object) -> Vectors:
     """The vectors of a model, or themselves; `TypeError` for anything else."""
     vectors = getattr(model_or_vectors, "vectors", model_or_vectors)
     if not isinstance(vectors, Vectors):

@@ -15,7 +15,7 @@ import re
 import stat
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from pathlib import Path
 from typing import BinaryIO
 
@@ -77,8 +77,8 @@ def read_text(
 
     # A value takes two bytes at least, so that the matrix is at most twice as large as the file.
     fitting = os.fstat(stream.fileno()).st_size // (2 * dim) + 1
-    matrix = None
-    words = []
+    matrix: np.ndarray | None = None
+    words: list[str] = []
     while line and len(words) < declared:
         row = len(words)
         word, values = _split_line(line, dim, spaces_in_words)
@@ -96,6 +96,7 @@ def read_text(
             raise FormatError(f"{name}: header declares {declared} rows, file ends after {rows}")
         if rows > declared:
             raise FormatError(f"{name}: header declares {declared} rows, file holds {rows}")
+    assert matrix is not None  # one row at least is declared
     return words, matrix[: len(words)], place
 
 
@@ -144,7 +145,8 @@ def parse_values(text: bytes) -> list[float] | None:
     # words and lists, and does not know "+1", ".5" and "nan".
     if not text.translate(None, DECIMALS):
         try:
-            return orjson.loads(b"[%b]" % text.replace(b" ", b","))
+            values: list[float] = orjson.loads(b"[%b]" % text.replace(b" ", b","))
+            return values
         except orjson.JSONDecodeError:
             pass
     try:
@@ -232,7 +234,7 @@ def read_npz(name: str, stream: BinaryIO) -> tuple[list[str], np.ndarray, Place]
         with zipfile.ZipFile(stream) as archive, warnings.catch_warnings():
             # NumPy warns of headers as Python 2 wrote them, and guesses at what they mean.
             warnings.simplefilter("error", UserWarning)
-            words = _read_npz_member(name, archive, "words", ndim=1, kinds="US")
+            array = _read_npz_member(name, archive, "words", ndim=1, kinds="US")
             matrix = _read_npz_member(name, archive, "vectors", ndim=2, kinds="f")
     except (FormatError, OSError):
         raise
@@ -241,11 +243,10 @@ def read_npz(name: str, stream: BinaryIO) -> tuple[list[str], np.ndarray, Place]
     except Exception as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise FormatError(f"{name}: is not a whole npz archive: {reason[:200]}") from error
-    _check_as_many(name, words, matrix)
-    if words.dtype.kind == "S":
-        words = [_decode(word, place(row)) for row, word in enumerate(words.tolist())]
-    else:
-        words = words.tolist()
+    _check_as_many(name, array, matrix)
+    words: list[str] = array.tolist()
+    if array.dtype.kind == "S":
+        words = [_decode(word, place(row)) for row, word in enumerate(array.tolist())]
     check_words(words, place)
     with np.errstate(over="ignore"):  # found as Inf, with its row, by the caller
         return words, matrix.astype(np.float32, copy=False), place
@@ -263,6 +264,7 @@ def _read_npz_member(
             f"{name}: {array!r} is compressed in a way of which zipfile cannot read a part alone; "
             "compress it as numpy.savez_compressed does"
         )
+    assert archive.fp is not None  # it is open
     allowed = max(SMALL_ARRAY, MAX_EXPANSION * os.fstat(archive.fp.fileno()).st_size)
 
     def oversized(declared: int) -> FormatError:
@@ -321,7 +323,7 @@ def read_safetensors(path: Path) -> tuple[list[str], np.ndarray, Place]:
         return words, matrix.astype(np.float32, copy=False), place
 
 
-def _check_as_many(name: str, words, matrix: np.ndarray) -> None:
+def _check_as_many(name: str, words: Sized, matrix: np.ndarray) -> None:
     if len(words) != len(matrix):
         raise FormatError(f"{name}: {len(words)} words and {len(matrix)} vectors; expected as many")
 

@@ -10,17 +10,18 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from w2v_hs import __version__, report_figures
-from w2v_hs.anatomy import anatomy
+from w2v_hs.anatomy import Anatomy, Split, anatomy
 from w2v_hs.atomic import replacing
 from w2v_hs.errors import shown
 from w2v_hs.model import Model
-from w2v_hs.progress import display
+from w2v_hs.progress import Silent, display
 from w2v_hs.report_evaluation import CONFIDENCE, LONGEST, evaluations
 from w2v_hs.show import cell
 from w2v_hs.vectors import Vectors
@@ -65,17 +66,28 @@ def write_report(
         temporary.write_bytes(content)
 
 
-def _page(model_or_vectors, title, words, projection, analogies, similarity, bars) -> str:
+def _page(
+    model_or_vectors: Model | Vectors,
+    title: str,
+    words: int,
+    projection: str,
+    analogies: Iterable[str | Path] | None,
+    similarity: Iterable[str | Path] | None,
+    bars: Silent,
+) -> str:
     """The whole page."""
     from bokeh import __version__ as bokeh_version
+    from bokeh.core.types import ID
     from bokeh.embed import json_item
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     model = model_or_vectors if isinstance(model_or_vectors, Model) else None
-    vectors = model.vectors if model else model_or_vectors
+    vectors = model_or_vectors.vectors if isinstance(model_or_vectors, Model) else model_or_vectors
     bars.step("evaluating")
     sets = evaluations(vectors, analogies, similarity)
-    tree, figures, data = None, {}, {}
+    tree: Anatomy | None = None
+    figures: dict[str, Any] = {}
+    data: dict[str, Any] = {}
     if model and model.losses:
         figures["losses"] = report_figures.loss_figure(
             model.losses, model.holdout_losses, *_unigram(model)
@@ -88,11 +100,12 @@ def _page(model_or_vectors, title, words, projection, analogies, similarity, bar
     if len(layout.rows):
         figures["map"] = report_figures.map_figure()
         data = map_data(vectors, layout, model)
+    loader = PackageLoader("w2v_hs", "page")
     environment = Environment(
-        loader=PackageLoader("w2v_hs", "page"), autoescape=True, undefined=StrictUndefined,
+        loader=loader, autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    own = {name: environment.loader.get_source(environment, name)[0]
+    own = {name: loader.get_source(environment, name)[0]
            for name in ("report.css", "report.js")}  # fmt: skip
     library = report_figures.scripts()
     return environment.get_template("report.html").render(
@@ -103,13 +116,15 @@ def _page(model_or_vectors, title, words, projection, analogies, similarity, bar
         layout=layout,
         shown_words=f"{len(layout.rows):,}",
         tree=tree,
-        tree_name=_tree_name(model) if tree else None,
+        tree_name=_tree_name(model) if model and tree else None,
         root=_nested(tree.splits) if tree and tree.splits else None,
         figures=figures,
         holdout=bool(model and model.holdout_losses),
         holdout_base=_unigram(model)[1] if model else None,
         tables=_tables(model) if model else [],
-        data=_json(data | {"figures": {name: json_item(f, name) for name, f in figures.items()}}),
+        data=_json(
+            data | {"figures": {name: json_item(f, ID(name)) for name, f in figures.items()}}
+        ),
         css=own["report.css"],
         library=library,
         script=own["report.js"],
@@ -123,7 +138,7 @@ def _page(model_or_vectors, title, words, projection, analogies, similarity, bar
 # --- the map ----------------------------------------------------------------------------------
 
 
-def map_data(vectors: Vectors, layout: WordMap, model: Model | None) -> dict:
+def map_data(vectors: Vectors, layout: WordMap, model: Model | None) -> dict[str, Any]:
     """What the page needs of the map. words: the n words of the map, then neighbours that are not
     on it; neighbours are numbers in that list. Arrays are base64 of little-endian values. codes:
     the first bits of each word's path, behind a 1 that keeps leading zeros."""
@@ -177,7 +192,9 @@ def _tree_name(model: Model) -> str:
     return {"huffman": "Huffman tree", "given": "tree of your own"}.get(kind, f"{kind} tree")
 
 
-def _tiles(model: Model | None, tree, sets: list[dict]) -> list[tuple[str, str, str]]:
+def _tiles(
+    model: Model | None, tree: Anatomy | None, sets: list[dict[str, Any]]
+) -> list[tuple[str, str, str]]:
     """The figures that are looked for first: name, value, what to compare it with."""
     tiles = []
     if model:
@@ -209,7 +226,7 @@ def _unigram(model: Model) -> tuple[float, float | None]:
     return model.summary()["vocabulary"]["unigram_loss_nats"], aside if known else None
 
 
-def _nested(splits: list, code: str = "") -> dict:
+def _nested(splits: list[Split], code: str = "") -> dict[str, Any]:
     """The splits of a tree, each within the side that it parts."""
     split = next(split for split in splits if split.code == code)
     codes = {split.code for split in splits}
@@ -234,9 +251,9 @@ def _tables(model: Model) -> list[tuple[str, list[tuple[str, str]]]]:
     return [("Options", options), ("Provenance", list(_flat("", model.provenance)))]
 
 
-def _flat(name: str, value, depth: int = 0):
+def _flat(name: str, value: object, depth: int = 0) -> Iterator[tuple[str, str]]:
     """Names and texts of all that is in a description."""
-    members = None
+    members: Iterable[tuple[object, object]] | None = None
     if isinstance(value, dict):
         members = value.items()
     elif isinstance(value, list) and any(isinstance(member, dict | list) for member in value):
@@ -261,7 +278,7 @@ def _base64(values: np.ndarray, dtype: str) -> str:
     return base64.b64encode(np.ascontiguousarray(values, dtype).tobytes()).decode()
 
 
-def _json(value) -> str:
+def _json(value: object) -> str:
     """JSON that can stand within a script element: nothing in it ends the element."""
     return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 

@@ -44,7 +44,15 @@ PROJECTIONS = ("pca", "tsne", "umap")
     help="Rated pairs: 'wordsim353', 'simlex999' or a file. Can be repeated.  [default: both]",
 )
 @in_format
-def report(model, output, words, projection, analogies, similarity, format_name):
+def report(
+    model: Path,
+    output: Path,
+    words: int,
+    projection: str,
+    analogies: tuple[str, ...],
+    similarity: tuple[str, ...],
+    format_name: str | None,
+) -> None:
     """Write a page on MODEL for a browser.
 
     It needs no network. On it are losses, evaluation with intervals, a map of the words with search

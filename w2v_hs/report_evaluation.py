@@ -1,10 +1,11 @@
 """The evaluation in a report: each test set with intervals, or with why it was not measured."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from w2v_hs.errors import EvaluationError, shown
-from w2v_hs.evaluation import evaluate
+from w2v_hs.evaluation import Section, Similarity, evaluate
 from w2v_hs.vectors import Vectors
 
 DEFAULT_SETS = {"analogies": ("google",), "similarity": ("wordsim353", "simlex999")}
@@ -21,18 +22,20 @@ def evaluations(
     vectors: Vectors,
     analogies: Iterable[str | Path] | None,
     similarity: Iterable[str | Path] | None,
-) -> list[dict]:
+) -> list[dict[str, Any]]:
     """Each set of analogies, and all sets of pairs together, as rows of name, value, interval and
     counts, and as errors that kept a set from being measured. A set that is given must be there."""
     given = analogies is not None or similarity is not None
-    sets = {"analogies": analogies or (), "similarity": similarity or ()} if given else DEFAULT_SETS
+    sets: Mapping[str, Iterable[str | Path]] = DEFAULT_SETS
+    if given:
+        sets = {"analogies": analogies or (), "similarity": similarity or ()}
     groups, pairs = [], _group("similarity", "Similarity")
     for kind, names in sets.items():
         for name in names:
-            asked = {"analogies": (), "similarity": (), kind: (name,)}
+            asked: dict[str, Any] = {"analogies": (), "similarity": (), kind: (name,)}
             group = pairs
             if kind == "analogies":
-                group = _group(kind, TITLES.get(name, shown(name)))
+                group = _group(kind, TITLES.get(str(name), shown(name)))
                 groups.append(group)
             try:
                 measured = evaluate(vectors, confidence=CONFIDENCE, **asked)
@@ -57,11 +60,11 @@ def evaluations(
     return groups
 
 
-def _group(kind: str, name: str) -> dict:
+def _group(kind: str, name: str) -> dict[str, Any]:
     return {"kind": kind, "name": name, "note": "", "errors": [], "rows": []}
 
 
-def _accuracy(part) -> dict:
+def _accuracy(part: Section) -> dict[str, Any]:
     interval = part.interval
     return {
         "name": shown(part.name, LONGEST),
@@ -74,7 +77,7 @@ def _accuracy(part) -> dict:
     }
 
 
-def _correlation(part) -> dict:
+def _correlation(part: Similarity) -> dict[str, Any]:
     interval = part.spearman_interval
     return {
         "name": TITLES.get(part.name, shown(part.name, LONGEST)),

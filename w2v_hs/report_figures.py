@@ -4,10 +4,12 @@ They have no colours of their own: `page/report.js` gives them those of the page
 by the names of their parts.
 """
 
+from typing import Any
+
 from w2v_hs.errors import OptionError
 
 
-def bokeh():
+def bokeh() -> Any:
     """The package; `OptionError` with the way to install it where it is missing."""
     try:
         import bokeh
@@ -28,7 +30,7 @@ def scripts() -> str:
     return Resources(mode="inline", components=["bokeh"]).js_raw[0]
 
 
-def map_figure():
+def map_figure() -> Any:
     """An empty map, which the page fills: sources `words`, `picked` and `labels`.
 
     A map is moved by dragging, zoomed by the wheel or two fingers; a click picks a word.
@@ -73,7 +75,7 @@ def map_figure():
 
 def loss_figure(
     losses: list[float | None], holdout: list[float], unigram: float, holdout_unigram: float | None
-):
+) -> Any:
     """Mean nats a prediction by epoch, of training and of the sentences set aside, each beside what
     the frequencies of words alone reach."""
     models = bokeh().models
@@ -107,7 +109,7 @@ def loss_figure(
     return figure
 
 
-def depth_figure(mass_by_depth: list[float], words_by_depth: list[int]):
+def depth_figure(mass_by_depth: list[float], words_by_depth: list[int]) -> Any:
     """Share of the text at each depth of the tree."""
     models = bokeh().models
     figure = _figure("depths", 260, "share of text")
@@ -129,14 +131,14 @@ def depth_figure(mass_by_depth: list[float], words_by_depth: list[int]):
     return figure
 
 
-def _figure(name: str, height: int | None, y_label: str, sizing_mode: str = "stretch_width"):
+def _figure(name: str, height: int | None, y_label: str, sizing_mode: str = "stretch_width") -> Any:
     return bokeh().plotting.figure(
         name=name, height=height, sizing_mode=sizing_mode, tools="", toolbar_location=None,
         y_axis_label=y_label, min_border=0, background_fill_color=None, border_fill_color=None,
     )  # fmt: skip
 
 
-def _hover(renderers: list, rows: list[tuple[str, str]]):
+def _hover(renderers: list[Any], rows: list[tuple[str, str]]) -> Any:
     """A box in the colours of the page. Bokeh escapes the values that it puts into this HTML. Of
     points on top of each other three are shown."""
     lines = "".join(

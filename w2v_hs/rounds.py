@@ -22,6 +22,7 @@ often that lr q c stays small. A network is too slow for that.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -31,7 +32,7 @@ from w2v_hs.corpus import Corpus
 from w2v_hs.kernels import merging
 from w2v_hs.kernels.common import Text, aligned_zeros, padded
 from w2v_hs.learned import centred, context_sums
-from w2v_hs.options import Options
+from w2v_hs.options import Options, Resolved
 from w2v_hs.probe import Probe, weights_fault
 from w2v_hs.schedule import Run, Stretch, Watch, most_tokens, with_short_sentences
 from w2v_hs.shards import Encoded
@@ -80,7 +81,7 @@ class Job:
 
     vocabulary: Vocabulary
     tree: Tree
-    options: Options
+    options: Resolved
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def train_part(
     part: Part,
     blocks: list[Block],
     texts: list[Encoded],
-    report=lambda tokens: None,
+    report: Callable[[int], None] = lambda tokens: None,
 ) -> tuple[Report, list[Changes]]:
     """Train a part of a round: the slices of some shards, from the weights in `blocks`.
 
@@ -222,7 +223,14 @@ def predictions_of(job: Job, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (kept * around).astype(np.float32), nodes.astype(np.float32)
 
 
-def _changes(job, part, ids, blocks, vectors, outputs) -> list[Changes]:
+def _changes(
+    job: Job,
+    part: Part,
+    ids: np.ndarray,
+    blocks: list[Block],
+    vectors: np.ndarray,
+    outputs: np.ndarray,
+) -> list[Changes]:
     """What training `ids` has changed, for each block."""
     steps = predictions_of(job, ids)
     begin = part.stretch(job.options.epochs).begin
@@ -230,7 +238,9 @@ def _changes(job, part, ids, blocks, vectors, outputs) -> list[Changes]:
     curvatures = rate * WORD_CURVATURE, rate * NODE_CURVATURE
     count = len(blocks)
 
-    def change(block: np.ndarray, b: int, matrix, steps, curvature) -> Change:
+    def change(
+        block: np.ndarray, b: int, matrix: np.ndarray, steps: np.ndarray, curvature: float
+    ) -> Change:
         rows = np.flatnonzero(steps[b::count])
         sums = merging.differences(matrix, block, rows, b, count)
         steps = steps[b + rows * count]

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from w2v_hs.corpus import LONGEST_SENTENCE, scan_block
 from w2v_hs.errors import CorpusError, W2VError, shown
 from w2v_hs.kernels import reader
 from w2v_hs.sources import BLOCK, Source, compressed, decoded, find_sources
-from w2v_hs.text import BadByte, clean, locate, whole_tokens
+from w2v_hs.text import BadByte, Block, clean, locate, whole_tokens
 from w2v_hs.vocabulary import Vocabulary, choose_words
 
 SMALLEST, LARGEST = 1 << 16, 1 << 26  # bytes of a shard
@@ -34,7 +34,7 @@ class File:
     name: str
     size: int | None
 
-    def open(self):
+    def open(self) -> Any:
         """The file, open for reading bytes."""
         if _is_path(self.name):
             return Path(self.name).open("rb")
@@ -228,7 +228,7 @@ def scan(shard: Shard, cleaning: Cleaning) -> Scanned:
     return Scanned(numbers, newlines, _counted(table[0], counts, mended), checksum.digest())
 
 
-def _located(shard: Shard, lines: int, block, error: BadByte) -> CorpusError:
+def _located(shard: Shard, lines: int, block: Block, error: BadByte) -> CorpusError:
     """The error with its place; the lines before a shard in its file are not known."""
     if shard.begin == 0:
         return locate(Source(shard.file.name, "file"), lines, block, error)

@@ -1,6 +1,7 @@
 """What the command line prints: tables for people, JSON for programs."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -131,7 +132,7 @@ def _holdout(model: "Model") -> str:
     )
 
 
-def check_distinct(outputs: list[Path | None], inputs: list[Path | None]) -> None:
+def check_distinct(outputs: Sequence[Path | None], inputs: Sequence[Path | None]) -> None:
     """Refuse to write over what is read, or to write one file twice."""
     taken = {path.resolve() for path in inputs if path is not None}
     for path in outputs:

@@ -45,12 +45,14 @@ class Source:
         if self.kind == "named":
             return _counted(extract.open_text(self.name, cleaning))
         if self.layout == "parquet":
+            assert self.column is not None  # `_file` refuses it
             return columns.parquet_blocks(Path(self.name), self.column, raw=cleaning.splits)
         return _file_blocks(Path(self.name))
 
     def place(self, line: int, offset: int) -> str:
         """Where a line of the text and a byte in it stand, for a message."""
         if self.layout == "parquet":  # a row may hold several lines
+            assert self.column is not None  # as above
             return f"{shown(self.name)}: row {columns.row_at(Path(self.name), self.column, offset)}"
         return f"{shown(self.name)}:{line}: byte {offset}"
 

@@ -54,7 +54,9 @@ def spearman(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
     return pearson(rankdata(x, axis=axis), rankdata(y, axis=axis), axis=axis)
 
 
-def bootstrap(statistic: Callable, columns: Sequence[np.ndarray], seed: int) -> np.ndarray:
+def bootstrap(
+    statistic: Callable[..., np.ndarray], columns: Sequence[np.ndarray], seed: int
+) -> np.ndarray:
     """The statistic of `RESAMPLES` resamples of the items, (RESAMPLES,) float64.
 
     columns: arrays (n,) that describe the same items, so that they are drawn together. statistic:
@@ -76,7 +78,8 @@ def bootstrap(statistic: Callable, columns: Sequence[np.ndarray], seed: int) -> 
             method="percentile",
             rng=np.random.default_rng(seed),
         )
-    return done.bootstrap_distribution
+    distribution: np.ndarray = done.bootstrap_distribution
+    return distribution
 
 
 def percentiles(resampled: np.ndarray, confidence: float) -> Interval | None:
@@ -126,10 +129,10 @@ def bootstrap_p(differences: np.ndarray) -> float | None:
 
 def holm(values: Sequence[float | None]) -> list[float | None]:
     """Holm's (1979) adjusted p of several tests at once, in the order given; None stays None."""
-    order = sorted((i for i, p in enumerate(values) if p is not None), key=lambda i: values[i])
+    order = sorted(((p, i) for i, p in enumerate(values) if p is not None))
     adjusted: list[float | None] = [None] * len(values)
     largest = 0.0
-    for rank, i in enumerate(order):
-        largest = max(largest, min(1.0, (len(order) - rank) * values[i]))
+    for rank, (p, i) in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p))
         adjusted[i] = largest
     return adjusted

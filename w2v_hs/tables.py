@@ -9,7 +9,7 @@ declare any amount of memory, or unfold to it.
 
 import struct
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -44,7 +44,7 @@ def write_arrow(stream: BinaryIO, words: list[str], matrix: np.ndarray) -> None:
             writer.write_batch(batch)
 
 
-def _schema(matrix: np.ndarray):
+def _schema(matrix: np.ndarray) -> Any:
     import pyarrow as pa
 
     value = pa.field("element", pa.from_numpy_dtype(matrix.dtype), nullable=False)
@@ -54,7 +54,7 @@ def _schema(matrix: np.ndarray):
     )
 
 
-def _batches(words: list[str], matrix: np.ndarray) -> Iterator:
+def _batches(words: list[str], matrix: np.ndarray) -> Iterator[Any]:
     import pyarrow as pa
 
     schema, done = _schema(matrix), 0
@@ -77,7 +77,7 @@ def read_parquet(name: str, stream: BinaryIO) -> tuple[list[str], np.ndarray, Pl
     try:
         with pq.ParquetFile(pa.BufferReader(data), **limits) as file:
             _check_columns(name, file.schema_arrow)
-            options = limits | {"page_checksum_verification": True}
+            options: dict[str, Any] = limits | {"page_checksum_verification": True}
             if parquet_pages.DICTIONARIES & _check_chunks(name, data, file):
                 # One word that is repeated a million times then takes its place once.
                 options["read_dictionary"] = ["word"]
@@ -90,7 +90,7 @@ def read_parquet(name: str, stream: BinaryIO) -> tuple[list[str], np.ndarray, Pl
         raise _damaged(name, "Parquet", error) from error
 
 
-def _check_chunks(name: str, data: bytes, file) -> set[int]:
+def _check_chunks(name: str, data: bytes, file: Any) -> set[int]:
     """The encodings of the pages of words in a `ParquetFile`. Raises `FormatError` unless the
     footer and the headers of all pages agree, and promise no more than the file may hold;
     `ValueError` where they cannot be read."""
@@ -182,7 +182,7 @@ def _blocks(content: bytes) -> list[tuple[int, int]]:
     return sorted(found)
 
 
-def _check_blocks(name: str, data, blocks: list[tuple[int, int]]) -> None:
+def _check_blocks(name: str, data: Any, blocks: list[tuple[int, int]]) -> None:
     """Raise `FormatError` where messages overlap, for a footer may name one a million times, or
     declare that they unfold to more than a file may hold."""
     from pyarrow.ipc import read_message
@@ -197,7 +197,7 @@ def _check_blocks(name: str, data, blocks: list[tuple[int, int]]) -> None:
             raise _oversized(name, unfolded, len(data))
 
 
-def _unfolded(message) -> int:
+def _unfolded(message: Any) -> int:
     """Bytes that the body of a message declares to take in memory.
 
     Each compressed buffer begins with its length when unfolded, int64, or -1 where it is as it is.
@@ -207,14 +207,14 @@ def _unfolded(message) -> int:
     number = {"dictionary": 2, "record batch": 2}.get(message.type)
     if number is None or body is None:
         return 0
-    table = _field(metadata, struct.unpack_from("<I", metadata)[0], number)
+    table = _there(_field(metadata, struct.unpack_from("<I", metadata)[0], number))
     table += struct.unpack_from("<I", metadata, table)[0]
     if message.type == "dictionary":
-        table = _field(metadata, table, 1)
+        table = _there(_field(metadata, table, 1))
         table += struct.unpack_from("<I", metadata, table)[0]
     if _field(metadata, table, 3) is None:  # no compression
         return len(body)
-    vector = _field(metadata, table, 2)
+    vector = _there(_field(metadata, table, 2))
     vector += struct.unpack_from("<I", metadata, vector)[0]
     total = 0
     for buffer in range(struct.unpack_from("<I", metadata, vector)[0]):
@@ -234,10 +234,16 @@ def _field(data: bytes, table: int, number: int) -> int | None:
     return table + offset if offset else None
 
 
+def _there(place: int | None) -> int:
+    if place is None:
+        raise ValueError("a message without a field that it needs")
+    return place
+
+
 # What both have in common
 
 
-def _check_columns(name: str, schema) -> None:
+def _check_columns(name: str, schema: Any) -> None:
     """Raise `FormatError` unless there is a column of text and one of lists of floats."""
     import pyarrow as pa
 
@@ -259,7 +265,7 @@ def _check_columns(name: str, schema) -> None:
 
 
 def _gather(
-    name: str, rows: int, batches: Iterable, allowed: int
+    name: str, rows: int, batches: Iterable[Any], allowed: int
 ) -> tuple[list[str], np.ndarray, Place]:
     """Words and matrix of record batches with `COLUMNS`, which have `rows` rows together."""
 
@@ -303,7 +309,7 @@ def _gather(
     return words, matrix, place
 
 
-def _extent(words) -> tuple[int, int]:
+def _extent(words: Any) -> tuple[int, int]:
     """How many words of a column differ, at most, and the bytes of all together."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -318,7 +324,7 @@ def _extent(words) -> tuple[int, int]:
     return len(words.dictionary), pc.sum(lengths.take(words.indices)).as_py() or 0
 
 
-def _values(vectors) -> tuple[np.ndarray, np.ndarray]:
+def _values(vectors: Any) -> tuple[np.ndarray, np.ndarray]:
     """The values of a column of lists on end, and how many each row has: 0 if one is null."""
     import pyarrow as pa
 
@@ -350,7 +356,7 @@ def _damaged(name: str, kind: str, error: Exception) -> FormatError:
     return FormatError(f"{name}: is not a whole {kind} file: {reason[:200]}")
 
 
-def _pyarrow(name: str):
+def _pyarrow(name: str) -> Any:
     try:
         import pyarrow.ipc
     except ImportError:

@@ -116,7 +116,7 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
 
 def _read_questions(path: Path) -> list[tuple[str, list[Question]]]:
     """Each section's name and questions, in the order of the file."""
-    sections = []
+    sections: list[tuple[str, list[Question]]] = []
     for where, line in _lines(path):
         words = line.split(maxsplit=4)
         if words[0] == ":" and len(words) > 1:
@@ -124,7 +124,8 @@ def _read_questions(path: Path) -> list[tuple[str, list[Question]]]:
         elif words[0] != ":" and len(words) == 4:
             if not sections:
                 sections.append((path.stem, []))
-            sections[-1][1].append(tuple(words))
+            a, b, c, d = words
+            sections[-1][1].append((a, b, c, d))
         else:
             raise EvaluationError(
                 f"{where}: found {_shortened(line)}; expected four words, or ': ' and a name"

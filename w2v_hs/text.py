@@ -43,7 +43,9 @@ def _tokenizes(source: Source, cleaning: Cleaning) -> bool:
     return cleaning.splits and not source.name.startswith("nltk:")
 
 
-def _short_lines(source: Source, blocks) -> Iterator[tuple[bytes, int]]:
+def _short_lines(
+    source: Source, blocks: Iterable[tuple[bytes, int]]
+) -> Iterator[tuple[bytes, int]]:
     """Blocks as they are; `CorpusError` where one line goes on and on through them."""
     lines, length, offset = 0, 0, 0
     for data, position in blocks:
@@ -127,6 +129,7 @@ def prepared(data: bytes, source: Source, cleaning: Cleaning) -> tuple[bytes, in
     valid, mended = clean(data, Cleaning(errors=cleaning.errors))
     try:
         if source.layout == "jsonl":
+            assert cleaning.text_column is not None  # JSON lines without it are refused
             texts = json_texts(valid, cleaning.text_column, raw=tokenizes)
         else:
             texts = valid.decode().split("\n")

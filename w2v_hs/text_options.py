@@ -1,10 +1,14 @@
 """Options that commands share which read text."""
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import click
 
 from w2v_hs.cleaning import ERRORS
 from w2v_hs.tokenizing import LANGUAGES, TOKENIZERS
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 _OPTIONS = (
     click.option(
         "--lowercase", is_flag=True, help="Turn the text to lower case.", show_default=False
@@ -39,7 +43,7 @@ errors = click.option(
 )
 
 
-def text_options(command):
+def text_options(command: Command) -> Command:
     """--lowercase, --tokenize, --split-sentences and --text-column, whose names are those of
     `Cleaning`."""
     for option in reversed(_OPTIONS):

@@ -47,7 +47,8 @@ def word_splitter(tokenizer: str) -> Callable[[str], list[str]]:
         "wordpunct": tokenize.WordPunctTokenizer,
         "toktok": tokenize.ToktokTokenizer,
     }
-    return classes[tokenizer]().tokenize
+    split: Callable[[str], list[str]] = classes[tokenizer]().tokenize
+    return split
 
 
 @functools.cache
@@ -56,7 +57,8 @@ def sentence_splitter(language: str) -> Callable[[str], list[str]]:
     from nltk.tokenize.punkt import PunktTokenizer
 
     try:
-        return PunktTokenizer(language).tokenize
+        split: Callable[[str], list[str]] = PunktTokenizer(language).tokenize
+        return split
     except LookupError:
         raise CorpusError(
             f"NLTK finds no Punkt model of {language} sentences; python -m nltk.downloader "

@@ -279,7 +279,7 @@ def _stoppable(scheduler: str | None = None) -> Iterator[None]:
 
 
 def _update(
-    sources: list[Path],
+    sources: list[str | Path],
     resume_from: Path,
     new_words: bool,
     keeping: "Keeping",

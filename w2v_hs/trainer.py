@@ -22,7 +22,7 @@ from w2v_hs.schedule import (
     with_short_sentences,
 )
 from w2v_hs.tree import Tree
-from w2v_hs.types import Float32
+from w2v_hs.types import Float32, Float64
 from w2v_hs.vocabulary import Vocabulary
 from w2v_hs.workers import encoded, room_for_copies, softmax_workers, tree_workers
 
@@ -79,7 +79,7 @@ def learned_anew(
     """A tree learned from mean contexts, `learned.mean_contexts`, which are overwritten. The node
     weights become those of the new tree; `weights.tree` stays the old one."""
     keep = vocabulary.keep_probabilities(options.sample)
-    frequencies = vocabulary.counts * keep.astype(np.float64)
+    frequencies: Float64 = keep.astype(np.float64) * vocabulary.counts
     new = learned(
         features,
         vocabulary.counts,

@@ -61,7 +61,7 @@ def train(
     text_column: str | None = None,
     checkpoint: str | Path | None = None,
     checkpoint_every: float = 300.0,
-    client=None,
+    client: Any = None,
     rounds: int | None = None,
     progress: bool = False,
 ) -> Model:
@@ -169,7 +169,7 @@ def train_options(
     vocab: str | Path | None = None,
     cleaning: Cleaning = Cleaning(),  # noqa: B008 (frozen)
     keeping: Keeping | None = None,
-    client=None,
+    client: Any = None,
     rounds: int | None = None,
     show: bool = False,
 ) -> Model:

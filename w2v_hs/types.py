@@ -15,7 +15,8 @@ UInt8: TypeAlias = npt.NDArray[np.uint8]
 Array: TypeAlias = npt.NDArray[Any]
 
 # What `train` takes for a corpus. A str is also an iterable of str, which is refused with a hint.
-Texts: TypeAlias = str | Path | Iterable[Path] | Iterable[Iterable[str]]
+# Several files are paths; a cluster takes addresses among them, as str.
+Texts: TypeAlias = str | Path | Iterable[str | Path] | Iterable[Iterable[str]]
 # One word, or several.
 Context: TypeAlias = str | Iterable[str]
 # Words as leaves, in lists, tuples or mappings, whose keys name groups.

@@ -4,10 +4,12 @@ import difflib
 import operator
 from collections.abc import Iterable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from w2v_hs.errors import OptionError, UnknownWordError
+from w2v_hs.types import Float64
 
 SUGGEST_AMONG = 50_000  # comparing with every word of a large vocabulary takes seconds
 BLOCK_VALUES = 1 << 20  # values converted to float64 at once: 8 MiB
@@ -48,7 +50,7 @@ class Vectors:
     @property
     def dim(self) -> int:
         """The number of values in a vector."""
-        return self.matrix.shape[1]
+        return int(self.matrix.shape[1])
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -56,12 +58,14 @@ class Vectors:
         return {word: row for row, word in enumerate(self.words)}
 
     @cached_property
-    def _inverse_norms(self) -> np.ndarray:
+    def _inverse_norms(self) -> Float64:
         """1 / norm of each row, (V,) float64; 0 for rows without a direction: zero, NaN, Inf."""
         # float64, for the square of a large or subnormal float32 leaves the range of float32.
         norms = np.sqrt(np.einsum("ij,ij->i", self.matrix, self.matrix, dtype=np.float64))
         # NaN > 0 is false, and 1 / Inf is 0.
-        return np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+        inverse: Float64 = np.zeros_like(norms)
+        np.divide(1.0, norms, out=inverse, where=norms > 0)
+        return inverse
 
     @cached_property
     def _unsafe_rows(self) -> np.ndarray:
@@ -80,7 +84,8 @@ class Vectors:
 
     def __getitem__(self, word: str) -> np.ndarray:
         """Return a copy of the vector of `word`, (dim,) float32; `UnknownWordError` if none."""
-        return self.matrix[self.row(word)].copy()
+        vector: np.ndarray = self.matrix[self.row(word)]
+        return vector.copy()
 
     def most_similar(
         self, word_or_vector: str | np.ndarray, k: int = 10, exclude: Iterable[str] = ()
@@ -144,7 +149,7 @@ class Vectors:
             matrix[rows] = self.matrix[rows] * self._inverse_norms[rows, None]
         return Vectors(self.words, matrix)
 
-    def to_gensim(self):
+    def to_gensim(self) -> Any:
         """Return a gensim `KeyedVectors` with the same order and a copy of the vectors."""
         from gensim.models import KeyedVectors
 
@@ -166,7 +171,8 @@ class Vectors:
         row = self.row(word)
         if self._inverse_norms[row] == 0:
             return np.zeros(self.dim)
-        return self.matrix[row] * self._inverse_norms[row]
+        unit: np.ndarray = self.matrix[row] * self._inverse_norms[row]
+        return unit
 
     def _nearest(self, query: np.ndarray, k: int, left_out: list[int]) -> list[tuple[str, float]]:
         """The `k` rows of highest cosine with `query` (dim,), less `left_out` and zero rows."""
@@ -193,7 +199,7 @@ class Vectors:
         Rows without a direction have a value that means nothing.
         """
         with np.errstate(invalid="ignore", over="ignore"):  # rows not finite, and those that follow
-            cosines = (self.matrix @ unit.astype(np.float32)) * self._inverse_norms
+            cosines: np.ndarray = (self.matrix @ unit.astype(np.float32)) * self._inverse_norms
         step = max(1, BLOCK_VALUES // self.dim)
         for start in range(0, len(self._unsafe_rows), step):
             rows = self._unsafe_rows[start : start + step]

@@ -61,6 +61,7 @@ def word_map(
     # Divided in float64, for the norm of large float32 values may not fit float32.
     np.divide(unit, norms[usable, None], out=unit, casting="same_kind")
     shown = unit[:most]
+    variance: float | None
     places, variance = _pca(shown)
     if place is not None and len(shown) > 2:
         places, variance = place(shown, places), None
@@ -76,7 +77,9 @@ def word_map(
     )
 
 
-def _nearest(unit: np.ndarray, n: int, k: int, progress) -> tuple[np.ndarray, np.ndarray]:
+def _nearest(
+    unit: np.ndarray, n: int, k: int, progress: Callable[[int, int], None]
+) -> tuple[np.ndarray, np.ndarray]:
     """The k rows of highest cosine with each of the first n rows, itself left out: rows and
     cosines, (n, k) each, nearest first; k is less where there are fewer rows."""
     k = max(0, min(k, len(unit) - 1))
@@ -124,7 +127,8 @@ def _tsne(unit: np.ndarray, start: np.ndarray) -> np.ndarray:
     layout = TSNE(
         metric="cosine", init=start.astype(np.float32), perplexity=perplexity, random_state=_SEED
     )
-    return layout.fit_transform(unit)
+    places: np.ndarray = layout.fit_transform(unit)
+    return places
 
 
 def _umap(unit: np.ndarray, start: np.ndarray) -> np.ndarray:
@@ -136,7 +140,8 @@ def _umap(unit: np.ndarray, start: np.ndarray) -> np.ndarray:
     layout = UMAP(
         metric="cosine", init=start, n_neighbors=min(15, len(unit) - 1), random_state=_SEED
     )
-    return layout.fit_transform(unit)
+    places: np.ndarray = layout.fit_transform(unit)
+    return places
 
 
 def _missing(projection: str, package: str) -> OptionError:
@@ -151,4 +156,5 @@ def _scaled(places: np.ndarray) -> np.ndarray:
         return places.astype(np.float32)
     middle = (places.max(axis=0) + places.min(axis=0)) / 2
     size = float(np.abs(places - middle).max())
-    return ((places - middle) / (size or 1.0)).astype(np.float32)
+    scaled: np.ndarray = (places - middle) / (size or 1.0)
+    return scaled.astype(np.float32)

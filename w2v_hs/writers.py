@@ -4,7 +4,7 @@ Before the first byte is written it is known that the format can hold every word
 matrix is everywhere (V, dim) float32, or float16 where half precision was asked for.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import BinaryIO
 
@@ -98,7 +98,12 @@ def write_npz(stream: BinaryIO, words: list[str], matrix: np.ndarray) -> None:
     np.savez(stream, words=np.array(words), vectors=matrix)
 
 
-def _write_rows(stream: BinaryIO, words: list[str], matrix: np.ndarray, encode: Callable) -> None:
+def _write_rows(
+    stream: BinaryIO,
+    words: list[str],
+    matrix: np.ndarray,
+    encode: Callable[[np.ndarray], Iterable[bytes]],
+) -> None:
     remaining = iter(words)
     for block in row_blocks(matrix):
         stream.write(b"".join(b"%b %b\n" % (next(remaining).encode(), r) for r in encode(block)))
@@ -127,7 +132,9 @@ def _binary_rows(block: np.ndarray) -> Iterator[bytes]:
     return (row.tobytes() for row in block.astype("<f4", copy=False))
 
 
-def write_projector(vectors: BinaryIO, metadata: BinaryIO, words: list[str], matrix) -> None:
+def write_projector(
+    vectors: BinaryIO, metadata: BinaryIO, words: list[str], matrix: np.ndarray
+) -> None:
     """Decimals with tabs between them, and the words in the same order, both one a line."""
     for block in row_blocks(matrix):
         vectors.write(b"".join(row.replace(b" ", b"\t") + b"\n" for row in _text_rows(block)))
