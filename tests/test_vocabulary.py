@@ -135,3 +135,8 @@ def test_a_word_with_a_space_is_not_written(tmp_path):
         Vocabulary(["a", "new york"], np.array([2, 1])).save(tmp_path / "v.txt")
     assert (tmp_path / "v.txt").read_text() == "old"
     assert list(tmp_path.iterdir()) == [tmp_path / "v.txt"]
+
+
+def test_what_it_is_in_one_line():
+    words = [f"w{i}" for i in range(10_000)]
+    assert repr(Vocabulary(words, np.full(10_000, 2))) == "Vocabulary(10,000 words, 20,000 tokens)"

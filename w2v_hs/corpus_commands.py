@@ -42,7 +42,7 @@ def corpus_list(json_out: bool) -> None:
     table = show.table("Named corpora", "name", "tokens", "licence", "status")
     for entry in entries:
         tokens = f"{entry.tokens / 1e6:,.1f}M" if entry.tokens else ""
-        table.add_row(entry.name, tokens, entry.licence, catalog.status(entry.name))
+        table.add_row(entry.name, tokens, entry.licence, show.plain(catalog.status(entry.name)))
     show.console().print(table)
 
 

@@ -64,7 +64,7 @@ class Pass:
     joined: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Phrases:
     """What `join_phrases` found. phrases: by pass, the highest score first. tokens: of the text
     before and after."""
@@ -73,6 +73,9 @@ class Phrases:
     passes: list[Pass]
     tokens: int
     tokens_after: int
+
+    def __repr__(self) -> str:
+        return f"Phrases({len(self.phrases):,} phrases, {self.tokens_after:,} tokens)"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

@@ -115,7 +115,8 @@ def _file(path: Path, column: str | None) -> Source:
     if layout != "plain" and column is None:
         there = f"; it has {columns.listed(path)}" if layout == "parquet" else ""
         raise CorpusError(
-            f"{shown(path)}: name the column that holds the text (text_column){there}"
+            f"{shown(path)}: name the column that holds the text (text_column, --text-column)"
+            f"{there}"
         )
     return Source(str(path), "file", path.stat().st_size, layout, column)
 

@@ -228,7 +228,8 @@ def train(
                     )
         if kept.exists():
             click.echo(
-                f"warning: {kept} is there from a run that was stopped; this run replaces it",
+                f"warning: {kept} is there from a run that was stopped; this run replaces it "
+                f"(to go on instead: w2v-hs resume {shlex.quote(str(kept))})",
                 err=True,
             )
         if resume_from is not None:

@@ -39,6 +39,9 @@ class Tree:
         """(V,) int64: branches on the path of each word."""
         return np.diff(self.offsets)
 
+    def __repr__(self) -> str:
+        return f"Tree({self.inner + 1:,} words, deepest path {self.lengths.max()})"
+
     def code(self, word: int) -> str:
         """The branches to a word as a string of 0 and 1."""
         return "".join(map(str, self.bits[self.offsets[word] : self.offsets[word + 1]]))

@@ -162,7 +162,10 @@ class Vectors:
         try:
             return self.index[word]
         except KeyError:
-            close = difflib.get_close_matches(word, self.words[:SUGGEST_AMONG])
+            among = self.words[:SUGGEST_AMONG]
+            close = difflib.get_close_matches(word, among)
+            if (lower := word.lower()) != word:  # most texts are trained in lower case
+                close = list(dict.fromkeys([*difflib.get_close_matches(lower, among), *close]))[:3]
             hint = f"; close to it: {', '.join(map(repr, close))}" if close else ""
             raise UnknownWordError(f"{word!r} is not among the {len(self):,} words{hint}") from None
 

@@ -13,7 +13,7 @@ from w2v_hs.errors import FormatError, VocabularyError, shown
 from w2v_hs.types import Float32, Int32, Int64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Vocabulary:
     """V words and their counts (int64), most frequent first; ties by code point order."""
 
@@ -22,6 +22,9 @@ class Vocabulary:
 
     def __len__(self) -> int:
         return len(self.words)
+
+    def __repr__(self) -> str:
+        return f"Vocabulary({len(self):,} words, {self.tokens:,} tokens)"
 
     @cached_property
     def index(self) -> dict[str, int]:
