@@ -336,7 +336,7 @@ def greedy_files() -> dict[str, tuple[str, bytes]]:
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="no /proc")
 def test_what_a_file_promises_costs_no_memory_and_no_time(tmp_path):
-    """In a process that may take 300 MB: no file takes ten times its size, and 20 MB."""
+    """In a process that may take 300 MB: no file takes ten times its size, and 40 MB."""
     files = greedy_files()
     for name, (_, data) in files.items():
         (tmp_path / name).write_bytes(data)
@@ -355,7 +355,7 @@ def test_what_a_file_promises_costs_no_memory_and_no_time(tmp_path):
     for path, (said, peak, seconds) in found.items():
         assert said is not None, path
         assert "allocate" not in said and "memory" not in said.lower(), said  # not even tried
-        assert peak < 10 * Path(path).stat().st_size + 20e6, f"{path}: {peak:,} bytes"
+        assert peak < 10 * Path(path).stat().st_size + 40e6, f"{path}: {peak:,} bytes"
         assert seconds < 5, f"{path}: {seconds} s"
 
 

@@ -9,7 +9,7 @@ be: white space, control characters, the byte order mark, what is not Unicode, a
 import re
 from urllib.parse import unquote_to_bytes
 
-from w2v_hs.errors import FormatError
+from w2v_hs.errors import FormatError, shown
 
 # White space as `str.isspace` knows it, control characters, U+FEFF, surrogates, and the percent.
 _ESCAPED = re.compile("[\\s\0-\x20\x7f-\xa0\ufeff\ud800-\udfff%]")
@@ -31,13 +31,16 @@ def unescape(word: str, place: str = "unescape") -> str:
     """
     if _BROKEN.search(word):
         raise FormatError(
-            f"{place}: {word!r} holds a '%' without two hexadecimal digits; it is not escaped"
+            f"{place}: '{shown(word, 60)}' holds a '%' without two hexadecimal digits; it is not "
+            "escaped"
         )
     try:
         encoded = unquote_to_bytes(word.encode(errors="surrogatepass"))
         return encoded.decode(errors="surrogatepass")
     except UnicodeDecodeError:
-        raise FormatError(f"{place}: {word!r} is not UTF-8 when it is unescaped") from None
+        raise FormatError(
+            f"{place}: '{shown(word, 60)}' is not UTF-8 when it is unescaped"
+        ) from None
 
 
 def _percent(match: re.Match[str]) -> str:

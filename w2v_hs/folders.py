@@ -114,7 +114,9 @@ def _projector_words(name: str, content: bytes) -> list[str]:
     words = [line.removesuffix("\r") for line in lines]
     for row, word in enumerate(words):
         if not word or word.isspace() or "\0" in word:
-            raise FormatError(f"{name}:{first + row}: the word {word!r} is blank or holds NUL")
+            raise FormatError(
+                f"{name}:{first + row}: the word '{shown(word, 60)}' is blank or holds NUL"
+            )
     return words
 
 

@@ -209,6 +209,6 @@ def _check_words_are_unique(words: list[str], place: Place) -> None:
     for row, word in enumerate(words):
         if first.setdefault(word, row) != row:
             raise FormatError(
-                f"{place(row)}: the word {word!r} again, first at {place(first[word])}; "
+                f"{place(row)}: the word '{shown(word, 60)}' again, first at {place(first[word])}; "
                 "expected every word once"
             )

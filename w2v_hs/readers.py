@@ -332,7 +332,7 @@ def check_words(words: list[str], place: Place) -> None:
     """Raise `FormatError` for words that no file holds."""
     for row, word in enumerate(words):
         if not word or "\0" in word:
-            raise FormatError(f"{place(row)}: the word {word!r} is empty or holds NUL")
+            raise FormatError(f"{place(row)}: the word '{shown(word, 60)}' is empty or holds NUL")
 
 
 def _decode(word: bytes, place: str) -> str:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 import orjson
 
-from w2v_hs.errors import FormatError
+from w2v_hs.errors import FormatError, shown
 from w2v_hs.escaping import escape
 
 BLOCK_VALUES = 1 << 20  # values handled at once where a copy of the whole matrix would be too much
@@ -27,7 +27,7 @@ def check_can_hold(name: str, words: list[str], matrix: np.ndarray, format: str)
     for word in words:
         fault = _word_fault(word, format)
         if fault:
-            raise FormatError(f"{name}: the word {word!r} {fault}")
+            raise FormatError(f"{name}: the word '{shown(word, 60)}' {fault}")
     if format in ("glove", "projector") and words[0].startswith("\ufeff"):
         raise FormatError(
             f"{name}: the first word {words[0]!r} begins with U+FEFF, which is a byte "
