@@ -238,3 +238,43 @@ def test_ctrl_c_while_modules_are_imported_is_one_line(run, tmp_path):
     (tmp_path / "click.py").write_text("raise KeyboardInterrupt")  # as if it came just then
     done = run("--version", env={"PYTHONPATH": str(tmp_path)})
     assert (done.returncode, done.stderr) == (130, b"stopped\n")
+
+
+def test_what_a_folder_or_pattern_takes_in_is_not_written_over(fails, run, tmp_path):
+    folder = tmp_path / "d"
+    folder.mkdir()
+    for name in ("a.txt", "b.txt"):
+        (folder / name).write_text(TEXT * 20)
+    first = folder / "a.txt"
+    for text in (folder, folder / "*.txt", tmp_path / "**" / "*.txt"):
+        assert "one of the files of" in fails("phrases", text, "-o", first, code=2)
+        out = tmp_path / "m.safetensors"
+        assert "one of the files of" in fails(
+            "train", text, "-o", out, "--save-vocab", first, code=2
+        )
+    assert first.read_text() == TEXT * 20
+    done = run("phrases", folder, "-o", folder / "new.txt")  # nothing there to lose
+    assert done.returncode == 0, done.stderr
+
+
+def test_options_that_would_do_nothing(fails, text_file, model_file, tmp_path):
+    out = tmp_path / "m.safetensors"
+    for arguments, what in (
+        (["evaluate", model_file, "--columns", "a", "b", "c"], "--columns without"),
+        (["evaluate", model_file, "--analogies", ""], "empty name"),
+        (["export", model_file, tmp_path / "x.txt", "--weights", "output", "--from-format", "npz"],
+         "--from-format with"),
+        (["train", text_file, "-o", out, "--loss", "softmax", "--tree", "huffman"], "--tree with"),
+        (["train", text_file, "-o", out, "--resume-from", model_file, "--min-count", "3"],
+         "--min-count without"),
+    ):  # fmt: skip
+        assert what in fails(*arguments, code=2)
+
+
+def test_ctrl_c_that_python_wraps_is_one_line(run, tmp_path):
+    (tmp_path / "click.py").write_text(
+        "try:\n    raise KeyboardInterrupt\nexcept BaseException as e:\n"
+        "    raise RuntimeError('while a class was made') from e"
+    )
+    done = run("--version", env={"PYTHONPATH": str(tmp_path)})
+    assert (done.returncode, done.stderr) == (130, b"stopped\n")

@@ -146,3 +146,11 @@ def test_columns_are_three_names(columns):
 
 def test_columns_are_not_asked_of_the_sets_known_by_name():
     assert len(find_pairs("wordsim353", ("a", "b", "c")).pairs) == 353
+
+
+@pytest.mark.parametrize("score", ["nan", "inf", '"1,5"'])
+def test_a_first_line_with_a_wrong_score_is_no_header(tmp_path, score):
+    path = tmp_path / "pairs.csv"
+    path.write_text(f"w0,w1,{score}\nw2,w3,2\n")
+    with pytest.raises(EvaluationError, match=r"pairs\.csv:1: found"):
+        find_pairs(path)

@@ -15,7 +15,7 @@ from w2v_hs import atomic, show
 from w2v_hs.atomic import holding, replacing
 from w2v_hs.checkpoint import Keeping, save_checkpoint
 from w2v_hs.codes import save_codes
-from w2v_hs.errors import OutputError
+from w2v_hs.errors import OutputError, argument
 from w2v_hs.schedule import Position
 
 POSITION = Position(100, np.zeros(3), np.zeros(3, np.int64), 1.0)
@@ -220,3 +220,21 @@ def test_without_locks_files_are_written_all_the_same(tmp_path, model, monkeypat
     with holding(path):
         model.save(path)
     assert w2v_hs.load(path).vectors.words == model.vectors.words
+
+
+def test_only_what_a_writer_left_is_cleared(tmp_path):
+    """Names that look like temporary ones, and are somebody's."""
+    mine, folder = tmp_path / ".v.txt.mine.tmp", tmp_path / ".v.txt.abcdefg1.tmp"
+    mine.write_text("precious")
+    folder.mkdir()
+    (folder / "data").write_text("precious")
+    left = tmp_path / ".v.txt.abcdefg2.tmp"
+    left.write_text("half")
+    with replacing(tmp_path / "v.txt") as temporary:
+        temporary.write_text("new")
+    assert mine.exists() and (folder / "data").exists() and not left.exists()
+
+
+def test_a_path_is_no_option_of_the_command_that_is_printed():
+    assert argument("-d.checkpoint.safetensors") == "./-d.checkpoint.safetensors"
+    assert argument("a b") == "'a b'" and argument("a") == "a"

@@ -9,9 +9,21 @@ def main() -> None:
         from w2v_hs.cli import main
 
         main()
+    except Exception as error:
+        # Python 3.11 wraps what comes while a class is made.
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, KeyboardInterrupt):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None:
+            raise
+        _stop()
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(130)
+        _stop()
+
+
+def _stop() -> None:
+    print("stopped", file=sys.stderr)
+    sys.exit(130)
 
 
 if __name__ == "__main__":

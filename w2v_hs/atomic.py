@@ -8,6 +8,7 @@ its writer, so whoever writes there next can tell, and removes it.
 import contextlib
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -105,7 +106,7 @@ def new_folder(path: Path) -> Iterator[Path]:
             raise OutputError(
                 f"{shown(path)}: is there already; remove it, or give the name of a new folder"
             )
-        _remove_stale(real)
+        _remove_stale(real, folder=True)
         temporary = Path(tempfile.mkdtemp(dir=real.parent, prefix=_prefix(real), suffix=".tmp"))
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         if isinstance(error, OutputError):
@@ -163,8 +164,13 @@ def holding(path: Path) -> Iterator[None]:
                 f"{shown(path)}: process {shown(holder)} is writing it; wait until that has ended, "
                 "or give another output"
             )
-        os.ftruncate(handle, 0)
-        os.write(handle, b"%d\n" % os.getpid())
+        try:
+            os.ftruncate(handle, 0)
+            os.write(handle, b"%d\n" % os.getpid())
+        except OSError:  # a full disk
+            beside.unlink(missing_ok=True)
+            os.close(handle)
+            raise
     except OSError as error:
         if isinstance(error, OutputError):
             raise
@@ -216,19 +222,23 @@ def _prefix(path: Path) -> str:
     return f".{path.name[:40]}."
 
 
-def _remove_stale(path: Path) -> None:
-    """Remove temporary files and folders for `path` whose writer is gone."""
+def _remove_stale(path: Path, folder: bool = False) -> None:
+    """Remove temporary files for `path`, or folders, whose writer is gone."""
     if fcntl is None:
         return
     prefix = _prefix(path)
     for found in path.parent.iterdir():
-        if not (found.name.startswith(prefix) and found.name.endswith(".tmp")):
+        middle = found.name.removeprefix(prefix).removesuffix(".tmp")
+        # Only names that `tempfile` makes: eight letters, digits or underscores.
+        if found.name != f"{prefix}{middle}.tmp" or not re.fullmatch("[a-z0-9_]{8}", middle):
+            continue
+        if found.is_dir() != folder:
             continue
         with contextlib.suppress(OSError):  # it is only a courtesy
-            handle = os.open(found, os.O_RDONLY if found.is_dir() else os.O_RDWR)
+            handle = os.open(found, os.O_RDONLY if folder else os.O_RDWR)
             try:
                 if _lock(handle):
-                    shutil.rmtree(found) if found.is_dir() else found.unlink()
+                    shutil.rmtree(found) if folder else found.unlink()
             finally:
                 os.close(handle)
 

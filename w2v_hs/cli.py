@@ -1,5 +1,6 @@
 """The command line, `w2v-hs`: all commands together, errors in one line, exit codes."""
 
+import errno
 import io
 import os
 import sys
@@ -18,6 +19,8 @@ from w2v_hs import (
     vector_commands,
 )
 from w2v_hs.errors import W2VError
+
+OUT_OF_MEMORY = "error: out of memory; lower dim or max_vocab, or raise min_count"
 
 
 def main() -> None:
@@ -44,11 +47,14 @@ def main() -> None:
         status = 1
         _drop_output()
     except OSError as error:  # in writing to standard output: files are the business of W2VError
+        if error.errno == errno.ENOMEM:
+            click.echo(OUT_OF_MEMORY, err=True)
+            sys.exit(1)
         click.echo(f"error: standard output: {error.strerror or error}", err=True)
         status = 1
         _drop_output()
     except MemoryError:
-        click.echo("error: out of memory; lower dim or max_vocab, or raise min_count", err=True)
+        click.echo(OUT_OF_MEMORY, err=True)
         status = 1
     sys.exit(status or 0)
 

@@ -1,6 +1,5 @@
 """Training on a cluster from text to model: what `training` does in one process."""
 
-import shlex
 import signal
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -16,7 +15,7 @@ from w2v_hs.cluster_text import ShardedText, read
 from w2v_hs.codes import Codes, build_tree
 from w2v_hs.costs import work_of
 from w2v_hs.distributed import RoundRun, check_options, resolved
-from w2v_hs.errors import CorpusError, OptionError, VocabularyError, shown
+from w2v_hs.errors import CorpusError, OptionError, VocabularyError, argument, shown
 from w2v_hs.kernels.common import padded
 from w2v_hs.memory import model_bytes, peak_bytes
 from w2v_hs.model import Model, facts_of
@@ -96,7 +95,7 @@ def _advice(keeping: Keeping | None) -> Callable[[], str]:
     def advice() -> str:
         if keeping is None or not keeping.path.exists():
             return "start the run again; with checkpoints it could go on"
-        return f"to go on: w2v-hs resume {shlex.quote(str(keeping.path))} --scheduler ADDRESS"
+        return f"to go on: w2v-hs resume {argument(keeping.path)} --scheduler ADDRESS"
 
     return advice
 

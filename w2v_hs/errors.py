@@ -2,6 +2,7 @@
 expected, what to do. The command line prints it after ``error:`` and exits with 1 (`Interrupted`:
 128 and the number of the signal)."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,12 @@ def shown(name: object, most: int = 4096) -> str:
     text = str(name)
     text = text if len(text) <= most else text[:most] + "…"
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def argument(path: object) -> str:
+    """A path as a shell takes it for an argument, and no program for an option."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 class W2VError(Exception):

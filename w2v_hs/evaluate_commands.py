@@ -97,6 +97,10 @@ def evaluate(
         raise click.UsageError("--compare takes two files of vectors or more")
     if len(set(vectors)) < len(vectors):
         raise click.UsageError("a file of vectors is given twice")
+    if options["columns"] and not set(similarity) - {"wordsim353", "simlex999"}:
+        raise click.UsageError("--columns without a file of --similarity: it names its columns")
+    if "" in (*analogies, *similarity):
+        raise click.UsageError("one of the test sets has an empty name")
     printed = str(json_path) == "-"
     if json_path is not None and not printed:
         check_writable(json_path)

@@ -1,7 +1,9 @@
 """What the command line prints: tables for people, JSON for programs."""
 
+import glob
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,10 +135,30 @@ def _holdout(model: "Model") -> str:
 
 
 def check_distinct(outputs: Sequence[Path | None], inputs: Sequence[Path | None]) -> None:
-    """Refuse to write over what is read, or to write one file twice."""
-    taken = {path.resolve() for path in inputs if path is not None}
+    """Refuse to write over what is read, by a folder or pattern too, or to write a file twice."""
+    given = [path for path in inputs if path is not None]
+    taken = {path.resolve() for path in given}
     for path in outputs:
-        if path is not None:
-            if path.resolve() in taken:
-                raise click.UsageError(f"{path} is given twice; writing it would destroy the other")
-            taken.add(path.resolve())
+        if path is None:
+            continue
+        real = path.resolve()
+        if real in taken:
+            raise click.UsageError(f"{path} is given twice; writing it would destroy the other")
+        for source in given if os.path.exists(path) else ():  # noqa: PTH110 (never raises)
+            if real in _taken_in(source):
+                raise click.UsageError(
+                    f"{path} is one of the files of {source}; writing it would destroy what is read"
+                )
+        taken.add(real)
+
+
+def _taken_in(source: Path) -> Iterator[Path]:
+    """The files that a folder or a pattern stands for."""
+    if os.path.isdir(source):  # noqa: PTH112 (never raises)
+        yield from (path.resolve() for path in source.rglob("*") if path.is_file())
+    elif glob.has_magic(str(source)) and not os.path.exists(source):  # noqa: PTH110
+        for name in glob.iglob(str(source), recursive=True):  # noqa: PTH207 (as `find_sources`)
+            found = Path(name)
+            yield found.resolve()
+            if found.is_dir():
+                yield from _taken_in(found)

@@ -19,6 +19,8 @@ LINE_BYTES = 1 << 20  # a file without line ends must not fill the memory
 # float() would also take "1_0" and the digits of every script.
 # No digit can be matched in two ways, else a long row of digits takes quadratic time.
 RATING = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# No column's name either, but a score that is wrong.
+LIKE_A_NUMBER = re.compile(RATING.pattern + r"|[+-]?[0-9]+,[0-9]+|[+-]?(?:nan|inf|infinity)", re.I)
 
 Question = tuple[str, str, str, str]  # a is to b as c is to the fourth
 
@@ -201,9 +203,9 @@ class _Header:
 
 
 def _is_header(where: str, line: str) -> bool:
-    """Whether a first line names columns: three fields or more, and none of them a number."""
+    """Whether a first line names columns: three fields or more, and none of them like a number."""
     fields = _fields(where, line.strip(), _separator(line))
-    return len(fields) >= 3 and all(fields) and not any(map(RATING.fullmatch, fields))
+    return len(fields) >= 3 and all(fields) and not any(map(LIKE_A_NUMBER.fullmatch, fields))
 
 
 def _separator(line: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from w2v_hs import completion, show, text_options
-from w2v_hs.errors import Interrupted
+from w2v_hs.errors import Interrupted, argument
 from w2v_hs.options import ARCHITECTURES, LOSSES, ORDERS, TREES, Options
 
 if TYPE_CHECKING:
@@ -185,6 +185,10 @@ def train(
         raise click.UsageError("--rounds without --scheduler: one process needs none")
     if update_vocab and resume_from is None:
         raise click.UsageError("--update-vocab needs --resume-from, the model that is to grow")
+    if resume_from is not None and not update_vocab and _is_given(ctx, "min_count"):
+        raise click.UsageError("--min-count without --update-vocab: no new words are to join")
+    if options["loss"] == "softmax" and _is_given(ctx, "tree"):
+        raise click.UsageError("--tree with --loss softmax: the full softmax has none")
     output = output or resume_from
     if output is None:
         raise click.UsageError("Missing option '-o' / '--output'.")
@@ -197,11 +201,7 @@ def train(
         )
     if "" in text:
         raise click.UsageError("one of the texts has an empty name")
-    given_options = [
-        name
-        for name in ctx.params
-        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-    ]
+    given_options = [name for name in ctx.params if _is_given(ctx, name)]
     options["tree"], tree = choose_tree(options["tree"])
     cleaning = Cleaning(lowercase, errors, tokenize, split_sentences, text_column)
     run = Options(**options)
@@ -229,7 +229,7 @@ def train(
         if kept.exists():
             click.echo(
                 f"warning: {kept} is there from a run that was stopped; this run replaces it "
-                f"(to go on instead: w2v-hs resume {shlex.quote(str(kept))})",
+                f"(to go on instead: w2v-hs resume {argument(kept)})",
                 err=True,
             )
         if resume_from is not None:
@@ -242,6 +242,11 @@ def train(
             )  # fmt: skip
         _finish(model, output, save_vocab)
         kept.unlink(missing_ok=True)
+
+
+def _is_given(ctx: click.Context, name: str) -> bool:
+    """Whether the user gave this option."""
+    return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 @contextlib.contextmanager
@@ -272,7 +277,7 @@ def _stoppable(scheduler: str | None = None) -> Iterator[None]:
     except Interrupted as stop:
         go_on = ""
         if stop.checkpoint is not None:
-            go_on = f"; to go on: w2v-hs resume {shlex.quote(str(stop.checkpoint))}"
+            go_on = f"; to go on: w2v-hs resume {argument(stop.checkpoint)}"
             if scheduler is not None:
                 go_on += f" --scheduler {shlex.quote(scheduler)}"
         click.echo(f"{stop}{go_on}", err=True)

@@ -160,6 +160,8 @@ def export(
 
     show.check_distinct([output], [model])
     if weights == "output":
+        if from_format is not None:
+            raise click.UsageError("--from-format with --weights output: only models have those")
         vectors = load(model).output_vectors()
     else:
         vectors = read_vectors(model, from_format)
