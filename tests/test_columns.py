@@ -356,3 +356,37 @@ def test_without_pyarrow(tmp_path, monkeypatch):
         with pytest.raises(CorpusError, match=r"t\.parquet: .*pip install 'w2v-hs\[parquet\]'"):
             read()
     assert columns.layout(path) == "parquet"
+
+
+FLIPS = """
+import io, sys
+from pathlib import Path
+import pyarrow as pa, pyarrow.parquet as pq
+from w2v_hs.cleaning import Cleaning
+from w2v_hs.errors import W2VError
+from w2v_hs.sources import find_sources
+from w2v_hs.text import read_lines
+
+stream, path, refused = io.BytesIO(), Path(sys.argv[1]), 0
+pq.write_table(pa.table({"text": ["a b", "c d", None, "e"]}), stream)
+whole = stream.getvalue()
+for at in range(len(whole) - 8 - int.from_bytes(whole[-8:-4], "little"), len(whole) - 8):
+    for bit in (1, 2, 16):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :])
+        try:
+            for source in find_sources(str(path), "text"):
+                list(read_lines(source, Cleaning(text_column="text")))
+        except W2VError as error:
+            assert "\\n" not in str(error)
+            refused += 1
+print(refused)
+"""
+
+
+def test_no_damaged_footer_ends_the_process(tmp_path):
+    """pyarrow ends it where the description of a chunk is damaged and is asked for."""
+    child = subprocess.run(
+        [sys.executable, "-c", FLIPS, tmp_path / "t.parquet"], capture_output=True, timeout=120
+    )
+    assert child.returncode == 0, child.stderr.decode()
+    assert int(child.stdout) > 100

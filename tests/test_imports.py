@@ -10,14 +10,15 @@ import w2v_hs
 FOLDER = Path(w2v_hs.__file__).parent
 # In the order in which data flows; a module imports only from those before it.
 ORDER = """
-errors types atomic escaping storage download catalog tokenizing cleaning extract columns sources
+errors types atomic escaping storage download catalog tokenizing cleaning extract
+parquet_pages columns sources
 text kernels.compile kernels.vector
 kernels.common kernels.reader kernels.phrases vocabulary corpus tree codes growth kernels.contexts
 kernels.grouping kernels.transfer
 learned kernels.copies kernels.merging kernels.paths kernels.skipgram kernels.cbow kernels.softmax
 kernels.likelihood kernels.probability kernels.classifier options memory classifier workers schedule
 probe trainer shards rounds costs vectors output_vectors
-readers writers parquet_pages tables folders formats progress phrases likelihood holdout probability
+readers writers tables folders formats progress phrases likelihood holdout probability
 update model loading checkpoint cluster cluster_text distributed cluster_training training anatomy
 testsets answering statistics protocol evaluation comparison
 show wordmap report_figures report_evaluation report evaluation_tables completion

@@ -5,11 +5,11 @@
     model.vectors.most_similar("paris")
 
 The modules in the order in which data flows: `download`, `catalog`, `tokenizing`, `cleaning`,
-`extract`, `columns` and `sources` (where text comes from), `text` and `corpus` (text to numbers),
-`vocabulary`, `tree`, `codes`, `growth` and `learned` (trees that users bring, that grow, that
-learn), `kernels`, `classifier`, `workers`, `schedule`, `probe` and `trainer` (threads that train),
-`shards`, `rounds` and `costs` (what a worker of a cluster does), `vectors`, `output_vectors`,
-`storage`, `escaping`, `readers`, `writers`, `parquet_pages`, `tables`, `folders`, `formats` (files
+`extract`, `parquet_pages`, `columns` and `sources` (where text comes from), `text` and `corpus`
+(text to numbers), `vocabulary`, `tree`, `codes`, `growth` and `learned` (trees that users bring,
+that grow, that learn), `kernels`, `classifier`, `workers`, `schedule`, `probe` and `trainer`
+(threads that train), `shards`, `rounds` and `costs` (what a worker of a cluster does), `vectors`,
+`output_vectors`, `storage`, `escaping`, `readers`, `writers`, `tables`, `folders`, `formats` (files
 of vectors), `phrases` (words that are joined), `likelihood`, `holdout`, `probability`, `update`,
 `model`, `loading`, `checkpoint`, `cluster`, `cluster_text`, `distributed` and `cluster_training`
 (training on Dask), `training`, `anatomy`, `testsets`, `answering`, `statistics`, `protocol`,

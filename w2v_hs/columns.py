@@ -4,12 +4,14 @@ Each row is one text. A string is text as in a file: a newline inside it ends a 
 strings is one sentence of tokens, and stays as it is.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
 from w2v_hs.errors import CorpusError, shown
+from w2v_hs.parquet_pages import row_groups
 
 BLOCK = 1 << 20  # bytes
 LONGEST_LINE = 1 << 24  # bytes, where a line is worked on as a whole
@@ -158,6 +160,16 @@ def row_at(path: Path, column: str, offset: int) -> int:
     return 1
 
 
+def _footer(path: Path) -> bytes:
+    """The end of a Parquet file, from the byte before its footer on."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 8))
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(max(0, size - 9 - length))
+        return file.read()
+
+
 class _Parquet:
     """Context of an open Parquet file; what pyarrow raises within becomes a `CorpusError`."""
 
@@ -188,17 +200,18 @@ class _Parquet:
         """The parts of the column, itself or what its lists hold, whose texts are to be kept once
         where they are repeated: with a dictionary a few bytes may stand for any number of texts.
         What is large is seldom repeated, and pyarrow would collect it all."""
-        schema, groups = self.file.schema, self.file.metadata
+        schema = self.file.schema
+        # Read by ourselves: pyarrow ends the process where a chunk's description is damaged.
+        groups = [chunks for _, chunks in row_groups(_footer(self.path))]
+        if any(len(chunks) != len(schema) for chunks in groups):
+            raise ValueError("a row group with another number of columns than the schema")
         repeated = []
         for number in range(len(schema)):
             part = schema.column(number)
-            chunks = [groups.row_group(i).column(number) for i in range(groups.num_row_groups)]
             if (
                 f"{part.path}.".startswith(f"{self.column}.")
                 and part.physical_type == "BYTE_ARRAY"
-                and all(
-                    c.has_dictionary_page and c.total_uncompressed_size <= _SMALL for c in chunks
-                )
+                and all(c[number].dictionary and c[number].size <= _SMALL for c in groups)
             ):
                 repeated.append(part.path)
         return repeated

@@ -20,11 +20,14 @@ DEEPEST = 16  # structures and lists in each other; a footer has seven
 
 @dataclass(frozen=True)
 class Chunk:
-    """A part of a column: the pages from byte `start` to byte `end`, with so many values."""
+    """A part of a column: the pages from byte `start` to byte `end`, with so many values; size:
+    bytes when unfolded; dictionary: whether it begins with one."""
 
     start: int
     end: int
     values: int
+    size: int
+    dictionary: bool
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ Fields = dict[int, Any]  # numbers of fields with their values
 def row_groups(data: bytes) -> Iterator[tuple[int, list[Chunk]]]:
     """The rows of each row group of a file, and its chunks in the order of the columns.
 
+    data: the file, or as much of its end as holds the footer and the byte before it.
+
     Raises
     ------
     ValueError
@@ -58,9 +63,11 @@ def row_groups(data: bytes) -> Iterator[tuple[int, list[Chunk]]]:
             if not isinstance(facts, dict):
                 raise ValueError("a column chunk without its description")
             start = _number(facts, 9)
-            if 11 in facts and 0 < _number(facts, 11) < start:  # its dictionary comes first
+            dictionary = 11 in facts and 0 < _number(facts, 11) < start
+            if dictionary:  # it comes first
                 start = _number(facts, 11)
-            chunks.append(Chunk(start, start + _number(facts, 7), _number(facts, 5)))
+            end, values = start + _number(facts, 7), _number(facts, 5)
+            chunks.append(Chunk(start, end, values, _number(facts, 6), dictionary))
         yield _number(group, 3), chunks
 
 
