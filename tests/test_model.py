@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -165,3 +166,10 @@ def test_no_pickle_anywhere():
     for path in Path(w2v_hs.__file__).parent.rglob("*.py"):
         text = path.read_text()
         assert "import pickle" not in text and "allow_pickle=True" not in text, path
+
+
+def test_a_model_put_together_without_a_rate_gets_the_usual_one(model, tmp_path):
+    by_hand = dataclasses.replace(model, options=w2v_hs.Options(dim=20))
+    by_hand.save(tmp_path / "m.safetensors")
+    options = w2v_hs.load(tmp_path / "m.safetensors").options
+    assert options.lr == 0.025 and options.threads >= 1
