@@ -238,3 +238,27 @@ def test_only_what_a_writer_left_is_cleared(tmp_path):
 def test_a_path_is_no_option_of_the_command_that_is_printed():
     assert argument("-d.checkpoint.safetensors") == "./-d.checkpoint.safetensors"
     assert argument("a b") == "'a b'" and argument("a") == "a"
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from w2v_hs.atomic import holding
+from w2v_hs.errors import OutputError
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+try:
+    with holding(Path(sys.argv[1])):
+        sys.exit("held")
+except OutputError as error:
+    print(error)
+"""
+
+
+def test_a_lock_that_cannot_be_written_is_not_left(tmp_path):
+    child = subprocess.run(
+        [sys.executable, "-c", FULL, tmp_path / "m.safetensors"], capture_output=True
+    )
+    assert child.returncode == 0, child.stderr
+    assert b"cannot be locked" in child.stdout
+    assert list(tmp_path.iterdir()) == []
