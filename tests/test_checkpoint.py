@@ -49,6 +49,21 @@ def same(a, b):
     )
 
 
+@pytest.fixture
+def copies(tmp_path, monkeypatch):
+    """Copies of all checkpoints that are written while training looks for them often."""
+    copies, save = [], module.save_checkpoint
+
+    def save_and_copy(keeping, *arguments):
+        save(keeping, *arguments)
+        copy = tmp_path / f"{len(copies)}.checkpoint.safetensors"
+        copies.append(shutil.copy(keeping.path, copy))
+
+    monkeypatch.setattr(module, "save_checkpoint", save_and_copy)
+    monkeypatch.setattr("w2v_hs.schedule.LOOK", 0.02)
+    return copies
+
+
 # ---- going on -----------------------------------------------------------------------------------
 
 
@@ -65,22 +80,10 @@ def same(a, b):
     ],
     ids=str,
 )
-def test_going_on_from_any_checkpoint_ends_the_same_to_the_bit(
-    text, tmp_path, monkeypatch, options
-):
+def test_going_on_from_any_checkpoint_ends_the_same_to_the_bit(text, tmp_path, copies, options):
     kept = tmp_path / "m.checkpoint.safetensors"
-    copies = []
-    save = module.save_checkpoint
-
-    def save_and_copy(*arguments):
-        save(*arguments)
-        copies.append(shutil.copy(kept, tmp_path / f"{len(copies)}.checkpoint.safetensors"))
-
-    monkeypatch.setattr(module, "save_checkpoint", save_and_copy)
-    monkeypatch.setattr("w2v_hs.schedule.LOOK", 0.02)
     options = OPTIONS | options
     watched = w2v_hs.train(text, checkpoint=kept, checkpoint_every=1e-9, **options)
-    monkeypatch.setattr(module, "save_checkpoint", save)
     assert same(watched, w2v_hs.train(text, **options))  # looking on changes nothing
     assert len(copies) >= 3
     chunks = [len(load_checkpoint(path).position.loss) for path in copies]
@@ -95,23 +98,12 @@ NEWS = "the zebra chases the dog and the zebra chases the mouse\n" * 6000
 @pytest.mark.parametrize(
     "options", [{}, {"arch": "cbow", "tree": "learned"}, {"loss": "softmax"}], ids=str
 )
-def test_an_update_goes_on_from_any_checkpoint_to_the_same_bits(
-    text, tmp_path, monkeypatch, options
-):
+def test_an_update_goes_on_from_any_checkpoint_to_the_same_bits(text, tmp_path, copies, options):
     """`train --resume-from`: the model before, its text, and what was known settle as they would
     have."""
     news, kept = tmp_path / "news.txt", tmp_path / "m.checkpoint.safetensors"
     news.write_text(NEWS)
     base, grows = OPTIONS | {"epochs": 2} | options, options.get("loss") != "softmax"
-    copies = []
-    save = module.save_checkpoint
-
-    def save_and_copy(*arguments):
-        save(*arguments)
-        copies.append(shutil.copy(kept, tmp_path / f"{len(copies)}.checkpoint.safetensors"))
-
-    monkeypatch.setattr(module, "save_checkpoint", save_and_copy)
-    monkeypatch.setattr("w2v_hs.schedule.LOOK", 0.02)
     watched, plain = w2v_hs.train(text, **base), w2v_hs.train(text, **base)
     run = update_options(watched.options, epochs=20, threads=1)
     keeping = Keeping(kept, 1e-9, named_texts(news))
