@@ -27,7 +27,7 @@ def parts(runs: int, word2vec: list[str], fasttext: list[str]) -> dict[str, list
             *peers, "--epochs", 5, "--programs", "ours", "ours-learned", "gensim", "gensim-ns",
         ],
         "softmax": [
-            *peers, "--loss", "softmax", "--words", 5000, "--tokens", 50_000,
+            *peers, "--loss", "softmax", "--words", 5000, "--tokens", 100_000,
             "--programs", "ours", *fasttext,
         ],
         "threads-skipgram": ["threads.py", "--seeds", runs],

@@ -174,6 +174,7 @@ def test_nothing_is_written_over_what_is_read(fails, tmp_path, text_file, model_
     fails("train", text, "-o", output, "--save-vocab", output, code=2)
     fails("evaluate", model_file, "--json", model_file, code=2)
     fails("train", "", "-o", output, code=2)
+    assert "the output '-'" in fails("export", model_file, "-", "--format", "glove", code=2)
     assert text.read_text() == TEXT * 20 and not output.exists()
 
 

@@ -365,6 +365,8 @@ def test_names_are_shown_on_one_line(tmp_path):
 
 
 def test_standard_input_that_is_closed(monkeypatch):
+    with pytest.raises(CorpusError, match="standard input can be read once"):
+        read_corpus([Path("-"), Path("-")])
     monkeypatch.setattr("sys.stdin", None)
     with pytest.raises(CorpusError, match="standard input is closed"):
         read_corpus("-")

@@ -194,6 +194,12 @@ def test_the_command(tmp_path, run, fails):
     info = json.loads(run("info", out, "--json").stdout)
     assert info["provenance"]["updates"][0]["lr"] == 0.01
     assert len(info["provenance"]["updates"][0]["losses"]) == 3
+    shown = run("info", out).stdout.decode()
+    assert "updates 1 lr" in shown and "updates 1 corpus sha256" in shown and "{" not in shown
+    checkpoint = tmp_path / "m.checkpoint.safetensors"
+    assert f"w2v-hs resume {checkpoint}" in fails(
+        "train", "--resume-from", checkpoint, news, "-o", out, code=2
+    )
     done = run("train", "--resume-from", path, news)  # without -o the model itself, known words
     assert b"0 new words, 18 in all" in done.stderr
     assert path.read_bytes() != whole

@@ -239,7 +239,7 @@ def test_the_command(tmp_path, run, fails):
     shown = run("phrases", text, "-o", output, "--threshold", "4").stdout.decode()
     assert "new_york" in shown and "score" in shown
     assert "is given twice" in fails("phrases", text, "-o", text, code=2)
-    assert "the text goes to a file" in fails("phrases", text, "-o", "-", code=2)
+    assert "a file is written" in fails("phrases", text, "-o", "-", code=2)
     assert "do not rise" in fails(
         "phrases", text, "-o", output, "--threshold", "1", "--threshold", "2"
     )

@@ -88,6 +88,12 @@ def test_the_columns_that_were_read_stand_in_the_result(tmp_path):
             "expected each name that is given once",
         ),
         (
+            "a,b,r\nold,new,1\n",
+            ("a", "a", "r"),
+            ":1: the columns 'a, a, r': one is named twice; "
+            "expected those of the two words and of the number",
+        ),
+        (
             "old,new,1.58\n",
             ("a", "b", "r"),
             ":1: found no column 'a' in the header 'old, new, 1.58'; "
@@ -122,7 +128,8 @@ def test_the_columns_that_were_read_stand_in_the_result(tmp_path):
         ),
     ],
     ids=[
-        "four columns", "no such column", "twice", "no header", "too few fields", "no number",
+        "four columns", "no such column", "twice", "named twice", "no header",
+        "too few fields", "no number",
         "no word", "an open quote", "nothing below", "no line end",
     ],
 )  # fmt: skip

@@ -210,6 +210,8 @@ def _resolve(
             f"corpus is of type {type(corpus).__name__}: expected a path or lists of tokens"
         )
     if isinstance(corpus, (list, tuple)) and corpus and all(isinstance(c, Path) for c in corpus):
+        if [str(path) for path in corpus].count("-") > 1:
+            raise CorpusError("-: given twice; standard input can be read once: give it once")
         return [
             source for path in corpus for source in find_sources(path, cleaning.text_column)
         ], ()

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from w2v_hs import completion, show
+from w2v_hs.errors import shown
 from w2v_hs.text_options import errors, text_options
 
 _SHOWN = 20  # phrases in the table
@@ -109,8 +110,6 @@ def phrases(text: tuple[str, ...], output: Path, json_out: bool, **options: Any)
 
     if "" in text:
         raise click.UsageError("one of the texts has an empty name")
-    if str(output) == "-":
-        raise click.UsageError("the output '-': the text goes to a file, give its name")
     sources = [Path(source) for source in text]
     show.check_distinct([output], sources)
     found = join_phrases(sources, output, progress=True, **options)
@@ -128,4 +127,6 @@ def phrases(text: tuple[str, ...], output: Path, json_out: bool, **options: Any)
             f"{one.joined:,} times",
             err=True,
         )
-    click.echo(f"{found.tokens:,} tokens became {found.tokens_after:,}\nwrote {output}", err=True)
+    click.echo(
+        f"{found.tokens:,} tokens became {found.tokens_after:,}\nwrote {shown(output)}", err=True
+    )

@@ -127,13 +127,17 @@ class RoundRun:
         ]
         cluster.wait_for(client, warmed)
         before = cluster.sent_bytes(client)
+        begin: dict[str, Any] = {}
         if start is None:
-            all_blocks = cluster.submit(
-                client, rounds.start_blocks, self.words, self.options, len(names)
-            )
+            # Each worker makes all of them for itself, which is faster than to send them.
+            arguments = self.words, self.options, len(names)
+            begin = {
+                worker: cluster.submit(client, rounds.start_blocks, *arguments, worker=worker)
+                for worker in names
+            }
             blocks = [
-                cluster.submit(client, cluster.item, all_blocks, b, worker=w)
-                for b, w in enumerate(names)
+                cluster.submit(client, cluster.item, begin[worker], b, worker=worker)
+                for b, worker in enumerate(names)
             ]
         else:
             blocks = self._put(*start, len(names))
@@ -144,8 +148,8 @@ class RoundRun:
         try:
             while self.next < self.total:
                 began = time.perf_counter()
-                now = ahead or self._begin(self.next, blocks)
-                ahead = None
+                now = ahead or self._begin(self.next, blocks, begin)
+                ahead, begin = None, {}
                 # The next round waits at the workers already, where nothing comes between.
                 following = self.next + 1
                 if (
@@ -201,14 +205,14 @@ class RoundRun:
         done = slice(self.next)
         return Position(1, self.loss[done].copy(), self.predictions[done].copy(), self.seconds)
 
-    def _begin(self, number: int, blocks: list[Any]) -> _Round:
-        """Submit the tasks of a round."""
+    def _begin(self, number: int, blocks: list[Any], own: dict[str, Any] | None = None) -> _Round:
+        """Submit the tasks of a round. own: a future of all blocks for workers that have them."""
         client, workers = self.client, list(cluster.workers(self.client))
         self.where = [*cluster.places(self.text.lengths, self.where, workers)]
         trained = []
         for place, (worker, texts) in enumerate(self._texts().items()):
             part = Part(number, self.rounds, place)
-            arguments = self.job, part, blocks, texts, self.topic
+            arguments = self.job, part, (own or {}).get(worker, blocks), texts, self.topic
             trained.append((cluster.submit(client, _train, *arguments, worker=worker), worker))
         reports = [
             cluster.submit(client, cluster.item, one, 0, worker=worker) for one, worker in trained

@@ -108,6 +108,8 @@ def _table(console: "Console", title: str, first: str, *numbers: str) -> "Table"
 
 def _answers(console: "Console", whole: Analogies, confidence: float) -> "Table":
     """The table of one set of questions: its sections, and below them their sums."""
+    # On 80 columns the names of sections need its room; it is seen / total.
+    coverage = ["coverage"] if console.width >= 100 else []
     table = _table(
         console,
         f"Analogies: {whole.name}, {METHOD_NAMES[whole.method]}",
@@ -115,27 +117,29 @@ def _answers(console: "Console", whole: Analogies, confidence: float) -> "Table"
         "correct",
         "seen",
         "total",
-        "coverage",
+        *coverage,
         "accuracy",
         _interval_of(confidence),
     )
+
+    def add(name: str, part: Section) -> None:
+        share = "" if part.coverage is None else f"{part.coverage:.1%}"
+        table.add_row(
+            plain(name),
+            *(f"{count:,}" for count in (part.correct, part.seen, part.total)),
+            *(share for _ in coverage),
+            _figure(part.accuracy, ".1%", part.seen, part.total),
+            _bounds(part.interval, ".1%"),
+        )
+
     for part in whole.sections:
-        table.add_row(plain(part.name), *_cells(part))
+        add(part.name, part)
     table.add_section()
     for kind in (whole.semantic, whole.syntactic):
         if kind is not None:
-            table.add_row(f"all {kind.name}", *_cells(kind))
-    table.add_row("all sections", *_cells(whole))
+            add(f"all {kind.name}", kind)
+    add("all sections", whole)
     return table
-
-
-def _cells(part: Section) -> list[str]:
-    return [
-        *(f"{count:,}" for count in (part.correct, part.seen, part.total)),
-        "" if part.coverage is None else f"{part.coverage:.1%}",
-        _figure(part.accuracy, ".1%", part.seen, part.total),
-        _bounds(part.interval, ".1%"),
-    ]
 
 
 def _answered_among(whole: Analogies | Compared) -> str:

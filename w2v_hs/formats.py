@@ -10,7 +10,7 @@ from w2v_hs.errors import FormatError, OptionError, shown
 from w2v_hs.escaping import escape as escaped_word
 from w2v_hs.escaping import unescape
 from w2v_hs.readers import HEADER, Place
-from w2v_hs.vectors import Vectors
+from w2v_hs.vectors import Vectors, whole_number
 
 FILE_FORMATS = (
     "word2vec-text",
@@ -128,7 +128,7 @@ def save_vectors(
     if float16 and format == "word2vec-binary":
         raise OptionError(f"{name}: word2vec-binary holds float32 only; omit float16, or take npz")
     if top is not None:
-        vectors = vectors.head(top)
+        vectors = vectors.head(whole_number("top", top, 1))
     if normalize:
         try:
             vectors = vectors.normalized()

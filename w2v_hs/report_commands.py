@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from w2v_hs import show
+from w2v_hs.errors import shown
 from w2v_hs.vector_commands import in_format, read_vectors
 
 PROJECTIONS = ("pca", "tsne", "umap")
@@ -83,4 +84,4 @@ def report(
         similarity=sets[1],
         progress=True,
     )
-    click.echo(f"wrote {output}: {output.stat().st_size / 1e6:.1f} MB", err=True)
+    click.echo(f"wrote {shown(output)}: {output.stat().st_size / 1e6:.1f} MB", err=True)

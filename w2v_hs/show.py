@@ -51,7 +51,7 @@ def cell(value: object) -> str:
         return f"{value:,.4g}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(cell, value)) if isinstance(value, list) else str(value)
 
 
 def print_words(title: str, found: list[tuple[str, float]], as_json: bool) -> None:
@@ -91,7 +91,7 @@ def summary(model: "Model", path: Path) -> str:
         + " ".join("-" if loss is None else f"{loss:.3f}" for loss in model.losses)
         + _holdout(model)
         + _cluster(facts.get("cluster"))
-        + f"; peak memory {facts['peak_memory_bytes'] / 1e6:.0f} MB\nwrote {path}"
+        + f"; peak memory {facts['peak_memory_bytes'] / 1e6:.0f} MB\nwrote {shown(path)}"
     )
 
 
@@ -104,7 +104,7 @@ def update_summary(model: "Model", path: Path) -> str:
         f"{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens trained in {seconds:.1f} s "
         f"from the learning rate {facts['lr']:g}, loss by epoch: "
         + " ".join("-" if loss is None else f"{loss:.3f}" for loss in losses)
-        + f"; peak memory {facts['peak_memory_bytes'] / 1e6:.0f} MB\nwrote {path}"
+        + f"; peak memory {facts['peak_memory_bytes'] / 1e6:.0f} MB\nwrote {shown(path)}"
     )
 
 
@@ -135,12 +135,15 @@ def _holdout(model: "Model") -> str:
 
 
 def check_distinct(outputs: Sequence[Path | None], inputs: Sequence[Path | None]) -> None:
-    """Refuse to write over what is read, by a folder or pattern too, or to write a file twice."""
+    """Refuse to write over what is read, by a folder or pattern too, to write a file twice, or to
+    write to '-', which stands for standard output elsewhere."""
     given = [path for path in inputs if path is not None]
     taken = {path.resolve() for path in given}
     for path in outputs:
         if path is None:
             continue
+        if str(path) == "-":
+            raise click.UsageError("the output '-': a file is written, give its name")
         real = path.resolve()
         if real in taken:
             raise click.UsageError(f"{path} is given twice; writing it would destroy the other")

@@ -84,6 +84,8 @@ def _find(kind: str, which: str | Path) -> tuple[str, Path]:
             f"{shown(which)}: {reason}; for {kind} expected the path of a file "
             f"or {' or '.join(known)}"
         ) from error
+    if not (Path(which).is_file() or Path(which).is_dir()):  # a pipe would wait for its writer
+        raise EvaluationError(f"{shown(which)}: is a pipe or a device; expected a file")
     return str(which), Path(which)
 
 
@@ -184,6 +186,11 @@ class _Header:
                     f"{where}: found {found} {_shortened(name)} in the header {listed}; "
                     "expected each name that is given once"
                 )
+        if len(set(self.columns)) < len(self.columns):
+            raise EvaluationError(
+                f"{where}: the columns {_shortened(', '.join(self.columns))}: one is named twice; "
+                "expected those of the two words and of the number"
+            )
         self.places = [self.names.index(name) for name in self.columns]
 
     def pair(self, where: str, line: str) -> Pair:

@@ -199,6 +199,11 @@ def train(
             f"the output {output} has the name of a checkpoint, which 'w2v-hs resume' goes on "
             "with; give another by -o"
         )
+    if resume_from is not None and resume_from.name.endswith(SUFFIX):
+        raise click.UsageError(
+            f"--resume-from {resume_from}: a checkpoint, whose run has not ended; end it with "
+            f"w2v-hs resume {argument(resume_from)}"
+        )
     if "" in text:
         raise click.UsageError("one of the texts has an empty name")
     given_options = [name for name in ctx.params if _is_given(ctx, name)]

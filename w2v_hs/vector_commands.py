@@ -1,11 +1,13 @@
 """The commands for a model or a file of vectors: `info`, `neighbors`, `analogy`, `export`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from w2v_hs import show
+from w2v_hs.errors import shown
 
 if TYPE_CHECKING:
     from w2v_hs.vectors import Vectors
@@ -61,9 +63,20 @@ def info(model: Path, json_out: bool) -> None:
         losses = " ".join(show.cell(loss) for loss in summary["holdout_losses"])
         table.add_row("loss of the holdout by epoch", losses)
     for name, value in summary["provenance"].items():
-        for inner, fact in value.items() if isinstance(value, dict) else [("", value)]:
-            table.add_row(show.plain(f"{name} {inner}"), show.plain(show.cell(fact)))
+        for heading, fact in _facts(name, value):
+            table.add_row(show.plain(heading), show.plain(show.cell(fact)))
     show.console().print(table)
+
+
+def _facts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """What stands in dicts and lists of dicts, as rows of a table: "updates 1 corpus sha256"."""
+    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        value = {str(number): one for number, one in enumerate(value, 1)}
+    if not isinstance(value, dict):
+        yield name, value
+        return
+    for inner, fact in value.items():
+        yield from _facts(f"{name} {inner}", fact)
 
 
 @click.command()
@@ -167,4 +180,4 @@ def export(
         vectors = read_vectors(model, from_format)
     save_vectors(vectors, output, format=format_name, **options)
     rows = min(len(vectors), options["top"] or len(vectors))
-    click.echo(f"wrote {rows:,} vectors of length {vectors.dim} to {output}", err=True)
+    click.echo(f"wrote {rows:,} vectors of length {vectors.dim} to {shown(output)}", err=True)
