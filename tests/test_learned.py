@@ -156,7 +156,7 @@ def test_a_tree_that_stays_keeps_its_weights(build, monkeypatch):
     vectors = rows(generator.normal(size=(30, 8)))
     weights = rows(generator.normal(size=(29, 8)))
     carried = weights.copy()
-    transfer_weights(vectors, counts, carried, tree, tree)
+    transfer_weights(vectors, counts, carried, tree, tree, np.empty_like(vectors))
     np.testing.assert_allclose(carried, weights, rtol=1e-4, atol=1e-5)
 
 
@@ -170,7 +170,7 @@ def test_carried_weights_predict_as_before_to_first_order(seed, words):
     vectors = generator.normal(size=(words, 6)) + 0.5
     nodes = 0.7 * generator.normal(size=(words - 1, 6))
     carried = rows(nodes)
-    transfer_weights(rows(vectors), counts, carried, old, new)
+    transfer_weights(rows(vectors), counts, carried, old, new, np.empty_like(rows(vectors)))
     carried = carried[:, :6].astype(np.float64) / module.SHRINK
     mean = counts @ vectors / counts.sum()
 

@@ -125,20 +125,20 @@ def _halve(unit: Float32, weights: Float64, mass: Float64, threads: int) -> Int6
 
 
 def transfer_weights(
-    vectors: Float32, frequencies: Float64, weights: Float32, old: Tree, new: Tree
+    vectors: Float32, frequencies: Float64, weights: Float32, old: Tree, new: Tree, spare: Float32
 ) -> None:
     """Replace the node weights of the tree `old` by those of `new` that predict most nearly the
     same; see `kernels.transfer`.
 
     vectors: (V, stride) float32 inputs. frequencies: (V,), how often each is an input. weights:
-    (V - 1, stride) float32, written.
+    (V - 1, stride) float32, written. spare: (V, stride) float32, memory that is overwritten.
     """
     share = frequencies / frequencies.sum()
-    mean = (share @ vectors).astype(np.float32)
+    mean = share.astype(np.float32) @ vectors  # in float64 it would take a copy of all vectors
     along = (vectors @ mean).astype(np.float64)
     square = share @ along**2 + RIDGE * float(mean @ mean)
     constant = share @ along / square if square > 0 else 0.0
-    outputs, log_probs = np.empty_like(vectors), np.empty(len(vectors))
-    transfer.word_outputs(old.offsets, old.nodes, old.bits, weights, mean, outputs, log_probs)
-    transfer.node_weights(*new.children(), outputs, log_probs, mean, constant, weights)
+    log_probs = np.empty(len(vectors))
+    transfer.word_outputs(old.offsets, old.nodes, old.bits, weights, mean, spare, log_probs)
+    transfer.node_weights(*new.children(), spare, log_probs, mean, constant, weights)
     weights *= np.float32(SHRINK)

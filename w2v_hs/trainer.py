@@ -88,7 +88,9 @@ def learned_anew(
         equal_depths=options.tree == "balanced",
     )
     assert weights.tree is not None  # only a tree is learned anew
-    transfer_weights(weights.vectors, frequencies, weights.outputs, weights.tree, new)
+    transfer_weights(
+        weights.vectors, frequencies, weights.outputs, weights.tree, new, spare=features
+    )
     return new
 
 
