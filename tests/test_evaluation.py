@@ -3,7 +3,6 @@
 import io
 import json
 import math
-import os
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -662,13 +661,6 @@ def test_nul_is_an_error_with_its_line(tmp_path, kind):
 def test_a_folder_is_an_error(tmp_path, kind):
     with pytest.raises(EvaluationError, match=r"cannot be read: Is a directory"):
         evaluate(capitals(), **{kind: [tmp_path]})
-
-
-@pytest.mark.parametrize("kind", ["analogies", "similarity"])
-def test_a_pipe_is_an_error_and_no_wait(tmp_path, kind):
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(EvaluationError, match=r"pipe: is a pipe or a device; expected a file"):
-        evaluate(capitals(), **{"analogies": [], "similarity": [], kind: [tmp_path / "pipe"]})
 
 
 def test_names_of_sections_stay_whole_on_80_columns(tmp_path):

@@ -84,8 +84,6 @@ def _find(kind: str, which: str | Path) -> tuple[str, Path]:
             f"{shown(which)}: {reason}; for {kind} expected the path of a file "
             f"or {' or '.join(known)}"
         ) from error
-    if not (Path(which).is_file() or Path(which).is_dir()):  # a pipe would wait for its writer
-        raise EvaluationError(f"{shown(which)}: is a pipe or a device; expected a file")
     return str(which), Path(which)
 
 
