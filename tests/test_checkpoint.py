@@ -305,7 +305,9 @@ def test_a_run_that_has_ended_is_not_resumed(model, tmp_path, fails):
     with pytest.raises(FormatError, match="a model, not a checkpoint: its run has ended"):
         w2v_hs.resume(tmp_path / "m.checkpoint.safetensors")
     model.save(tmp_path / "m.safetensors")
-    assert "the name of a checkpoint ends in" in fails("resume", tmp_path / "m.safetensors")
+    message = fails("resume", tmp_path / "m.safetensors")
+    assert "the name of a checkpoint ends in" in message
+    assert f"there is {tmp_path / 'm.checkpoint.safetensors'}" in message
     assert "no such file" in fails("resume", tmp_path / "none.checkpoint.safetensors")
 
 

@@ -201,7 +201,7 @@ def test_the_command(tmp_path, run, fails):
         "train", "--resume-from", checkpoint, news, "-o", out, code=2
     )
     done = run("train", "--resume-from", path, news)  # without -o the model itself, known words
-    assert b"0 new words, 18 in all" in done.stderr
+    assert b"0 new words, 18 in all\nleft out 250 tokens of words that" in done.stderr
     assert path.read_bytes() != whole
     assert "needs --resume-from" in fails("train", news, "-o", out, "--update-vocab", code=2)
     assert "--dim with --resume-from" in fails(

@@ -123,6 +123,19 @@ def test_a_full_softmax_has_no_tree(tmp_path):
     assert 'id="tree"' not in page and "full softmax" in page and 'id="losses"' in page
 
 
+def test_an_update_stands_in_the_page(text_file, tmp_path):
+    model = w2v_hs.train(text_file, dim=8, epochs=2, sample=0, threads=1)
+    news = tmp_path / "news.txt"
+    news.write_text("paris is the capital of france and the queen rules the sea\n" * 50)
+    model.update(news, epochs=1)
+    write_report(model, tmp_path / "m.html")
+    page = (tmp_path / "m.html").read_text()
+    assert "2 epochs; then on" in page and "news.txt" in page
+    loss = model.provenance["updates"][0]["losses"][-1]
+    assert "loss, last update" in page and f"{loss:.3f} nats" in page
+    assert "of the update with more text the losses stand" in page
+
+
 def test_evaluation_stands_in_the_page(text_file, model, tmp_path, run):
     model.save(tmp_path / "m.safetensors")
     (tmp_path / "q.txt").write_text(": capitals\nparis france berlin germany\nrome italy x y\n")

@@ -175,7 +175,11 @@ def checkpoint_path(output: Path) -> Path:
 def output_path(checkpoint: Path) -> Path:
     """The model that a run with this checkpoint writes; `FormatError` for another name."""
     if not checkpoint.name.endswith(SUFFIX):
-        raise FormatError(f"{shown(checkpoint)}: the name of a checkpoint ends in {SUFFIX}")
+        likely = checkpoint_path(checkpoint)
+        there = f"there is {shown(likely)}" if likely.exists() else f"{shown(likely)} is not there"
+        raise FormatError(
+            f"{shown(checkpoint)}: the name of a checkpoint ends in {SUFFIX}; {there}"
+        )
     return checkpoint.with_name(checkpoint.name.removesuffix(SUFFIX) + ".safetensors")
 
 

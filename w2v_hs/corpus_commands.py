@@ -116,7 +116,9 @@ def phrases(text: tuple[str, ...], output: Path, json_out: bool, **options: Any)
     if json_out:
         show.print_json(found.as_dict())
     else:
-        table = show.table("phrases", "phrase", "score", "count", "pass")
+        most = min(_SHOWN, len(found.phrases))
+        title = f"the {most:,} highest scores of {len(found.phrases):,} phrases"
+        table = show.table(title, "phrase", "score", "count", "pass")
         for phrase in found.phrases[:_SHOWN]:
             row = f"{phrase.score:,.0f}", f"{phrase.count:,}", str(phrase.number)
             table.add_row(show.plain(phrase.phrase), *row)

@@ -120,6 +120,7 @@ def _page(
         root=_nested(tree.splits) if tree and tree.splits else None,
         figures=figures,
         holdout=bool(model and model.holdout_losses),
+        updates=len(_updates(model)) if model else 0,
         holdout_base=_unigram(model)[1] if model else None,
         tables=_tables(model) if model else [],
         data=_json(
@@ -184,7 +185,26 @@ def _about(vectors: Vectors, model: Model | None) -> str:
         if isinstance(tokens, int):
             text += f": {tokens:,} words, {len(model.losses)} epoch"
             text += "s" * (len(model.losses) != 1)
+    if updates := _updates(model):
+        names = [name for update in updates for name in update["corpus"].get("names", [])]
+        text += "; then on " + ", ".join(shown(name, LONGEST) for name in names[:3])
+        text += f" and {len(names) - 3:,} more" if len(names) > 3 else ""
     return text + "."
+
+
+def _updates(model: Model) -> list[dict[str, Any]]:
+    """What the provenance says of text that a finished model was trained on, as far as it can be
+    read."""
+    updates = model.provenance.get("updates")
+    return [
+        update
+        for update in (updates if isinstance(updates, list) else [])
+        if isinstance(update, dict)
+        and isinstance(update.get("corpus"), dict)
+        and isinstance(update["corpus"].get("names"), list)
+        and isinstance(update.get("losses"), list)
+        and all(isinstance(loss, float) for loss in update["losses"])
+    ]
 
 
 def _tree_name(model: Model) -> str:
@@ -200,8 +220,12 @@ def _tiles(
     if model:
         losses = [loss for loss in model.losses[-1:] if loss is not None]
         aside = sorted(model.holdout_losses)[:1]
+        bases: tuple[float | None, float | None] = _unigram(model)
+        last = "loss, last epoch"
+        if updates := _updates(model):  # of another text, of which frequencies are not known
+            losses, bases, last = updates[-1]["losses"][-1:], (None, bases[1]), "loss, last update"
         for name, values, base in zip(
-            ("loss, last epoch", "loss, set aside"), (losses, aside), _unigram(model), strict=True
+            (last, "loss, set aside"), (losses, aside), bases, strict=True
         ):
             beside = "" if base is None else f"frequencies alone: {base:.3f}"
             tiles += [(name, f"{value:.3f} nats", beside) for value in values]

@@ -122,8 +122,11 @@ def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str
     except FileNotFoundError:
         raise FormatError(f"{shown(path)}: no such file") from None
     except Exception as error:  # the bytes are anyone's, and so is what reading them raises
+        advice = ""
+        if path.suffix != ".safetensors":
+            advice = "; a model was expected: files of vectors are read by load_vectors"
         raise FormatError(
-            f"{shown(path)}: not a readable .safetensors file: {shown(error)}"
+            f"{shown(path)}: not a readable .safetensors file: {shown(error)}{advice}"
         ) from None
     if "description" in metadata and "sha256" in metadata:
         found = _digest(arrays, metadata["description"])

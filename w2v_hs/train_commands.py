@@ -308,6 +308,14 @@ def _update(
     click.echo(
         f"{len(model.vocabulary) - words:,} new words, {len(model.vocabulary):,} in all", err=True
     )
+    corpus = model.provenance["updates"][-1]["corpus"]
+    unknown = corpus["tokens"] - corpus["retained_tokens"]
+    if unknown and not new_words:
+        click.echo(
+            f"left out {unknown:,} tokens of words that the model does not know; --update-vocab "
+            "adds words",
+            err=True,
+        )
     return model
 
 
