@@ -29,6 +29,15 @@ SHRINK = 0.5
 RIDGE = 0.1
 
 
+def warm_up(stride: int, window: int) -> None:
+    """Compile what is needed here, or load it from the cache, on a text of two words."""
+    text = Text(np.array([0, 1], np.int32), np.array([0, 2]), np.ones(2, np.float32))
+    vectors, counts = aligned_zeros(2, stride), np.ones(2, np.int64)
+    features = mean_contexts(text, vectors, window)
+    tree = learned(features, counts)
+    transfer_weights(vectors, np.ones(2), aligned_zeros(1, stride), tree, tree, features)
+
+
 def mean_contexts(text: Text, vectors: Float32, window: int, threads: int = 1) -> Float32:
     """(V, stride) float32: the mean input vector of the words around each word, less the mean of
     all, after subsampling; 0 for a word that subsampling leaves without any.

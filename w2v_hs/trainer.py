@@ -10,7 +10,7 @@ import numpy as np
 from w2v_hs.corpus import Corpus
 from w2v_hs.errors import OptionError
 from w2v_hs.kernels.common import aligned_zeros, padded
-from w2v_hs.learned import learned, mean_contexts, transfer_weights
+from w2v_hs.learned import learned, mean_contexts, transfer_weights, warm_up
 from w2v_hs.options import Resolved
 from w2v_hs.probe import WORSE, Probe, weights_fault
 from w2v_hs.schedule import (
@@ -143,6 +143,8 @@ def train_weights(
         workers = softmax_workers(corpus, options, vectors, outputs)
     else:
         workers = tree_workers(corpus, tree, options, vectors, outputs)
+    if options.learns_tree:
+        warm_up(stride, options.window)  # else the first run of all would stand still for this
     run = Run(corpus, options, most, position)
     probe, probed = Probe(corpus, options), time.monotonic()
 
