@@ -306,6 +306,10 @@ def test_a_run_that_has_ended_is_not_resumed(model, tmp_path, fails):
         w2v_hs.resume(tmp_path / "m.checkpoint.safetensors")
     model.save(tmp_path / "m.safetensors")
     message = fails("resume", tmp_path / "m.safetensors")
+    (tmp_path / "n.checkpoint.safetensors").mkdir()
+    assert "n.checkpoint.safetensors: is a folder" in fails(
+        "train", tmp_path / "none.txt", "-o", tmp_path / "n.safetensors"
+    )
     assert "the name of a checkpoint ends in" in message
     assert f"there is {tmp_path / 'm.checkpoint.safetensors'}" in message
     assert "no such file" in fails("resume", tmp_path / "none.checkpoint.safetensors")

@@ -39,6 +39,21 @@ def test_any_safetensors_reader_opens_it(model, tmp_path):
     np.testing.assert_array_equal(arrays["vectors"], model.vectors.matrix)
 
 
+def test_weights_that_no_file_holds_are_not_written(text_file, tmp_path):
+    model = w2v_hs.train(text_file, dim=4, epochs=1, threads=1)
+    path = tmp_path / "m.safetensors"
+    model.save(path)
+    good = path.read_bytes()
+    model.vectors.matrix[5, 3] = np.nan
+    with pytest.raises(
+        FormatError, match=r"m\.safetensors: row 5 of the model's vectors holds NaN"
+    ):
+        model.save(path)
+    with pytest.raises(FormatError, match=r"^update: row 5"):
+        model.update(text_file)
+    assert path.read_bytes() == good
+
+
 def test_provenance_says_what_it_was_trained_on(model, text_file):
     facts = model.provenance
     assert facts["corpus"]["names"] == [str(text_file)]

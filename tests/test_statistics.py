@@ -76,6 +76,12 @@ def test_a_constant_side_has_no_correlation_however_its_mean_is_rounded(value):
     assert math.isnan(pearson(x, y)) and math.isnan(pearson(y, x)) and math.isnan(spearman(x, y))
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e200, -1e308])
+def test_numbers_of_any_size(scale):
+    x, y = np.array([0.1, 0.2, 0.3, 0.25]), np.array([0.5, 0.1, 0.9, 0.3])
+    assert pearson(scale * x, y) == pytest.approx(np.sign(scale) * pearson(x, y))
+
+
 @pytest.fixture(scope="module")
 def rated():
     """Ratings on a coarse scale, and values that go some way with them."""

@@ -14,7 +14,7 @@ import numpy as np
 from w2v_hs import __version__, storage
 from w2v_hs.cleaning import Cleaning
 from w2v_hs.corpus import Corpus, read_corpus
-from w2v_hs.errors import OptionError, VocabularyError, shown
+from w2v_hs.errors import FormatError, OptionError, VocabularyError, shown
 from w2v_hs.formats import save_vectors
 from w2v_hs.growth import grow
 from w2v_hs.kernels import reader
@@ -31,6 +31,7 @@ from w2v_hs.types import Array, Context, Float32, Float64, Texts
 from w2v_hs.update import Start, train_update, update_options
 from w2v_hs.vectors import Vectors
 from w2v_hs.vocabulary import Vocabulary
+from w2v_hs.writers import first_nonfinite_row
 
 FORMAT = 1  # of the model file
 
@@ -83,9 +84,19 @@ class Model:
     def save(self, path: str | Path) -> None:
         """Write the model to one `.safetensors` file.
 
-        Raises `OutputError` where that fails; a file that was there before stays whole.
+        Raises `OutputError` where that fails, and `FormatError` where the weights hold NaN or
+        Inf; a file that was there before stays whole.
         """
+        self._check_finite(path)
         storage.save_arrays(path, *self.parts())
+
+    def _check_finite(self, where: object) -> None:
+        for name, matrix in (("vectors", self.vectors.matrix), ("outputs", self.outputs)):
+            if (row := first_nonfinite_row(matrix)) is not None:
+                raise FormatError(
+                    f"{shown(where)}: row {row} of the model's {name} holds NaN or Inf; expected "
+                    "finite numbers: load the model again, or train anew"
+                )
 
     def parts(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """What a model file holds: arrays by name, and a description as JSON can hold it."""
@@ -237,6 +248,7 @@ class Model:
 
         run: from `update_options`. Returns what `train_update` takes.
         """
+        self._check_finite("update")
         bars.step("compiling")
         reader.warm_up()
         text = read_corpus(

@@ -39,6 +39,9 @@ def wilson(successes: int, trials: int, confidence: float) -> Interval | None:
 def pearson(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
     """Pearson's correlation along an axis; NaN where one side is constant."""
     constant = [(v == v.take([0], axis=axis)).all(axis=axis) for v in (x, y)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # To at most 1, since squares of large numbers are infinite.
+        x, y = (v / np.abs(v).max(axis=axis, keepdims=True) for v in (x, y))
     x, y = (v - v.mean(axis=axis, keepdims=True) for v in (x, y))
     squares = (x * x).sum(axis=axis) * (y * y).sum(axis=axis)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -94,9 +94,14 @@ def load_arrays(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
     if "description" not in metadata or "sha256" not in metadata:
         raise FormatError(f"{shown(path)}: a .safetensors file, but not a model of w2v_hs")
     try:
-        return arrays, json.loads(metadata["description"])
+        return arrays, json.loads(metadata["description"], parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise FormatError(f"{shown(path)}: its description is not JSON") from None
+
+
+def _no_number(name: str) -> Any:
+    """JSON has no NaN and no Infinity, but Python reads them."""
+    raise ValueError(name)
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:

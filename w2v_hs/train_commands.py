@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from w2v_hs import completion, show, text_options
-from w2v_hs.errors import Interrupted, argument
+from w2v_hs.errors import Interrupted, argument, shown
 from w2v_hs.options import ARCHITECTURES, LOSSES, ORDERS, TREES, Options
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def train(
     if output is None:
         raise click.UsageError("Missing option '-o' / '--output'.")
     if output.suffix != ".safetensors":
-        raise click.UsageError(f"the output {output} must end in .safetensors")
+        raise click.UsageError(f"the output {shown(output)} must end in .safetensors")
     if output.name.endswith(SUFFIX):
         raise click.UsageError(
             f"the output {output} has the name of a checkpoint, which 'w2v-hs resume' goes on "
@@ -232,9 +232,10 @@ def train(
                         "model; leave it out"
                     )
         if kept.exists():
+            check_writable(kept)
             click.echo(
-                f"warning: {kept} is there from a run that was stopped; this run replaces it "
-                f"(to go on instead: w2v-hs resume {argument(kept)})",
+                f"warning: {shown(kept)} is there from a run that was stopped; this run replaces "
+                f"it (to go on instead: w2v-hs resume {argument(kept)})",
                 err=True,
             )
         if resume_from is not None:

@@ -258,7 +258,7 @@ def resume(
         if text.checksum != began:
             raise CorpusError(
                 f"{', '.join(map(shown, text.names[:3]))}: not the text that the run began with: "
-                f"found SHA-256 {text.checksum[:16]}..., expected {str(began)[:16]}...; give the "
+                f"found SHA-256 {text.checksum[:16]}..., expected {shown(began, 16)}...; give the "
                 "same text, or train anew"
             )
         if update is None:
