@@ -134,6 +134,10 @@ def test_an_update_stands_in_the_page(text_file, tmp_path):
     loss = model.provenance["updates"][0]["losses"][-1]
     assert "loss, last update" in page and f"{loss:.3f} nats" in page
     assert "of the update with more text the losses stand" in page
+    model.provenance["updates"][0]["losses"][-1] = None  # an epoch with nothing to predict
+    write_report(model, tmp_path / "m.html")
+    page = (tmp_path / "m.html").read_text()
+    assert "then on" in page and "loss, last" not in page
 
 
 def test_evaluation_stands_in_the_page(text_file, model, tmp_path, run):

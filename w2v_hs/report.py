@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,11 @@ from w2v_hs.errors import shown
 from w2v_hs.model import Model
 from w2v_hs.progress import Silent, display
 from w2v_hs.report_evaluation import CONFIDENCE, LONGEST, evaluations
-from w2v_hs.show import cell
+from w2v_hs.show import cell, flat
 from w2v_hs.vectors import Vectors
 from w2v_hs.wordmap import WordMap, word_map
 
 LEVELS = 4  # of the tree
-_DEEPEST = 4  # of dicts within dicts in a model's provenance
 
 
 def write_report(
@@ -180,16 +179,19 @@ def _about(vectors: Vectors, model: Model | None) -> str:
     text += f", {arch}, {layer}"
     names, tokens = corpus.get("names"), corpus.get("retained_tokens")
     if isinstance(names, list) and names:
-        text += ". Trained on " + ", ".join(shown(name, LONGEST) for name in names[:3])
-        text += f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+        text += ". Trained on " + _listed(names)
         if isinstance(tokens, int):
             text += f": {tokens:,} words, {len(model.losses)} epoch"
             text += "s" * (len(model.losses) != 1)
     if updates := _updates(model):
-        names = [name for update in updates for name in update["corpus"].get("names", [])]
-        text += "; then on " + ", ".join(shown(name, LONGEST) for name in names[:3])
-        text += f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+        text += "; then on " + _listed([n for update in updates for n in update["corpus"]["names"]])
     return text + "."
+
+
+def _listed(names: list[object]) -> str:
+    """The first three names, and how many more there are."""
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return ", ".join(shown(name, LONGEST) for name in names[:3]) + more
 
 
 def _updates(model: Model) -> list[dict[str, Any]]:
@@ -203,7 +205,7 @@ def _updates(model: Model) -> list[dict[str, Any]]:
         and isinstance(update.get("corpus"), dict)
         and isinstance(update["corpus"].get("names"), list)
         and isinstance(update.get("losses"), list)
-        and all(isinstance(loss, float) for loss in update["losses"])
+        and all(loss is None or isinstance(loss, float) for loss in update["losses"])
     ]
 
 
@@ -218,12 +220,13 @@ def _tiles(
     """The figures that are looked for first: name, value, what to compare it with."""
     tiles = []
     if model:
-        losses = [loss for loss in model.losses[-1:] if loss is not None]
+        of_last = model.losses
         aside = sorted(model.holdout_losses)[:1]
         bases: tuple[float | None, float | None] = _unigram(model)
         last = "loss, last epoch"
         if updates := _updates(model):  # of another text, of which frequencies are not known
-            losses, bases, last = updates[-1]["losses"][-1:], (None, bases[1]), "loss, last update"
+            of_last, bases, last = updates[-1]["losses"], (None, bases[1]), "loss, last update"
+        losses = [loss for loss in of_last[-1:] if loss is not None]
         for name, values, base in zip(
             (last, "loss, set aside"), (losses, aside), bases, strict=True
         ):
@@ -272,23 +275,7 @@ def _tables(model: Model) -> list[tuple[str, list[tuple[str, str]]]]:
         (name.replace("_", " "), "not set" if value is None else cell(value))
         for name, value in model.options.as_dict().items()
     ]
-    return [("Options", options), ("Provenance", list(_flat("", model.provenance)))]
-
-
-def _flat(name: str, value: object, depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Names and texts of all that is in a description."""
-    members: Iterable[tuple[object, object]] | None = None
-    if isinstance(value, dict):
-        members = value.items()
-    elif isinstance(value, list) and any(isinstance(member, dict | list) for member in value):
-        members = enumerate(value, 1)
-    if members is None:
-        yield shown(name), shown(cell(value))
-    elif depth == _DEEPEST:
-        yield shown(name), "… more within"
-    else:
-        for key, member in members:
-            yield from _flat(f"{name} {key}".strip().replace("_", " "), member, depth + 1)
+    return [("Options", options), ("Provenance", list(flat("", model.provenance)))]
 
 
 def _short(word: str) -> str:

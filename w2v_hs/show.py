@@ -3,7 +3,7 @@
 import glob
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from w2v_hs.model import Model
 
+_DEEPEST = 4  # of dicts within dicts in a model's provenance
 as_json = click.option("--json", "json_out", is_flag=True, help="Print JSON instead of a table.")
 
 
@@ -52,6 +53,22 @@ def cell(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return ", ".join(map(cell, value)) if isinstance(value, list) else str(value)
+
+
+def flat(name: str, value: object, depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Names and texts of all that is in a description: "updates 1 corpus sha256", "0a1b..."."""
+    members: Iterable[tuple[object, object]] | None = None
+    if isinstance(value, dict):
+        members = value.items()
+    elif isinstance(value, list) and any(isinstance(member, dict | list) for member in value):
+        members = enumerate(value, 1)
+    if members is None:
+        yield shown(name), shown(cell(value))
+    elif depth == _DEEPEST:
+        yield shown(name), "… more within"
+    else:
+        for key, member in members:
+            yield from flat(f"{name} {key}".strip().replace("_", " "), member, depth + 1)
 
 
 def print_words(title: str, found: list[tuple[str, float]], as_json: bool) -> None:

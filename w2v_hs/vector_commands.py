@@ -1,6 +1,5 @@
 """The commands for a model or a file of vectors: `info`, `neighbors`, `analogy`, `export`."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,20 +62,9 @@ def info(model: Path, json_out: bool) -> None:
         losses = " ".join(show.cell(loss) for loss in summary["holdout_losses"])
         table.add_row("loss of the holdout by epoch", losses)
     for name, value in summary["provenance"].items():
-        for heading, fact in _facts(name, value):
-            table.add_row(show.plain(heading), show.plain(show.cell(fact)))
+        for heading, fact in show.flat(name, value):
+            table.add_row(show.plain(heading), show.plain(fact))
     show.console().print(table)
-
-
-def _facts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """What stands in dicts and lists of dicts, as rows of a table: "updates 1 corpus sha256"."""
-    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
-        value = {str(number): one for number, one in enumerate(value, 1)}
-    if not isinstance(value, dict):
-        yield name, value
-        return
-    for inner, fact in value.items():
-        yield from _facts(f"{name} {inner}", fact)
 
 
 @click.command()
