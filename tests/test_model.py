@@ -54,6 +54,32 @@ def test_weights_that_no_file_holds_are_not_written(text_file, tmp_path):
     assert path.read_bytes() == good
 
 
+def test_vectors_given_for_a_model_are_told_apart(model, tmp_path):
+    model.export(tmp_path / "v.bin")
+    with pytest.raises(FormatError, match="a model was expected: files of vectors are read by"):
+        w2v_hs.load(tmp_path / "v.bin")
+    with pytest.raises(FormatError, match=r"not a readable .safetensors file: [^;]*$"):
+        w2v_hs.load_vectors(tmp_path / "v.bin", format="safetensors")
+
+
+def test_provenance_of_any_depth_can_be_shown(model, tmp_path, run):
+    arrays, description = model.parts()
+    deep = {}
+    for _ in range(400):
+        deep = {"a": deep}
+    save_arrays(
+        tmp_path / "m.safetensors",
+        arrays,
+        description | {"provenance": description["provenance"] | {"deep": deep}},
+    )
+    shown = run("info", tmp_path / "m.safetensors").stdout.decode()
+    assert "deep a a a a" in shown and "… more within" in shown
+    description["provenance"] = description["provenance"] | {"n": float("nan")}
+    save_arrays(tmp_path / "n.safetensors", arrays, description)
+    with pytest.raises(FormatError, match="its description is not JSON"):
+        w2v_hs.load(tmp_path / "n.safetensors")
+
+
 def test_provenance_says_what_it_was_trained_on(model, text_file):
     facts = model.provenance
     assert facts["corpus"]["names"] == [str(text_file)]

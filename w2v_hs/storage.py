@@ -90,7 +90,13 @@ def load_arrays(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
     FormatError
         The file is missing, truncated, damaged, or was not written by this package.
     """
-    arrays, metadata = load_tensors(path)
+    try:
+        arrays, metadata = load_tensors(path)
+    except FormatError as error:
+        if Path(path).suffix == ".safetensors" or not Path(path).is_file():
+            raise
+        advice = "a model was expected: files of vectors are read by load_vectors"
+        raise FormatError(f"{error}; {advice}") from None
     if "description" not in metadata or "sha256" not in metadata:
         raise FormatError(f"{shown(path)}: a .safetensors file, but not a model of w2v_hs")
     try:
@@ -127,11 +133,8 @@ def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str
     except FileNotFoundError:
         raise FormatError(f"{shown(path)}: no such file") from None
     except Exception as error:  # the bytes are anyone's, and so is what reading them raises
-        advice = ""
-        if path.suffix != ".safetensors":
-            advice = "; a model was expected: files of vectors are read by load_vectors"
         raise FormatError(
-            f"{shown(path)}: not a readable .safetensors file: {shown(error)}{advice}"
+            f"{shown(path)}: not a readable .safetensors file: {shown(error)}"
         ) from None
     if "description" in metadata and "sha256" in metadata:
         found = _digest(arrays, metadata["description"])
