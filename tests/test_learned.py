@@ -3,6 +3,8 @@
 import itertools
 import math
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from fractions import Fraction
 
@@ -273,3 +275,24 @@ def test_words_that_share_contexts_share_branches():
 
     assert affinity("huffman") < 0.5
     assert affinity("learned") > 1
+
+
+COMPILED = """
+import sys
+import w2v_hs
+from w2v_hs import learned
+from w2v_hs.kernels import contexts, grouping, transfer
+
+kernels = contexts.add_contexts, grouping.halve, transfer.word_outputs, transfer.node_weights
+learned.warm_up(16, 5)
+before = [len(kernel.signatures) for kernel in kernels]
+w2v_hs.train(sys.argv[1], dim=10, epochs=1, sample=0, threads=2, tree="learned")
+print(before, [len(kernel.signatures) for kernel in kernels])
+"""
+
+
+def test_warming_up_compiles_all_that_a_run_needs(text_file):
+    child = subprocess.run(
+        [sys.executable, "-c", COMPILED, text_file], capture_output=True, check=True
+    )
+    assert child.stdout.decode().strip() == "[1, 1, 1, 1] [1, 1, 1, 1]"

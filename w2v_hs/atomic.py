@@ -174,7 +174,7 @@ def holding(path: Path) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, OutputError):
             raise
-        raise OutputError(_reason(beside, error, 0, 8)) from error
+        raise OutputError(_reason(beside, error, 0, 8)) from error  # the number of a process
     try:
         yield
     finally:

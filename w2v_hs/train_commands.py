@@ -196,13 +196,13 @@ def train(
         raise click.UsageError(f"the output {shown(output)} must end in .safetensors")
     if output.name.endswith(SUFFIX):
         raise click.UsageError(
-            f"the output {output} has the name of a checkpoint, which 'w2v-hs resume' goes on "
-            "with; give another by -o"
+            f"the output {shown(output)} has the name of a checkpoint, which 'w2v-hs resume' goes "
+            "on with; give another by -o"
         )
     if resume_from is not None and resume_from.name.endswith(SUFFIX):
         raise click.UsageError(
-            f"--resume-from {resume_from}: a checkpoint, whose run has not ended; end it with "
-            f"w2v-hs resume {argument(resume_from)}"
+            f"--resume-from {shown(resume_from)}: a checkpoint, whose run has not ended; end it "
+            f"with w2v-hs resume {argument(resume_from)}"
         )
     if "" in text:
         raise click.UsageError("one of the texts has an empty name")
