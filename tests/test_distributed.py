@@ -25,6 +25,7 @@ pytest.importorskip("distributed")
 
 from w2v_hs import cluster, rounds, shards
 from w2v_hs.rounds import Change, Changes
+from w2v_hs.trainer import start_vectors
 
 # ---- text in shards -----------------------------------------------------------------------------
 
@@ -212,6 +213,12 @@ def test_a_cluster_trains_every_token_once_and_as_well_as_one_process(client, te
     assert model.losses[-1] == pytest.approx(alone.losses[-1], rel=0.02)
     cost = model.provenance["cluster"]
     assert cost["rounds"] == 15 and cost["parts"] == 2 and cost["sent"] > 0
+
+
+def test_training_begins_with_the_weights_of_one_process(client, text):
+    model = w2v_hs.train(text, client=client, tree="huffman", dim=8, epochs=1, threads=1, lr=1e-9)
+    begin = start_vectors(len(model.vocabulary), 8, model.options.seed)[:, :8]
+    np.testing.assert_allclose(model.vectors.matrix, begin, atol=1e-5)
 
 
 def test_the_same_run_on_the_same_workers_gives_the_same_bits(client, text):
