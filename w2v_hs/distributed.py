@@ -122,11 +122,9 @@ class RoundRun:
         """Train to the end. watch may halt the run between two rounds; a signal ends the round."""
         client, names = self.client, list(cluster.workers(self.client))
         self._give_job()
-        warmed = [
+        ready = [
             cluster.submit(client, rounds.warm_up, self.job, worker=worker) for worker in names
         ]
-        cluster.wait_for(client, warmed)
-        before = cluster.sent_bytes(client)
         begin: dict[str, Any] = {}
         if start is None:
             # Each worker makes all of them for itself, which is faster than to send them.
@@ -141,6 +139,8 @@ class RoundRun:
             ]
         else:
             blocks = self._put(*start, len(names))
+        cluster.wait_for(client, [*ready, *begin.values(), *blocks])
+        before = cluster.sent_bytes(client)
         heard = cluster.Heard(client, self.topic)
         # What the blocks came from stays with the workers for one more round: a worker that dies
         # before it has sent its block on then costs no more than that round.

@@ -213,11 +213,10 @@ def _check(job: Job, run: Run, corpus: Corpus, vectors: np.ndarray, outputs: np.
 def predictions_of(job: Job, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """From how many predictions each input vector, (V,), and each node, (V - 1,), is expected to
     learn when `ids` are trained, float32."""
-    options, tree, words = job.options, job.tree, len(job.vocabulary)
-    kept = np.bincount(ids, minlength=words)
-    kept = kept * job.vocabulary.keep_probabilities(options.sample).astype(np.float64)
+    options, tree = job.options, job.tree
+    keep = job.vocabulary.keep_probabilities(options.sample)
+    kept, nodes = merging.expected_meetings(ids, keep, tree.offsets, tree.nodes, tree.inner)
     around = options.window + 1  # words in a window, in the mean over its reach
-    nodes = np.bincount(tree.nodes, np.repeat(kept, tree.lengths), tree.inner)
     if options.arch == "skipgram":
         nodes *= around
     return (kept * around).astype(np.float32), nodes.astype(np.float32)
