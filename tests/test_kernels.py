@@ -45,26 +45,25 @@ class Problem:
     def run_tree(self, kernel, rate, copies=0, interval=1):
         """Run a hierarchical kernel; returns its totals. Writes to x and out."""
         inner = self.words - 1
-        inputs, x = self.with_copies(self.x, self.words, min(copies, self.words), copies, interval)
-        nodes, weights = self.with_copies(self.out, inner, min(copies, inner), 2, interval)
+        count = min(copies, inner)
+        weights = aligned_zeros(inner + count, self.stride)
+        weights[:inner], weights[inner:] = self.out[:inner], self.out[:count]
+        nodes = Copies(
+            count, inner, 0.4, interval, np.ones(count, np.float32),
+            weights[:count].copy().ravel(), np.zeros(1, np.int64),
+        )  # fmt: skip
         scratch = make_scratch(1000, self.window, int(self.tree.lengths.max()), self.stride)
         scratch.random[0] = SEED
         paths = Paths(self.tree.offsets, self.tree.nodes, self.tree.bits)
-        kernel(
-            self.text(), 0, len(self.sentences), self.window, paths, x.ravel(), weights.ravel(),
-            self.stride, rate, inputs, nodes, scratch,
-        )  # fmt: skip
-        self.x = x[: self.words]
+        for last in (len(self.sentences), 0):  # none: merge what is left
+            kernel(
+                self.text(), 0, last, self.window, paths, self.x.ravel(), weights.ravel(),
+                self.stride, rate, nodes, scratch,
+            )  # fmt: skip
         if np.isfinite(self.x).all():
             assert not self.x[:, self.dim :].any() and not weights[:, self.dim :].any()
         self.out = weights[:inner]
         return scratch.totals
-
-    def with_copies(self, matrix, shared, count, first, interval):
-        """The copies of one thread, and the matrix with them."""
-        rows = aligned_zeros(shared + count, self.stride)
-        rows[:shared], rows[shared:] = matrix[:shared], matrix[:count]
-        return Copies(count, shared, 0.4, first, interval, rows[:count].copy().ravel()), rows
 
     def run_softmax(self, cbow_, rate):
         batch = softmax.make_batch(self.words, self.window, self.stride)

@@ -3,6 +3,7 @@
 import itertools
 import math
 import time
+from dataclasses import replace
 
 import naive
 import numpy as np
@@ -12,9 +13,12 @@ from conftest import TEXT
 import w2v_hs
 from w2v_hs.corpus import read_corpus
 from w2v_hs.errors import CorpusError, DivergedError, OptionError
+from w2v_hs.kernels.common import aligned_zeros
 from w2v_hs.options import Options
-from w2v_hs.trainer import SOFTMAX_LIMIT, check_softmax, train_weights
-from w2v_hs.tree import entropy
+from w2v_hs.probe import Probe
+from w2v_hs.trainer import SOFTMAX_LIMIT, check_softmax, start_vectors, train_weights
+from w2v_hs.tree import entropy, huffman
+from w2v_hs.workers import room_for_copies, tree_workers
 
 MODES = [
     dict(arch=arch, **layer)
@@ -61,6 +65,33 @@ def test_same_seed_one_thread_same_bytes(mode):
     assert one.outputs.tobytes() == again.outputs.tobytes()
     assert one.losses == again.losses
     assert one.vectors.matrix.tobytes() != other.vectors.matrix.tobytes()
+
+
+@pytest.mark.parametrize("arch", ["skipgram", "cbow"])
+def test_sixteen_threads_learn_as_one(arch):
+    """Cores side by side, whatever there are here: threads that take turns, each with the copies
+    that it had before the others trained. Where all of their changes are added the loss of this
+    text grows to thousands of nats."""
+    words = 300
+    frequencies = 1 / np.arange(1, words + 1)
+    drawn = np.random.default_rng(1).choice(words, (7500, 40), p=frequencies / frequencies.sum())
+    corpus = read_corpus([[f"w{n}" for n in line] for line in drawn.tolist()], min_count=1)
+    tree = huffman(corpus.vocabulary.counts)
+    one = Options(arch=arch, tree="huffman", dim=16, sample=0, threads=1).resolved()
+
+    def loss(threads):
+        options = replace(one, threads=threads)
+        vectors = start_vectors(len(corpus.vocabulary), 16, seed=1)
+        outputs = aligned_zeros(tree.inner + room_for_copies(options, tree.inner), 16)
+        team = tree_workers(corpus, tree, options, vectors, outputs)
+        for turn, first in enumerate(range(0, len(drawn), 10)):
+            rate = options.lr * (1 - first / len(drawn))
+            team[turn % threads](first, first + 10, rate, np.uint64(turn))
+        for worker in team:
+            worker(0, 0, 0.0, np.uint64(0))  # merges what is left
+        return Probe(corpus, options).losses(vectors, outputs, tree)[0]
+
+    assert loss(16) == pytest.approx(loss(1), rel=0.005)
 
 
 @pytest.mark.parametrize("arch", ["skipgram", "cbow"])

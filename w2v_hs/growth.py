@@ -64,12 +64,6 @@ def settle(start: Float32, trained: Float32, shares: Float64) -> None:
     trained += start
 
 
-def mass_below(tree: Tree, counts: Int64) -> Float64:
-    """(V - 1,) float64: occurrences of the words below each inner node; `counts` is (V,)."""
-    mass = np.bincount(tree.nodes, np.repeat(counts, tree.lengths), tree.inner)
-    return mass.astype(np.float64, copy=False)
-
-
 def nearest_leaves(counts: Int64, new_counts: Int64) -> Int64:
     """For each new word a leaf of its own, near in frequency.
 

@@ -168,9 +168,9 @@ def train_part(
         Weights or a loss are no longer finite numbers, or far above those of an untrained model.
     """
     started = time.perf_counter()
-    options, words = job.options, len(job.vocabulary)
+    options = job.options
     text = concatenated([slice_of(text, part.number % part.rounds, part.rounds) for text in texts])
-    vectors, outputs = _matrices(job, blocks, *room_for_copies(options, words, job.tree.inner))
+    vectors, outputs = _matrices(job, blocks, room_for_copies(options, job.tree.inner))
     report_of = Report(0.0, 0, len(text.ids), 0.0, 0.0)
     if len(text.ids):
         corpus = Corpus(text.ids, text.sentences, job.vocabulary, [], len(text.ids), 0, "")
@@ -179,7 +179,7 @@ def train_part(
         run = Run(corpus, replace(options, epochs=1), most, None, part.stretch(options.epochs))
         workers = tree_workers(corpus, job.tree, options, vectors, outputs)
         run.go(workers, lambda progress: report(progress.tokens), {}, Watch(), lambda: None)
-        _check(job, run, corpus, vectors[:words], outputs[: job.tree.inner])
+        _check(job, run, corpus, vectors, outputs[: job.tree.inner])
         report_of = Report(
             float(run.loss.sum()), int(run.predictions.sum()), len(text.ids), run.seconds, 0.0
         )
@@ -187,14 +187,12 @@ def train_part(
     return replace(report_of, seconds=time.perf_counter() - started), changes
 
 
-def _matrices(
-    job: Job, blocks: list[Block], more_vectors: int = 0, more_outputs: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Both matrices as training takes them, with padded rows, and with more of them."""
-    words, stride = len(job.vocabulary), padded(job.options.dim)
-    vectors = aligned_zeros(words + more_vectors, stride)
-    outputs = aligned_zeros(job.tree.inner + more_outputs, stride)
-    joined(blocks, vectors[:words], outputs[: job.tree.inner])
+def _matrices(job: Job, blocks: list[Block], more: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Both matrices as training takes them, with padded rows, the outputs with `more` of them."""
+    stride = padded(job.options.dim)
+    vectors = aligned_zeros(len(job.vocabulary), stride)
+    outputs = aligned_zeros(job.tree.inner + more, stride)
+    joined(blocks, vectors, outputs[: job.tree.inner])
     return vectors, outputs
 
 
@@ -214,8 +212,9 @@ def predictions_of(job: Job, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """From how many predictions each input vector, (V,), and each node, (V - 1,), is expected to
     learn when `ids` are trained, float32."""
     options, tree = job.options, job.tree
-    keep = job.vocabulary.keep_probabilities(options.sample)
-    kept, nodes = merging.expected_meetings(ids, keep, tree.offsets, tree.nodes, tree.inner)
+    keep = job.vocabulary.keep_probabilities(options.sample).astype(np.float64)
+    kept = np.bincount(ids, minlength=len(keep)) * keep
+    nodes = tree.mass_below(kept)
     around = options.window + 1  # words in a window, in the mean over its reach
     if options.arch == "skipgram":
         nodes *= around

@@ -123,8 +123,9 @@ class Run:
         self.options, self.stretch = options, stretch
         self.tokens = len(corpus.ids)
         self.total = self.tokens * options.epochs
-        # The rate of a whole run falls in at least 200 steps a thread.
-        steps = max(16, round(200 * (stretch.end - stretch.begin))) * options.threads
+        # The rate of a whole run falls in at least 200 steps, and at its end no thread waits long.
+        threads, length = options.threads, stretch.end - stretch.begin
+        steps = max(16 * threads, round(200 * length), round(50 * threads * length))
         self.chunk_tokens = min(most, self.total // steps + 1)
         if position is not None:
             self.chunk_tokens = position.chunk_tokens
@@ -215,9 +216,11 @@ class Run:
         while not self.stopped:
             with self.lock:
                 place = self.next
-                if place >= self.end:
-                    return
-                self.next += 1
+                done = place >= self.end
+                self.next += not done
+            if done:
+                worker(0, 0, 0.0, np.uint64(0))  # merges what is left in private copies
+                return
             chunk, before = place % self.chunks, self._tokens_before(place)
             rate = self._rate(before)
             seeds = [self.options.seed, *self.stretch.seed, place]

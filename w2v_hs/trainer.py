@@ -62,9 +62,9 @@ def check_softmax(words: int, dim: int) -> None:
         )
 
 
-def start_vectors(words: int, dim: int, seed: int, more: int = 0) -> Float32:
-    """(V + more, stride) float32: uniform in [-0.5, 0.5) / dim, as in word2vec.c, then zeros."""
-    vectors = aligned_zeros(words + more, padded(dim))
+def start_vectors(words: int, dim: int, seed: int) -> Float32:
+    """(V, stride) float32: uniform in [-0.5, 0.5) / dim, as in word2vec.c."""
+    vectors = aligned_zeros(words, padded(dim))
     generator = np.random.Generator(np.random.PCG64(seed))
     block = 1 << 16
     for first in range(0, words, block):
@@ -132,10 +132,10 @@ def train_weights(
     most = most_tokens(options, 0 if tree is not None else words)
     corpus = with_short_sentences(corpus, most, options.window)
     shared = padded(words) if tree is None else tree.inner
-    more = (0, 0) if tree is None else room_for_copies(options, words, tree.inner)
-    vectors = start_vectors(words, options.dim, options.seed, more[0])
-    outputs = aligned_zeros(shared + more[1], stride)
-    weights = Weights(vectors[:words], outputs[:shared], tree)
+    more = 0 if tree is None else room_for_copies(options, tree.inner)
+    vectors = start_vectors(words, options.dim, options.seed)
+    outputs = aligned_zeros(shared + more, stride)
+    weights = Weights(vectors, outputs[:shared], tree)
     if start is not None:
         weights.vectors[:, : options.dim] = start[0]
         weights.outputs[: len(start[1]), : options.dim] = start[1]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from w2v_hs.errors import FormatError, VocabularyError
 from w2v_hs.kernels.compile import jit
-from w2v_hs.types import Array, Int32, Int64, UInt8
+from w2v_hs.types import Array, Float64, Int32, Int64, UInt8
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,10 @@ class Tree:
                 "they come from is damaged: take a copy from a backup"
             )
         return children, _top_down(children, int(self.nodes[0]))
+
+    def mass_below(self, masses: Array) -> Float64:
+        """(V - 1,) float64: the masses of all words below each inner node, which are (V,)."""
+        return _mass_below(self.offsets, self.nodes, np.asarray(masses, np.float64))
 
     def expected_length(self, counts: Array) -> float:
         """Mean path length in bits over all occurrences; `counts` is (V,)."""
@@ -217,6 +221,15 @@ def _weights_below(parents: Int64, counts: Int64) -> Int64:
             weights[node] += counts[word]
             node = parents[words + node]
     return weights
+
+
+@jit
+def _mass_below(offsets: Int64, nodes: Int32, masses: Float64) -> Float64:
+    below = np.zeros(len(masses) - 1)
+    for word in range(len(masses)):
+        for place in range(offsets[word], offsets[word + 1]):
+            below[nodes[place]] += masses[word]
+    return below
 
 
 @jit

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from w2v_hs.corpus import Corpus
-from w2v_hs.growth import mass_below, settle
+from w2v_hs.growth import settle
 from w2v_hs.options import Resolved
 from w2v_hs.schedule import Position, Progress, Watch
 from w2v_hs.trainer import Weights, train_weights
@@ -70,7 +70,7 @@ def train_update(
     shares = start.added / total
     settle(start.vectors, weights.vectors, shares)
     if tree is not None:
-        shares = mass_below(tree, start.added) / mass_below(tree, total)
+        shares = tree.mass_below(start.added) / tree.mass_below(total)
         shares[~start.outputs.any(axis=1)] = 1.0  # nodes that are new, of split leaves
     settle(start.outputs, weights.outputs, shares)
     return weights

@@ -11,31 +11,28 @@ from w2v_hs.kernels.common import Paths, Text, aligned_zeros, make_scratch
 from w2v_hs.kernels.copies import Copies
 from w2v_hs.options import Resolved
 from w2v_hs.tree import Tree
-from w2v_hs.types import Float32, Float64
+from w2v_hs.types import Float32, Float64, Int64
 
 # (first, last, rate, state of the generator) -> totals, as in `kernels.common.Scratch`
 Worker: TypeAlias = Callable[[int, int, float, np.uint64], Float64]
 
 # Private copies of the top of the tree, where there are several threads (see kernels.copies).
-# Measured on 16M words of Wikipedia, V = 70,000, skip-gram, dim 100, one epoch
-# (benchmarks/threads.py): without copies two threads took 1.7 to 2 times as long. Merging all of
-# 512 copies every 2048 windows lost 0.007 of Google's analogies on two threads, and more on eight
-# (0.201, loss 8.247, against 0.227 and 8.191 at every 64). With the intervals that grow away from
-# the root, 64 windows a thread reached 0.216 on two threads (no copies: 0.217), 256 windows 0.211.
-# What counts is what all threads do between merges, hence one interval for all of them together. A
-# window of CBOW updates its path once, not once for each context word, so that 512 windows are as
-# good (0.164 to 0.168 at 128, 512 and 1024, no trend), and 8% faster than 128.
+# Measured on 16M words of Wikipedia, V = 70,000, dim 100, one epoch, Huffman. When changes were
+# added whole, as between cores that share a row, training on 8 (CBOW) or 16 cores (skip-gram) ended
+# in infinities unless all threads together merged every 128 windows, which then took three quarters
+# of the time of 16 cores. With the share below, 16 threads that take turns, a sentence or so each,
+# reach 0.213 to 0.220 of Google's analogies at 1,024, 2,048 and 4,096 windows each (one thread:
+# 0.212; CBOW 0.169 and 0.162 for 0.166), and 64 threads 0.196. q = 0.1, 0.3 and 1 differ by less
+# than seeds do; 0.03 is too little to be safe and 10 loses 0.01. Copies of the most frequent words
+# too, which save CBOW on two threads 4% of the time, cost 16 threads 0.01 to 0.03.
 COPIED_NODES = 1024
-NODE_INTERVAL = {"skipgram": 128, "cbow": 512}  # windows of all threads together
-FIRST_NODES = 16
-COPIED_WORDS = 128
-WORD_INTERVAL = 32  # times that of the nodes
+NODE_INTERVAL = 2048  # windows of one thread
+NODE_CURVATURE = 0.3  # the q of `rounds`, for predictions that are as few as these
 
 
-def room_for_copies(options: Resolved, words: int, inner: int) -> tuple[int, int]:
-    """Rows that the copies of all threads need behind the input vectors and the inner nodes."""
-    threads = options.threads if options.threads > 1 else 0
-    return threads * min(COPIED_WORDS, words), threads * min(COPIED_NODES, inner)
+def room_for_copies(options: Resolved, inner: int) -> int:
+    """Rows that the copies of all threads need behind the inner nodes."""
+    return options.threads * min(COPIED_NODES, inner) if options.threads > 1 else 0
 
 
 def encoded(corpus: Corpus, options: Resolved) -> Text:
@@ -45,50 +42,51 @@ def encoded(corpus: Corpus, options: Resolved) -> Text:
     return Text(np.asarray(corpus.ids), corpus.sentences, keep)
 
 
-def _copies(
-    matrix: Float32, shared: int, most: int, first: int, interval: int, thread: int, threads: int
-) -> Copies:
-    """The copies of a thread, which lie behind the `shared` rows of `matrix`."""
-    count = min(most, shared) if threads > 1 else 0
-    start = shared + thread * count
-    snapshot = aligned_zeros(count, matrix.shape[1])
-    matrix[start : start + count] = snapshot[:] = matrix[:count]
-    each = max(1, interval // threads)
-    return Copies(count, start, thread / threads, first, each, snapshot.ravel())
+def _predictions(text: Text, counts: Int64, tree: Tree, options: Resolved) -> Float64:
+    """From how many predictions each inner node, (inner,), is expected to learn between two merges
+    of a thread's copies."""
+    kept = text.keep * counts.astype(np.float64)
+    around = options.window + 1  # words in a window, in the mean over its reach
+    predictions = around if options.arch == "skipgram" else 1
+    return tree.mass_below(kept / kept.sum()) * NODE_INTERVAL * predictions
 
 
 def tree_workers(
     corpus: Corpus, tree: Tree, options: Resolved, vectors: Float32, outputs: Float32
 ) -> list[Worker]:
-    """A function for each thread that trains sentences first .. last - 1."""
+    """A function for each thread that trains sentences first .. last - 1. Called for none, it
+    merges what is left in the thread's copies."""
     text = encoded(corpus, options)
     paths = Paths(tree.offsets, tree.nodes, tree.bits)
     kernel = skipgram.train if options.arch == "skipgram" else cbow.train
-    stride = vectors.shape[1]
-    longest, interval = int(tree.lengths.max()), NODE_INTERVAL[options.arch]
+    stride, threads, longest = vectors.shape[1], options.threads, int(tree.lengths.max())
+    count = min(COPIED_NODES, tree.inner) if threads > 1 else 0
+    steps = _predictions(text, corpus.vocabulary.counts, tree, options)[:count]
 
     def worker(thread: int) -> Worker:
         scratch = make_scratch(LONGEST_SENTENCE, options.window, longest, stride)
-        inputs = _copies(
-            vectors, len(corpus.vocabulary), COPIED_WORDS, COPIED_WORDS, WORD_INTERVAL * interval,
-            thread, options.threads,
-        )  # fmt: skip
-        nodes = _copies(
-            outputs, tree.inner, COPIED_NODES, FIRST_NODES, interval, thread,
-            options.threads,
+        start = tree.inner + thread * count
+        snapshot = aligned_zeros(count, stride)
+        outputs[start : start + count] = snapshot[:] = outputs[:count]
+        nodes = Copies(
+            count, start, thread / threads, NODE_INTERVAL, np.ones(count, np.float32),
+            snapshot.ravel(), np.zeros(1, np.int64),
         )  # fmt: skip
 
         def train(first: int, last: int, rate: float, state: np.uint64) -> Float64:
             scratch.random[0], scratch.totals[:] = state, 0
+            if rate > 0:
+                ways = np.maximum(rate * NODE_CURVATURE * steps, 1e-9)  # of 0 the share is 1
+                nodes.share[:] = np.expm1(-threads * ways) / (threads * np.expm1(-ways))
             kernel(
                 text, first, last, options.window, paths, vectors.ravel(), outputs.ravel(), stride,
-                rate, inputs, nodes, scratch,
+                rate, nodes, scratch,
             )  # fmt: skip
             return scratch.totals
 
         return train
 
-    return [worker(thread) for thread in range(options.threads)]
+    return [worker(thread) for thread in range(threads)]
 
 
 def softmax_workers(

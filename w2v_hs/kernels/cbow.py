@@ -92,19 +92,19 @@ def add_error(rows, count, vectors, stride, hidden):
 
 
 @jit
-def train(text, first, last, window, paths, vectors, weights, stride, rate, inputs, nodes, scratch):
+def train(text, first, last, window, paths, vectors, weights, stride, rate, nodes, scratch):
     """Train on sentences first .. last - 1.
 
-    vectors (V*stride,) and weights (rows*stride,) float32, flat; for rows of both that
-    are private to this thread see `copies`. Adds to scratch.totals: loss in nats, predictions
+    vectors (V*stride,) and weights (rows*stride,) float32, flat; nodes: which rows of `weights`
+    are private to this thread, see `copies`. They are merged every so many
+    windows, and where there are no sentences. Adds to scratch.totals: loss in nats, predictions
     (centres), kept tokens.
     """
-    centres, tokens, windows = 0, 0, 0
+    centres, tokens = 0, 0
     path, ahead = 0, len(scratch.path) // 2
     # Only pointers from here on; see `pointer`.
     text, paths, scratch = pointers(text), pointers(paths), pointers(scratch)
-    inputs, nodes = pointers(inputs), pointers(nodes)
-    vectors, weights = pointer(vectors), pointer(weights)
+    nodes, vectors, weights = pointers(nodes), pointer(vectors), pointer(weights)
     rows, hidden = scratch.rows, scratch.hidden
     start_loss(scratch)
     for sentence in range(first, last):
@@ -114,24 +114,22 @@ def train(text, first, last, window, paths, vectors, weights, stride, rate, inpu
         for i in range(-1, length):
             depth, path, ahead = next_depth, ahead, path
             next_depth = look_ahead(
-                i, length, window, paths, vectors, weights, stride, inputs, nodes, scratch, ahead
+                i, length, window, paths, vectors, weights, stride, nodes, scratch, ahead
             )
             if i < 0:
                 continue
             reach = draw_reach(window, scratch.random)
             begin, end = max(0, i - reach), min(length, i + reach + 1)
-            contexts = find_contexts(scratch.kept, begin, i, end, stride, inputs, rows)
+            contexts = find_contexts(scratch.kept, begin, i, end, stride, rows)
             if contexts == 0:
                 continue
             mean_input(rows, contexts, vectors, stride, hidden)
             train_path(path, depth, weights, stride, rate, hidden, scratch)
             add_error(rows, contexts, vectors, stride, hidden)
             centres += 1
-            windows += 1
-            merge_due(vectors, stride, inputs, windows)
-            merge_due(weights, stride, nodes, windows)
-    merge(vectors, stride, inputs, inputs.count)
-    merge(weights, stride, nodes, nodes.count)
+            merge_due(weights, stride, nodes)
+    if first == last:
+        merge(weights, stride, nodes)
     collect_loss(scratch)
     scratch.totals[1] += centres
     scratch.totals[2] += tokens

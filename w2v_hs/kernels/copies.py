@@ -1,15 +1,16 @@
-"""Private copies of the most used rows of a matrix, one for each thread.
+"""Private copies of the most used inner nodes, one for each thread.
 
-Every path starts at the root and passes the few nodes below it, and a few hundred words make up
-half of any text. Threads that update those rows in place spend their time moving cache lines
-between cores. Each thread works on its own copy of the first `count` rows and from time to time
-adds what it has changed to the shared rows (`merge`), taking over what the others have added.
-Inner nodes are numbered by weight and words by frequency, so the most used rows are the first.
+Every path starts at the root and passes the few nodes below it. Threads that update those rows in
+place spend their time moving cache lines between cores. Each thread works on its own copy of the
+first `count` rows and from time to time adds what it has changed to the shared rows (`merge`),
+taking over what the others have added. Inner nodes are numbered by weight, so the most used rows
+are the first.
 
-Between merges the threads go apart: the longer, the more their sum oversteps. What counts is how
-often a row is updated meanwhile. In a binary tree node r is used about 1 / r as often as the root.
-So the `first` rows are merged every `interval` windows, four times as many every four times as
-many windows, and so on, which makes frequent merges of the root cheap.
+Between merges the threads go apart. Each of them takes the root to where it should be, and the sum
+of their changes goes as many times as far as there are threads: with eight, training ends in
+infinities. So `share` of a change is added, which lies between all of it, where a row is used
+little meanwhile, and one part in as many as there are threads (the rule is that of
+`w2v_hs.rounds`).
 
 The copies live behind the shared rows in the same matrix:
 
@@ -24,7 +25,6 @@ import numpy as np
 from w2v_hs.kernels.compile import inline
 from w2v_hs.kernels.vector import (
     LANES,
-    add,
     broadcast,
     load,
     multiply_add,
@@ -37,24 +37,18 @@ AHEAD = 3  # rows that `merge` asks for before it needs them
 
 class Copies(NamedTuple):
     """One thread's copy: `count` rows from row `start`; `turn`, from 0 to 1 and different for each
-    thread, says where in the rows merging begins, so that two threads rarely meet; `first` is the
-    number of rows that are merged most often, `interval` the number of windows between two merges
-    of them; `snapshot` (count*stride,) float32 holds the rows as they were after the last
-    merge."""
+    thread, says where in the rows merging begins, so that two threads rarely meet; `interval` is
+    the number of windows between two merges; share (count,) float32 is the part of a row's change
+    that is added; `snapshot` (count*stride,) float32 holds the rows as they were after the last
+    merge; windows (1,) int64 is how many were trained since."""
 
     count: int
     start: int
     turn: float
-    first: int
     interval: int
+    share: np.ndarray
     snapshot: np.ndarray
-
-
-class NoCopies(NamedTuple):
-    """Stands for `Copies` where all rows are shared."""
-
-    count: int
-    start: int
+    windows: np.ndarray
 
 
 @inline
@@ -64,33 +58,33 @@ def own_row(copies, row):
 
 
 @inline
-def merge(matrix, stride, copies, rows):
-    """Add the changes of the first `rows` rows since the last merge to the shared rows, and take
-    the sums over."""
+def merge(matrix, stride, copies):
+    """Add the share of all changes since the last merge to the shared rows, and take the sums
+    over."""
     minus_one = broadcast(np.float32(-1.0))
-    begin = np.int64(copies.turn * rows)
-    for i in range(rows):
-        row = begin + i if begin + i < rows else begin + i - rows
+    copies.windows[0] = 0
+    begin = np.int64(copies.turn * copies.count)
+    for i in range(copies.count):
+        row = begin + i if begin + i < copies.count else begin + i - copies.count
         shared, private, saved = row * stride, (copies.start + row) * stride, row * stride
+        share = broadcast(copies.share[row])
         for k in range(0, stride, LANES):
             # They lie in another core's cache. (To ask for a row behind the matrix is no fault.)
             prefetch_to_write(matrix, shared + AHEAD * stride + k)
             change = multiply_add(
                 load(copies.snapshot, saved + k), minus_one, load(matrix, private + k)
             )
-            total = add(load(matrix, shared + k), change)
+            total = multiply_add(change, share, load(matrix, shared + k))
             store(matrix, shared + k, total)
             store(matrix, private + k, total)
             store(copies.snapshot, saved + k, total)
 
 
 @inline
-def merge_due(matrix, stride, copies, windows):
-    """Merge the rows whose turn it is after so many windows."""
-    if copies.count == 0 or windows % copies.interval != 0:
+def merge_due(matrix, stride, copies):
+    """Count a window, and merge where it was the last of an interval."""
+    if copies.count == 0:
         return
-    rows, merges = copies.first, windows // copies.interval
-    while rows < copies.count and merges % 4 == 0:
-        rows *= 4
-        merges //= 4
-    merge(matrix, stride, copies, min(rows, copies.count))
+    copies.windows[0] += 1
+    if copies.windows[0] == copies.interval:
+        merge(matrix, stride, copies)

@@ -20,7 +20,6 @@ import numpy as np
 from w2v_hs.kernels.cbow import mean_input
 from w2v_hs.kernels.common import BATCH, LN2, STEPS, aligned_zeros, collect_loss, start_loss
 from w2v_hs.kernels.compile import inline, jit
-from w2v_hs.kernels.copies import NoCopies
 from w2v_hs.kernels.paths import CACHED, find_contexts
 from w2v_hs.kernels.softmax import ROWS, largest
 from w2v_hs.kernels.vector import (
@@ -222,7 +221,7 @@ def tree_losses(words, first, last, window, cbow, paths, vectors, weights, strid
                 for k in range(0, stride, LANES):
                     prefetch(vectors, np.int64(ids[i + 1 + window]) * stride + k)
             begin, end = max(start, i - window), min(stop, i + window + 1)
-            contexts = find_contexts(ids, begin, i, end, stride, NoCopies(0, 0), scratch.rows)
+            contexts = find_contexts(ids, begin, i, end, stride, scratch.rows)
             if contexts == 0:
                 continue
             length = read_path(paths, ids[i], stride, scratch)
@@ -313,7 +312,7 @@ def softmax_losses(words, first, last, window, cbow, vectors, outputs, batch, ou
         row = sentence - first
         for i in range(start, stop):
             begin, end = max(start, i - window), min(stop, i + window + 1)
-            contexts = find_contexts(words.ids, begin, i, end, stride, NoCopies(0, 0), batch.rows)
+            contexts = find_contexts(words.ids, begin, i, end, stride, batch.rows)
             predictions = min(1, contexts) if cbow else contexts
             for place in range(predictions):
                 if cbow:

@@ -1,28 +1,8 @@
-"""Rows of a block of a matrix: how often training met them, what it has changed, and changes
-added. See `rounds`."""
+"""Rows of a block of a matrix: what training has changed, and changes added. See `rounds`."""
 
 import numpy as np
 
 from w2v_hs.kernels.compile import jit
-
-
-@jit
-def expected_meetings(ids, keep, offsets, nodes, inner):
-    """How often subsampling is expected to leave each word, (V,) float64, and thereby to take each
-    inner node, (inner,) float64, of a text.
-
-    ids (N,) int32. keep (V,) float32, offsets (V + 1,), nodes: as in `common.Text` and `Paths`.
-    """
-    words = np.zeros(len(keep))
-    for i in range(len(ids)):
-        words[ids[i]] += 1
-    met = np.zeros(inner)
-    for word in range(len(keep)):
-        words[word] *= keep[word]
-        if words[word] > 0:
-            for place in range(offsets[word], offsets[word + 1]):
-                met[nodes[place]] += words[word]
-    return words, met
 
 
 @jit

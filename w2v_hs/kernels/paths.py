@@ -55,7 +55,7 @@ def prefetch_path(paths, word):
 
 
 @inline
-def look_ahead(i, length, window, paths, vectors, weights, stride, inputs, nodes, scratch, at):
+def look_ahead(i, length, window, paths, vectors, weights, stride, nodes, scratch, at):
     """While window i is trained, what the next ones need is on its way to the cache.
 
     Writes the path of word i + 1 of scratch.kept[:length] as `find_path` does, and returns its
@@ -66,18 +66,17 @@ def look_ahead(i, length, window, paths, vectors, weights, stride, inputs, nodes
         prefetch(paths.offsets, kept[i + 3])
         prefetch_path(paths, kept[i + 2])
     if i + 1 + window < length:
-        row = own_row(inputs, np.int64(kept[i + 1 + window]))
-        prefetch_row(vectors, row * stride, stride)
+        prefetch_row(vectors, np.int64(kept[i + 1 + window]) * stride, stride)
     if i + 1 >= length:
         return 0
     return find_path(paths, kept[i + 1], weights, stride, nodes, scratch, at)
 
 
 @inline
-def find_contexts(kept, begin, centre, end, stride, inputs, rows):
+def find_contexts(kept, begin, centre, end, stride, rows):
     """Write the offsets of the rows of kept[begin:end] without the centre; return their number."""
     count = 0
     for at in range(begin, end):
-        rows[count] = own_row(inputs, np.int64(kept[at])) * stride
+        rows[count] = np.int64(kept[at]) * stride
         count += np.int64(at != centre)
     return count
