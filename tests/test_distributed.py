@@ -24,8 +24,10 @@ from w2v_hs.errors import ClusterError, CorpusError, OptionError
 pytest.importorskip("distributed")
 
 from w2v_hs import cluster, rounds, shards
+from w2v_hs.options import Options
 from w2v_hs.rounds import Change, Changes
 from w2v_hs.trainer import start_vectors
+from w2v_hs.tree import huffman
 
 # ---- text in shards -----------------------------------------------------------------------------
 
@@ -151,6 +153,21 @@ def test_merging_quadratics_is_one_worker_that_takes_all_steps():
         parts = [(tuple((1 - np.exp(-share * n)) * optimum), n) for n in steps]
         together = (1 - np.exp(-share * sum(steps))) * optimum
         np.testing.assert_allclose(merged_row(parts, share), together, rtol=1e-5)
+
+
+def test_many_workers_are_merged_with_more_care():
+    """Sixteen that added up what eight may add up have diverged."""
+    corpus = read_corpus([line.split() for line in TEXT.splitlines()] * 100, min_count=1)
+    options = Options(tree="huffman", dim=8, threads=1, sample=0).resolved()
+    job = rounds.Job(corpus.vocabulary, huffman(corpus.vocabulary.counts), options)
+    (block,) = rounds.start_blocks(len(corpus.vocabulary), options, 1)
+    text = shards.Encoded(np.asarray(corpus.ids), corpus.sentences)
+
+    def moved(parts):
+        _, changes = rounds.train_part(job, rounds.Part(0, 1, 0, parts), [block], [text])
+        return np.linalg.norm(rounds.updated(block, changes * 16).outputs)
+
+    assert moved(2) == moved(8) > 1.2 * moved(16)
 
 
 @given(

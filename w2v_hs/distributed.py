@@ -209,9 +209,9 @@ class RoundRun:
         """Submit the tasks of a round. own: a future of all blocks for workers that have them."""
         client, workers = self.client, list(cluster.workers(self.client))
         self.where = [*cluster.places(self.text.lengths, self.where, workers)]
-        trained = []
-        for place, (worker, texts) in enumerate(self._texts().items()):
-            part = Part(number, self.rounds, place)
+        trained, texts_of = [], self._texts()
+        for place, (worker, texts) in enumerate(texts_of.items()):
+            part = Part(number, self.rounds, place, len(texts_of))
             arguments = self.job, part, (own or {}).get(worker, blocks), texts, self.topic
             trained.append((cluster.submit(client, _train, *arguments, worker=worker), worker))
         reports = [

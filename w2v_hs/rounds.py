@@ -46,6 +46,10 @@ from w2v_hs.workers import room_for_copies, tree_workers
 # which adds, infinity, which takes the mean, and others led to stands in docs/dask.md.
 WORD_CURVATURE = 1.0
 NODE_CURVATURE = 0.003
+# Each of many workers goes a little too far in directions of much curvature, and 16 together so
+# much that a run ended in infinities; more curvature makes them a little slower, and safe.
+MANY = 8
+NODE_CURVATURE_OF_MANY = 0.01
 
 
 class Block(NamedTuple):
@@ -86,11 +90,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Part:
-    """Part `part` of round `number`, counted over all epochs, of a run of `rounds` an epoch."""
+    """Part `part` of `parts` of round `number`, counted over all epochs, of a run of `rounds` an
+    epoch."""
 
     number: int
     rounds: int
     part: int
+    parts: int
 
     def stretch(self, epochs: int) -> Stretch:
         """Where it lies in the run."""
@@ -233,7 +239,8 @@ def _changes(
     steps = predictions_of(job, ids)
     begin = part.stretch(job.options.epochs).begin
     rate = job.options.lr * (1 - begin)
-    curvatures = rate * WORD_CURVATURE, rate * NODE_CURVATURE
+    node_curvature = NODE_CURVATURE if part.parts <= MANY else NODE_CURVATURE_OF_MANY
+    curvatures = rate * WORD_CURVATURE, rate * node_curvature
     count = len(blocks)
 
     def change(
@@ -350,5 +357,5 @@ def warm_up(job: Job) -> None:
     vectors = np.zeros((words, dim), np.float32)
     text = Encoded(np.zeros(2, np.int32), np.array([0, 2]))
     blocks = cut(vectors, vectors[1:], 1)
-    _, changes = train_part(job, Part(0, 1, 0), blocks, [text])
+    _, changes = train_part(job, Part(0, 1, 0, 1), blocks, [text])
     updated(blocks[0], [merged(changes)])
