@@ -20,10 +20,11 @@ from w2v_hs.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class ShardedText:
-    """A text on a cluster. ids: a future of `shards.Encoded` for each shard; lengths: tokens of
-    each. The others as in `corpus.Corpus`."""
+    """A text on a cluster. ids: a future of `shards.Encoded` for each shard; where: the worker
+    that read it; lengths: tokens of each. The others as in `corpus.Corpus`."""
 
     ids: list[Any]
+    where: list[str]
     lengths: list[int]
     chosen: shards.Chosen
     names: list[str]
@@ -62,34 +63,42 @@ def read(
     """
     pieces = shards.cut(files, size)
     total = sum(piece.size for piece in pieces)
-    scanned = [cluster.submit(client, shards.scan, piece, cleaning) for piece in pieces]
+    # Each shard stays where it is read, and every worker gets its share.
+    workers = [*cluster.workers(client)]
+    where = cluster.places([piece.size for piece in pieces], [None] * len(pieces), workers)
+    scanned = [
+        cluster.submit(client, shards.scan, piece, cleaning, worker=worker)
+        for piece, worker in zip(pieces, where, strict=True)
+    ]
 
     def show() -> None:
         look(sum(p.size for p, f in zip(pieces, scanned, strict=True) if f.done()), total)
 
     names = [file.name for file in files]
-    where = ", ".join(map(shown, names[:3]))
-    where += f" and {len(names) - 3} more" if len(names) > 3 else ""
+    said = ", ".join(map(shown, names[:3]))
+    said += f" and {len(names) - 3} more" if len(names) > 3 else ""
     counted = [cluster.submit(client, cluster.item, one, 2) for one in scanned]
     counted = cluster.few(client, shards.together, counted)
     counted = cluster.submit(client, shards.together, counted)
-    given = (
-        None if vocabulary is None else cluster.give(client, vocabulary, [*cluster.workers(client)])
-    )
+    given = None if vocabulary is None else cluster.give(client, vocabulary, workers)
     chosen = cluster.submit(
-        client, shards.choose, counted, where, options.min_count, options.max_vocab, given
+        client, shards.choose, counted, said, options.min_count, options.max_vocab, given
     )
     cluster.wait_for(client, [chosen], show)
     look(total, total)
-    ids = [cluster.submit(client, shards.encode, one, chosen) for one in scanned]
+    ids = [
+        cluster.submit(client, shards.encode, one, chosen, worker=worker)
+        for one, worker in zip(scanned, where, strict=True)
+    ]
     sizes = [cluster.submit(client, _size, one) for one in ids]
     sums = [cluster.submit(client, cluster.item, one, 3) for one in scanned]
     cluster.wait_for(client, sizes + sums)
     sizes, sums = client.gather(sizes), client.gather(sums)
     if not sum(tokens for tokens, _ in sizes):
-        raise CorpusError(f"no word of {where} is in the vocabulary")
+        raise CorpusError(f"no word of {said} is in the vocabulary")
     return ShardedText(
         ids,
+        where,
         [tokens for tokens, _ in sizes],
         client.gather(chosen, direct=True),
         names,

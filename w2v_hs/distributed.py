@@ -106,7 +106,7 @@ class RoundRun:
         self.rebuilds = rebuilds(self.total) if options.learns_tree else set()
         self.next, self.seconds = 0, 0.0
         self.cost = Cost()
-        self.where: list[str | None] = [None] * len(text.ids)
+        self.where: list[str | None] = [*text.where]
         self.topic = f"w2v-hs-{uuid.uuid4().hex}"
         if position is not None:
             self.next, self.seconds = len(position.loss), position.seconds

@@ -29,7 +29,7 @@ from typing import NamedTuple
 import numpy as np
 
 from w2v_hs.corpus import Corpus
-from w2v_hs.kernels import merging
+from w2v_hs.kernels import merging, reader
 from w2v_hs.kernels.common import Text, aligned_zeros, padded
 from w2v_hs.learned import centred, context_sums
 from w2v_hs.options import Options, Resolved
@@ -62,8 +62,9 @@ class Block(NamedTuple):
 
 class Change(NamedTuple):
     """What happened to some rows of a block of one matrix: rows (t,) int64 within the block, sums
-    (t, dim) float32 of the changes of each worker, steps (t,) float32, how many predictions they
-    come from, and ways (t,) float32, the sum over the workers of 1 - exp(-lr q steps)."""
+    (t, dim) of the changes of each worker, float32 or bfloat16 (see `kernels.merging`), steps (t,)
+    float32, how many predictions they come from, and ways (t,) float32, the sum over the workers of
+    1 - exp(-lr q steps)."""
 
     rows: np.ndarray
     sums: np.ndarray
@@ -219,7 +220,9 @@ def predictions_of(job: Job, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     learn when `ids` are trained, float32."""
     options, tree = job.options, job.tree
     keep = job.vocabulary.keep_probabilities(options.sample).astype(np.float64)
-    kept = np.bincount(ids, minlength=len(keep)) * keep
+    counts = np.zeros(len(keep), np.int64)
+    reader.count(ids, counts)  # which np.bincount takes several times as long for
+    kept = counts * keep
     nodes = tree.mass_below(kept)
     around = options.window + 1  # words in a window, in the mean over its reach
     if options.arch == "skipgram":
@@ -268,7 +271,7 @@ def merged(changes: list[Changes]) -> Changes:
         steps, ways = _totals(matrix)
         sums = np.zeros((len(steps), matrix[0].sums.shape[1]), np.float32)
         for change in matrix:
-            merging.add_rows(sums, change.rows, change.sums, np.ones_like(steps))
+            _add(sums, change, np.ones_like(steps))
         rows = np.flatnonzero(steps)
         return Change(rows, sums[rows], steps[rows], ways[rows])
 
@@ -286,7 +289,7 @@ def updated(block: Block, changes: list[Changes]) -> Block:
         np.divide(-np.expm1(-curvature * steps), ways, out=scale, where=steps > 0)
         matrix = matrix.copy()
         for part in parts:
-            merging.add_rows(matrix, part.rows, part.sums, scale)
+            _add(matrix, part, scale)
         return matrix
 
     curvatures = changes[0].curvatures
@@ -294,6 +297,13 @@ def updated(block: Block, changes: list[Changes]) -> Block:
         of(block.vectors, [c.vectors for c in changes], curvatures[0]),
         of(block.outputs, [c.outputs for c in changes], curvatures[1]),
     )
+
+
+def _add(total: np.ndarray, change: Change, scale: np.ndarray) -> None:
+    """Add a change to the rows of a block, each times its number in scale."""
+    rounded = change.sums.dtype == np.uint16
+    add = merging.add_rounded_rows if rounded else merging.add_rows
+    add(total, change.rows, change.sums, scale)
 
 
 def _totals(parts: list[Change]) -> tuple[np.ndarray, np.ndarray]:

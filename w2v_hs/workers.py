@@ -60,8 +60,9 @@ def tree_workers(
     paths = Paths(tree.offsets, tree.nodes, tree.bits)
     kernel = skipgram.train if options.arch == "skipgram" else cbow.train
     stride, threads, longest = vectors.shape[1], options.threads, int(tree.lengths.max())
-    count = min(COPIED_NODES, tree.inner) if threads > 1 else 0
-    steps = _predictions(text, corpus.vocabulary.counts, tree, options)[:count]
+    count = room_for_copies(options, tree.inner) // threads
+    if count:
+        steps = _predictions(text, corpus.vocabulary.counts, tree, options)[:count]
 
     def worker(thread: int) -> Worker:
         scratch = make_scratch(LONGEST_SENTENCE, options.window, longest, stride)
@@ -75,7 +76,7 @@ def tree_workers(
 
         def train(first: int, last: int, rate: float, state: np.uint64) -> Float64:
             scratch.random[0], scratch.totals[:] = state, 0
-            if rate > 0:
+            if count and rate > 0:
                 ways = np.maximum(rate * NODE_CURVATURE * steps, 1e-9)  # of 0 the share is 1
                 nodes.share[:] = np.expm1(-threads * ways) / (threads * np.expm1(-ways))
             kernel(
