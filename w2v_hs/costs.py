@@ -1,13 +1,16 @@
 """What a round on a cluster costs: a model of its bytes and seconds, and the rounds it can afford.
 
 With V words, vectors of `dim` numbers and n workers, a worker sends its changes of each block to
-the block's owner, and gets every new block from there. Both matrices are float32:
+the block's owner, and gets every new block from there. Changes are bfloat16 and blocks float32, of
+two matrices:
 
-    bytes into a worker, and out of it, a round <= 2 (n - 1) / n * 8 V dim
+    bytes into a worker, and out of it, a round <= (n - 1) / n * (4 + 8) V dim
 
-The first half is less where a round touches few rows. Training takes, for each token that
-subsampling keeps, window + 1 predictions (the mean over the reach) of L branches each, the mean
-length of the paths, with 6 dim operations a branch.
+Changes are less where a round touches few rows. (Beyond eight workers changes are put together in
+groups first, whose sums come on top: V dim bytes for each worker, which are left out.)
+
+Training takes, for each token that subsampling keeps, window + 1 predictions (the mean over the
+reach) of L branches each, the mean length of the paths, with 6 dim operations a branch.
 """
 
 from dataclasses import dataclass
@@ -19,7 +22,7 @@ from w2v_hs.tree import Tree
 from w2v_hs.vocabulary import Vocabulary
 
 SHARE = 0.1  # of the seconds of training that communication may take
-BANDWIDTH = 5e8  # bytes a second that a worker takes in, what Dask makes of 10 Gbit/s
+BANDWIDTH = 4e8  # bytes a second into a worker: 4 and 8 of them on 16 cores, all a round costs
 SPEED = 6e10  # operations a second of a thread
 SHORTEST = 20_000  # tokens of a worker in a round, some 10 ms
 
@@ -39,7 +42,7 @@ class Work:
 
     def round_bytes(self, workers: int) -> float:
         """Bytes into each worker in a round, at most."""
-        return 2 * (workers - 1) / workers * 8 * self.words * self.dim
+        return (workers - 1) / workers * 12 * self.words * self.dim
 
     def round_seconds(self, workers: int) -> float:
         """Seconds of communication in a round, at most."""

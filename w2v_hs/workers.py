@@ -18,15 +18,16 @@ Worker: TypeAlias = Callable[[int, int, float, np.uint64], Float64]
 
 # Private copies of the top of the tree, where there are several threads (see kernels.copies).
 # Measured on 16M words of Wikipedia, V = 70,000, dim 100, one epoch, Huffman. When changes were
-# added whole, as between cores that share a row, training on 8 (CBOW) or 16 cores (skip-gram) ended
-# in infinities unless all threads together merged every 128 windows, which then took three quarters
-# of the time of 16 cores. With the share below, 16 threads that take turns, a sentence or so each,
-# reach 0.213 to 0.220 of Google's analogies at 1,024, 2,048 and 4,096 windows each (one thread:
-# 0.212; CBOW 0.169 and 0.162 for 0.166), and 64 threads 0.196. q = 0.1, 0.3 and 1 differ by less
-# than seeds do; 0.03 is too little to be safe and 10 loses 0.01. Copies of the most frequent words
-# too, which save CBOW on two threads 4% of the time, cost 16 threads 0.01 to 0.03.
+# added whole, as cores do that share a row, training on 16 cores (skip-gram) or 8 (CBOW) ended in
+# infinities unless all threads together merged every 128 windows, which then took three quarters of
+# the time of 16 cores. With the share below, 16 threads that take turns (benchmarks/threads.py)
+# reach 0.220, 0.213 and 0.212 of Google's analogies at 1,024, 2,048 and 4,096 windows each (one
+# thread: 0.212); docs/speed.md has other q. 64 threads of CBOW reach 0.143 at 2,048 windows, and
+# 0.166, as one does, where each merges 400 times. Copies of the 128 most frequent words as well,
+# with shares of their own, lost 0.01 to 0.03.
 COPIED_NODES = 1024
-NODE_INTERVAL = 2048  # windows of one thread
+NODE_INTERVAL = 4096  # windows of one thread, or fewer, so that each merges so many times in a run:
+MERGES = 400
 NODE_CURVATURE = 0.3  # the q of `rounds`, for predictions that are as few as these
 
 
@@ -42,13 +43,18 @@ def encoded(corpus: Corpus, options: Resolved) -> Text:
     return Text(np.asarray(corpus.ids), corpus.sentences, keep)
 
 
+def _interval(text: Text, counts: Int64, options: Resolved) -> int:
+    """Windows that a thread trains between two merges."""
+    kept = float(text.keep @ counts.astype(np.float64)) / float(counts.sum())
+    windows = kept * len(text.ids) * options.epochs
+    return max(1, min(NODE_INTERVAL, int(windows / (options.threads * MERGES))))
+
+
 def _predictions(text: Text, counts: Int64, tree: Tree, options: Resolved) -> Float64:
-    """From how many predictions each inner node, (inner,), is expected to learn between two merges
-    of a thread's copies."""
+    """From how many predictions each inner node, (inner,), is expected to learn in a window."""
     kept = text.keep * counts.astype(np.float64)
     around = options.window + 1  # words in a window, in the mean over its reach
-    predictions = around if options.arch == "skipgram" else 1
-    return tree.mass_below(kept / kept.sum()) * NODE_INTERVAL * predictions
+    return tree.mass_below(kept / kept.sum()) * (around if options.arch == "skipgram" else 1)
 
 
 def tree_workers(
@@ -62,7 +68,11 @@ def tree_workers(
     stride, threads, longest = vectors.shape[1], options.threads, int(tree.lengths.max())
     count = room_for_copies(options, tree.inner) // threads
     if count:
-        steps = _predictions(text, corpus.vocabulary.counts, tree, options)[:count]
+        counts = corpus.vocabulary.counts
+        interval = _interval(text, counts, options)
+        steps = interval * _predictions(text, counts, tree, options)[:count]
+    else:
+        interval, steps = 1, np.zeros(0)
 
     def worker(thread: int) -> Worker:
         scratch = make_scratch(LONGEST_SENTENCE, options.window, longest, stride)
@@ -70,7 +80,7 @@ def tree_workers(
         snapshot = aligned_zeros(count, stride)
         outputs[start : start + count] = snapshot[:] = outputs[:count]
         nodes = Copies(
-            count, start, thread / threads, NODE_INTERVAL, np.ones(count, np.float32),
+            count, start, thread / threads, interval, np.ones(count, np.float32),
             snapshot.ravel(), np.zeros(1, np.int64),
         )  # fmt: skip
 
