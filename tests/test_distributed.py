@@ -24,6 +24,7 @@ from w2v_hs.errors import ClusterError, CorpusError, OptionError
 pytest.importorskip("distributed")
 
 from w2v_hs import cluster, rounds, shards
+from w2v_hs.kernels import merging
 from w2v_hs.options import Options
 from w2v_hs.rounds import Change, Changes
 from w2v_hs.trainer import start_vectors
@@ -153,6 +154,16 @@ def test_merging_quadratics_is_one_worker_that_takes_all_steps():
         parts = [(tuple((1 - np.exp(-share * n)) * optimum), n) for n in steps]
         together = (1 - np.exp(-share * sum(steps))) * optimum
         np.testing.assert_allclose(merged_row(parts, share), together, rtol=1e-5)
+
+
+@given(st.lists(st.floats(-(2.0**100), 2.0**100, width=32), min_size=1, max_size=20))
+def test_changes_are_rounded_to_the_nearest_bfloat16(numbers):
+    matrix = np.array([numbers], np.float32)
+    zero, row = np.zeros_like(matrix), np.zeros(1, np.int64)
+    bits = merging.differences(matrix, zero, row, 0, 1)
+    merging.add_rounded_rows(zero, row, bits, np.ones(1, np.float32))
+    # 8 digits, the first of which is not stored; below 2^-126 numbers have fewer.
+    np.testing.assert_allclose(zero, matrix, rtol=2.0**-9, atol=2.0**-134)
 
 
 def test_many_workers_are_merged_with_more_care():

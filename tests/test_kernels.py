@@ -42,14 +42,14 @@ class Problem:
         x, out = self.x[:, : self.dim], self.out[: self.used, : self.dim]
         return x.astype(np.float64), out.astype(np.float64)
 
-    def run_tree(self, kernel, rate, copies=0, interval=1):
+    def run_tree(self, kernel, rate, copies=0, interval=1, share=1.0):
         """Run a hierarchical kernel; returns its totals. Writes to x and out."""
         inner = self.words - 1
         count = min(copies, inner)
         weights = aligned_zeros(inner + count, self.stride)
         weights[:inner], weights[inner:] = self.out[:inner], self.out[:count]
         nodes = Copies(
-            count, inner, 0.4, interval, np.ones(count, np.float32),
+            count, inner, 0.4, interval, np.full(count, share, np.float32),
             weights[:count].copy().ravel(), np.zeros(1, np.int64),
         )  # fmt: skip
         scratch = make_scratch(1000, self.window, int(self.tree.lengths.max()), self.stride)
@@ -141,6 +141,18 @@ def test_private_copies_change_nothing_for_one_thread(kernel, problem, copies, i
     copied.run_tree(kernel, 0.05, copies=copies, interval=interval)
     np.testing.assert_allclose(copied.x, plain.x, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(copied.out, plain.out, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", [skipgram.train, cbow.train])
+@given(problem=problems, copies=st.integers(1, 39), share=st.floats(0.05, 1))
+def test_a_share_of_what_a_copy_has_changed_is_added(kernel, problem, copies, share):
+    plain, copied = Problem(**problem), Problem(**problem)
+    before = plain.out.copy()
+    plain.run_tree(kernel, 0.05)
+    copied.run_tree(kernel, 0.05, copies=copies, interval=10**6, share=share)
+    expected = plain.out.copy()
+    expected[:copies] = before[:copies] + share * (plain.out[:copies] - before[:copies])
+    np.testing.assert_allclose(copied.out, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("kernel", [skipgram.train, cbow.train])

@@ -68,10 +68,11 @@ def test_same_seed_one_thread_same_bytes(mode):
 
 
 @pytest.mark.parametrize("arch", ["skipgram", "cbow"])
-def test_sixteen_threads_learn_as_one(arch):
+def test_sixteen_threads_learn_as_one(arch, monkeypatch):
     """Cores side by side, whatever there are here: threads that take turns, each with the copies
     that it had before the others trained. Where all of their changes are added the loss of this
-    text grows to thousands of nats."""
+    text grows."""
+    monkeypatch.setattr("w2v_hs.workers.MERGES", 1)  # every 4,096 windows, as in a long text
     words = 300
     frequencies = 1 / np.arange(1, words + 1)
     drawn = np.random.default_rng(1).choice(words, (7500, 40), p=frequencies / frequencies.sum())
@@ -92,6 +93,17 @@ def test_sixteen_threads_learn_as_one(arch):
         return Probe(corpus, options).losses(vectors, outputs, tree)[0]
 
     assert loss(16) == pytest.approx(loss(1), rel=0.005)
+
+
+@pytest.mark.parametrize("arch", ["skipgram", "cbow"])
+def test_what_threads_have_not_merged_is_merged_at_the_end(arch, monkeypatch):
+    monkeypatch.setattr("w2v_hs.options.available_cores", lambda: 2)
+    monkeypatch.setattr("w2v_hs.workers.MERGES", 0.01)  # later than the text is long
+    model = w2v_hs.train(
+        SENTENCES[:100], arch=arch, tree="huffman", dim=8, min_count=1, epochs=1, sample=0,
+        threads=2,
+    )  # fmt: skip
+    assert model.outputs.any(axis=1).all()
 
 
 @pytest.mark.parametrize("arch", ["skipgram", "cbow"])

@@ -65,7 +65,8 @@ def read(
     total = sum(piece.size for piece in pieces)
     # Each shard stays where it is read, and every worker gets its share.
     workers = [*cluster.workers(client)]
-    where = cluster.places([piece.size for piece in pieces], [None] * len(pieces), workers)
+    sizes = [piece.size or 1 for piece in pieces]  # some are unknown
+    where = cluster.places(sizes, [None] * len(pieces), workers)
     scanned = [
         cluster.submit(client, shards.scan, piece, cleaning, worker=worker)
         for piece, worker in zip(pieces, where, strict=True)
@@ -90,19 +91,19 @@ def read(
         cluster.submit(client, shards.encode, one, chosen, worker=worker)
         for one, worker in zip(scanned, where, strict=True)
     ]
-    sizes = [cluster.submit(client, _size, one) for one in ids]
+    found = [cluster.submit(client, _size, one) for one in ids]
     sums = [cluster.submit(client, cluster.item, one, 3) for one in scanned]
-    cluster.wait_for(client, sizes + sums)
-    sizes, sums = client.gather(sizes), client.gather(sums)
-    if not sum(tokens for tokens, _ in sizes):
+    cluster.wait_for(client, found + sums)
+    found, sums = client.gather(found), client.gather(sums)
+    if not sum(tokens for tokens, _ in found):
         raise CorpusError(f"no word of {said} is in the vocabulary")
     return ShardedText(
         ids,
         where,
-        [tokens for tokens, _ in sizes],
+        [tokens for tokens, _ in found],
         client.gather(chosen, direct=True),
         names,
-        sum(sentences for _, sentences in sizes),
+        sum(sentences for _, sentences in found),
         hashlib.sha256(b"".join(sums)).hexdigest(),
     )
 

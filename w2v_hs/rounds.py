@@ -17,8 +17,7 @@ the distance to it after c of them:
 Of a rare word all c_k are small, and the merged change is the sum of the changes, as if the steps
 had been taken one after the other. Of the root all are large: each worker has gone the whole way,
 and the merged change is their mean. A row that one worker has changed keeps its full step.
-`kernels.copies` has the same trouble with the copies of threads, which it only adds: it merges so
-often that lr q c stays small. A network is too slow for that.
+`kernels.copies` merges the copies of threads by the same rule.
 """
 
 import time
@@ -183,8 +182,9 @@ def train_part(
         corpus = Corpus(text.ids, text.sentences, job.vocabulary, [], len(text.ids), 0, "")
         most = most_tokens(options, 0)
         corpus = with_short_sentences(corpus, most, options.window)
-        run = Run(corpus, replace(options, epochs=1), most, None, part.stretch(options.epochs))
-        workers = tree_workers(corpus, job.tree, options, vectors, outputs)
+        part_options = replace(options, epochs=1)
+        run = Run(corpus, part_options, most, None, part.stretch(options.epochs))
+        workers = tree_workers(corpus, job.tree, part_options, vectors, outputs)
         run.go(workers, lambda progress: report(progress.tokens), {}, Watch(), lambda: None)
         _check(job, run, corpus, vectors, outputs[: job.tree.inner])
         report_of = Report(
