@@ -61,7 +61,7 @@ class Work:
 def fewest_rounds(workers: int) -> int:
     """Rounds of an epoch below which the workers go so far apart that vectors suffer, whatever the
     rounds cost: what 2 and 4 workers needed (docs/dask.md), and beyond those a guess."""
-    return 4 * max(1, workers - 1)
+    return 4 * max(1, workers - 1) + 1
 
 
 def work_of(vocabulary: Vocabulary, tree: Tree, tokens: int, options: Options) -> Work:
