@@ -38,7 +38,7 @@ from w2v_hs.shards import Encoded
 from w2v_hs.trainer import Weights, learned_anew, start_vectors
 from w2v_hs.tree import Tree
 from w2v_hs.vocabulary import Vocabulary
-from w2v_hs.workers import room_for_copies, tree_workers
+from w2v_hs.workers import node_predictions, room_for_copies, tree_workers
 
 # The curvature q above, a prediction, for an input vector and for a node. An input learns from all
 # nodes of a path at once, a node from one product: so an input goes its way in fewer steps. What 0,
@@ -218,15 +218,13 @@ def _check(job: Job, run: Run, corpus: Corpus, vectors: np.ndarray, outputs: np.
 def predictions_of(job: Job, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """From how many predictions each input vector, (V,), and each node, (V - 1,), is expected to
     learn when `ids` are trained, float32."""
-    options, tree = job.options, job.tree
+    options = job.options
     keep = job.vocabulary.keep_probabilities(options.sample).astype(np.float64)
     counts = np.zeros(len(keep), np.int64)
     reader.count(ids, counts)  # which np.bincount takes several times as long for
     kept = counts * keep
-    nodes = tree.mass_below(kept)
-    around = options.window + 1  # words in a window, in the mean over its reach
-    if options.arch == "skipgram":
-        nodes *= around
+    nodes = node_predictions(job.tree, kept, options)
+    around = options.window + 1  # as there
     return (kept * around).astype(np.float32), nodes.astype(np.float32)
 
 

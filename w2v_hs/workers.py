@@ -50,11 +50,11 @@ def _interval(text: Text, counts: Int64, options: Resolved) -> int:
     return max(1, min(NODE_INTERVAL, int(windows / (options.threads * MERGES))))
 
 
-def _predictions(text: Text, counts: Int64, tree: Tree, options: Resolved) -> Float64:
-    """From how many predictions each inner node, (inner,), is expected to learn in a window."""
-    kept = text.keep * counts.astype(np.float64)
+def node_predictions(tree: Tree, centres: Float64, options: Resolved) -> Float64:
+    """From how many predictions each inner node, (inner,), is expected to learn when each word is
+    the centre of so many windows, (V,)."""
     around = options.window + 1  # words in a window, in the mean over its reach
-    return tree.mass_below(kept / kept.sum()) * (around if options.arch == "skipgram" else 1)
+    return tree.mass_below(centres) * (around if options.arch == "skipgram" else 1)
 
 
 def tree_workers(
@@ -70,7 +70,8 @@ def tree_workers(
     if count:
         counts = corpus.vocabulary.counts
         interval = _interval(text, counts, options)
-        steps = interval * _predictions(text, counts, tree, options)[:count]
+        kept = text.keep * counts.astype(np.float64)
+        steps = node_predictions(tree, interval * kept / kept.sum(), options)[:count]
     else:
         interval, steps = 1, np.zeros(0)
 
