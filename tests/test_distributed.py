@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from w2v_hs.errors import ClusterError, CorpusError, OptionError
 pytest.importorskip("distributed")
 
 from w2v_hs import cluster, rounds, shards
+from w2v_hs.cluster_text import read
 from w2v_hs.kernels import merging
 from w2v_hs.options import Options
 from w2v_hs.rounds import Change, Changes
@@ -241,6 +243,16 @@ def test_a_cluster_trains_every_token_once_and_as_well_as_one_process(client, te
     assert model.losses[-1] == pytest.approx(alone.losses[-1], rel=0.02)
     cost = model.provenance["cluster"]
     assert cost["rounds"] == 15 and cost["parts"] == 2 and cost["sent"] > 0
+
+
+def test_files_of_unknown_size_are_read_by_all_workers(client, tmp_path):
+    files = []
+    for number in range(4):
+        (tmp_path / f"{number}.txt").write_text(TEXT)
+        (file,) = shards.find_files(str(tmp_path / f"{number}.txt"))
+        files.append(replace(file, size=None))
+    found = read(client, files, 1000, Options(), None, Cleaning(), lambda done, total: None)
+    assert len(set(found.where)) == 2
 
 
 def test_training_begins_with_the_weights_of_one_process(client, text):
