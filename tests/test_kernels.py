@@ -42,7 +42,7 @@ class Problem:
         x, out = self.x[:, : self.dim], self.out[: self.used, : self.dim]
         return x.astype(np.float64), out.astype(np.float64)
 
-    def run_tree(self, kernel, rate, copies=0, interval=1, share=1.0):
+    def run_tree(self, kernel, rate, copies=0, interval=1, share=1.0, rest=True):
         """Run a hierarchical kernel; returns its totals. Writes to x and out."""
         inner = self.words - 1
         count = min(copies, inner)
@@ -55,14 +55,14 @@ class Problem:
         scratch = make_scratch(1000, self.window, int(self.tree.lengths.max()), self.stride)
         scratch.random[0] = SEED
         paths = Paths(self.tree.offsets, self.tree.nodes, self.tree.bits)
-        for last in (len(self.sentences), 0):  # none: merge what is left
+        for last in (len(self.sentences), 0)[: 1 + rest]:  # none: merge what is left
             kernel(
                 self.text(), 0, last, self.window, paths, self.x.ravel(), weights.ravel(),
                 self.stride, rate, nodes, scratch,
             )  # fmt: skip
         if np.isfinite(self.x).all():
             assert not self.x[:, self.dim :].any() and not weights[:, self.dim :].any()
-        self.out = weights[:inner]
+        self.out, self.private = weights[:inner], weights[inner:]
         return scratch.totals
 
     def run_softmax(self, cbow_, rate):
@@ -153,6 +153,15 @@ def test_a_share_of_what_a_copy_has_changed_is_added(kernel, problem, copies, sh
     expected = plain.out.copy()
     expected[:copies] = before[:copies] + share * (plain.out[:copies] - before[:copies])
     np.testing.assert_allclose(copied.out, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", [skipgram.train, cbow.train])
+def test_copies_are_merged_after_every_interval(kernel):
+    every, once = Problem(20, 5, 3, seed=1), Problem(20, 5, 3, seed=1)
+    every.run_tree(kernel, 0.05, copies=9, interval=1, rest=False)
+    np.testing.assert_array_equal(every.out[:9], every.private)
+    once.run_tree(kernel, 0.05, copies=9, interval=10**6, rest=False)
+    assert (once.out[:9] != once.private).any()
 
 
 @pytest.mark.parametrize("kernel", [skipgram.train, cbow.train])
