@@ -21,10 +21,10 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from w2v_hs import trainer
-from w2v_hs.corpus import Corpus, read_corpus
 from w2v_hs.options import Options, available_cores
-from w2v_hs.tree import huffman
+from w2v_hs.text.corpus import Corpus, read_corpus
+from w2v_hs.training import loop as trainer
+from w2v_hs.tree.tree import huffman
 
 
 def product_rate() -> float:
@@ -107,7 +107,9 @@ def main() -> None:
     seconds = {n: [] for n in {1, min(2, available_cores()), available_cores()}}
     for _ in range(o.runs):
         for threads, times in seconds.items():
-            os.sched_setaffinity(0, cores[:threads])  # else reading, cleaning and hashing overlap
+            os.sched_setaffinity(
+                0, cores[:threads]
+            )  # else reading, preprocessing and hashing overlap
             started = time.perf_counter()
             read_corpus(o.text, threads=threads)
             times.append(time.perf_counter() - started)

@@ -10,7 +10,7 @@ run i with seed i. One process has one thread, and so has each worker. Printed a
 seconds, the ratio to one process, means of qualities, and what a round cost: bytes that workers
 sent to each other and to the client, and bytes in and out of the scheduler. --spark names a Python
 with pyspark, which has as many partitions as there are workers and cannot subsample.
-`model` prints what `w2v_hs.costs` says for more workers and a vocabulary of 3 million words.
+`model` prints what `w2v_hs.training.cluster.costs` says for more workers and 3 million words.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def kill_a_worker(client, number: int) -> None:
     import os
     import signal
 
-    from w2v_hs import cluster
+    from w2v_hs.training.cluster import client as cluster
 
     pids, hear = client.run(os.getpid), cluster.Heard._hear
     killed = []
@@ -184,10 +184,10 @@ def model(o) -> None:
     """What the model of the costs says."""
     from dataclasses import replace
 
-    from w2v_hs.corpus import read_corpus
-    from w2v_hs.costs import work_of
     from w2v_hs.options import Options
-    from w2v_hs.tree import huffman
+    from w2v_hs.text.corpus import read_corpus
+    from w2v_hs.training.cluster.costs import work_of
+    from w2v_hs.tree.tree import huffman
 
     corpus = read_corpus(o.text)
     tree = huffman(corpus.vocabulary.counts)

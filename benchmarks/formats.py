@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from w2v_hs.formats import FORMATS, load_vectors, save_vectors
-from w2v_hs.vectors import Vectors
+from w2v_hs.vectors.formats import FORMATS, load_vectors, save_vectors
+from w2v_hs.vectors.vectors import Vectors
 
 
 def main() -> None:

@@ -40,15 +40,20 @@ from rich.markup import escape
 from rich.table import Table
 
 import w2v_hs
-from w2v_hs import catalog, checkpoint, codes, extract, sources, storage, text
-from w2v_hs.cleaning import Cleaning
 from w2v_hs.errors import W2VError
-from w2v_hs.formats import FILE_FORMATS, load_vectors, save_vectors
-from w2v_hs.likelihood import Perplexity
-from w2v_hs.schedule import Position
-from w2v_hs.update import Start, update_options
-from w2v_hs.vectors import Vectors
-from w2v_hs.vocabulary import Vocabulary, load_vocabulary
+from w2v_hs.files import container as storage
+from w2v_hs.model.scoring import Perplexity
+from w2v_hs.options import Preprocessing
+from w2v_hs.text import blocks as text
+from w2v_hs.text import catalog, sources
+from w2v_hs.text import named as extract
+from w2v_hs.text.vocabulary import Vocabulary, load_vocabulary
+from w2v_hs.training import checkpoint
+from w2v_hs.training.run import Position
+from w2v_hs.training.update import Start, update_options
+from w2v_hs.tree import user_trees as codes
+from w2v_hs.vectors.formats import FILE_FORMATS, load_vectors, save_vectors
+from w2v_hs.vectors.vectors import Vectors
 
 BATCH = 200
 SECONDS, BYTES = 10, 1 << 30  # that one file may take
@@ -215,8 +220,10 @@ def read_checkpoint(path: Path) -> None:
     valid(place.predictions.dtype == np.int64, "predictions are not whole numbers")
     valid(place.predictions.shape == place.loss.shape, "it has more losses than chunks")
     valid(np.all(place.predictions >= 0), "a chunk has fewer predictions than none")
-    valid(keeping.cleaning.errors in ("strict", "replace", "ignore"), "errors has no such value")
-    valid(isinstance(keeping.cleaning.lowercase, bool), "lowercase is neither true nor false")
+    valid(
+        keeping.preprocessing.errors in ("strict", "replace", "ignore"), "errors has no such value"
+    )
+    valid(isinstance(keeping.preprocessing.lowercase, bool), "lowercase is neither true nor false")
     for texts in (keeping.texts, [keeping.save_vocab]):
         names = isinstance(texts, list) and all(isinstance(t, (str, type(None))) for t in texts)
         valid(texts is None or names, "a text has no name")
@@ -315,12 +322,12 @@ def read_json(path: Path) -> None:
 
 def read_text(path: Path) -> None:
     column = "a" if path.suffix in (".jsonl", ".parquet") else None
-    for cleaning in (
-        Cleaning(text_column=column),
-        Cleaning(lowercase=True, errors="replace", text_column=column),
+    for preprocessing in (
+        Preprocessing(text_column=column),
+        Preprocessing(lowercase=True, errors="replace", text_column=column),
     ):
         (source,) = sources.find_sources(path, column)
-        for line in text.read_lines(source, cleaning):
+        for line in text.read_lines(source, preprocessing):
             valid("\n" not in line, "a line holds a newline")
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 import w2v_hs
-from w2v_hs import extract
+from w2v_hs.text import named as extract
 
 LAYERS = {
     "huffman": {"tree": "huffman"},

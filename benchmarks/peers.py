@@ -36,7 +36,7 @@ from rich.console import Console
 from rich.table import Table
 
 import w2v_hs
-from w2v_hs.corpus import read_corpus
+from w2v_hs.text.corpus import read_corpus
 
 TRAINERS = Path(__file__).with_name("trainers.py")
 

@@ -23,12 +23,12 @@ from rich.console import Console
 from rich.table import Table
 
 import w2v_hs
-from w2v_hs import trainer
-from w2v_hs.corpus import Corpus, read_corpus
 from w2v_hs.options import Options
-from w2v_hs.schedule import LOWEST_RATE
-from w2v_hs.tree import Tree, huffman
-from w2v_hs.vectors import Vectors
+from w2v_hs.text.corpus import Corpus, read_corpus
+from w2v_hs.training import loop as trainer
+from w2v_hs.training.run import LOWEST_RATE
+from w2v_hs.tree.tree import Tree, huffman
+from w2v_hs.vectors.vectors import Vectors
 
 QUALITIES = ("google", "wordsim353", "simlex999")
 

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 import w2v_hs
-from w2v_hs.tree import balanced
+from w2v_hs.tree.tree import balanced
 
 KS = (1, 10, 100)
 

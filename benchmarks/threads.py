@@ -30,12 +30,14 @@ from rich.console import Console
 from rich.table import Table
 
 import w2v_hs
-from w2v_hs import options, trainer, workers
-from w2v_hs.corpus import read_corpus
+from w2v_hs import options
 from w2v_hs.errors import DivergedError
 from w2v_hs.kernels.common import aligned_zeros, padded
-from w2v_hs.tree import huffman
-from w2v_hs.vectors import Vectors
+from w2v_hs.text.corpus import read_corpus
+from w2v_hs.training import loop as trainer
+from w2v_hs.training import workers
+from w2v_hs.tree.tree import huffman
+from w2v_hs.vectors.vectors import Vectors
 
 TRAINERS = Path(__file__).with_name("trainers.py")
 

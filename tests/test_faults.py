@@ -17,22 +17,22 @@ import pytest
 from conftest import TEXT
 
 import w2v_hs
-from w2v_hs import trainer
-from w2v_hs.checkpoint import checkpoint_path, load_checkpoint
-from w2v_hs.cli import commands
-from w2v_hs.codes import read_codes
-from w2v_hs.corpus import read_corpus
+from w2v_hs.cli.app import commands
 from w2v_hs.errors import CorpusError, DivergedError, FormatError, OptionError, VocabularyError
-from w2v_hs.evaluation import evaluate
-from w2v_hs.formats import FORMATS, load_vectors, save_vectors
+from w2v_hs.evaluation.evaluation import evaluate
+from w2v_hs.files.container import load_arrays, save_arrays
 from w2v_hs.kernels.common import aligned_zeros, padded
+from w2v_hs.model.weights import start_vectors
 from w2v_hs.options import Options
-from w2v_hs.storage import load_arrays, save_arrays
-from w2v_hs.trainer import start_vectors
-from w2v_hs.tree import huffman
-from w2v_hs.vectors import Vectors
-from w2v_hs.vocabulary import load_vocabulary
-from w2v_hs.workers import softmax_workers, tree_workers
+from w2v_hs.text.corpus import read_corpus
+from w2v_hs.text.vocabulary import load_vocabulary
+from w2v_hs.training import loop as trainer
+from w2v_hs.training.checkpoint import checkpoint_path, load_checkpoint
+from w2v_hs.training.workers import softmax_workers, tree_workers
+from w2v_hs.tree.tree import huffman
+from w2v_hs.tree.user_trees import read_codes
+from w2v_hs.vectors.formats import FORMATS, load_vectors, save_vectors
+from w2v_hs.vectors.vectors import Vectors
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = {"dim": 4, "epochs": 1, "min_count": 1, "sample": 0, "threads": 1}
@@ -112,7 +112,7 @@ def test_bom_crlf_nul_and_unicode_spaces(tmp_path):
 LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv.pop(1)),) * 2)
-from w2v_hs.cli import main
+from w2v_hs.cli.app import main
 main()
 """
 

@@ -27,12 +27,13 @@ from hypothesis import strategies as st
 from pyarrow import feather
 
 import w2v_hs
-from w2v_hs import catalog, extract
-from w2v_hs.checkpoint import load_checkpoint
-from w2v_hs.codes import read_codes, tree_from_codes
 from w2v_hs.errors import CorpusError, EvaluationError, FormatError, VocabularyError, W2VError
-from w2v_hs.formats import load_vectors
-from w2v_hs.vocabulary import Vocabulary, load_vocabulary
+from w2v_hs.text import catalog
+from w2v_hs.text import named as extract
+from w2v_hs.text.vocabulary import Vocabulary, load_vocabulary
+from w2v_hs.training.checkpoint import load_checkpoint
+from w2v_hs.tree.user_trees import read_codes, tree_from_codes
+from w2v_hs.vectors.formats import load_vectors
 
 ROOT = Path(__file__).resolve().parents[1]
 VECTORS = [
@@ -97,7 +98,7 @@ def plain(thing):
     """Dataclasses, arrays and all in them, as what compares bit for bit."""
     if isinstance(thing, np.ndarray):
         return thing.dtype.str, thing.shape, thing.tobytes()
-    if isinstance(thing, w2v_hs.vectors.Vectors):
+    if isinstance(thing, w2v_hs.vectors.vectors.Vectors):
         return plain([thing.words, thing.matrix])
     if dataclasses.is_dataclass(thing):
         return [plain(getattr(thing, field.name)) for field in dataclasses.fields(thing)]
@@ -161,9 +162,13 @@ CHILD = """
 import json, resource, signal, sys, time
 from pathlib import Path
 import gensim, numpy, pyarrow.parquet, safetensors
-import w2v_hs, w2v_hs.checkpoint
-from w2v_hs import catalog, codes, evaluation, formats, vocabulary
-from w2v_hs.vectors import Vectors
+import w2v_hs, w2v_hs.training.checkpoint
+from w2v_hs.text import catalog
+from w2v_hs.text.blocks import vocabulary
+from w2v_hs.tree.tree import user_trees as codes
+from w2v_hs.evaluation.evaluation import evaluation
+from w2v_hs.vectors.vectors import formats
+from w2v_hs.vectors.vectors import Vectors
 
 small = pyarrow.BufferOutputStream()  # the code of pyarrow takes memory when it first runs
 pyarrow.parquet.write_table(pyarrow.table({"a": ["b"]}), small)
@@ -174,7 +179,7 @@ none = {"analogies": (), "similarity": ()}
 READ = {
     "vectors": formats.load_vectors,
     "model": w2v_hs.load,
-    "checkpoint": w2v_hs.checkpoint.load_checkpoint,
+    "checkpoint": w2v_hs.training.checkpoint.load_checkpoint,
     "vocabulary": vocabulary.load_vocabulary,
     "tree": lambda path: codes.tree_from_codes(codes.read_codes(path), two),
     "analogies": lambda path: w2v_hs.evaluate(vectors, **none | {"analogies": path}),

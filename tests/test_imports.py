@@ -10,7 +10,7 @@ import w2v_hs
 FOLDER = Path(w2v_hs.__file__).parent
 # In the order in which data flows; a module imports only from those before it.
 ORDER = """
-errors types atomic escaping storage download catalog tokenizing cleaning extract
+errors types atomic escaping storage download catalog tokenizing preprocessing extract
 parquet_pages columns sources
 text kernels.compile kernels.vector
 kernels.common kernels.reader kernels.phrases vocabulary corpus tree codes growth kernels.contexts
@@ -52,7 +52,7 @@ def test_imports_run_one_way():
 
 
 def test_importing_loads_nothing_heavy():
-    code = "import sys, w2v_hs, w2v_hs.cli; print(*sys.modules)"
+    code = "import sys, w2v_hs, w2v_hs.cli.app; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
     heavy = {b"numba", b"gensim", b"nltk", b"scipy", b"sklearn", b"pooch", b"numpy"}
     assert not heavy & set(loaded.split())

@@ -13,9 +13,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 def test_citation_and_changelog_know_the_version():
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
-    assert re.search(r"^version: (.*)$", citation, re.MULTILINE)[1] == w2v_hs.__version__
+    assert re.search(r"^version: (.*)$", citation, re.MULTILINE)[1] == w2v_hs.version.__version__
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert re.search(r"^## (\S+)", changelog, re.MULTILINE)[1] == w2v_hs.__version__
+    assert re.search(r"^## (\S+)", changelog, re.MULTILINE)[1] == w2v_hs.version.__version__
 
 
 def test_types_come_with_the_package():

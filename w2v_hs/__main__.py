@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Run a command, see `cli`."""
     try:
-        from w2v_hs.cli import main
+        from w2v_hs.cli.app import main
 
         main()
     except Exception as error:

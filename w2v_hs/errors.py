@@ -2,25 +2,8 @@
 expected, what to do. The command line prints it after ``error:`` and exits with 1 (`Interrupted`:
 128 and the number of the signal)."""
 
-import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from w2v_hs.model import Model
-
-
-def shown(name: object, most: int = 4096) -> str:
-    """A name or word fit for a message of one line: control characters escaped, cut to `most`."""
-    text = str(name)
-    text = text if len(text) <= most else text[:most] + "…"
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
-def argument(path: object) -> str:
-    """A path as a shell takes it for an argument, and no program for an option."""
-    text = str(path)
-    return shlex.quote(f"./{text}" if text.startswith("-") else text)
+from typing import Any
 
 
 class W2VError(Exception):
@@ -83,6 +66,6 @@ class Interrupted(KeyboardInterrupt):
         The path from which the run can go on; None where there is none.
     """
 
-    def __init__(self, message: str, model: "Model", signal: int, checkpoint: Path | None):
+    def __init__(self, message: str, model: Any, signal: int, checkpoint: Path | None):
         super().__init__(message)
         self.model, self.signal, self.checkpoint = model, signal, checkpoint

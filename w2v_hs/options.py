@@ -1,14 +1,12 @@
 """What a training run can be told, with its ranges and defaults."""
 
 import math
-import numbers
-import operator
 import os
 import warnings
-from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
+from w2v_hs.checks import one_of, real, shown, whole
 from w2v_hs.errors import OptionError
 
 Architecture = Literal["skipgram", "cbow"]
@@ -169,37 +167,53 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def one_of(name: str, value: object, choices: Collection[str]) -> str:
-    if not isinstance(value, str) or value not in choices:
-        raise OptionError(f"{name}={_short(value)}: expected one of {', '.join(choices)}")
-    return str(value)
+TOKENIZERS = ("none", "treebank", "tweet", "wordpunct", "toktok")  # those that need no data
+# The models of NLTK's Punkt for sentences, in its package punkt_tab.
+LANGUAGES = (
+    "czech", "danish", "dutch", "english", "estonian", "finnish", "french", "german", "greek",
+    "italian", "malayalam", "norwegian", "polish", "portuguese", "russian", "slovene", "spanish",
+    "swedish", "turkish",
+)  # fmt: skip
+ERRORS = ("strict", "replace", "ignore")
 
 
-def whole(name: str, value: Any, low: int, high: int) -> int:
-    try:
-        number = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or not low <= number <= high:
-        raise OptionError(f"{name}={_short(value)}: expected a whole number from {low} to {high}")
-    return number
+@dataclass(frozen=True)
+class Preprocessing:
+    """What is done to text before it is split at white space.
+
+    lowercase: turn it to lower case, last of all. errors: what happens to bytes that are not UTF-8:
+    "strict" is an error, "replace" puts U+FFFD, "ignore" leaves them out. tokenize: one of
+    `TOKENIZERS`, of NLTK. split_sentences: the language of NLTK's sentence splitter; None takes
+    each line for a sentence. text_column: of Parquet files and JSON lines, what holds the text.
+
+    Raises `OptionError` where one of them is none of these.
+    """
+
+    lowercase: bool = False
+    errors: str = "strict"
+    tokenize: str = "none"
+    split_sentences: str | None = None
+    text_column: str | None = None
+
+    def __post_init__(self) -> None:
+        _expect("lowercase", self.lowercase, (False, True))
+        _expect("errors", self.errors, ERRORS)
+        _expect("tokenize", self.tokenize, TOKENIZERS)
+        _expect("split_sentences", self.split_sentences, (None, *LANGUAGES))
+        column = self.text_column
+        if column is not None and (not isinstance(column, str) or not column):
+            raise OptionError(f"text_column={_short(column)}: expected the name of a column")
+
+    @property
+    def splits(self) -> bool:
+        """Whether text goes through NLTK."""
+        return self.tokenize != "none" or self.split_sentences is not None
 
 
-def real(name: str, value: Any, low: float, high: float, limits: str) -> float:
-    try:
-        real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        number = float(value) if real else math.nan
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number) or not low <= number <= high:
-        raise OptionError(f"{name}={_short(value)}: expected a finite number {limits}")
-    return number
+def _expect(name: str, value: object, choices: tuple[object, ...]) -> None:
+    if not any(value == choice and type(value) is type(choice) for choice in choices):
+        raise OptionError(f"{name}={_short(value)}: expected one of {', '.join(map(str, choices))}")
 
 
 def _short(value: object) -> str:
-    """The value as in code, on one line that is not long."""
-    try:
-        text = " ".join(repr(value).split())
-    except ValueError:  # an int of thousands of digits
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= 60 else text[:60] + "…"
+    return shown(repr(value), 60)

@@ -4,13 +4,25 @@ import contextlib
 import math
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-    from w2v_hs.schedule import Progress
+
+@dataclass
+class Progress:
+    """Where a run is: tokens trained of all tokens of all epochs, the rate now, the mean loss of
+    late in nats a prediction, and the seconds since it began."""
+
+    tokens: int
+    total: int
+    epoch: int
+    rate: float
+    loss: float
+    seconds: float
 
 
 class Silent:
@@ -25,7 +37,7 @@ class Silent:
     def note(self, text: str) -> None:
         """A line that stays."""
 
-    def train(self, progress: "Progress") -> None:
+    def train(self, progress: Progress) -> None:
         """Where a training run is."""
 
     def score(self, done: int, total: int) -> None:
@@ -50,7 +62,7 @@ class Bars(Silent):
     def note(self, text: str) -> None:
         self._bars.console.print(text, highlight=False)
 
-    def train(self, progress: "Progress") -> None:
+    def train(self, progress: Progress) -> None:
         task = self._begin("training", progress.total)
         speed = progress.tokens / progress.seconds if progress.seconds else 0.0
         loss = "" if math.isnan(progress.loss) else f"  loss {progress.loss:.3f}"
@@ -86,7 +98,8 @@ def display(show: bool) -> Iterator[Silent]:
         yield Silent()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+    from rich.progress import Progress as RichProgress
     from rich.progress import TimeRemainingColumn as Remaining
 
     columns = (
@@ -96,7 +109,7 @@ def display(show: bool) -> Iterator[Silent]:
         TextColumn("{task.fields[figures]}"),
         Remaining(compact=True, elapsed_when_finished=True),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with RichProgress(*columns, console=Console(stderr=True)) as bars:
         shown = Bars(bars)
         yield shown
         shown.finish()

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2v_hs.kernels.compile import inline, jit
+from w2v_hs.kernels.jit import inline, jit
 from w2v_hs.kernels.probability import log_sigmoid, pop, push
 
 # Below it `scale` is multiplied into all weights. Scaling loses no digits, so the only limit is

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2v_hs.kernels.compile import inline
-from w2v_hs.kernels.vector import (
+from w2v_hs.kernels.jit import inline
+from w2v_hs.kernels.simd import (
     LANES,
     add,
     broadcast,

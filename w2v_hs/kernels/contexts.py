@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from w2v_hs.kernels.common import subsample
-from w2v_hs.kernels.compile import jit
-from w2v_hs.kernels.vector import (
+from w2v_hs.kernels.jit import jit
+from w2v_hs.kernels.simd import (
     LANES,
     add,
     broadcast,

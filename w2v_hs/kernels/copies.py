@@ -10,7 +10,7 @@ Between merges the threads go apart. Each of them takes the root to where it sho
 of their changes goes as many times as far as there are threads: with eight, training ends in
 infinities. So `share` of a change is added, which lies between all of it, where a row is used
 little meanwhile, and one part in as many as there are threads (the rule is that of
-`w2v_hs.rounds`).
+`w2v_hs.training.cluster.rounds`).
 
 The copies live behind the shared rows in the same matrix:
 
@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2v_hs.kernels.compile import inline
-from w2v_hs.kernels.vector import (
+from w2v_hs.kernels.jit import inline
+from w2v_hs.kernels.simd import (
     LANES,
     broadcast,
     load,

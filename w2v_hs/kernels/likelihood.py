@@ -19,10 +19,9 @@ import numpy as np
 
 from w2v_hs.kernels.cbow import mean_input
 from w2v_hs.kernels.common import BATCH, LN2, STEPS, aligned_zeros, collect_loss, start_loss
-from w2v_hs.kernels.compile import inline, jit
+from w2v_hs.kernels.jit import inline, jit
 from w2v_hs.kernels.paths import CACHED, find_contexts
-from w2v_hs.kernels.softmax import ROWS, largest
-from w2v_hs.kernels.vector import (
+from w2v_hs.kernels.simd import (
     LANES,
     add,
     broadcast,
@@ -43,6 +42,7 @@ from w2v_hs.kernels.vector import (
     zeros_for_products,
     zeros_like_each,
 )
+from w2v_hs.kernels.softmax import ROWS, largest
 
 
 class Words(NamedTuple):

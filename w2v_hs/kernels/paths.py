@@ -6,9 +6,9 @@ cache when they are needed.
 
 import numpy as np
 
-from w2v_hs.kernels.compile import inline
 from w2v_hs.kernels.copies import own_row
-from w2v_hs.kernels.vector import LANES, prefetch, prefetch_to_write
+from w2v_hs.kernels.jit import inline
+from w2v_hs.kernels.simd import LANES, prefetch, prefetch_to_write
 
 # Rows above this number are so much used that they are in the cache anyway.
 CACHED = 512

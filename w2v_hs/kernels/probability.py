@@ -18,7 +18,7 @@ import math
 import numpy as np
 
 from w2v_hs.kernels.common import next_random
-from w2v_hs.kernels.compile import inline, jit
+from w2v_hs.kernels.jit import inline, jit
 
 
 @inline

@@ -23,10 +23,10 @@ from w2v_hs.kernels.common import (
     start_loss,
     subsample,
 )
-from w2v_hs.kernels.compile import inline, jit
 from w2v_hs.kernels.copies import merge, merge_due
+from w2v_hs.kernels.jit import inline, jit
 from w2v_hs.kernels.paths import find_contexts, look_ahead
-from w2v_hs.kernels.vector import (
+from w2v_hs.kernels.simd import (
     LANES,
     add_products,
     add_to_rows,

@@ -21,8 +21,8 @@ from typing import NamedTuple
 import numpy as np
 
 from w2v_hs.kernels.common import aligned_zeros, draw_reach, padded, subsample
-from w2v_hs.kernels.compile import inline, jit
-from w2v_hs.kernels.vector import (
+from w2v_hs.kernels.jit import inline, jit
+from w2v_hs.kernels.simd import (
     LANES,
     add,
     broadcast,

@@ -19,7 +19,7 @@ where r keeps n small while inputs are (`learned.RIDGE`).
 
 import numpy as np
 
-from w2v_hs.kernels.compile import jit
+from w2v_hs.kernels.jit import jit
 
 
 @jit

@@ -1,0 +1,424 @@
+"""Both estimators against float64 twins, scikit-learn's solver and scikit-learn's own checks."""
+
+import math
+import subprocess
+import sys
+
+import naive
+import numpy as np
+import pytest
+import scipy.sparse
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from w2v_hs.classifier.classifier import HierarchicalSoftmaxRegression, SoftmaxRegression
+from w2v_hs.errors import DivergedError, OptionError, W2VError
+from w2v_hs.kernels import classifier as kernel
+from w2v_hs.kernels.common import Paths
+from w2v_hs.tree.tree import balanced, huffman
+
+pytestmark = pytest.mark.filterwarnings("ignore:The number of unique classes")
+BOTH = [SoftmaxRegression, HierarchicalSoftmaxRegression]
+FORMATS = [np.asarray, scipy.sparse.csr_array]
+
+
+@parametrize_with_checks([SoftmaxRegression(), HierarchicalSoftmaxRegression()])
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+def data(rows=30, features=4, classes=5, seed=1, zeros=0.4):
+    """Random features, some of them 0, and labels of which each class has one at least."""
+    generator = np.random.default_rng(seed)
+    X = generator.normal(0.3, 1, (rows, features))
+    X[generator.random(X.shape) < zeros] = 0
+    labels = np.append(np.arange(classes), generator.integers(0, classes, rows - classes) ** 2)
+    return X, generator.permutation(labels % classes)
+
+
+def tree_of(clf):
+    return getattr(clf, "tree_", None)
+
+
+def probabilities(clf, X):
+    """The probabilities of a fitted estimator from its coefficients alone."""
+    full = np.column_stack([clf.coef_, clf.intercept_])
+    rows = np.column_stack([X, np.ones(len(X))])
+    if tree_of(clf) is None:
+        return np.array([naive.softmax_probabilities(x, full) for x in rows])
+    return np.array([naive.tree_probabilities(x, full, clf.tree_) for x in rows])
+
+
+# ---- gradients ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("build", [None, huffman, balanced])
+def test_the_twin_agrees_with_calculus(build):
+    X, labels = data()
+    tree = build and build(np.bincount(labels))
+    generator = np.random.default_rng(2)
+    weights, bias = generator.normal(size=(5 - (tree is not None), 4)), generator.normal(size=5)
+    bias = bias[: len(weights)]
+    _, _, dweights, dbias = naive.regression(X, labels, weights, bias, 0.3, tree)
+    for place, slope in [*np.ndenumerate(dweights), *np.ndenumerate(dbias)]:
+        ends = []
+        for step in (1e-5, -1e-5):
+            moved = weights.copy(), bias.copy()
+            moved[len(place) == 1][place] += step
+            ends.append(naive.regression(X, labels, *moved, 0.3, tree)[1])
+        assert (ends[0] - ends[1]) / 2e-5 == pytest.approx(slope, abs=1e-8)
+
+
+problems = st.builds(
+    dict,
+    rows=st.integers(12, 30),
+    features=st.integers(1, 9),
+    classes=st.integers(2, 12),
+    seed=st.integers(0, 2**32),
+)
+
+
+@pytest.mark.parametrize("make", FORMATS)
+@pytest.mark.parametrize("estimator", BOTH)
+@given(problem=problems, l2=st.sampled_from([0.0, 0.5]), intercept=st.booleans())
+def test_descent_on_all_rows(estimator, make, problem, l2, intercept):
+    """With one batch there is no chance in it: every step is the twin's."""
+    X, labels = data(**problem)
+    clf = estimator(epochs=7, lr=0.3, batch_size=10**6, l2=l2, fit_intercept=intercept)
+    clf.fit(make(X), labels)
+    centre = X.mean(axis=0) * intercept
+    weights, bias, losses = naive.descend(
+        X - centre, labels, len(clf.coef_), 0.3, 7, l2, intercept, tree_of(clf)
+    )
+    np.testing.assert_allclose(clf.coef_, weights, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(clf.intercept_, bias - weights @ centre, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(clf.losses_, losses, rtol=1e-10)
+    np.testing.assert_allclose(clf.predict_proba(make(X)), probabilities(clf, X), atol=1e-12)
+
+
+def kernel_rows(X):
+    if isinstance(X, np.ndarray):
+        return kernel.Rows(np.arange(len(X) + 1) * X.shape[1], None, X.ravel())
+    return kernel.Rows(X.indptr, X.indices, X.data)
+
+
+def check_batches(make, X, labels, order, size, rate, l2):
+    """The kernel for the tree against the twin, batch after batch."""
+    tree = huffman(np.bincount(labels))
+    bounds = np.minimum(np.arange(-(-len(order) // size) + 1) * size, len(order))
+    rates = np.linspace(rate, rate / 2, len(bounds) - 1)
+    weights, bias, loss = np.zeros((tree.inner, X.shape[1])), np.zeros(tree.inner), 0.0
+    for first, last, rate in zip(bounds[:-1], bounds[1:], rates, strict=True):
+        batch = order[first:last]
+        entropy, _, dweights, dbias = naive.regression(
+            X[batch], labels[batch], weights, bias, l2, tree
+        )
+        loss += entropy * len(batch)
+        weights, bias = weights - rate * dweights, bias - rate * dbias
+    found, found_bias = np.zeros_like(weights), np.zeros_like(bias)
+    paths = Paths(tree.offsets, tree.nodes, tree.bits)
+    slopes, scale = np.empty(size * tree.lengths.max()), np.ones(1)
+    none = np.zeros(X.shape[1])  # a centre that moves nothing
+    shift = kernel.Centre(X @ none, 0.0, np.zeros((tree.inner, 2)))
+    total = kernel.train(
+        kernel_rows(make(X)), order, bounds, labels, paths, shift, found, found_bias, True, rates,
+        l2, scale, slopes,
+    )  # fmt: skip
+    found *= scale
+    assert total == pytest.approx(loss, rel=1e-9)
+    np.testing.assert_allclose(found, weights, rtol=1e-8, atol=1e-11)
+    np.testing.assert_allclose(found_bias, bias, rtol=1e-8, atol=1e-11)
+
+
+@pytest.mark.parametrize("make", FORMATS)
+@given(problem=problems, size=st.integers(1, 7), l2=st.sampled_from([0.0, 0.1, 3.0]))
+def test_batches_over_the_tree(make, problem, size, l2):
+    X, labels = data(**problem)
+    order = np.random.default_rng(3).permutation(len(X))
+    check_batches(make, X, labels, order, size, 0.2, l2)
+
+
+@pytest.mark.parametrize("make", FORMATS)
+def test_a_penalty_that_shrinks_weights_past_the_range_of_float64(make):
+    X, labels = data()
+    order = np.resize(np.random.default_rng(3).permutation(len(X)), 600)
+    check_batches(make, X, labels, order, 1, 0.1, 9.5)  # 0.05 ** 600 is 0 in float64
+
+
+@pytest.mark.parametrize("estimator", BOTH)
+def test_large_batches_are_cut_to_equal_ones(estimator):
+    """5 rows at most 4 at a time are 3 and 2: with a batch of 4 and one of 1 the row that comes
+    alone would count four times."""
+    X, labels = data(rows=5, classes=2)
+    clf = estimator(epochs=1, lr=0.5, batch_size=4, fit_intercept=False).fit(X, labels)
+    order = np.random.Generator(np.random.PCG64(1)).permutation(5)
+    weights, bias = np.zeros_like(clf.coef_), np.zeros_like(clf.intercept_)
+    for batch, rate in ((order[:2], 0.5), (order[2:], 0.25)):
+        weights = weights - rate * naive.regression(
+            X[batch], labels[batch], weights, bias, 0.0, tree_of(clf)
+        )[2]  # fmt: skip
+    np.testing.assert_allclose(clf.coef_, weights, rtol=1e-10)
+
+
+# ---- against scikit-learn -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("l2", [1e-2, 1 / 1797])  # the second is LogisticRegression's own C = 1
+@pytest.mark.parametrize("make", FORMATS)
+def test_digits(make, l2):
+    """One objective, two solvers: probabilities within 1e-2, log loss within 1%."""
+    X, y = load_digits(return_X_y=True)
+    X = X / 16
+    theirs = LogisticRegression(C=1 / (l2 * len(X)), tol=1e-8, max_iter=5000).fit(X, y)
+    clf = SoftmaxRegression(l2=l2).fit(make(X), y)
+    expected = theirs.predict_proba(X)
+    found = clf.predict_proba(make(X))
+    np.testing.assert_allclose(found, expected, atol=1e-2)
+    assert log_loss(y, found) == pytest.approx(log_loss(y, expected), rel=1e-2)
+
+
+def test_two_classes_over_a_tree_are_logistic_regression():
+    """One inner node is a logistic regression, so scikit-learn's solver finds the same."""
+    X, y = load_digits(n_class=2, return_X_y=True)
+    X = X / 16
+    theirs = LogisticRegression(C=1 / (1e-2 * len(X)), tol=1e-8).fit(X, y)
+    for make in FORMATS:
+        clf = HierarchicalSoftmaxRegression(l2=1e-2, epochs=300, batch_size=32).fit(make(X), y)
+        np.testing.assert_allclose(clf.predict_proba(make(X)), theirs.predict_proba(X), atol=1e-2)
+
+
+def test_pipelines_and_grid_searches():
+    X, y = load_digits(return_X_y=True)
+    for estimator in BOTH:
+        search = GridSearchCV(
+            make_pipeline(StandardScaler(), estimator(epochs=5)),
+            {estimator.__name__.lower() + "__l2": [1e-3, 10.0]},
+            cv=3,
+        ).fit(X, np.char.add("digit ", y.astype(str)))
+        assert search.best_params_ == {estimator.__name__.lower() + "__l2": 1e-3}
+        assert search.best_score_ > 0.8
+        assert str(search.predict(X[:1])[0]).startswith("digit ")
+
+
+# ---- predictions --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X / 16, y
+
+
+def fitted(estimator, X, y, **options):
+    return estimator(**{"epochs": 3, **options}).fit(X, y)
+
+
+def many_classes(classes=300, seed=1):
+    """Rows whose class can be guessed from the features but not known."""
+    generator = np.random.default_rng(seed)
+    labels = generator.permutation(np.arange(classes * 4) % classes) ** 2 % classes
+    centres = generator.normal(size=(classes, 12))
+    return centres[labels] + generator.normal(size=(len(labels), 12)), labels
+
+
+@pytest.mark.parametrize("estimator", BOTH)
+@pytest.mark.parametrize("make", FORMATS)
+def test_probabilities_are_those_of_the_coefficients_and_sum_to_one(estimator, make):
+    X, y = many_classes()
+    clf = fitted(estimator, make(X), y)
+    found = clf.predict_proba(make(X[:50]))
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-12)
+    np.testing.assert_allclose(found, probabilities(clf, X[:50]), rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize("estimator", BOTH)
+def test_far_from_the_data_nothing_is_clipped(estimator, digits):
+    clf = fitted(estimator, *digits)
+    far = 1e4 * digits[0][:40]
+    log_probs = clf.predict_log_proba(far)
+    assert np.isfinite(log_probs).all() and log_probs.min() < -1000
+    np.testing.assert_allclose(np.exp(log_probs).sum(axis=1), 1, atol=1e-9)
+
+
+@pytest.mark.parametrize("estimator", BOTH)
+@pytest.mark.parametrize("make", FORMATS)
+def test_top_k_is_the_head_of_the_sorted_probabilities(estimator, make):
+    X, y = many_classes()
+    clf = fitted(estimator, make(X), y)
+    everything = clf.predict_proba(make(X))
+    order = np.argsort(-everything, axis=1, kind="stable")
+    for k in (1, 3, len(clf.classes_)):
+        labels, found = clf.top_k(make(X), k)
+        assert labels.shape == found.shape == (len(X), k)
+        np.testing.assert_array_equal(labels, clf.classes_[order[:, :k]])
+        np.testing.assert_allclose(
+            found, np.take_along_axis(everything, order[:, :k], axis=1), rtol=1e-9
+        )
+    np.testing.assert_array_equal(clf.predict(make(X)), clf.classes_[order[:, 0]])
+
+
+@pytest.mark.parametrize("estimator", BOTH)
+def test_of_equals_the_first_class_comes_first(estimator):
+    clf = estimator(epochs=1).fit(np.zeros((8, 2)), list("abcdefgh"))
+    clf.intercept_[:] = 0
+    labels, found = clf.top_k([[0.0, 0.0]], 8)
+    assert "".join(labels[0]) == "abcdefgh"
+    np.testing.assert_allclose(found, 1 / 8)
+
+
+def test_best_first_leaves_most_of_the_tree_alone():
+    X, y = many_classes()
+    clf = fitted(HierarchicalSoftmaxRegression, X, y, epochs=60)
+    children, order = clf.tree_.children()
+    visited = kernel.best_first(
+        kernel_rows(X), clf.coef_, clf.intercept_, children, int(order[0]), 1
+    )[2]  # fmt: skip
+    assert visited.min() >= clf.tree_.lengths.min()
+    assert np.median(visited) < clf.tree_.inner / 4
+
+
+# ---- trees and edges ----------------------------------------------------------------------------
+
+
+def test_trees(digits):
+    X, y = digits
+    y = y**2 % 10  # unequal frequencies
+    counts = np.unique(y, return_counts=True)[1]
+    for name, build in (("huffman", huffman), ("balanced", balanced)):
+        by_name = fitted(HierarchicalSoftmaxRegression, X, y, tree=name)
+        given = fitted(HierarchicalSoftmaxRegression, X, y, tree=build(counts))
+        assert by_name.coef_.shape == (len(counts) - 1, 64)
+        assert [by_name.tree_.code(c) for c in range(6)] == [
+            build(counts).code(c) for c in range(6)
+        ]
+        np.testing.assert_array_equal(by_name.coef_, given.coef_)
+    np.testing.assert_array_equal(clone(given).fit(X, y).coef_, given.coef_)
+    assert fitted(HierarchicalSoftmaxRegression, X, y).tree_.lengths[np.argmax(counts)] <= 2
+
+
+@pytest.mark.parametrize("estimator", BOTH)
+def test_the_seed_decides(estimator, digits):
+    first, again, other = (fitted(estimator, *digits, seed=seed).coef_ for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("estimator", BOTH)
+@pytest.mark.parametrize("dtype", [np.int8, np.uint16, np.int64, np.float32, bool])
+def test_any_numeric_dtype(estimator, dtype, digits):
+    X = (digits[0] * 16).astype(dtype)
+    expected = fitted(estimator, X.astype(float), digits[1]).coef_
+    for make in FORMATS:
+        found = fitted(estimator, make(X), digits[1]).coef_
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("estimator", BOTH)
+def test_more_classes_than_features_or_rows_to_learn_from(estimator):
+    X = np.eye(7)
+    clf = estimator(epochs=400).fit(X, list("abcdefg"))
+    assert clf.score(X, list("abcdefg")) == 1
+
+
+@pytest.mark.parametrize("estimator", BOTH)
+@pytest.mark.parametrize("intercept", [True, False])
+def test_features_that_say_nothing_give_the_frequencies(estimator, intercept):
+    """A constant feature beside an intercept, or one that is the intercept."""
+    y = [0] * 60 + [1] * 30 + [2] * 10
+    for make in FORMATS:
+        X = make(np.full((100, 1), 3.0))
+        clf = estimator(epochs=500, batch_size=100, fit_intercept=intercept).fit(X, y)
+        np.testing.assert_allclose(clf.predict_proba(X[:1])[0], [0.6, 0.3, 0.1], atol=5e-3)
+        assert clf.losses_[-1] == pytest.approx(
+            -sum(p * math.log(p) for p in (0.6, 0.3, 0.1)), rel=1e-3
+        )
+
+
+@pytest.mark.parametrize("estimator", BOTH)
+def test_nothing_to_learn_from_zeros_without_an_intercept(estimator):
+    clf = estimator(fit_intercept=False, l2=0.1).fit(np.zeros((6, 2)), [0, 1] * 3)
+    np.testing.assert_allclose(clf.predict_proba([[0, 0]]), [[0.5, 0.5]])
+
+
+@pytest.mark.parametrize("estimator", BOTH)
+def test_a_large_offset_of_a_feature_does_no_harm(estimator, digits):
+    X, y = digits
+    plain = fitted(estimator, X, y, epochs=10)
+    shifted = fitted(estimator, X + 1e5, y, epochs=10)
+    np.testing.assert_allclose(shifted.predict_proba(X + 1e5), plain.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("estimator", BOTH)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs=0: expected a whole number from 1"),
+        ({"batch_size": 1.5}, "batch_size=1.5"),
+        ({"lr": 0.0}, "lr=0.0: expected a finite number above 0"),
+        ({"lr": math.nan}, "lr=nan"),
+        ({"l2": -1}, "l2=-1: expected a finite number of at least 0"),
+        ({"lr": 1.0, "l2": 1.0}, "set lr \\* l2 below 1"),
+        ({"seed": -1}, "seed=-1"),
+    ],
+)
+def test_parameters_out_of_range(estimator, options, message):
+    with pytest.raises(OptionError, match=message) as error:
+        estimator(**options).fit(*data())
+    assert "\n" not in str(error.value)
+
+
+def test_a_tree_that_does_not_fit():
+    with pytest.raises(OptionError, match="tree='oak': expected one of huffman, balanced"):
+        HierarchicalSoftmaxRegression(tree="oak").fit(*data())
+    with pytest.raises(OptionError, match="tree is over 3 classes, y holds 5"):
+        HierarchicalSoftmaxRegression(tree=huffman([1, 1, 1])).fit(*data())
+
+
+@pytest.mark.parametrize("estimator", BOTH)
+def test_bad_data(estimator):
+    X, y = data()
+    with pytest.raises(OptionError, match="y holds one class, a: need at least 2 classes"):
+        estimator().fit(X, ["a"] * len(X))
+    with pytest.raises(ValueError, match="NaN"):
+        estimator().fit(np.where(X == 0, np.nan, X), y)
+    with pytest.raises(OptionError, match="the squares of X overflow"):
+        estimator().fit(X * 1e200, y)
+    for k in (0, 6, 1.5):
+        with pytest.raises(OptionError, match=f"k={k}: expected a whole number from 1 to 5"):
+            estimator().fit(X, y).top_k(X, k)
+
+
+@pytest.mark.parametrize("make", FORMATS)
+@pytest.mark.parametrize("estimator", BOTH)
+@pytest.mark.parametrize("lr", [1e6, 1e200, 1e308])
+def test_a_rate_that_is_too_large(estimator, make, lr):
+    X, y = many_classes()
+    with pytest.raises(DivergedError, match="smaller lr than") as error:
+        fitted(estimator, make(X), y, lr=lr)
+    assert isinstance(error.value, ValueError) and isinstance(error.value, W2VError)
+    assert "\n" not in str(error.value)
+
+
+def test_without_scikit_learn():
+    code = """
+import sys
+sys.modules["sklearn"] = None
+import w2v_hs
+try:
+    import w2v_hs.classifier.classifier
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout.decode().strip() == (
+        "w2v_hs.classifier needs scikit-learn 1.6 or newer: pip install 'w2v-hs[classifier]'"
+    )

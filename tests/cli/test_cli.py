@@ -1,0 +1,281 @@
+"""The commands as a user runs them: real processes on real files."""
+
+import gzip
+import json
+import os
+
+import numpy as np
+import pytest
+from conftest import SHARED, TEXT
+
+import w2v_hs
+
+
+@pytest.fixture(scope="session")
+def model_file(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "m.safetensors"
+    model.save(path)
+    return path
+
+
+def test_train_from_many_sources(run, tmp_path):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "a.txt").write_text(TEXT * 50)
+    (tmp_path / "texts" / "c.txt").write_text(TEXT * 50)
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress((TEXT * 50).encode()))
+    done = run(
+        "train", tmp_path / "a.txt", tmp_path / "b.txt.gz", f"{tmp_path}/texts/", "-o",
+        tmp_path / "m.safetensors", "--arch", "cbow", "--tree", "balanced", "--dim", "20",
+        "--window", "8", "--epochs", "3", "--min-count", "10", "--threads", "1", "--seed", "7",
+        "--save-vocab", tmp_path / "v.txt",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"loss by epoch" in done.stderr and done.stdout == b""
+    model = w2v_hs.load(tmp_path / "m.safetensors")
+    assert model.options == w2v_hs.Options(
+        arch="cbow", tree="balanced", dim=20, window=8, epochs=3, min_count=10, threads=1, seed=7,
+        lr=0.05,
+    )  # fmt: skip
+    assert model.provenance["corpus"]["tokens"] == 150 * len(TEXT.split())
+    assert (tmp_path / "v.txt").read_text().splitlines()[0] == "the 1500"
+
+    again = run(
+        "train", tmp_path / "a.txt", "-o", tmp_path / "n.safetensors", "--vocab",
+        tmp_path / "v.txt", "--epochs", "1", "--dim", "5",
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    assert w2v_hs.load(tmp_path / "n.safetensors").vocabulary.words == model.vocabulary.words
+
+
+def test_train_from_standard_input_is_the_same(run, model, tmp_path, text_file):
+    done = run(
+        "train", "-", "-o", tmp_path / "m.safetensors", "--dim", "20", "--epochs", "3",
+        "--threads", "1", "--sample", "0", input=text_file.read_bytes(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    again = w2v_hs.load(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(again.vectors.matrix, model.vectors.matrix)
+
+
+def test_train_on_nltk_and_softmax(run, tmp_path):
+    if not SHARED.exists():
+        pytest.skip("needs NLTK's data")
+    done = run(
+        "train", "nltk:inaugural", "-o", tmp_path / "m.safetensors", "--loss", "softmax",
+        "--max-vocab", "200", "--dim", "8", "--epochs", "1", "--window", "2", "--lowercase",
+        env={"NLTK_DATA": str(SHARED / "data" / "nltk_data")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(w2v_hs.load(tmp_path / "m.safetensors").vectors) == 200
+
+
+def test_demo_leaves_a_model_vectors_and_an_evaluation(run, tmp_path):
+    done = run("demo", "--epochs", "2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    model = w2v_hs.load(tmp_path / "w2v-demo" / "model.safetensors")
+    vectors = w2v_hs.load_vectors(tmp_path / "w2v-demo" / "vectors.txt")
+    np.testing.assert_array_equal(vectors.matrix, model.vectors.matrix)
+    results = json.loads((tmp_path / "w2v-demo" / "evaluation.json").read_text())
+    assert results["analogies"][0]["seen"] > 5_000
+    assert "france" in done.stdout.decode()
+
+
+def test_info(run, model, model_file):
+    shown = run("info", model_file).stdout.decode()
+    assert "learned" in shown and "sha256" in shown and "expected_length_bits" in shown
+    assert json.loads(run("info", model_file, "--json").stdout) == model.summary()
+
+
+def test_neighbors_and_analogy(run, model, model_file, tmp_path):
+    found = json.loads(run("neighbors", model_file, "paris", "-k", "3", "--json").stdout)
+    assert [f["word"] for f in found] == [w for w, _ in model.vectors.most_similar("paris", k=3)]
+    found = json.loads(run("analogy", model_file, "paris", "france", "berlin", "--json").stdout)
+    expected = model.vectors.analogy("paris", "france", "berlin")
+    assert [f["word"] for f in found] == [w for w, _ in expected]
+    model.export(tmp_path / "v.bin")
+    assert "berlin" in run("neighbors", tmp_path / "v.bin", "paris").stdout.decode()
+    assert (
+        "is to" in run("analogy", tmp_path / "v.bin", "paris", "france", "berlin").stdout.decode()
+    )
+
+
+@pytest.mark.parametrize("name", ["v.txt", "v.vec", "v.bin", "v.glove", "v.npz"])
+def test_export(run, model, model_file, tmp_path, name):
+    done = run("export", model_file, tmp_path / name)
+    assert done.returncode == 0, done.stderr
+    again = w2v_hs.load_vectors(tmp_path / name)
+    np.testing.assert_array_equal(again.matrix, model.vectors.matrix)
+
+
+def test_evaluate(run, model_file, tmp_path):
+    (tmp_path / "pairs.txt").write_text("king\tqueen\t9\ndog\tcat\t8\nking\tmouse\t1\nx\ty\t2\n")
+    (tmp_path / "q.txt").write_text(": capitals\nparis france berlin germany\nrome italy x y\n")
+    arguments = (
+        "evaluate", model_file, "--similarity", tmp_path / "pairs.txt", "--analogies",
+        tmp_path / "q.txt", "--restrict-vocab", "30000", "--json",
+    )  # fmt: skip
+    done = run(*arguments, tmp_path / "out.json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "out.json").read_text())
+    part = result["analogies"][0]
+    assert (part["seen"], part["total"]) == (1, 2)
+    assert part["sections"][0]["name"] == "capitals"
+    assert (result["similarity"][0]["used"], result["similarity"][0]["total"]) == (3, 4)
+    assert json.loads(run(*arguments, "-").stdout) == result
+    assert b"capitals" in done.stdout
+
+
+def test_corpus_list(run):
+    listed = json.loads(run("corpus", "list", "--json").stdout)
+    assert {entry["name"]: entry["status"] for entry in listed}["factbook"] == "ready"
+    assert b"text8" in run("corpus", "list").stdout
+
+
+# ---- errors -------------------------------------------------------------------------------------
+
+
+def test_errors_are_one_line_and_leave_old_files_whole(fails, tmp_path):
+    output = tmp_path / "m.safetensors"
+    output.write_bytes(b"old")
+    (tmp_path / "empty.txt").touch()
+    (tmp_path / "rare.txt").write_text("a b c\n")
+    (tmp_path / "bad.txt").write_bytes(b"a\xff")
+    for name, message in (
+        ("empty.txt", "0 tokens in"),
+        ("rare.txt", "all 3 types occur fewer than min_count=5"),
+        ("bad.txt", "bad.txt:1: byte 1: 0xff is not UTF-8"),
+        ("none.txt", "no such file"),
+        ("nltk:nothing_like_it", "nltk:nothing_like_it"),
+    ):
+        assert message in fails("train", tmp_path / name if "." in name else name, "-o", output)
+    assert output.read_bytes() == b"old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(
+        ["m.safetensors", "empty.txt", "rare.txt", "bad.txt"]
+    )
+
+
+def test_wrong_usage(fails, tmp_path, text_file, model_file):
+    assert "--arch" in fails("train", text_file, "-o", "m.safetensors", "--arch", "x", code=2)
+    assert "must end in .safetensors" in fails("train", text_file, "-o", tmp_path / "m.bin", code=2)
+    assert "dim=0" in fails("train", text_file, "-o", tmp_path / "m.safetensors", "--dim", "0")
+    assert "'zebra'" in fails("neighbors", model_file, "zebra")
+    assert "no such file" in fails("info", tmp_path / "none.safetensors")
+    assert "none.bin" in fails("neighbors", tmp_path / "none.bin", "a")
+    assert "cannot write" in fails("train", text_file, "-o", tmp_path / "no" / "m.safetensors")
+    assert "is a folder" in fails("evaluate", model_file, "--json", tmp_path)
+    assert "loss=softmax" not in fails("export", model_file, tmp_path / "v.unknown")
+
+
+def test_nothing_is_written_over_what_is_read(fails, tmp_path, text_file, model_file):
+    text = tmp_path / "t.txt"
+    text.write_text(TEXT * 20)
+    output = tmp_path / "m.safetensors"
+    fails("train", text, "-o", output, "--save-vocab", text, code=2)
+    fails("train", text, "-o", output, "--save-vocab", output, code=2)
+    fails("evaluate", model_file, "--json", model_file, code=2)
+    fails("train", "", "-o", output, code=2)
+    assert "the output '-'" in fails("export", model_file, "-", "--format", "glove", code=2)
+    assert text.read_text() == TEXT * 20 and not output.exists()
+
+
+def test_devices_pipes_and_links_are_not_replaced(fails, run, tmp_path, model_file):
+    os.mkfifo(tmp_path / "pipe.txt")
+    assert "a device or a pipe" in fails("export", model_file, tmp_path / "pipe.txt")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")
+    assert run("export", model_file, tmp_path / "link.txt").returncode == 0
+    assert (tmp_path / "link.txt").is_symlink() and (tmp_path / "real.txt").stat().st_size > 100
+    assert run("export", model_file, tmp_path / ("x" * 251 + ".txt")).returncode == 0
+    assert "cannot write there" in fails("export", model_file, tmp_path / ("x" * 252 + ".txt"))
+
+
+def test_words_are_shown_as_they_are(run, tmp_path):
+    words = ["x", "[/]", "[red]", ":smile:", "[bold]y[/bold]", "\x1b[31m", "é…"]
+    model = w2v_hs.train([words] * 30, min_count=1, dim=4, epochs=1, sample=0, threads=1)
+    model.save(tmp_path / "m[red].safetensors")
+    shown = run("neighbors", tmp_path / "m[red].safetensors", "[/]").stdout.decode()
+    for word in ("[red]", ":smile:", "[bold]y[/bold]", "\\x1b[31m", "nearest to [/]"):
+        assert word in shown
+    plain = run(
+        "neighbors", tmp_path / "m[red].safetensors", "x",
+        env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    )  # fmt: skip
+    assert plain.returncode == 0, plain.stderr
+    assert run("info", tmp_path / "m[red].safetensors").returncode == 0
+
+
+def test_a_full_standard_output_is_one_line(model_file):
+    import subprocess
+    import sys
+
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "w2v_hs", "info", str(model_file)],
+            stdout=full, stderr=subprocess.PIPE, timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.decode() == "error: standard output: No space left on device\n"
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_told_before_training(fails, text_file, tmp_path):
+    tmp_path.chmod(0o500)
+    assert "cannot write there" in fails("train", text_file, "-o", tmp_path / "m.safetensors")
+
+
+def test_warning_about_threads_is_one_line(run, text_file, tmp_path):
+    done = run(
+        "train", text_file, "-o", tmp_path / "m.safetensors", "--threads", "9999", "--dim", "4",
+        "--epochs", "1",
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert done.stderr.decode().startswith("warning: threads=9999: this process may use")
+
+
+def test_version(run):
+    assert w2v_hs.version.__version__ in run("--version").stdout.decode()
+
+
+def test_ctrl_c_while_modules_are_imported_is_one_line(run, tmp_path):
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt")  # as if it came just then
+    done = run("--version", env={"PYTHONPATH": str(tmp_path)})
+    assert (done.returncode, done.stderr) == (130, b"stopped\n")
+
+
+def test_what_a_folder_or_pattern_takes_in_is_not_written_over(fails, run, tmp_path):
+    folder = tmp_path / "d"
+    folder.mkdir()
+    for name in ("a.txt", "b.txt"):
+        (folder / name).write_text(TEXT * 20)
+    first = folder / "a.txt"
+    for text in (folder, folder / "*.txt", tmp_path / "**" / "*.txt"):
+        assert "one of the files of" in fails("phrases", text, "-o", first, code=2)
+        out = tmp_path / "m.safetensors"
+        assert "one of the files of" in fails(
+            "train", text, "-o", out, "--save-vocab", first, code=2
+        )
+    assert first.read_text() == TEXT * 20
+    done = run("phrases", folder, "-o", folder / "new.txt")  # nothing there to lose
+    assert done.returncode == 0, done.stderr
+
+
+def test_options_that_would_do_nothing(fails, text_file, model_file, tmp_path):
+    out = tmp_path / "m.safetensors"
+    for arguments, what in (
+        (["evaluate", model_file, "--columns", "a", "b", "c"], "--columns without"),
+        (["evaluate", model_file, "--analogies", ""], "empty name"),
+        (["export", model_file, tmp_path / "x.txt", "--weights", "output", "--from-format", "npz"],
+         "--from-format with"),
+        (["train", text_file, "-o", out, "--loss", "softmax", "--tree", "huffman"], "--tree with"),
+        (["train", text_file, "-o", out, "--resume-from", model_file, "--min-count", "3"],
+         "--min-count without"),
+    ):  # fmt: skip
+        assert what in fails(*arguments, code=2)
+
+
+def test_ctrl_c_that_python_wraps_is_one_line(run, tmp_path):
+    (tmp_path / "click.py").write_text(
+        "try:\n    raise KeyboardInterrupt\nexcept BaseException as e:\n"
+        "    raise RuntimeError('while a class was made') from e"
+    )
+    done = run("--version", env={"PYTHONPATH": str(tmp_path)})
+    assert (done.returncode, done.stderr) == (130, b"stopped\n")

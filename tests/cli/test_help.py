@@ -1,0 +1,263 @@
+"""What the command line says of itself: every command is explained, its examples run, shells
+complete it, and terminals that want no colours or bars get none."""
+
+import itertools
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+import pytest
+from conftest import TEXT
+
+import w2v_hs
+from w2v_hs.cli.app import commands
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+WORDS = "coffee tea new york"  # examples ask for these, too
+
+# The files that examples read, by name; each example runs in a copy of the folder that holds all.
+TEXTS = ["wiki.txt", "held-out.txt", "news.txt", "sentences.txt", "phrases.txt", "raw.txt"]
+TEXTS += ["a.txt", "b.txt.gz", "texts/c.txt"]
+MODELS = {
+    "model.safetensors": "learned",
+    "m.safetensors": "learned",
+    "learned.safetensors": "learned",
+    "huffman.safetensors": "huffman",
+}
+VECTORS = "vectors.bin"
+CHECKPOINT = "m.checkpoint.safetensors"  # of a run on wiki.txt
+PAIRS = "pairs.tsv"
+OPTIONS = {"dim": 8, "epochs": 5, "threads": 1, "sample": 0}
+# These do not run: they need the network or a cluster, or minutes.
+NETWORK = (
+    "w2v-hs corpus fetch ",
+    "w2v-hs train s3://",
+    "w2v-hs resume m.checkpoint.safetensors --scheduler ",
+)
+LONG = ("w2v-hs demo",)  # test_cli.py has a short one
+EXAMPLE = re.compile(r"\s*(echo .*\| )?w2v-hs ")
+
+
+def tree(group=commands, path=()):
+    """All commands and groups with the words that lead to them, the program itself first."""
+    yield " ".join(("w2v-hs", *path)), group
+    for name, command in getattr(group, "commands", {}).items():
+        yield from tree(command, (*path, name))
+
+
+def examples(command):
+    """Lines of the help that a user could type: those of its unwrapped paragraphs."""
+    for paragraph in re.split(r"\n\s*\n", command.help):
+        first, *lines = paragraph.splitlines()
+        if first.strip() == "\b":
+            yield from (line.strip() for line in lines if EXAMPLE.match(line))
+
+
+COMMANDS = dict(tree())
+EXAMPLES = list(dict.fromkeys(itertools.chain(*map(examples, COMMANDS.values()))))
+RUNNING = [line for line in EXAMPLES if not line.startswith(NETWORK + LONG)]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A folder with the files that examples read, and `w2v-hs` in its subfolder bin."""
+    import gzip
+
+    folder = tmp_path_factory.mktemp("prepared")
+    text = (TEXT + WORDS + "\n") * 100
+    for name in TEXTS:
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    for kind in ("learned", "huffman"):
+        model = w2v_hs.train(folder / "wiki.txt", tree=kind, **OPTIONS)
+        for name in (name for name, of in MODELS.items() if of == kind):
+            model.save(folder / name)
+    model.export(folder / VECTORS)
+    # Written whenever a tree is learned anew, and left behind as by a run that was killed.
+    w2v_hs.train(
+        folder / "wiki.txt", checkpoint=folder / CHECKPOINT, checkpoint_every=1e-9, **OPTIONS
+    )
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    (folder / "data").mkdir()
+    parquet.write_table(pyarrow.table({"text": text.splitlines()}), folder / "data" / "a.parquet")
+    (folder / PAIRS).write_text("king\tqueen\t9\ndog\tcat\t8\nking\tmouse\t1\n")
+    program = folder / "bin" / "w2v-hs"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m w2v_hs "$@"\n')
+    program.chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS.items(), ids=COMMANDS)
+def test_every_command_is_explained(name, command):
+    assert list(examples(command)), f"{name} has no example in its help"
+    assert all(line.isprintable() for line in EXAMPLES)
+    if command is not commands:
+        short = command.get_short_help_str(limit=60)
+        assert not short.endswith("..."), f"{name}: its first sentence does not fit a line"
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name}: {parameter.opts}"
+    if not isinstance(command, click.Group):
+        assert re.search(rf"^\| `{name}[ `]", README, re.MULTILINE), f"{name}: not in the README"
+
+
+def test_every_option_of_train_stands_in_the_readme():
+    for parameter in commands.commands["train"].params:
+        if isinstance(parameter, click.Option):
+            assert f"\n| `{parameter.opts[-1]}` |" in README, parameter.opts
+
+
+@pytest.fixture(scope="module")
+def outcomes(prepared, tmp_path_factory):
+    """What came of each example, each run by a shell in a folder of its own."""
+
+    def outcome(line):
+        folder = tmp_path_factory.mktemp("example") / "here"
+        shutil.copytree(prepared, folder)
+        return subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", line],
+            capture_output=True,
+            cwd=folder,
+            env={**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}"},
+            timeout=300,
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(RUNNING, pool.map(outcome, RUNNING), strict=True))
+
+
+@pytest.mark.parametrize("line", RUNNING)
+def test_every_example_runs(outcomes, line):
+    done = outcomes[line]
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"\x1b" not in done.stdout + done.stderr  # neither is a terminal
+
+
+def test_what_does_not_run_is_there():
+    for begin in NETWORK + LONG:
+        assert any(line.startswith(begin) for line in EXAMPLES)
+
+
+def test_the_readme_lists_no_command_that_is_not_there():
+    for name in re.findall(r"^\| `(w2v-hs(?: [a-z]+)+)", README, re.MULTILINE):
+        assert name in COMMANDS
+
+
+# ---- exit codes and completion ------------------------------------------------------------------
+
+
+def test_exit_codes(run, prepared):
+    assert run("--help").returncode == run("tree", "-h").returncode == 0
+    assert run("info", prepared / "none.safetensors").returncode == 1
+    for wrong in ((), ("tree",), ("nothing",), ("info",), ("info", "--nothing", "m.safetensors")):
+        done = run(*wrong)
+        assert done.returncode == 2, wrong
+        assert done.stderr.startswith(b"Usage: w2v-hs") and done.stdout == b""
+    # 130 and 143: see test_checkpoint.py
+    for code in ("0", "1", "2", "130", "143"):
+        assert re.search(rf"^    {code}  ", run("--help").stdout.decode(), re.MULTILINE)
+
+
+def completed(run, *words):
+    """The kind and value of what a shell is told to complete the last of some words with."""
+    done = run(
+        env={
+            "_W2V_HS_COMPLETE": "bash_complete",
+            "COMP_WORDS": " ".join(("w2v-hs", *words)),
+            "COMP_CWORD": str(len(words)),
+        }
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.decode().split()
+
+
+def test_shells_complete_commands_options_names_and_files(run):
+    assert completed(run, "tr") == ["plain,train", "plain,tree"]
+    assert completed(run, "tree", "s") == ["plain,show", "plain,stats"]
+    assert "plain,--min-count" in completed(run, "train", "--m")
+    assert completed(run, "train", "--arch", "c") == ["plain,cbow"]
+    assert completed(run, "train", "--tree", "h") == ["plain,huffman"]
+    assert completed(run, "train", "--tree", "my") == ["file,my"]
+    assert completed(run, "train", "fact") == ["plain,factbook"]
+    assert completed(run, "perplexity", "m.safetensors", "held") == ["file,held"]
+    assert completed(run, "predict", "m") == ["file,m"]
+    assert completed(run, "corpus", "fetch", "text") == ["plain,text8"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_take_the_completion_script(run, shell):
+    done = run(env={"_W2V_HS_COMPLETE": f"{shell}_source"})
+    assert done.returncode == 0, done.stderr
+    script = done.stdout.decode()
+    assert f"_W2V_HS_COMPLETE={shell}_complete" in script
+    if shutil.which(shell):
+        subprocess.run([shell, "-n"], input=script.encode(), check=True)
+    for place in (README, run("--help").stdout.decode()):
+        assert f"_W2V_HS_COMPLETE={shell}_source w2v-hs" in place
+
+
+def test_bash_completes_with_the_script(prepared):
+    line = (
+        'eval "$(_W2V_HS_COMPLETE=bash_source w2v-hs)"; '
+        "COMP_WORDS=(w2v-hs corpus fetch text) COMP_CWORD=3; "
+        "compopt() { :; }; _w2v_hs_completion w2v-hs; echo ${COMPREPLY[*]}; complete -p w2v-hs"
+    )
+    done = subprocess.run(
+        ["bash", "-c", line],
+        capture_output=True,
+        env={**os.environ, "PATH": f"{prepared}/bin:{os.environ['PATH']}"},
+    )
+    assert done.stdout.decode().splitlines()[0] == "text8", done.stderr
+    assert b"-F _w2v_hs_completion w2v-hs" in done.stdout
+
+
+# ---- terminals ----------------------------------------------------------------------------------
+
+
+def on_terminal(*arguments, **env):
+    """Run `w2v-hs` on a terminal of 80 columns; returns what it shows there."""
+    master, slave = pty.openpty()
+    env = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | env
+    process = subprocess.Popen(
+        [sys.executable, "-m", "w2v_hs", *map(str, arguments)],
+        stdin=slave, stdout=slave, stderr=slave, env={"COLUMNS": "80"} | env,
+    )  # fmt: skip
+    os.close(slave)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(master, 1 << 16)
+        except OSError:  # nobody holds the other end any more
+            break
+    os.close(master)
+    assert process.wait() == 0, shown.decode()
+    return shown.decode()
+
+
+COLOUR = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:3[0-8]|4[0-8]|9[0-7])(?:;[0-9;]*)?m")
+
+
+def test_a_terminal_is_asked_what_it_wants(prepared, tmp_path):
+    command = ("train", prepared / "wiki.txt", "-o", tmp_path / "m.safetensors", "--dim", "8")
+    shown = on_terminal(*command, TERM="xterm-256color")
+    assert "words/s" in shown and COLOUR.search(shown)
+    plain = on_terminal(*command, TERM="xterm-256color", NO_COLOR="1")
+    assert "words/s" in plain and "\x1b" in plain and not COLOUR.search(plain)
+    dumb = on_terminal(*command, TERM="dumb")
+    assert "wrote" in dumb and "\x1b" not in dumb
+
+
+def test_what_is_longer_than_the_screen_is_not_cut(run, prepared):
+    narrow = run("info", prepared / "model.safetensors", env={"COLUMNS": "40"}).stdout.decode()
+    cells = "".join(line.split("│")[2].strip() for line in narrow.splitlines() if "│" in line)
+    facts = w2v_hs.load(prepared / "model.safetensors").provenance["corpus"]
+    assert facts["sha256"] in cells and "…" not in narrow

@@ -1,0 +1,461 @@
+"""Runs that are stopped go on from their checkpoint, and end as if nothing had happened."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import TEXT
+
+import w2v_hs
+from w2v_hs.errors import CorpusError, FormatError, OptionError, OutputError
+from w2v_hs.files.container import load_arrays, save_arrays
+from w2v_hs.training import checkpoint as module
+from w2v_hs.training.api import named_texts, update_model
+from w2v_hs.training.checkpoint import Keeping, checkpoint_path, load_checkpoint
+from w2v_hs.training.update import update_options
+
+OPTIONS = {"dim": 8, "epochs": 30, "sample": 0, "threads": 1}
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    """A text that takes about a second to train on."""
+    path = tmp_path_factory.mktemp("long") / "text.txt"
+    path.write_text(TEXT * 3000)
+    return path
+
+
+def same(a, b):
+    """Whether two models are the same to the bit."""
+    trees = [
+        (m.tree.offsets.tobytes(), m.tree.nodes.tobytes(), m.tree.bits.tobytes()) if m.tree else ()
+        for m in (a, b)
+    ]
+    return (
+        a.vectors.matrix.tobytes() == b.vectors.matrix.tobytes()
+        and a.outputs.tobytes() == b.outputs.tobytes()
+        and trees[0] == trees[1]
+        and a.losses == b.losses
+        and a.holdout_losses == b.holdout_losses
+        and a.provenance["predictions"] == b.provenance["predictions"]
+    )
+
+
+@pytest.fixture
+def copies(tmp_path, monkeypatch):
+    """Copies of all checkpoints that are written while training looks for them often."""
+    copies, save = [], module.save_checkpoint
+
+    def save_and_copy(keeping, *arguments):
+        save(keeping, *arguments)
+        copy = tmp_path / f"{len(copies)}.checkpoint.safetensors"
+        copies.append(shutil.copy(keeping.path, copy))
+
+    monkeypatch.setattr(module, "save_checkpoint", save_and_copy)
+    monkeypatch.setattr("w2v_hs.training.run.LOOK", 0.02)
+    return copies
+
+
+# ---- going on -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"arch": "cbow"},
+        {"loss": "softmax", "epochs": 4},
+        {"tree": "learned"},
+        {"tree": "balanced", "tree_order": "learned", "holdout": 0.1},
+        {"holdout": 0.1, "patience": 2, "lr": 0.2},
+        {"holdout": 0.1, "patience": 5, "tree": "learned"},
+    ],
+    ids=str,
+)
+def test_going_on_from_any_checkpoint_ends_the_same_to_the_bit(text, tmp_path, copies, options):
+    kept = tmp_path / "m.checkpoint.safetensors"
+    options = OPTIONS | options
+    watched = w2v_hs.train(text, checkpoint=kept, checkpoint_every=1e-9, **options)
+    assert same(watched, w2v_hs.train(text, **options))  # looking on changes nothing
+    assert len(copies) >= 3
+    chunks = [len(load_checkpoint(path).position.loss) for path in copies]
+    assert chunks == sorted(chunks)
+    for path in copies[:: max(1, len(copies) // 4)]:
+        assert same(w2v_hs.resume(path), watched)
+
+
+NEWS = "the zebra chases the dog and the zebra chases the mouse\n" * 6000
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"arch": "cbow", "tree": "learned"}, {"loss": "softmax"}], ids=str
+)
+def test_an_update_goes_on_from_any_checkpoint_to_the_same_bits(text, tmp_path, copies, options):
+    """`train --resume-from`: the model before, its text, and what was known settle as they would
+    have."""
+    news, kept = tmp_path / "news.txt", tmp_path / "m.checkpoint.safetensors"
+    news.write_text(NEWS)
+    base, grows = OPTIONS | {"epochs": 2} | options, options.get("loss") != "softmax"
+    watched, plain = w2v_hs.train(text, **base), w2v_hs.train(text, **base)
+    run = update_options(watched.options, epochs=20, threads=1)
+    keeping = Keeping(kept, 1e-9, named_texts(news))
+    update_model(watched, news, run, new_words=grows, keeping=keeping)
+    plain.update(news, new_words=grows, epochs=20, threads=1)
+    assert same(watched, plain) and ("zebra" in plain.vocabulary.index) == grows
+    assert len(copies) >= 3
+    for path in copies[:: max(1, len(copies) // 3)]:
+        assert len(w2v_hs.load(path).vocabulary) == len(plain.vocabulary)
+        resumed = w2v_hs.resume(path)
+        assert same(resumed, plain)
+        assert (
+            resumed.provenance["updates"][0]["losses"] == plain.provenance["updates"][0]["losses"]
+        )
+
+
+def test_a_checkpoint_is_a_model(text, tmp_path):
+    kept = tmp_path / "m.checkpoint.safetensors"
+    w2v_hs.train(text, checkpoint=kept, checkpoint_every=0.2, **OPTIONS)
+    model = w2v_hs.load(kept)
+    assert model.distribution("king").sum() == pytest.approx(1, abs=1e-9)
+    assert 0 < len(model.losses) <= 30
+
+
+def test_several_threads_train_what_is_left_and_no_more(text, tmp_path, monkeypatch):
+    monkeypatch.setattr("w2v_hs.options.available_cores", lambda: 3)
+    kept = tmp_path / "m.checkpoint.safetensors"
+    options = OPTIONS | {"threads": 3}
+    whole = w2v_hs.train(text, checkpoint=kept, checkpoint_every=0.1, **options)
+    assert 0 < load_checkpoint(kept).position.predictions.sum() < whole.provenance["predictions"]
+    # Fewer cores than there were: the chunks stay those of the run.
+    monkeypatch.setattr("w2v_hs.options.available_cores", lambda: 2)
+    with pytest.warns(UserWarning, match="threads=3"):
+        resumed = w2v_hs.resume(kept)
+    assert resumed.provenance["predictions"] == whole.provenance["predictions"]
+    assert resumed.losses[-1] == pytest.approx(whole.losses[-1], rel=0.05)
+
+
+# ---- signals ------------------------------------------------------------------------------------
+
+
+def started(text, output, epochs=60):
+    """A training process of its own, once its first checkpoint is there."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "w2v_hs", "train", str(text), "-o", str(output), "--dim", "8",
+         "--threads", "1", "--sample", "0", "--epochs", str(epochs), "--checkpoint-every", "0.1"],
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    wait_for(checkpoint_path(output), process)
+    return process
+
+
+def wait_for(path, process):
+    until = time.monotonic() + 60
+    while not path.exists():
+        assert process.poll() is None, process.stderr.read().decode()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_a_checkpoint_and_says_how_to_go_on(text, tmp_path, run, number, code):
+    output = tmp_path / "m.safetensors"
+    output.write_bytes(b"the old one")
+    process = started(text, output)
+    process.send_signal(number)
+    message = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == code
+    kept = checkpoint_path(output)
+    assert message == f"stopped; to go on: w2v-hs resume {kept}\n"
+    assert output.read_bytes() == b"the old one"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [kept.name, output.name]
+    done = run("resume", kept)
+    assert done.returncode == 0, done.stderr
+    assert w2v_hs.load(output).options.epochs == 60
+    assert [path.name for path in tmp_path.iterdir()] == [output.name]
+
+
+def test_an_update_that_is_stopped_keeps_the_model_and_goes_on(text, tmp_path, run):
+    base, news = tmp_path / "m.safetensors", tmp_path / "news.txt"
+    news.write_text(NEWS)
+    assert run("train", text, "-o", base, "--dim", 8, "--epochs", 1, "--sample", 0).returncode == 0
+    before = base.read_bytes()
+    update = ["train", "--resume-from", base, "--update-vocab", news, "--epochs", 400,
+              "--threads", 1, "--checkpoint-every", 0.1]  # fmt: skip
+    whole = tmp_path / "whole.safetensors"
+    assert run(*update, "-o", whole).returncode == 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "w2v_hs", *map(str, update)], stderr=subprocess.PIPE
+    )
+    kept = checkpoint_path(base)
+    wait_for(kept, process)
+    process.terminate()
+    message = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 143
+    assert message.endswith(f"stopped; to go on: w2v-hs resume {kept}\n")
+    assert base.read_bytes() == before
+    done = run("resume", kept)
+    assert done.returncode == 0, done.stderr
+    assert b"loss by epoch" in done.stderr
+    assert same(w2v_hs.load(base), w2v_hs.load(whole)) and not kept.exists()
+
+
+def test_a_second_signal_stops_at_once(text, tmp_path):
+    output = tmp_path / "m.safetensors"
+    process = started(text, output)
+    for _ in range(20):  # the second may come before or after the checkpoint is written
+        process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode in (-signal.SIGTERM, 143)
+    assert not output.exists()
+    load_checkpoint(checkpoint_path(output))  # whole
+
+
+def test_killed_again_and_again_the_end_is_the_same_to_the_bit(text, tmp_path, run):
+    """kill -9 at moments nobody chose; the newest checkpoint is always whole."""
+    whole, output = tmp_path / "whole.safetensors", tmp_path / "m.safetensors"
+    options = ["--dim", 8, "--threads", 1, "--sample", 0, "--epochs", 300]
+    assert run("train", text, "-o", whole, *options).returncode == 0
+    process = started(text, output, epochs=300)
+    kept = checkpoint_path(output)
+    generator = np.random.default_rng(1)
+    places = []
+    for _ in range(4):
+        time.sleep(generator.random() * 0.2)
+        process.kill()
+        process.communicate()
+        if output.exists():
+            break
+        places.append(len(load_checkpoint(kept).position.loss))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "w2v_hs", "resume", str(kept)], stderr=subprocess.PIPE
+        )
+        age = kept.stat().st_mtime_ns
+        while process.poll() is None and kept.exists() and kept.stat().st_mtime_ns == age:
+            time.sleep(0.01)
+    assert places and places == sorted(places)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert same(w2v_hs.load(output), w2v_hs.load(whole))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [output.name, whole.name]
+
+
+@pytest.mark.parametrize("kept", [None, "m.checkpoint.safetensors"])
+def test_ctrl_c_in_python_leaves_a_usable_model(text, tmp_path, kept):
+    kept = tmp_path / kept if kept else None
+    threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt) as stop:
+        w2v_hs.train(text, checkpoint=kept, **OPTIONS | {"epochs": 100_000})
+    model = stop.value.model
+    assert isinstance(stop.value, w2v_hs.Interrupted) and stop.value.signal == signal.SIGINT
+    assert model.distribution("king").sum() == pytest.approx(1, abs=1e-9)
+    assert stop.value.checkpoint == kept
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if kept is not None:
+        assert w2v_hs.load(kept).vectors.matrix.tobytes() == model.vectors.matrix.tobytes()
+
+
+# ---- what cannot go on --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(text, tmp_path):
+    """A checkpoint of a run that read a copy of the text."""
+    own = tmp_path / "own.txt"
+    own.write_bytes(text.read_bytes())
+    path = tmp_path / "m.checkpoint.safetensors"
+    w2v_hs.train(own, checkpoint=path, checkpoint_every=0.2, **OPTIONS)
+    return path
+
+
+def test_another_text_is_refused(kept, fails):
+    own = kept.with_name("own.txt")
+    own.write_text(own.read_text() + "one more line\n")
+    before = kept.read_bytes()
+    assert "own.txt: not the text that the run began with: found SHA-256" in fails("resume", kept)
+    assert kept.read_bytes() == before and not kept.with_name("m.safetensors").exists()
+
+
+def test_a_text_that_has_moved_is_given_again(kept, run, fails):
+    own, moved = kept.with_name("own.txt"), kept.with_name("moved.txt")
+    own.rename(moved)
+    assert "own.txt: no such file" in fails("resume", kept)
+    assert run("resume", kept, moved).returncode == 0
+    assert w2v_hs.load(kept.with_name("m.safetensors")).options.epochs == 30
+
+
+def test_token_lists_are_given_again(tmp_path):
+    sentences = [line.split() for line in TEXT.splitlines()] * 5000
+    kept = tmp_path / "m.checkpoint.safetensors"
+    whole = w2v_hs.train(sentences, checkpoint=kept, checkpoint_every=0.2, **OPTIONS)
+    with pytest.raises(CorpusError, match="a text without a name; give that text again"):
+        w2v_hs.resume(kept)
+    assert same(w2v_hs.resume(kept, sentences), whole)
+
+
+def test_a_run_that_has_ended_is_not_resumed(model, tmp_path, fails):
+    model.save(tmp_path / "m.checkpoint.safetensors")
+    with pytest.raises(FormatError, match="a model, not a checkpoint: its run has ended"):
+        w2v_hs.resume(tmp_path / "m.checkpoint.safetensors")
+    model.save(tmp_path / "m.safetensors")
+    message = fails("resume", tmp_path / "m.safetensors")
+    (tmp_path / "n.checkpoint.safetensors").mkdir()
+    assert "n.checkpoint.safetensors: is a folder" in fails(
+        "train", tmp_path / "none.txt", "-o", tmp_path / "n.safetensors"
+    )
+    assert "the name of a checkpoint ends in" in message
+    assert f"there is {tmp_path / 'm.checkpoint.safetensors'}" in message
+    assert "no such file" in fails("resume", tmp_path / "none.checkpoint.safetensors")
+
+
+def test_contents_that_no_checkpoint_holds_are_refused(text, tmp_path):
+    """With a valid checksum: a node out of bounds would be written to."""
+    path = tmp_path / "m.checkpoint.safetensors"
+    options = OPTIONS | {"epochs": 4, "holdout": 0.1, "patience": 3}
+    w2v_hs.train(text, checkpoint=path, checkpoint_every=1e-9, **options)
+    whole, description = load_arrays(path)
+    damages = {
+        "best.tree.nodes": lambda a: np.full_like(a, 10**6),
+        "best.vectors": lambda a: a[:-1],
+        "best.outputs": lambda a: np.full_like(a, np.nan),
+        "chunks.loss": lambda a: a.reshape(1, -1),
+        "chunks.predictions": lambda a: a[1:],
+    }
+    for name, damage in damages.items():
+        save_arrays(path, whole | {name: np.ascontiguousarray(damage(whole[name]))}, description)
+        with pytest.raises(FormatError, match="safetensors: "):
+            load_checkpoint(path)
+    for name, value in (("chunk_tokens", 0), ("texts", [5]), ("seconds", -1.0), ("save_vocab", 5)):
+        run = description["checkpoint"] | {name: value}
+        save_arrays(path, whole, description | {"checkpoint": run})
+        with pytest.raises(FormatError, match="no checkpoint holds"):
+            load_checkpoint(path)
+    for preprocessing in (
+        {"tokenize": "../a"},
+        {"lowercase": 1},
+        {"text_column": 5},
+        {"more": 1},
+        5,
+    ):
+        run = description["checkpoint"] | {"cleaning": preprocessing}
+        save_arrays(path, whole, description | {"checkpoint": run})
+        with pytest.raises(FormatError, match="incomplete or inconsistent checkpoint"):
+            load_checkpoint(path)
+    # Of an earlier version, which had two options for text.
+    run = description["checkpoint"] | {"cleaning": {"lowercase": True, "errors": "strict"}}
+    save_arrays(path, whole, description | {"checkpoint": run})
+    assert load_checkpoint(path).keeping.preprocessing.tokenize == "none"
+    save_arrays(path, whole, description)
+    load_checkpoint(path)
+
+
+def test_contents_that_no_checkpoint_of_an_update_holds_are_refused(text, tmp_path, monkeypatch):
+    path = tmp_path / "m.checkpoint.safetensors"
+    monkeypatch.setattr("w2v_hs.training.run.LOOK", 0.02)
+    model = w2v_hs.train(text, **OPTIONS | {"epochs": 1})
+    run = update_options(model.options, epochs=10, threads=1)
+    keeping = Keeping(path, 1e-9, named_texts(text))
+    update_model(model, text, run, new_words=True, keeping=keeping)
+    whole, description = load_arrays(path)
+    damages = {
+        "update.vectors": lambda a: a[:-1],
+        "update.outputs": lambda a: np.full_like(a, np.nan),
+        "update.added": lambda a: a + 10**9,
+    }
+    for name, damage in damages.items():
+        save_arrays(path, whole | {name: np.ascontiguousarray(damage(whole[name]))}, description)
+        with pytest.raises(FormatError, match="safetensors: "):
+            load_checkpoint(path)
+    update = description["checkpoint"]["update"]
+    for damage in (
+        {"options": update["options"] | {"dim": 9}},
+        {"options": update["options"] | {"lr": -1}},
+        {"sha256": 5},
+    ):
+        run = description["checkpoint"] | {"update": update | damage}
+        save_arrays(path, whole, description | {"checkpoint": run})
+        with pytest.raises((FormatError, OptionError), match="safetensors: "):
+            load_checkpoint(path)
+
+
+def test_a_checkpoint_is_not_replaced_by_a_model(kept, text, fails):
+    before = kept.read_bytes()
+    for arguments in (["--resume-from", kept, text], [text, "-o", kept]):
+        assert "has the name of a checkpoint" in fails("train", *arguments, code=2)
+    assert kept.read_bytes() == before
+
+
+def test_a_checkpoint_that_does_not_fit_is_told_and_training_goes_on(text, tmp_path, monkeypatch):
+    kept = tmp_path / "m.checkpoint.safetensors"
+    save, calls = module.save_checkpoint, []
+
+    def full_once(*arguments):
+        calls.append(None)
+        if len(calls) == 2:
+            raise OutputError(f"{kept}: could not be written: No space left on device")
+        save(*arguments)
+
+    monkeypatch.setattr(module, "save_checkpoint", full_once)
+    monkeypatch.setattr("w2v_hs.training.run.LOOK", 0.02)
+    with pytest.warns(UserWarning, match="no checkpoint: .*No space left .* training goes on"):
+        model = w2v_hs.train(text, checkpoint=kept, checkpoint_every=0.05, **OPTIONS)
+    assert len(calls) > 2 and load_checkpoint(kept).model.options.epochs == 30
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert same(model, w2v_hs.train(text, **OPTIONS))
+
+
+@pytest.mark.parametrize("every", [-1, float("inf"), float("nan")])
+def test_a_time_between_checkpoints_that_is_none(text, tmp_path, every):
+    with pytest.raises(OptionError, match="checkpoint_every"):
+        w2v_hs.train(text, checkpoint=tmp_path / "c.safetensors", checkpoint_every=every)
+
+
+# ---- two runs, one output -----------------------------------------------------------------------
+
+
+def test_a_second_run_to_one_output_is_refused_and_names_the_first(text, tmp_path, fails):
+    output = tmp_path / "m.safetensors"
+    process = started(text, output, epochs=5000)
+    try:
+        message = fails("train", text, "-o", output)
+        assert f"process {process.pid} is writing it" in message
+        assert f"process {process.pid} is writing it" in fails("resume", checkpoint_path(output))
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_lock_of_a_killed_run_is_taken_over(text, tmp_path, run):
+    output = tmp_path / "m.safetensors"
+    process = started(text, output)
+    process.kill()
+    process.communicate()
+    assert (tmp_path / ".m.safetensors.lock").exists()
+    done = run("train", text, "-o", output, "--epochs", 1)
+    assert done.returncode == 0, done.stderr
+    assert f"{checkpoint_path(output)} is there from a run that was stopped" in done.stderr.decode()
+    assert [path.name for path in tmp_path.iterdir()] == [output.name]
+
+
+def test_standard_input_is_given_again(text, tmp_path, run, fails):
+    output = tmp_path / "m.safetensors"
+    with Path(text).open("rb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "w2v_hs", "train", "-", "-o", str(output), "--sample", "0",
+             "--epochs", "60", "--checkpoint-every", "0.1", "--dim", "8"],
+            stdin=stream, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        kept = checkpoint_path(output)
+        wait_for(kept, process)
+        process.terminate()
+        process.communicate(timeout=60)
+    assert "text without a name; give that text again" in fails("resume", kept)
+    assert run("resume", kept, "-", input=Path(text).read_bytes()).returncode == 0

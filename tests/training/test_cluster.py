@@ -1,0 +1,385 @@
+"""Training on Dask: shards, merging, and real clusters, whose workers and schedulers are killed."""
+
+import gzip
+import itertools
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import TEXT
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import w2v_hs
+from w2v_hs.errors import ClusterError, CorpusError, OptionError
+from w2v_hs.options import Preprocessing
+from w2v_hs.text.corpus import read_corpus
+
+pytest.importorskip("distributed")
+
+from w2v_hs.kernels import row_changes as merging
+from w2v_hs.model.weights import start_vectors
+from w2v_hs.options import Options
+from w2v_hs.training.cluster import client as cluster
+from w2v_hs.training.cluster import rounds, shards
+from w2v_hs.training.cluster.rounds import Change, Changes
+from w2v_hs.training.cluster.text import read
+from w2v_hs.tree.tree import huffman
+
+# ---- text in shards -----------------------------------------------------------------------------
+
+
+def read_in_shards(name, size, min_count=1):
+    """The vocabulary of a text that is read in shards, and its sentences as words."""
+    scanned = [shards.scan(s, Preprocessing()) for s in shards.cut(shards.find_files(name), size)]
+    counted = shards.together([one.counted for one in scanned])
+    chosen = shards.choose(counted, name, min_count, None)
+    words, sentences = chosen.vocabulary.words, []
+    for ids, offsets in (shards.encode(one, chosen) for one in scanned):
+        for begin, end in itertools.pairwise(offsets.tolist()):
+            sentences.append([words[i] for i in ids[begin:end]])
+    return chosen, sentences
+
+
+LINES = st.lists(st.text("ab é\u00a0\t", max_size=12), min_size=1, max_size=12)
+
+
+@settings(max_examples=80)
+@given(LINES, st.integers(1, 60), st.sampled_from(["\n", "\r\n"]))
+def test_shards_of_any_size_hold_each_line_once(tmp_path_factory, lines, size, newline):
+    path = tmp_path_factory.mktemp("shards") / "text.txt"
+    path.write_bytes((newline.join(lines) + newline + "x y" + newline).encode())
+    chosen, sentences = read_in_shards(str(path), size)
+    assert sentences == [line.split() for line in [*lines, "x y"] if line.split()]
+    whole = read_corpus(path, min_count=1)
+    assert chosen.vocabulary.words == whole.vocabulary.words
+    assert chosen.vocabulary.counts.tolist() == whole.vocabulary.counts.tolist()
+    assert (chosen.types, chosen.tokens) == (whole.types, whole.tokens)
+
+
+def test_folders_compressed_files_and_addresses_are_read(tmp_path):
+    (tmp_path / "b.txt").write_text("c d\n" * 10)
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"a b\n" * 10))
+    (tmp_path / ".hidden").write_text("no")
+    for name in (str(tmp_path), f"{tmp_path}/*.*", tmp_path.as_uri()):
+        _, sentences = read_in_shards(name, 8)
+        assert sentences == [["a", "b"]] * 10 + [["c", "d"]] * 10, name
+
+
+def test_what_workers_cannot_read_is_named(tmp_path):
+    for name in ("-", "nltk:brown", str(tmp_path / "none"), f"{tmp_path.as_uri()}/none", "no://x"):
+        with pytest.raises(CorpusError, match=re.escape(name.split(":")[0])):
+            shards.find_files(name)
+    path = tmp_path / "latin.txt"
+    path.write_bytes(b"a b\n" * 100 + b"caf\xe9\n")
+    with pytest.raises(CorpusError, match=r"latin.txt.*byte 403.*UTF-8"):
+        read_in_shards(str(path), 50)
+    damaged = tmp_path / "cut.gz"
+    damaged.write_bytes(gzip.compress(TEXT.encode())[:-9])
+    with pytest.raises(CorpusError, match=r"cut.gz.*truncated"):
+        read_in_shards(str(damaged), 50)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=30), st.integers(1, 40))
+def test_each_sentence_is_in_one_round(lengths, count):
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    text = shards.Encoded(np.arange(offsets[-1], dtype=np.int32), offsets)
+    parts = [rounds.slice_of(text, number, count) for number in range(count)]
+    again = rounds.concatenated(parts)
+    assert again.ids.tolist() == text.ids.tolist()
+    assert again.sentences.tolist() == offsets.tolist()
+    assert all(part.sentences[-1] == len(part.ids) for part in parts)
+
+
+# ---- merging ------------------------------------------------------------------------------------
+
+
+def changes(parts, curvature):
+    """Changes of a block of one row of two numbers, from (change, predictions) of each worker."""
+    found = []
+    for change, steps in parts:
+        steps = np.array([steps], np.float32)
+        one = Change(
+            np.array([0]), np.array([change], np.float32), steps, -np.expm1(-curvature * steps)
+        )
+        found.append(Changes(one, one, (curvature, curvature)))
+    return found
+
+
+def merged_row(parts, curvature):
+    zero = np.zeros((1, 2), np.float32)
+    return rounds.updated(rounds.Block(zero, zero), changes(parts, curvature)).vectors[0]
+
+
+PARTS = st.lists(
+    st.tuples(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), st.integers(1, 1000)),
+    min_size=1,
+    max_size=20,
+)
+
+
+@given(PARTS, st.floats(1e-6, 1.0))
+def test_merging_lies_between_the_mean_and_the_sum(parts, curvature):
+    total = np.sum([change for change, _ in parts], axis=0)
+    size = np.abs([change for change, _ in parts]).sum() + 1e-6
+    found = merged_row(parts, curvature)
+    scale = found[np.abs(total) > 0.01 * size] / total[np.abs(total) > 0.01 * size]
+    assert np.all(scale <= 1 + 1e-3) and np.all(scale >= 1 / len(parts) - 1e-3)
+    if len(parts) == 1:
+        np.testing.assert_allclose(found, parts[0][0], rtol=1e-6)
+    np.testing.assert_allclose(merged_row(parts, 1e-9), total, atol=1e-4 * size)
+    np.testing.assert_allclose(merged_row(parts, 50), total / len(parts), atol=1e-4 * size)
+
+
+@given(PARTS, st.floats(1e-4, 1.0), st.integers(1, 19))
+def test_merging_in_groups_is_merging_all(parts, curvature, cut):
+    all_parts = changes(parts, curvature)
+    groups = [group for group in (all_parts[:cut], all_parts[cut:]) if group]
+    zero = np.zeros((1, 2), np.float32)
+    block = rounds.Block(zero, zero)
+    found = rounds.updated(block, [rounds.merged(group) for group in groups])
+    np.testing.assert_allclose(
+        found.vectors, rounds.updated(block, all_parts).vectors, atol=1e-3, rtol=1e-4
+    )
+
+
+def test_merging_quadratics_is_one_worker_that_takes_all_steps():
+    """What the rule is derived from: each step closes a share of the distance to the optimum."""
+    share, optimum = 0.01, np.array([3.0, -1.0])
+    for steps in ([5, 5], [1, 300], [100, 200, 700]):
+        parts = [(tuple((1 - np.exp(-share * n)) * optimum), n) for n in steps]
+        together = (1 - np.exp(-share * sum(steps))) * optimum
+        np.testing.assert_allclose(merged_row(parts, share), together, rtol=1e-5)
+
+
+@given(st.lists(st.floats(-(2.0**100), 2.0**100, width=32), min_size=1, max_size=20))
+def test_changes_are_rounded_to_the_nearest_bfloat16(numbers):
+    matrix = np.array([numbers], np.float32)
+    zero, row = np.zeros_like(matrix), np.zeros(1, np.int64)
+    bits = merging.differences(matrix, zero, row, 0, 1)
+    merging.add_rounded_rows(zero, row, bits, np.ones(1, np.float32))
+    # 8 digits, the first of which is not stored; below 2^-126 numbers have fewer.
+    np.testing.assert_allclose(zero, matrix, rtol=2.0**-8, atol=2.0**-134)
+
+
+def test_many_workers_are_merged_with_more_care():
+    """Sixteen that added up what eight may add up have diverged."""
+    corpus = read_corpus([line.split() for line in TEXT.splitlines()] * 100, min_count=1)
+    options = Options(tree="huffman", dim=8, threads=1, sample=0).resolved()
+    job = rounds.Job(corpus.vocabulary, huffman(corpus.vocabulary.counts), options)
+    (block,) = rounds.start_blocks(len(corpus.vocabulary), options, 1)
+    text = shards.Encoded(np.asarray(corpus.ids), corpus.sentences)
+
+    def moved(parts):
+        _, changes = rounds.train_part(job, rounds.Part(0, 1, 0, parts), [block], [text])
+        return np.linalg.norm(rounds.updated(block, changes * 16).outputs)
+
+    assert moved(2) == moved(8) > 1.2 * moved(16)
+
+
+@given(
+    st.lists(st.integers(1, 50), min_size=1, max_size=30),
+    st.lists(st.integers(0, 3), min_size=30, max_size=30),
+    st.integers(1, 4),
+)
+@example([1, 1, 3], [0, 0, 1], 3)  # one idle, the others with all there is
+def test_shards_go_to_all_workers_and_stay_there(sizes, before, count):
+    names = [f"w{i}" for i in range(count)]
+    known = [f"w{i}" for i in before[: len(sizes)]]
+    where = cluster.places(sizes, known, names)
+    loads = [sum(s for s, w in zip(sizes, where, strict=True) if w == name) for name in names]
+    assert sum(loads) == sum(sizes)
+    assert max(loads) <= sum(sizes) / count + max(sizes)
+    if len(sizes) >= count:
+        assert cluster.places(sizes, where, names) == where
+        assert set(where) == set(names)
+
+
+# ---- clusters -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def client():
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        ) as local,
+        Client(local) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cluster") / "text.txt"
+    path.write_text(TEXT * 8000)
+    return path
+
+
+# With a window of 1 every sentence of n words has 2 (n - 1) predictions, whatever is drawn.
+EXACT = {"sample": 0, "window": 1, "tree": "huffman"}
+
+
+def predictions(path):
+    return sum(2 * (len(line.split()) - 1) for line in path.read_text().splitlines())
+
+
+def test_a_cluster_trains_every_token_once_and_as_well_as_one_process(client, text):
+    options = EXACT | {"dim": 16, "epochs": 3}
+    model = w2v_hs.train(text, client=client, rounds=5, **options)
+    alone = w2v_hs.train(text, threads=1, **options)
+    assert model.vocabulary.words == alone.vocabulary.words
+    assert model.vocabulary.counts.tolist() == alone.vocabulary.counts.tolist()
+    assert model.provenance["predictions"] == 3 * predictions(text)
+    assert model.provenance["corpus"]["retained_tokens"] == len(text.read_text().split())
+    assert model.losses[-1] == pytest.approx(alone.losses[-1], rel=0.02)
+    cost = model.provenance["cluster"]
+    assert cost["rounds"] == 15 and cost["parts"] == 2 and cost["sent"] > 0
+
+
+def test_files_of_unknown_size_are_read_by_all_workers(client, tmp_path):
+    files = []
+    for number in range(4):
+        (tmp_path / f"{number}.txt").write_text(TEXT)
+        (file,) = shards.find_files(str(tmp_path / f"{number}.txt"))
+        files.append(replace(file, size=None))
+    found = read(client, files, 1000, Options(), None, Preprocessing(), lambda done, total: None)
+    assert len(set(found.where)) == 2
+
+
+def test_training_begins_with_the_weights_of_one_process(client, text):
+    model = w2v_hs.train(text, client=client, tree="huffman", dim=8, epochs=1, threads=1, lr=1e-9)
+    begin = start_vectors(len(model.vocabulary), 8, model.options.seed)[:, :8]
+    np.testing.assert_allclose(model.vectors.matrix, begin, atol=1e-5)
+
+
+def test_the_same_run_on_the_same_workers_gives_the_same_bits(client, text):
+    runs = [w2v_hs.train(text, client=client, rounds=2, epochs=1, dim=8, **EXACT) for _ in range(2)]
+    assert runs[0].vectors.matrix.tobytes() == runs[1].vectors.matrix.tobytes()
+    assert runs[0].outputs.tobytes() == runs[1].outputs.tobytes()
+
+
+@pytest.mark.parametrize("options", [{"arch": "cbow", "tree": "balanced"}, {"tree": "learned"}])
+def test_other_models_and_trees(client, text, options):
+    options = {"dim": 16, "epochs": 2, "sample": 0} | options
+    model = w2v_hs.train(text, client=client, rounds=5, **options)
+    alone = w2v_hs.train(text, threads=1, **options)
+    assert model.losses[-1] <= 1.05 * alone.losses[-1]
+    assert model.distribution("king").sum() == pytest.approx(1)
+    # Weights of another tree would be far above the loss of unigram frequencies.
+    exact = model.perplexity(text)
+    assert exact.nats <= 1.2 * alone.perplexity(text).nats < exact.unigram
+    if options["tree"] == "learned":
+        from w2v_hs.tree.tree import huffman
+
+        assert model.tree.bits.tolist() != huffman(model.vocabulary.counts).bits.tolist()
+
+
+def test_what_a_cluster_does_not_do_is_refused(client, text):
+    for options in ({"loss": "softmax"}, {"holdout": 0.1}, {"holdout": 0.1, "patience": 2}):
+        with pytest.raises(OptionError, match="on a cluster"):
+            w2v_hs.train(text, client=client, **options)
+    for preprocessing in ({"tokenize": "treebank"}, {"text_column": "text"}):
+        with pytest.raises(OptionError, match="on a cluster"):
+            w2v_hs.train(text, client=client, **preprocessing)
+    with pytest.raises(OptionError, match="read files"):
+        w2v_hs.train([["a", "b"]], client=client)
+    with pytest.raises(OptionError, match="rounds=3 without a cluster"):
+        w2v_hs.train(text, rounds=3)
+
+
+def test_a_worker_killed_in_a_round_costs_no_token(client, text):
+    options = EXACT | {"dim": 400, "epochs": 3}
+    pids = client.run(os.getpid)
+    killed = []
+
+    def kill_when_told(event):
+        message = event[1]
+        if not killed and message["tokens"] > 0:
+            killed.append(pids[message["worker"]])
+            os.kill(killed[0], signal.SIGKILL)
+
+    hear = cluster.Heard._hear
+    try:
+        cluster.Heard._hear = lambda self, event: (hear(self, event), kill_when_told(event))
+        model = w2v_hs.train(text, client=client, rounds=1, **options)
+    finally:
+        cluster.Heard._hear = hear
+    assert killed
+    assert model.provenance["predictions"] == 3 * predictions(text)
+    assert np.isfinite(model.vectors.matrix).all()
+
+
+@pytest.fixture
+def processes():
+    """Start programs of Dask; they are stopped in the end."""
+    started = []
+
+    def start(*arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]],
+            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield start
+    for process in reversed(started):
+        process.kill()
+        process.wait()
+
+
+def start_cluster(start, workers):
+    """A scheduler and workers as programs; the scheduler and its address."""
+    scheduler = start("dask_scheduler", "--port", "0", "--no-dashboard")
+    for line in scheduler.stderr:
+        if found := re.search(r"Scheduler at:\s+(tcp://\S+)", line):
+            break
+    threading.Thread(target=scheduler.stderr.read, daemon=True).start()
+    for _ in range(workers):
+        start("dask_worker", found[1], "--nthreads", "1", "--no-dashboard", "--no-nanny")
+    return scheduler, found[1]
+
+
+def test_a_lost_scheduler_is_one_line_and_the_checkpoint_goes_on(text, tmp_path, processes, run):
+    scheduler, address = start_cluster(processes, 1)
+    output, kept = tmp_path / "m.safetensors", tmp_path / "m.checkpoint.safetensors"
+    training = subprocess.Popen(
+        [
+            sys.executable, "-m", "w2v_hs", "train", text, "-o", output, "--scheduler", address,
+            "--tree", "huffman", "--dim", "50", "--window", "1", "--sample", "0", "--epochs", "40",
+            "--rounds", "2", "--checkpoint-every", "0.1",
+        ],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not kept.exists() and training.poll() is None:
+        time.sleep(0.05)
+    scheduler.kill()
+    message = training.communicate(timeout=60)[1]
+    assert training.returncode == 1, message
+    assert len(message.splitlines()) == 1 and "the scheduler is lost" in message
+    assert f"w2v-hs resume {kept} --scheduler" in message
+    assert not output.exists()
+    done = run("resume", kept)
+    assert done.returncode == 1 and b"give its scheduler" in done.stderr
+    _, address = start_cluster(processes, 2)
+    done = run("resume", kept, "--scheduler", address)
+    assert done.returncode == 0, done.stderr
+    model = w2v_hs.load(output)
+    assert model.provenance["predictions"] == 40 * predictions(text)
+    assert not kept.exists()
+
+
+def test_a_scheduler_that_is_not_there(monkeypatch):
+    monkeypatch.setattr(cluster, "CONNECT", 0.5)
+    with pytest.raises(ClusterError, match="no Dask scheduler answers there"):
+        cluster.connect("tcp://127.0.0.1:1")

@@ -1,0 +1,283 @@
+"""Training as a whole: what a run gives, whatever its mode."""
+
+import itertools
+import math
+import time
+from dataclasses import replace
+
+import naive
+import numpy as np
+import pytest
+from conftest import TEXT
+
+import w2v_hs
+from w2v_hs.errors import CorpusError, DivergedError, OptionError
+from w2v_hs.kernels.common import aligned_zeros
+from w2v_hs.model.weights import start_vectors
+from w2v_hs.options import Options
+from w2v_hs.text.corpus import read_corpus
+from w2v_hs.training.divergence import Probe
+from w2v_hs.training.loop import SOFTMAX_LIMIT, check_softmax, train_weights
+from w2v_hs.training.workers import room_for_copies, tree_workers
+from w2v_hs.tree.tree import entropy, huffman
+
+MODES = [
+    dict(arch=arch, **layer)
+    for arch in ("skipgram", "cbow")
+    for layer in ({"tree": "huffman"}, {"tree": "balanced"}, {"loss": "softmax"})
+]
+SENTENCES = [line.split() for line in TEXT.splitlines()] * 200
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: "-".join(mode.values()))
+def test_every_mode_learns(mode):
+    """The loss falls and ends below the unigram entropy."""
+    model = w2v_hs.train(SENTENCES, **mode, dim=16, epochs=10, sample=0, threads=1, window=2)
+    assert model.losses[0] > model.losses[1] > model.losses[-1]
+    assert model.losses[-1] < entropy(model.vocabulary.counts) * math.log(2)
+    assert np.isfinite(model.vectors.matrix).all() and np.isfinite(model.outputs).all()
+    assert model.vectors.matrix.shape == (len(model.vocabulary), 16)
+    assert model.vectors.matrix.dtype == np.float32
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: "-".join(mode.values()))
+def test_probabilities_of_a_trained_model_sum_to_one(mode):
+    """From the trained float32 weights, by the definition, in float64."""
+    model = w2v_hs.train(SENTENCES, **mode, dim=16, epochs=3, sample=0, threads=1)
+    outputs = model.outputs.astype(np.float64)
+    for h in model.vectors.matrix.astype(np.float64):
+        if model.tree is None:
+            total = naive.softmax_probabilities(h, outputs).sum()
+        else:
+            total = sum(
+                math.exp(-naive.tree_loss(h, outputs, naive.path(model.tree, word)))
+                for word in range(len(model.vocabulary))
+            )
+        assert total == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: "-".join(mode.values()))
+def test_same_seed_one_thread_same_bytes(mode):
+    def train(seed):
+        return w2v_hs.train(SENTENCES, **mode, dim=10, epochs=2, seed=seed, threads=1)
+
+    one, again, other = train(1), train(1), train(2)
+    assert one.vectors.matrix.tobytes() == again.vectors.matrix.tobytes()
+    assert one.outputs.tobytes() == again.outputs.tobytes()
+    assert one.losses == again.losses
+    assert one.vectors.matrix.tobytes() != other.vectors.matrix.tobytes()
+
+
+@pytest.mark.parametrize("arch", ["skipgram", "cbow"])
+def test_sixteen_threads_learn_as_one(arch, monkeypatch):
+    """Cores side by side, whatever there are here: threads that take turns, each with the copies
+    that it had before the others trained. Where all of their changes are added the loss of this
+    text grows."""
+    monkeypatch.setattr(
+        "w2v_hs.training.workers.MERGES", 1
+    )  # every 4,096 windows, as in a long text
+    words = 300
+    frequencies = 1 / np.arange(1, words + 1)
+    drawn = np.random.default_rng(1).choice(words, (7500, 40), p=frequencies / frequencies.sum())
+    corpus = read_corpus([[f"w{n}" for n in line] for line in drawn.tolist()], min_count=1)
+    tree = huffman(corpus.vocabulary.counts)
+    one = Options(arch=arch, tree="huffman", dim=16, sample=0, threads=1).resolved()
+
+    def loss(threads):
+        options = replace(one, threads=threads)
+        vectors = start_vectors(len(corpus.vocabulary), 16, seed=1)
+        outputs = aligned_zeros(tree.inner + room_for_copies(options, tree.inner), 16)
+        team = tree_workers(corpus, tree, options, vectors, outputs)
+        for turn, first in enumerate(range(0, len(drawn), 10)):
+            rate = options.lr * (1 - first / len(drawn))
+            team[turn % threads](first, first + 10, rate, np.uint64(turn))
+        for worker in team:
+            worker(0, 0, 0.0, np.uint64(0))  # merges what is left
+        return Probe(corpus, options).losses(vectors, outputs, tree)[0]
+
+    assert loss(16) == pytest.approx(loss(1), rel=0.005)
+
+
+@pytest.mark.parametrize("arch", ["skipgram", "cbow"])
+def test_what_threads_have_not_merged_is_merged_at_the_end(arch, monkeypatch):
+    monkeypatch.setattr("w2v_hs.options.available_cores", lambda: 2)
+    monkeypatch.setattr("w2v_hs.training.workers.MERGES", 0.01)  # later than the text is long
+    model = w2v_hs.train(
+        SENTENCES[:100], arch=arch, tree="huffman", dim=8, min_count=1, epochs=1, sample=0,
+        threads=2,
+    )  # fmt: skip
+    assert model.outputs.any(axis=1).all()
+
+
+@pytest.mark.parametrize("arch", ["skipgram", "cbow"])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_every_token_is_trained_once_an_epoch(arch, threads, monkeypatch):
+    monkeypatch.setattr("w2v_hs.options.available_cores", lambda: threads)
+    corpus = read_corpus(SENTENCES)
+    options = Options(arch=arch, dim=4, epochs=3, sample=0, window=1, threads=threads).resolved()
+    seen = []
+    from w2v_hs.training import loop as trainer
+    from w2v_hs.tree.tree import huffman
+
+    kept = trainer.tree_workers
+
+    def watched(*arguments):
+        def watch(worker):
+            def train(first, last, rate, state):
+                totals = worker(first, last, rate, state)
+                seen.append((first, last, int(totals[2]), int(totals[1])))
+                return totals
+
+            return train
+
+        return [watch(worker) for worker in kept(*arguments)]
+
+    monkeypatch.setattr(trainer, "tree_workers", watched)
+    weights = train_weights(corpus, huffman(corpus.vocabulary.counts), options)
+    runs = sorted((first, last) for first, last, *_ in seen if last > first)
+    sentences = len(corpus.sentences) - 1
+    times = np.zeros(sentences, int)
+    for first, last in runs:
+        times[first:last] += 1
+    assert np.all(times == 3)
+    assert sum(tokens for *_, tokens, _ in seen) == 3 * len(corpus.ids)
+    # Window 1: every word but the first and last of a sentence has two neighbours.
+    pairs = sum(2 * n - 2 for n in np.diff(corpus.sentences))
+    centres = len(corpus.ids)
+    assert weights.predictions == 3 * (pairs if arch == "skipgram" else centres)
+
+
+def test_the_rate_falls_to_its_floor():
+    reports = []
+    corpus = read_corpus(SENTENCES)
+    options = Options(dim=4, epochs=3, lr=0.1, threads=1).resolved()
+    from w2v_hs.tree.tree import huffman
+
+    train_weights(corpus, huffman(corpus.vocabulary.counts), options, reports.append)
+    last = reports[-1]
+    assert last.tokens == last.total == 3 * len(corpus.ids)
+    assert last.epoch == 3
+    assert 0.1 * 1e-4 <= last.rate < 0.1 * 0.02
+
+
+def test_a_rate_far_too_large_is_told():
+    with pytest.raises(DivergedError, match=r"epoch \d+, token .*: the loss is .*smaller lr"):
+        w2v_hs.train(SENTENCES, lr=1e30, epochs=3, threads=1, sample=0)
+
+
+@pytest.mark.parametrize("options", [{"lr": 0.3, "epochs": 1}, {"arch": "cbow", "lr": 5.0}])
+def test_a_model_worse_than_an_untrained_one_is_no_success(options):
+    generator = np.random.default_rng(1)
+    text = [[f"w{i}" for i in generator.zipf(1.5, 30)] for _ in range(300)]
+    with pytest.raises(DivergedError, match="smaller lr"):
+        w2v_hs.train(text, **options, threads=1, sample=0, min_count=1)
+
+
+@pytest.mark.parametrize("options", [{"sample": 1e-30}, {"loss": "softmax", "sample": 1e-30}])
+def test_no_prediction_is_no_success(options):
+    with pytest.raises(CorpusError, match=r"nothing to predict: of .*sample=0"):
+        w2v_hs.train(SENTENCES, **options, threads=1, epochs=2)
+    with pytest.raises(CorpusError, match="nothing to predict"):
+        w2v_hs.train([["a"], ["b"]] * 9, threads=1, sample=0)
+
+
+def test_an_error_in_one_thread_stops_all(monkeypatch):
+    from w2v_hs.training import loop as trainer
+    from w2v_hs.tree.tree import huffman
+
+    corpus = read_corpus(SENTENCES)
+    options = Options(dim=4, epochs=1000, threads=2)
+
+    def broken(*arguments):
+        def fine(first, last, rate, state):
+            time.sleep(0.001)
+            return np.zeros(3)
+
+        def fails(first, last, rate, state):
+            raise RuntimeError("broken worker")
+
+        return [fine, fails]
+
+    monkeypatch.setattr(trainer, "tree_workers", broken)
+    tree = huffman(corpus.vocabulary.counts)
+    with pytest.raises(RuntimeError, match="broken worker"):
+        train_weights(corpus, tree, options.__class__(**{**options.as_dict(), "lr": 0.1}))
+
+
+def test_full_softmax_refuses_a_large_vocabulary():
+    with pytest.raises(
+        OptionError, match=r"needs 31,338,496 bytes.*16,777,216.*max_vocab to 37449"
+    ):
+        check_softmax(69_952, 100)
+    check_softmax(SOFTMAX_LIMIT // 448, 100)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"arch": "glove"}, "arch='glove': expected one of skipgram, cbow"),
+        ({"tree": "oak"}, "tree='oak'"),
+        ({"dim": 0}, "dim=0: expected a whole number from 1 to 65536"),
+        ({"dim": 2.5}, "dim=2.5"),
+        ({"window": True}, "window=True"),
+        ({"epochs": -1}, "epochs=-1"),
+        ({"min_count": 0}, "min_count=0"),
+        ({"max_vocab": 1}, "max_vocab=1"),
+        ({"sample": -1e-3}, "sample=-0.001"),
+        ({"sample": math.nan}, "sample=nan"),
+        ({"lr": 0.0}, "lr=0.0: expected a finite number above 0"),
+        ({"lr": math.inf}, "lr=inf"),
+        ({"lr": math.nan}, "lr=nan"),
+        ({"threads": 0}, "threads=0"),
+        ({"seed": -1}, "seed=-1"),
+        ({"errors": "skip"}, "errors='skip'"),
+    ],
+)
+def test_options_outside_their_range(options, message):
+    with pytest.raises(OptionError) as caught:
+        w2v_hs.train(SENTENCES, **options)
+    assert message in str(caught.value)
+
+
+def test_more_threads_than_cores_are_cut_with_a_warning():
+    with pytest.warns(UserWarning, match="threads=100000: this process may use"):
+        assert Options(threads=100_000).resolved().threads < 100_000
+
+
+def test_a_vocabulary_that_does_not_fit_names_the_min_count_that_would(monkeypatch):
+    import re
+
+    from w2v_hs.errors import VocabularyError
+    from w2v_hs.text.vocabulary import Vocabulary
+    from w2v_hs.training import memory
+
+    counts = (10**6 // np.arange(1, 100_001)).astype(np.int64)
+    words = Vocabulary([str(i) for i in range(100_000)], counts)
+    free = memory._OVERHEAD + memory.model_bytes(5_000, 112)
+    monkeypatch.setattr(memory, "available_bytes", lambda: free)
+    with pytest.raises(VocabularyError, match=r"100,000 words need about [\d,]+ bytes") as caught:
+        memory.check_fits(words, 112)
+    least = int(re.search(r"min_count=(\d+)", str(caught.value)).group(1))
+    kept = Vocabulary(words.words[: int((counts >= least).sum())], counts[counts >= least])
+    memory.check_fits(kept, 112)
+    assert len(kept) > 4_000
+
+
+def test_memory_is_read_from_the_system():
+    from w2v_hs.training import memory
+
+    free = memory.available_bytes()
+    assert free is None or 1 << 20 < free < 1 << 50
+
+
+def test_generators_are_read_once():
+    produced = itertools.count()
+
+    def generate():
+        for sentence in SENTENCES:
+            next(produced)
+            yield sentence
+
+    model = w2v_hs.train(generate(), dim=4, epochs=4, threads=1)
+    assert next(produced) == len(SENTENCES)
+    assert model.provenance["predictions"] > 4 * len(SENTENCES)

@@ -1,0 +1,188 @@
+"""Evaluations and comparisons as tables for people."""
+
+from typing import TYPE_CHECKING
+
+from w2v_hs.cli.show import plain
+from w2v_hs.evaluation.comparison import Compared, Comparison
+from w2v_hs.evaluation.evaluation import Analogies, Evaluation, Section
+from w2v_hs.evaluation.statistics import Interval
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+METHOD_NAMES = {"3cosadd": "3CosAdd", "3cosmul": "3CosMul"}
+FORMS = {"accuracy": ".1%", "spearman": ".3f"}
+
+
+def print_evaluation(result: Evaluation, console: "Console") -> None:
+    """Print one table for each way of answering questions and one for all sets of pairs."""
+    for whole in result.analogies:
+        console.print(_answers(console, whole, result.confidence), f"{_answered_among(whole)}.")
+    if result.similarity:
+        heading = _interval_of(result.confidence)
+        table = _table(
+            console, "Similarity", "pairs", "Spearman", heading, "Pearson", heading, "used", "total"
+        )
+        for done in result.similarity:
+            figures = (
+                cell
+                for value, interval in (
+                    (done.spearman, done.spearman_interval),
+                    (done.pearson, done.pearson_interval),
+                )
+                for cell in (_figure(value, ".3f", done.used, done.total), _bounds(interval, ".3f"))
+            )
+            table.add_row(plain(done.name), *figures, f"{done.used:,}", f"{done.total:,}")
+        console.print(table, "Pairs: all words.")
+        for done in result.similarity:
+            if done.columns:
+                named = ", ".join(done.columns)
+                console.print(
+                    plain(f"{done.name}: the first line names the columns; read: {named}.")
+                )
+    console.print(_case(result.case_insensitive))
+    if result.left_out_vectors:
+        console.print(f"Left out: {result.left_out_vectors:,} zero or non-finite vectors.")
+
+
+def print_comparison(result: Comparison, console: "Console") -> None:
+    """Print one table: a block a test set, a row a model, a column a model compared with."""
+    numbers = {model: number for number, model in enumerate(result.models, start=1)}
+    table = _table(
+        console,
+        "Comparison",
+        "model",
+        "figure",
+        _interval_of(result.confidence),
+        "less 1",
+        _interval_of(result.confidence),
+        *(f"p to {number}" for number in list(numbers.values())[:-1]),
+    )
+    for done in result.compared:
+        table.add_row(plain(_heading(done)), style="bold")
+        form = FORMS[done.figure]
+        differences = {(d.first, d.second): d for d in done.differences}
+        for standing in done.models:
+            name = standing.model
+            figure = _figure(standing.value, form, done.used, done.total)
+            first = differences.get((result.models[0], name))
+            difference = "" if first is None else _figure(first.difference, "+" + form, 1, 1)
+            tests = (differences.get((earlier, name)) for earlier in result.models[:-1])
+            table.add_row(
+                plain(f"{numbers[name]} {name}"),
+                figure,
+                _bounds(standing.interval, form),
+                difference,
+                _bounds(first.interval if first else None, "+" + form),
+                *("" if test is None else _p(test.p_holm) for test in tests),
+            )
+        table.add_section()
+    console.print(table)
+    pairs = len(result.models) * (len(result.models) - 1) // 2
+    adjusted = f", adjusted by Holm for {pairs} pairs of models" if pairs > 1 else ""
+    console.print(
+        "Figures are of the items that all models can answer: accuracy of questions, Spearman of "
+        "pairs; less 1: the difference to the first model.\n"
+        f"p, two-sided{adjusted}: exact McNemar test of questions, paired bootstrap of pairs "
+        f"({result.resamples:,} resamples, seed {result.seed})."
+    )
+    console.print(_case(result.case_insensitive))
+    for model, one in zip(result.models, result.evaluations, strict=True):
+        if one.left_out_vectors:
+            left_out = f"{one.left_out_vectors:,} zero or non-finite vectors"
+            console.print(plain(f"Left out of {model}: {left_out}."))
+
+
+def _table(console: "Console", title: str, first: str, *numbers: str) -> "Table":
+    """An empty table of a column of names and columns of numbers."""
+    from rich.table import Table
+
+    # On 80 columns, the width of a pipe, names need the room that is between columns elsewhere.
+    empty = Table(title=plain(title), padding=(0, 1 if console.width >= 100 else 0))
+    empty.add_column(first, overflow="fold")
+    for heading in numbers:
+        empty.add_column(heading, justify="right", no_wrap=True)
+    return empty
+
+
+def _answers(console: "Console", whole: Analogies, confidence: float) -> "Table":
+    """The table of one set of questions: its sections, and below them their sums."""
+    # On 80 columns the names of sections need its room; it is seen / total.
+    coverage = ["coverage"] if console.width >= 100 else []
+    table = _table(
+        console,
+        f"Analogies: {whole.name}, {METHOD_NAMES[whole.method]}",
+        "section",
+        "correct",
+        "seen",
+        "total",
+        *coverage,
+        "accuracy",
+        _interval_of(confidence),
+    )
+
+    def add(name: str, part: Section) -> None:
+        share = "" if part.coverage is None else f"{part.coverage:.1%}"
+        table.add_row(
+            plain(name),
+            *(f"{count:,}" for count in (part.correct, part.seen, part.total)),
+            *(share for _ in coverage),
+            _figure(part.accuracy, ".1%", part.seen, part.total),
+            _bounds(part.interval, ".1%"),
+        )
+
+    for part in whole.sections:
+        add(part.name, part)
+    table.add_section()
+    for kind in (whole.semantic, whole.syntactic):
+        if kind is not None:
+            add(f"all {kind.name}", kind)
+    add("all sections", whole)
+    return table
+
+
+def _answered_among(whole: Analogies | Compared) -> str:
+    """Which words were asked for and answered with, and whose convention that is."""
+    limit = f"the {whole.restrict_vocab:,} most frequent" if whole.restrict_vocab else "all"
+    by = f", the convention of {whole.convention}" if whole.convention else ""
+    return f"Questions and answers: {limit} words{by}"
+
+
+def _heading(done: Compared) -> str:
+    """The test set of a block, how it was answered, and how much of it."""
+    if done.figure == "spearman":
+        return f"{done.name}: {done.used:,} of {done.total:,} pairs"
+    limit = f"{done.restrict_vocab:,} words" if done.restrict_vocab else "all words"
+    by = f" ({done.convention})" if done.convention else ""
+    part = f" {done.part}" if done.part else ""
+    assert done.method is not None  # as of all questions
+    return (
+        f"{done.name}{part}, {METHOD_NAMES[done.method]}, {limit}{by}: "
+        f"{done.used:,} of {done.total:,} questions"
+    )
+
+
+def _figure(figure: float | None, form: str, used: int, total: int) -> str:
+    """The figure as text, or why there is none."""
+    if figure is not None:
+        return format(figure, form)
+    return "undefined" if used else f"0 of {total:,} usable"
+
+
+def _bounds(interval: Interval | None, form: str) -> str:
+    return "" if interval is None else " to ".join(format(bound, form) for bound in interval)
+
+
+def _interval_of(confidence: float) -> str:
+    return f"{100 * confidence:g}% interval"
+
+
+def _p(p: float | None) -> str:
+    if p is None:
+        return "undefined"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _case(case_insensitive: bool) -> str:
+    return "Case: " + ("ignored." if case_insensitive else "as written.")

@@ -1,0 +1,136 @@
+"""What every model is asked, and what it says: the same sets, answered in the same ways."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from w2v_hs.checks import whole_number
+from w2v_hs.errors import OptionError
+from w2v_hs.evaluation import answering
+from w2v_hs.evaluation.answering import METHODS, Usable
+from w2v_hs.evaluation.statistics import check_confidence
+from w2v_hs.evaluation.testsets import PairSet, QuestionSet, find_pairs, find_questions
+from w2v_hs.vectors.vectors import Vectors
+
+# Who restricts Google's questions like that; both ignore case.
+CONVENTIONS = {30_000: "word2vec.c", 300_000: "gensim"}
+SYNTACTIC = re.compile(r"gram[0-9]")  # how the names of such sections begin in Google's set
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The options of `w2v_hs.evaluate`, checked, and the test sets, read."""
+
+    questions: list[QuestionSet]
+    pairs: list[PairSet]
+    methods: tuple[str, ...]
+    limits: tuple[int | None, ...]
+    case_insensitive: bool
+    confidence: float
+    seed: int
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        analogies: str | Path | Iterable[str | Path] = ("google",),
+        similarity: str | Path | Iterable[str | Path] = ("wordsim353", "simlex999"),
+        restrict_vocab: int | Iterable[int | None] | None = 30_000,
+        case_insensitive: bool = True,
+        method: str | Iterable[str] = "3cosadd",
+        columns: tuple[str, str, str] | None = None,
+        confidence: float = 0.95,
+        seed: int = 1,
+    ) -> "Protocol":
+        """Check the options, and read all files: a fault in the last then costs no wait."""
+        methods, limits = tuple(_several(method)), tuple(map(_limit, _several(restrict_vocab)))
+        if not methods or not all(one in METHODS for one in methods):
+            raise OptionError(f"method is {method!r}; expected {' or '.join(METHODS)}")
+        if not limits:
+            raise OptionError("restrict_vocab is empty; expected a number of words, or several")
+        if columns is not None and list(map(type, _several(columns))) != [str] * 3:
+            raise OptionError(f"columns is {columns!r}; expected the names of three columns")
+        confidence, seed = check_confidence(confidence), whole_number("seed", seed, 0)
+        return cls(
+            [find_questions(which) for which in _several(analogies)],
+            [find_pairs(which, columns) for which in _several(similarity)],
+            tuple(dict.fromkeys(methods)),
+            tuple(dict.fromkeys(limits)),
+            bool(case_insensitive),
+            confidence,
+            seed,
+        )
+
+    def ways(self) -> list[tuple[QuestionSet, str, int | None]]:
+        """Every set of questions with every method and restriction."""
+        return [
+            (asked, method, limit)
+            for asked in self.questions
+            for method in self.methods
+            for limit in self.limits
+        ]
+
+    def convention(self, limit: int | None) -> str | None:
+        """Whose convention a restriction is."""
+        return CONVENTIONS.get(limit) if limit and self.case_insensitive else None
+
+
+def _several(values: Any) -> Iterable[Any]:
+    """A lone value as a tuple of one: a string would be taken for its letters."""
+    return (
+        (values,) if isinstance(values, str | Path) or not isinstance(values, Iterable) else values
+    )
+
+
+def _limit(restrict_vocab: int | None) -> int | None:
+    """The restriction as a number of words, None for all of them."""
+    if restrict_vocab is None:
+        return None
+    return whole_number("restrict_vocab", restrict_vocab, 0) or None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one model said to each item of a protocol."""
+
+    outcomes: list[np.ndarray]  # for each of `Protocol.ways`, (questions,) int8
+    cosines: list[np.ndarray]  # for each set of pairs, (pairs,) float64, NaN: no vector
+    left_out_vectors: int
+
+
+def measure(vectors: Vectors, protocol: Protocol) -> Measured:
+    """Ask one model everything."""
+    usable = Usable.of(vectors, protocol.case_insensitive)
+    return Measured(
+        [
+            answering.outcomes(
+                usable, [q for _, section in asked.sections for q in section], limit, method
+            )
+            for asked, method, limit in protocol.ways()
+        ],
+        [answering.cosines(usable, rated.pairs) for rated in protocol.pairs],
+        len(vectors) - len(usable.rows),
+    )
+
+
+def vectors_of(model_or_vectors: object) -> Vectors:
+    """The vectors of a model, or themselves; `TypeError` for anything else."""
+    vectors = getattr(model_or_vectors, "vectors", model_or_vectors)
+    if not isinstance(vectors, Vectors):
+        raise TypeError(f"found {type(model_or_vectors).__name__}; expected a model or Vectors")
+    return vectors
+
+
+def parts(asked: QuestionSet) -> dict[str, np.ndarray]:
+    """Which questions are semantic and which syntactic, (Q,) bool each; empty if none is so named.
+
+    As in word2vec.c's compute-accuracy, where they are sections 1-5 and 6-14 of Google's set.
+    """
+    syntactic = np.array(
+        [bool(SYNTACTIC.match(name)) for name, section in asked.sections for _ in section]
+    )
+    return {"semantic": ~syntactic, "syntactic": syntactic} if syntactic.any() else {}

@@ -1,0 +1,195 @@
+"""Arrays and a description in one `.safetensors` file, with a checksum of all of it.
+
+The layout is that of the safetensors format (a JSON header, then the bytes of the arrays), so any
+reader of that format opens the file, and nothing in it can run code. The checksum, SHA-256 over
+the description and over name, type, shape and bytes of each array, is in the header.
+"""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from w2v_hs.checks import shown
+from w2v_hs.errors import FormatError, OutputError
+from w2v_hs.files.atomic import replacing
+from w2v_hs.types import Array
+
+_DTYPES = {
+    "float64": "F64",
+    "float32": "F32",
+    "float16": "F16",
+    "int64": "I64",
+    "int32": "I32",
+    "uint8": "U8",
+}
+_ROWS = 1 << 14
+VECTORS = "vectors"  # the kind, in its description, of a file that holds vectors and no model
+
+
+def save_arrays(path: str | Path, arrays: dict[str, Array], description: dict[str, Any]) -> None:
+    """Write arrays and a description (anything JSON can hold).
+
+    Arrays need not be contiguous; they go out in blocks of rows, without a second copy of a
+    matrix (the safetensors package's own writer would make two).
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written, or does not read back as it was written; a file that was there
+        before stays whole.
+    """
+    path = Path(path)
+    text = json.dumps(description, sort_keys=True)
+    header: dict[str, Any] = {
+        "__metadata__": {"description": text, "sha256": _digest(arrays, text)},
+    }
+    position = 0
+    for name, array in arrays.items():
+        size = array.dtype.itemsize * array.size
+        header[name] = {
+            "dtype": _DTYPES[array.dtype.name],
+            "shape": list(array.shape),
+            "data_offsets": [position, position + size],
+        }
+        position += size
+    encoded = json.dumps(header).encode()
+    encoded += b" " * (-len(encoded) % 8)  # arrays start on a multiple of 8 bytes
+    head = len(encoded).to_bytes(8, "little") + encoded
+
+    def check(written: Path) -> None:
+        with written.open("rb") as file:
+            same = file.read(len(head)) == head
+            for array in arrays.values():
+                for block in _blocks(array):
+                    same = same and file.read(len(block)) == block
+            if not same or file.read(1):
+                raise OutputError(
+                    f"{shown(path)}: could not be written: what was read back differs from what "
+                    "was written; check the disk, or give another folder"
+                )
+
+    with (
+        replacing(path, len(head) + position, check) as temporary,
+        temporary.open("wb") as out,
+    ):
+        out.write(head)
+        for array in arrays.values():
+            for block in _blocks(array):
+                out.write(block)
+
+
+def load_arrays(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Read what `save_arrays` wrote: the arrays and the description.
+
+    Raises
+    ------
+    FormatError
+        The file is missing, truncated, damaged, or was not written by this package.
+    """
+    try:
+        arrays, metadata = load_tensors(path)
+    except FormatError as error:
+        if Path(path).suffix == ".safetensors" or not Path(path).is_file():
+            raise
+        advice = "a model was expected: files of vectors are read by load_vectors"
+        raise FormatError(f"{error}; {advice}") from None
+    if "description" not in metadata or "sha256" not in metadata:
+        raise FormatError(f"{shown(path)}: a .safetensors file, but not a model of w2v_hs")
+    try:
+        return arrays, json.loads(metadata["description"], parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise FormatError(f"{shown(path)}: its description is not JSON") from None
+
+
+def _no_number(name: str) -> Any:
+    """JSON has no NaN and no Infinity, but Python reads them."""
+    raise ValueError(name)
+
+
+def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read any `.safetensors` file: its arrays, and what its header says of them.
+
+    Raises
+    ------
+    FormatError
+        The file is missing, truncated, of types that NumPy lacks, or differs from the checksum that
+        `save_arrays` left in it.
+    """
+    from safetensors import safe_open
+
+    path = Path(path)
+    if path.is_dir():
+        raise FormatError(f"{shown(path)}: is a folder; give the name of a model file")
+    if path.exists() and not path.is_file():  # opening a pipe waits for whoever writes into it
+        raise FormatError(f"{shown(path)}: is a pipe or a device; give the name of a model file")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise FormatError(f"{shown(path)}: no such file") from None
+    except Exception as error:  # the bytes are anyone's, and so is what reading them raises
+        raise FormatError(
+            f"{shown(path)}: not a readable .safetensors file: {shown(error)}"
+        ) from None
+    if "description" in metadata and "sha256" in metadata:
+        found = _digest(arrays, metadata["description"])
+        if found != metadata["sha256"]:
+            raise FormatError(
+                f"{shown(path)}: damaged: its contents have the checksum {found[:16]}..., the file "
+                f"declares {shown(metadata['sha256'], 16)}; take a copy from a backup"
+            )
+    return arrays, metadata
+
+
+def pack_words(words: list[str]) -> dict[str, Array]:
+    """Words as two arrays: their UTF-8 bytes on end, (bytes,) uint8, and where each ends, (V,)."""
+    encoded = [word.encode(errors="surrogatepass") for word in words]
+    ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
+    return {"words.bytes": np.frombuffer(b"".join(encoded), np.uint8), "words.ends": ends}
+
+
+def unpack_words(arrays: dict[str, Array], path: str | Path) -> list[str]:
+    """The words of `pack_words`; `FormatError` where the two arrays do not fit together."""
+    data, ends = arrays["words.bytes"].tobytes(), arrays["words.ends"]
+    if (
+        ends.ndim != 1
+        or ends.dtype != np.int64
+        or len(ends) == 0
+        or ends[0] < 0
+        or np.any(np.diff(ends) < 0)
+        or ends[-1] != len(data)
+    ):
+        raise FormatError(f"{shown(path)}: the words do not fill their {len(data)} bytes")
+    bounds = [0, *ends.tolist()]
+    try:
+        return [
+            data[begin:end].decode(errors="surrogatepass")
+            for begin, end in itertools.pairwise(bounds)
+        ]
+    except UnicodeDecodeError:
+        raise FormatError(f"{shown(path)}: a word is not UTF-8") from None
+
+
+def _blocks(array: Array) -> Iterator[memoryview]:
+    if array.size == 0:
+        return
+    array = np.atleast_1d(array)
+    for first in range(0, len(array), _ROWS):
+        rows = np.ascontiguousarray(array[first : first + _ROWS])
+        yield rows.view(np.uint8).data.cast("B")
+
+
+def _digest(arrays: dict[str, Array], text: str) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"\n{name} {array.dtype.name} {array.shape}\n".encode())
+        for block in _blocks(array):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,201 @@
+"""Probabilities of a model: of a word, of all words, the most probable, samples.
+
+A context is one word or a list of words. A CBOW model was trained to predict from the mean of the
+inputs of its context, so there is nothing to choose. A skip-gram model was trained to predict
+from one word; for several there are two ways to put its predictions together:
+
+combine="inputs" (the default)
+    The mean of the input vectors predicts, as in CBOW. That is one point of the model, so the
+    probabilities sum to 1 by themselves, a word costs O(path), and the search for the most
+    probable words can leave out most of the tree.
+combine="log_probs"
+    The mean of the log-probabilities given each word alone, normalised: the geometric mean of the
+    distributions. That is what the loss of a skip-gram window adds up, but its sum over all words
+    is below 1, so every answer costs a sweep of the whole tree for each context word.
+
+For a context of one word both are the same.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from w2v_hs.checks import whole_number
+from w2v_hs.errors import OptionError
+from w2v_hs.kernels import probability as kernel
+from w2v_hs.options import COMBINE, Combine, Options
+from w2v_hs.tree.tree import Tree
+from w2v_hs.types import Array, Context, Float32, Float64, Int64
+from w2v_hs.vectors.vectors import Vectors
+
+BLOCK_VALUES = 1 << 20  # hidden vectors, and scores of the full softmax, held at once: 8 MiB
+
+
+@dataclass(frozen=True)
+class TopWords:
+    """The most probable words.
+
+    Attributes
+    ----------
+    words
+        Best first, of equals the more frequent.
+    probabilities
+        (k,) float64.
+    visited
+        Inner nodes whose branches were computed; output vectors for the full softmax.
+    """
+
+    words: list[str]
+    probabilities: Float64
+    visited: int
+
+    def __iter__(self) -> Iterator[tuple[str, float]]:
+        """Pairs (word, probability)."""
+        return zip(self.words, self.probabilities.tolist(), strict=True)
+
+
+class Predictor:
+    """What a model predicts, for contexts of words.
+
+    outputs: float32, (V - 1, dim) weights of the inner nodes of `tree`, or (V, dim) output vectors
+    of the full softmax, where `tree` is None.
+
+    Raises
+    ------
+    FormatError
+        The paths of `tree` are not those of a tree.
+    """
+
+    def __init__(self, vectors: Vectors, outputs: Float32, tree: Tree | None, options: Options):
+        self.vectors = vectors
+        # One layout: kernels are compiled for each. float64 where NumPy would convert every time.
+        dtype = np.float64 if tree is None else np.float32
+        self.outputs: Array = np.ascontiguousarray(outputs, dtype)
+        self.tree = tree
+        self.options = options
+        if tree is not None:
+            self.children, self.order = tree.children()
+            self.root = int(self.order[0])
+
+    def log_probs(
+        self, contexts: Iterable[Context], words: Iterable[str], combine: Combine
+    ) -> Float64:
+        """(B,) float64: log P(words[i] | contexts[i]) in nats."""
+        if isinstance(contexts, str) or isinstance(words, str):
+            raise TypeError("log_probs takes a list of contexts and a list of words; for one of "
+                            "each there is log_prob")  # fmt: skip
+        rows = [self._rows(context, combine) for context in contexts]
+        targets = np.array([self.vectors.row(word) for word in words], np.int64)
+        if len(rows) != len(targets):
+            raise OptionError(f"found {len(rows)} contexts and {len(targets)} words; expected as "
+                              "many of the one as of the other")  # fmt: skip
+        if combine == "log_probs":
+            pairs = zip(rows, targets, strict=True)
+            return np.array([self._mean_log_probs(r)[target] for r, target in pairs])
+        result = np.empty(len(rows))
+        step = max(
+            1, BLOCK_VALUES // (self.vectors.dim if self.tree is not None else len(self.vectors))
+        )
+        for first in range(0, len(rows), step):
+            block = slice(first, first + step)
+            result[block] = self._log_probs_of(self._hidden(rows[block]), targets[block])
+        return result
+
+    def distribution(self, context: Context, combine: Combine) -> Float64:
+        """(V,) float64: the probability of every word."""
+        return np.exp(self._all_log_probs(self._rows(context, combine), combine))
+
+    def top_k(self, context: Context, k: int, combine: Combine) -> TopWords:
+        """The `k` most probable words, all V where `k` is more."""
+        rows = self._rows(context, combine)
+        k = min(whole_number("k", k, 1), len(self.vectors))
+        if self.tree is not None and combine == "inputs":
+            best, log_probs, visited = kernel.best_first(
+                self._hidden([rows])[0], self.children, self.root, self.outputs, k
+            )
+        else:
+            log_probs = self._all_log_probs(rows, combine)
+            best, visited = _largest(log_probs, k), len(self.outputs)
+            log_probs = log_probs[best]
+        return TopWords([self.vectors.words[row] for row in best], np.exp(log_probs), int(visited))
+
+    def sample(self, context: Context, n: int, seed: int, combine: Combine) -> list[str]:
+        """`n` words, drawn independently."""
+        rows = self._rows(context, combine)
+        n, seed = whole_number("n", n, 0), whole_number("seed", seed, 0)
+        if self.tree is not None and combine == "inputs":
+            state = np.random.SeedSequence(seed).generate_state(1, np.uint64)
+            drawn = kernel.draw_words(
+                self._hidden([rows])[0], self.children, self.root, self.outputs, n, state
+            )
+        else:  # the inverse of the cumulative distribution
+            sums = np.cumsum(np.exp(self._all_log_probs(rows, combine)))
+            uniform = np.random.Generator(np.random.PCG64(seed)).random(n)
+            drawn = np.searchsorted(sums / sums[-1], uniform, side="right")
+        return [self.vectors.words[row] for row in drawn]
+
+    def _rows(self, context: Context, combine: Combine) -> list[int]:
+        """The rows of a context's words."""
+        if combine not in COMBINE:
+            raise OptionError(f"combine={combine!r}: expected one of {', '.join(COMBINE)}")
+        if combine == "log_probs" and self.options.arch == "cbow":
+            raise OptionError(
+                "combine='log_probs': a CBOW model predicts from the mean of its inputs alone; "
+                "leave combine at 'inputs'"
+            )
+        words = [context] if isinstance(context, str) else list(context)
+        if not words:
+            raise OptionError("the context is empty: give a word or a list of words")
+        return [self.vectors.row(word) for word in words]
+
+    def _hidden(self, contexts: list[list[int]]) -> Float64:
+        """The mean of the inputs of each context, (b, dim) float64."""
+        sizes = np.array([len(rows) for rows in contexts])
+        inputs = self.vectors.matrix[np.concatenate(contexts)].astype(np.float64)
+        means: Float64 = np.add.reduceat(inputs, np.cumsum(sizes) - sizes) / sizes[:, np.newaxis]
+        return means
+
+    def _log_probs_of(self, hidden: Float64, targets: Int64) -> Float64:
+        """log P(targets[i] | hidden[i]): (b, dim) float64 and (b,) give (b,)."""
+        if self.tree is not None:
+            paths = self.tree.offsets, self.tree.nodes, self.tree.bits
+            found: Float64 = kernel.path_log_probs(hidden, targets, *paths, self.outputs)
+        else:
+            found = _log_softmax(hidden @ self.outputs.T)[np.arange(len(targets)), targets]
+        return found
+
+    def _all_log_probs(self, rows: list[int], combine: Combine) -> Float64:
+        """(V,): log P(w | context) of every word w."""
+        if combine == "log_probs":
+            return self._mean_log_probs(rows)
+        return self._given(rows)
+
+    def _given(self, rows: list[int]) -> Float64:
+        """(V,): log P(w | the mean of the inputs) of every word w."""
+        hidden = self._hidden([rows])[0]
+        if self.tree is not None:
+            found: Float64 = kernel.all_log_probs(hidden, self.children, self.order, self.outputs)
+        else:
+            found = _log_softmax(self.outputs @ hidden)
+        return found
+
+    def _mean_log_probs(self, rows: list[int]) -> Float64:
+        """(V,): the normalised mean of the log-probabilities given each row alone."""
+        total = sum((self._given([row]) for row in rows), np.zeros(len(self.vectors)))
+        return _log_softmax(total / len(rows))
+
+
+def _log_softmax(scores: Float64) -> Float64:
+    """Scores less the logarithm of the sum of their exponentials, over the last axis."""
+    scores = scores - scores.max(axis=-1, keepdims=True)
+    log_probs: Float64 = scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True))
+    return log_probs
+
+
+def _largest(values: Float64, k: int) -> Int64:
+    """Places of the k largest values, the largest first; of equals the earlier place."""
+    least = np.partition(values, len(values) - k)[len(values) - k]
+    above = np.flatnonzero(values > least)
+    places = np.append(above, np.flatnonzero(values == least)[: k - len(above)])
+    return places[np.lexsort((places, -values[places]))]

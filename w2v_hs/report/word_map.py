@@ -1,0 +1,160 @@
+"""A map of the most frequent words: places in two dimensions, nearest neighbours."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from w2v_hs.checks import one_of, whole_number
+from w2v_hs.errors import OptionError
+from w2v_hs.vectors.vectors import Vectors
+
+PROJECTIONS = ("pca", "tsne", "umap")
+NEIGHBOURS = 10
+BLOCK_VALUES = 1 << 23  # cosines held at once: 32 MiB
+_SEED = 1  # t-SNE and UMAP draw: the same vectors give the same map
+
+
+@dataclass(frozen=True)
+class WordMap:
+    """The n most frequent words that have a direction, and k neighbours of each.
+
+    rows: (n,) int64, their rows in the vectors. places: (n, 2) float32, at most 1 from 0.
+    variance: for PCA the share of the variance of the unit vectors that the two directions hold,
+    else None. neighbours: (n, k) int64 rows of the words of highest cosine among all words,
+    nearest first; cosines: (n, k) float32. left_out: rows without a direction, zero or not finite.
+    """
+
+    projection: str
+    rows: np.ndarray
+    places: np.ndarray
+    variance: float | None
+    neighbours: np.ndarray
+    cosines: np.ndarray
+    left_out: int
+
+
+def word_map(
+    vectors: Vectors,
+    most: int = 10_000,
+    projection: str = "pca",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> WordMap:
+    """Lay out the `most` most frequent words, and find the neighbours of each among all words.
+
+    projection: of the unit vectors, "pca" (the two directions of largest variance), "tsne"
+    (scikit-learn) or "umap" (umap-learn), both by cosine. progress(done, total): told while
+    neighbours are looked for. Takes a second matrix of the size of the vectors.
+
+    Raises
+    ------
+    OptionError
+        `projection` is unknown or its package is not installed, or `most` is below 1.
+    """
+    most = whole_number("words", most, 1)
+    place = {"pca": None, "tsne": _tsne, "umap": _umap}[
+        one_of("projection", projection, PROJECTIONS)
+    ]
+    norms = np.sqrt(np.einsum("ij,ij->i", vectors.matrix, vectors.matrix, dtype=np.float64))
+    usable = np.flatnonzero(np.isfinite(norms) & (norms > 0))
+    unit = vectors.matrix[usable]
+    # Divided in float64, for the norm of large float32 values may not fit float32.
+    np.divide(unit, norms[usable, None], out=unit, casting="same_kind")
+    shown = unit[:most]
+    variance: float | None
+    places, variance = _pca(shown)
+    if place is not None and len(shown) > 2:
+        places, variance = place(shown, places), None
+    neighbours, cosines = _nearest(unit, len(shown), NEIGHBOURS, progress)
+    return WordMap(
+        projection=projection,
+        rows=usable[:most],
+        places=_scaled(places),
+        variance=variance,
+        neighbours=usable[neighbours],
+        cosines=cosines,
+        left_out=len(vectors) - len(usable),
+    )
+
+
+def _nearest(
+    unit: np.ndarray, n: int, k: int, progress: Callable[[int, int], None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k rows of highest cosine with each of the first n rows, itself left out: rows and
+    cosines, (n, k) each, nearest first; k is less where there are fewer rows."""
+    k = max(0, min(k, len(unit) - 1))
+    rows, cosines = np.zeros((n, k), np.int64), np.zeros((n, k), np.float32)
+    step = max(1, BLOCK_VALUES // max(1, len(unit)))
+    for start in range(0, n if k else 0, step):
+        stop = min(start + step, n)
+        found = unit[start:stop] @ unit.T
+        found[np.arange(stop - start), np.arange(start, stop)] = -np.inf
+        best = np.argpartition(found, len(unit) - k, axis=1)[:, -k:]
+        values = np.take_along_axis(found, best, axis=1)
+        order = np.lexsort((best, -values), axis=1)
+        rows[start:stop] = np.take_along_axis(best, order, axis=1)
+        cosines[start:stop] = np.take_along_axis(values, order, axis=1)
+        progress(stop, n)
+    return rows, cosines
+
+
+def _pca(unit: np.ndarray) -> tuple[np.ndarray, float]:
+    """Places along the two directions of largest variance, (n, 2) float64, and their share of it.
+
+    Directions have no sign of their own: each points to where its largest weight is positive.
+    """
+    if len(unit) == 0:
+        return np.zeros((0, 2)), 0.0
+    centred = unit - unit.mean(axis=0, dtype=np.float64)
+    _, sizes, axes = np.linalg.svd(centred, full_matrices=False)
+    axes = axes[:2]
+    largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
+    axes = axes * np.where(largest < 0, -1, 1)
+    places = np.zeros((len(unit), 2))  # a second direction is missing where dim is 1
+    places[:, : len(axes)] = centred @ axes.T
+    total = float((sizes**2).sum())
+    return places, float((sizes[:2] ** 2).sum()) / total if total else 0.0
+
+
+def _tsne(unit: np.ndarray, start: np.ndarray) -> np.ndarray:
+    try:
+        from sklearn.manifold import TSNE
+    except ImportError:
+        raise _missing("tsne", "scikit-learn") from None
+    # Perplexity and start as van der Maaten and Hinton (2008) and Kobak and Berens (2019) advise.
+    start = 1e-4 * start / max(float(start[:, 0].std()), 1e-30)
+    perplexity = min(30.0, (len(unit) - 1) / 3)
+    layout = TSNE(
+        metric="cosine", init=start.astype(np.float32), perplexity=perplexity, random_state=_SEED
+    )
+    places: np.ndarray = layout.fit_transform(unit)
+    return places
+
+
+def _umap(unit: np.ndarray, start: np.ndarray) -> np.ndarray:
+    try:
+        from umap import UMAP
+    except ImportError:
+        raise _missing("umap", "umap-learn") from None
+    start = 10 * _scaled(start)
+    layout = UMAP(
+        metric="cosine", init=start, n_neighbors=min(15, len(unit) - 1), random_state=_SEED
+    )
+    places: np.ndarray = layout.fit_transform(unit)
+    return places
+
+
+def _missing(projection: str, package: str) -> OptionError:
+    return OptionError(
+        f"projection={projection} needs {package}: pip install {package}, or take projection=pca"
+    )
+
+
+def _scaled(places: np.ndarray) -> np.ndarray:
+    """Places around their middle with 1 as the largest distance along an axis, float32."""
+    if len(places) == 0:
+        return places.astype(np.float32)
+    middle = (places.max(axis=0) + places.min(axis=0)) / 2
+    size = float(np.abs(places - middle).max())
+    scaled: np.ndarray = (places - middle) / (size or 1.0)
+    return scaled.astype(np.float32)

@@ -1,0 +1,75 @@
+"""What a round on a cluster costs: a model of its bytes and seconds, and the rounds it can afford.
+
+With V words, vectors of `dim` numbers and n workers, a worker sends its changes of each block to
+the block's owner, and gets every new block from there. Changes are bfloat16 and blocks float32, of
+two matrices:
+
+    bytes into a worker, and out of it, a round <= (n - 1) / n * (4 + 8) V dim
+
+Changes are less where a round touches few rows. (Beyond eight workers changes are put together in
+groups first, whose sums come on top: V dim bytes for each worker, which are left out.)
+
+Training takes, for each token that subsampling keeps, window + 1 predictions (the mean over the
+reach) of L branches each, the mean length of the paths, with 6 dim operations a branch.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from w2v_hs.options import Options
+from w2v_hs.text.vocabulary import Vocabulary
+from w2v_hs.tree.tree import Tree
+
+SHARE = 0.1  # of the seconds of training that communication may take
+BANDWIDTH = 4e8  # bytes a second into a worker: 4 and 8 of them on 16 cores, all a round costs
+SPEED = 6e10  # operations a second of a thread
+SHORTEST = 20_000  # tokens of a worker in a round, some 10 ms
+
+
+@dataclass(frozen=True)
+class Work:
+    """What there is to train: words, dim, tokens of an epoch, and operations for a token."""
+
+    words: int
+    dim: int
+    tokens: int
+    operations: float
+
+    def training_seconds(self, workers: int, threads: int = 1) -> float:
+        """Seconds of an epoch without communication."""
+        return self.tokens * self.operations / (SPEED * workers * threads)
+
+    def round_bytes(self, workers: int) -> float:
+        """Bytes into each worker in a round, at most."""
+        return (workers - 1) / workers * 12 * self.words * self.dim
+
+    def round_seconds(self, workers: int) -> float:
+        """Seconds of communication in a round, at most."""
+        return self.round_bytes(workers) / BANDWIDTH
+
+    def rounds(self, workers: int, threads: int = 1) -> int:
+        """Rounds of an epoch that take `SHARE` of its time, or the fewest that do."""
+        fewest = fewest_rounds(workers)
+        if workers == 1:
+            return fewest
+        most = max(fewest, self.tokens // (workers * SHORTEST))
+        fit = SHARE * self.training_seconds(workers, threads) / self.round_seconds(workers)
+        return int(min(most, max(fewest, fit)))
+
+
+def fewest_rounds(workers: int) -> int:
+    """Rounds of an epoch below which the workers go so far apart that vectors suffer, whatever the
+    rounds cost: what 2 and 4 workers needed (docs/dask.md), and beyond those a guess."""
+    return 4 * max(1, workers - 1) + 1
+
+
+def work_of(vocabulary: Vocabulary, tree: Tree, tokens: int, options: Options) -> Work:
+    """The work of a run."""
+    kept = vocabulary.counts * vocabulary.keep_probabilities(options.sample).astype(np.float64)
+    branches = float(kept @ tree.lengths) / float(vocabulary.counts.sum())
+    predictions = options.window + 1 if options.arch == "skipgram" else 1
+    # CBOW adds up the window and hands its error back.
+    around = 0 if options.arch == "skipgram" else 2 * options.dim * (options.window + 1)
+    operations = predictions * branches * 6 * options.dim + around
+    return Work(len(vocabulary), options.dim, tokens, operations)

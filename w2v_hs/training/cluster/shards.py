@@ -1,0 +1,302 @@
+"""Text in shards, for a cluster: files on anything fsspec reads, large plain ones cut at line ends.
+
+Each shard is read once, by one worker: `scan` turns it into numbers of its own types, `together`
+adds up the types of several shards, `choose` makes the vocabulary, and `encode` turns the numbers
+into rows of it. All are functions of their arguments alone.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from w2v_hs.checks import shown
+from w2v_hs.errors import CorpusError, W2VError
+from w2v_hs.kernels import tokens as reader
+from w2v_hs.options import Preprocessing
+from w2v_hs.text.blocks import BadByte, Block, clean, locate, whole_tokens
+from w2v_hs.text.columns import layout
+from w2v_hs.text.corpus import LONGEST_SENTENCE, scan_block
+from w2v_hs.text.sources import BLOCK, Source, compressed, decoded, find_sources
+from w2v_hs.text.vocabulary import Vocabulary, choose_words
+
+SMALLEST, LARGEST = 1 << 16, 1 << 26  # bytes of a shard
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of text: a path or an address that fsspec knows, and its size in bytes where that is
+    known."""
+
+    name: str
+    size: int | None
+
+    def open(self) -> Any:
+        """The file, open for reading bytes."""
+        if _is_path(self.name):
+            return Path(self.name).open("rb")
+        import fsspec
+
+        return fsspec.open(self.name, "rb").open()
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Bytes of a file from the first newline at or after `begin` (or the beginning of the file) up
+    to the first one at or after `end`; end None: all of it. size: about how many bytes that are."""
+
+    file: File
+    begin: int = 0
+    end: int | None = None
+
+    @property
+    def size(self) -> int:
+        if self.end is None:
+            return self.file.size or 0
+        return self.end - self.begin
+
+    def blocks(self) -> Iterator[tuple[bytes, int]]:
+        """Blocks of bytes, decompressed, each with how far the shard is read after it."""
+        with self.file.open() as raw:
+            if self.end is None:
+                yield from decoded(raw, self.file.name, self.file.size)
+                return
+            from fsspec.utils import read_block
+
+            data = read_block(
+                raw, self.begin, self.end - self.begin, delimiter=b"\n", split_before=True
+            )
+        for at in range(0, len(data), BLOCK):
+            yield data[at : at + BLOCK], at
+
+
+class Counted(NamedTuple):
+    """Types and how often they occur: type t is arena[starts[t]:starts[t + 1]] (uint8, UTF-8),
+    starts (types + 1,) int64, counts (types,) int64. mended: malformed UTF-8 sequences."""
+
+    arena: np.ndarray
+    starts: np.ndarray
+    counts: np.ndarray
+    mended: int
+
+
+class Scanned(NamedTuple):
+    """A shard as numbers of its types, with `reader.END` for each of its newlines, int32; its
+    types; the SHA-256 of its bytes."""
+
+    numbers: np.ndarray
+    newlines: int
+    counted: Counted
+    checksum: bytes
+
+
+class Chosen(NamedTuple):
+    """A vocabulary, and what it was chosen from."""
+
+    vocabulary: Vocabulary
+    types: int
+    tokens: int
+    mended: int
+
+
+class Encoded(NamedTuple):
+    """The text of a shard as rows of the vocabulary: ids (N,) int32, sentences (n + 1,) int64
+    offsets into them."""
+
+    ids: np.ndarray
+    sentences: np.ndarray
+
+
+# ---- finding files ------------------------------------------------------------------------------
+
+
+def _is_path(name: str) -> bool:
+    """Whether a name is that of a local file, and no address such as s3://bucket/key."""
+    return "://" not in name
+
+
+def find_files(text: str) -> list[File]:
+    """The files of a path or an address: of a folder all below it, of a pattern all that match,
+    sorted; hidden ones are left out.
+
+    Raises
+    ------
+    CorpusError
+        Nothing is there, or it is no file that a worker could read.
+    """
+    if not _is_path(text):
+        return _find_remote(text)
+    files = []
+    for source in find_sources(text):
+        if source.kind != "file" or source.layout != "plain":
+            raise CorpusError(
+                f"{shown(text)}: workers of a cluster read files of plain text; give files, "
+                "folders or patterns, or an address such as s3://bucket/folder"
+            )
+        files.append(File(str(Path(source.name).absolute()), source.size))
+    return files
+
+
+def _find_remote(address: str) -> list[File]:
+    from fsspec.core import has_magic, url_to_fs
+
+    try:
+        system, path = url_to_fs(address)
+        if has_magic(path):
+            found = system.glob(path, detail=True)
+        elif system.isdir(path):
+            found = system.find(path, detail=True)
+        else:
+            found = {path: system.info(path)}
+        files = [
+            File(system.unstrip_protocol(name), info.get("size"))
+            for name, info in sorted(found.items())
+            if info.get("type", "file") == "file" and not _hidden(name, path)
+        ]
+    except ImportError as error:
+        raise CorpusError(f"{shown(address)}: {shown(error)}") from error
+    except Exception as error:  # file systems raise what they like
+        raise CorpusError(
+            f"{shown(address)}: cannot be read: {shown(str(error) or type(error).__name__)}"
+        ) from error
+    if not files:
+        raise CorpusError(f"{shown(address)}: no file is there")
+    for file in files:
+        if layout(Path(file.name)) != "plain":
+            raise CorpusError(
+                f"{shown(file.name)}: workers of a cluster read lines of tokens, no columns; write "
+                "the text so before, or leave this file out"
+            )
+    return files
+
+
+def _hidden(name: str, folder: str) -> bool:
+    inside = name.removeprefix(folder) if name != folder else ""
+    return any(part.startswith(".") for part in inside.split("/"))
+
+
+def cut(files: list[File], size: int) -> list[Shard]:
+    """Shards of about `size` bytes. Compressed files, and those of unknown size, are not cut."""
+    shards = []
+    for file in files:
+        if file.size is None or compressed(file.name):
+            shards.append(Shard(file))
+            continue
+        bounds = [*range(0, max(file.size - size // 2, 1), size), file.size]
+        shards += [Shard(file, a, b) for a, b in itertools.pairwise(bounds)]
+    return shards
+
+
+# ---- what workers do ----------------------------------------------------------------------------
+
+
+def scan(shard: Shard, preprocessing: Preprocessing) -> Scanned:
+    """Read a shard.
+
+    Raises
+    ------
+    CorpusError
+        It cannot be read, or is not UTF-8.
+    """
+    table = [reader.new_types()]
+    pieces, checksum, mended, lines = [], hashlib.sha256(), 0, 0
+    try:
+        for block in whole_tokens(shard.blocks()):
+            checksum.update(block.data)
+            try:
+                data, more = clean(block.data, preprocessing)
+            except BadByte as error:
+                raise _located(shard, lines, block, error) from None
+            mended += more
+            lines += block.data.count(b"\n")
+            pieces.append(scan_block(data, table, 0)[0])
+    except W2VError:
+        raise
+    except Exception as error:  # file systems raise what they like
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise CorpusError(
+            f"{shown(shard.file.name)}: cannot be read by a worker: {shown(reason)}; every worker "
+            "must find it under this name"
+        ) from error
+    numbers = np.concatenate(pieces)
+    used = int(table[0].used[0])
+    counts = np.zeros(used, np.int64)
+    newlines = reader.count(numbers, counts)
+    return Scanned(numbers, newlines, _counted(table[0], counts, mended), checksum.digest())
+
+
+def _located(shard: Shard, lines: int, block: Block, error: BadByte) -> CorpusError:
+    """The error with its place; the lines before a shard in its file are not known."""
+    if shard.begin == 0:
+        return locate(Source(shard.file.name, "file"), lines, block, error)
+    from fsspec.utils import seek_delimiter
+
+    with shard.file.open() as raw:
+        raw.seek(shard.begin)
+        seek_delimiter(raw, b"\n", 1 << 16)
+        at = raw.tell() - 1 + block.offset + error.at
+    return CorpusError(f"{shown(shard.file.name)}: byte {at}: {error}; {error.remedy}")
+
+
+def _counted(types: reader.Types, counts: np.ndarray, mended: int) -> Counted:
+    starts = types.starts[: len(counts) + 1].copy()
+    return Counted(types.arena[: starts[-1]].copy(), starts, counts, mended)
+
+
+def _types(counted: Counted) -> reader.Types:
+    """A table whose types can be read, not found."""
+    arena = np.zeros(len(counted.arena) + reader.PAD, np.uint8)
+    arena[: len(counted.arena)] = counted.arena
+    used = np.array([len(counted.counts)])
+    empty = reader.new_types(2, 0)
+    return empty._replace(starts=counted.starts.copy(), arena=arena, used=used)
+
+
+def together(parts: list[Counted]) -> Counted:
+    """The types of several shards."""
+    types, numbers = reader.merged([reader.new_types(), *map(_types, parts)])
+    counts = np.zeros(int(types.used[0]), np.int64)
+    for places, part in zip(numbers[1:], parts, strict=True):
+        counts[places] += part.counts
+    return _counted(types, counts, sum(part.mended for part in parts))
+
+
+def choose(
+    counted: Counted,
+    where: str,
+    min_count: int,
+    max_vocab: int | None,
+    vocabulary: Vocabulary | None = None,
+) -> Chosen:
+    """The vocabulary of all types, or the one that is given; raises as `choose_words`."""
+    tokens = int(counted.counts.sum())
+    if tokens == 0:
+        raise CorpusError(f"0 tokens in {where}")
+    types = _types(counted)
+    if vocabulary is None:
+        vocabulary, _ = choose_words(
+            counted.counts, lambda numbers: reader.words_of(types, numbers), min_count, max_vocab
+        )
+    return Chosen(vocabulary, len(counted.counts), tokens, counted.mended)
+
+
+def encode(scanned: Scanned, chosen: Chosen) -> Encoded:
+    """A shard as rows of the vocabulary, in sentences, without the words left out."""
+    index = chosen.vocabulary.index
+    count = len(scanned.counted.counts)
+    words = reader.words_of(_types(scanned.counted), np.arange(count))
+    rows = np.array([index.get(word, -1) for word in words], np.int32)
+    ids = scanned.numbers.copy()
+    ends = np.empty(scanned.newlines, np.int64)
+    kept, _ = reader.keep_words(ids, 0, len(ids), rows, ends)
+    sentences = np.zeros(scanned.newlines + kept // LONGEST_SENTENCE + 2, np.int64)
+    state = np.zeros(2, np.int64)
+    reader.join(ids, 0, kept, ends, sentences, state, LONGEST_SENTENCE)
+    if state[0] > sentences[state[1]]:
+        state[1] += 1
+        sentences[state[1]] = state[0]
+    return Encoded(ids[: state[0]].copy(), sentences[: state[1] + 1].copy())

@@ -1,0 +1,113 @@
+"""Text on a cluster: read, counted and encoded in shards by its workers, which keep the ids.
+
+    shards --scan--> numbers and types --together--> vocabulary --encode--> ids
+
+Every step is a function of `shards`, run as a task of Dask; a shard whose worker was lost is read
+again.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from w2v_hs.checks import shown
+from w2v_hs.errors import CorpusError
+from w2v_hs.options import Options, Preprocessing
+from w2v_hs.text.vocabulary import Vocabulary
+from w2v_hs.training.cluster import client as cluster
+from w2v_hs.training.cluster import shards
+
+
+@dataclass(frozen=True)
+class ShardedText:
+    """A text on a cluster. ids: a future of `shards.Encoded` for each shard; where: the worker
+    that read it; lengths: tokens of each. The others as in `corpus.Corpus`."""
+
+    ids: list[Any]
+    where: list[str]
+    lengths: list[int]
+    chosen: shards.Chosen
+    names: list[str]
+    sentences: int
+    checksum: str
+
+    def facts(self) -> dict[str, Any]:
+        """What a model file says of it."""
+        return {
+            "names": self.names,
+            "sha256": self.checksum,
+            "tokens": self.chosen.tokens,
+            "types": self.chosen.types,
+            "retained_tokens": sum(self.lengths),
+            "sentences": self.sentences,
+            "mended_utf8": self.chosen.mended,
+        }
+
+
+def read(
+    client: Any,
+    files: list[shards.File],
+    size: int,
+    options: Options,
+    vocabulary: Vocabulary | None,
+    preprocessing: Preprocessing,
+    look: Callable[[int, int], None],
+) -> ShardedText:
+    """Read and encode files on the workers, in shards of about `size` bytes.
+
+    look(done, total): bytes read so far.
+
+    Raises
+    ------
+    CorpusError, VocabularyError, ClusterError
+    """
+    pieces = shards.cut(files, size)
+    total = sum(piece.size for piece in pieces)
+    # Each shard stays where it is read, and every worker gets its share.
+    workers = [*cluster.workers(client)]
+    sizes = [piece.size or 1 for piece in pieces]  # some are unknown
+    where = cluster.places(sizes, [None] * len(pieces), workers)
+    scanned = [
+        cluster.submit(client, shards.scan, piece, preprocessing, worker=worker)
+        for piece, worker in zip(pieces, where, strict=True)
+    ]
+
+    def show() -> None:
+        look(sum(p.size for p, f in zip(pieces, scanned, strict=True) if f.done()), total)
+
+    names = [file.name for file in files]
+    said = ", ".join(map(shown, names[:3]))
+    said += f" and {len(names) - 3} more" if len(names) > 3 else ""
+    counted = [cluster.submit(client, cluster.item, one, 2) for one in scanned]
+    counted = cluster.few(client, shards.together, counted)
+    counted = cluster.submit(client, shards.together, counted)
+    given = None if vocabulary is None else cluster.give(client, vocabulary, workers)
+    chosen = cluster.submit(
+        client, shards.choose, counted, said, options.min_count, options.max_vocab, given
+    )
+    cluster.wait_for(client, [chosen], show)
+    look(total, total)
+    ids = [
+        cluster.submit(client, shards.encode, one, chosen, worker=worker)
+        for one, worker in zip(scanned, where, strict=True)
+    ]
+    found = [cluster.submit(client, _size, one) for one in ids]
+    sums = [cluster.submit(client, cluster.item, one, 3) for one in scanned]
+    cluster.wait_for(client, found + sums)
+    found, sums = client.gather(found), client.gather(sums)
+    if not sum(tokens for tokens, _ in found):
+        raise CorpusError(f"no word of {said} is in the vocabulary")
+    return ShardedText(
+        ids,
+        where,
+        [tokens for tokens, _ in found],
+        client.gather(chosen, direct=True),
+        names,
+        sum(sentences for _, sentences in found),
+        hashlib.sha256(b"".join(sums)).hexdigest(),
+    )
+
+
+def _size(text: shards.Encoded) -> tuple[int, int]:
+    return len(text.ids), len(text.sentences) - 1

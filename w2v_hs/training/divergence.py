@@ -1,0 +1,102 @@
+"""Is the run still sound? An exact loss on a fixed sample of the text, and the size of the weights.
+
+The running loss is taken on words just before they are trained, and a rate that is too large can
+make it fall while the vectors are of no use. So from time to time the loss of windows spread over
+the text is computed anew: without clipping, in float64, by NumPy and not by the kernels.
+"""
+
+import math
+
+import numpy as np
+
+from w2v_hs.options import Options
+from w2v_hs.text.corpus import Corpus
+from w2v_hs.tree.tree import Tree
+from w2v_hs.types import Float32, Int32
+
+WINDOWS = 200  # of a probe
+WORK = 10**9  # floating-point operations of a probe, an upper bound: a fraction of a second
+# Of a vector. Sound runs stay below 50; float32 loses whole numbers from 1.7e7 on.
+LARGEST_NORM = 1e5
+WORSE = 2.0  # times the loss of an untrained model
+
+
+class Probe:
+    """Windows of full width, at equal distances over the text.
+
+    A model that was trained with subsampling may be wrong about words it has hardly seen, so each
+    loss counts with the probability that subsampling keeps its words.
+    """
+
+    def __init__(self, corpus: Corpus, options: Options):
+        self.mean = options.arch == "cbow"
+        self.keep = corpus.vocabulary.keep_probabilities(options.sample).astype(np.float64)
+        self.windows: list[tuple[int, Int32]] = []  # centre, contexts
+        work = 4 * options.dim * options.window  # of a score for each context word
+        work *= len(corpus.vocabulary) if options.loss == "softmax" else 32
+        count = max(1, min(WINDOWS, WORK // work))
+        for place in np.linspace(0, len(corpus.ids) - 1, count).astype(np.int64).tolist():
+            sentence = int(np.searchsorted(corpus.sentences, place, side="right"))
+            begin, end = corpus.sentences[sentence - 1 : sentence + 1].tolist()
+            around = [*range(max(begin, place - options.window), place)]
+            around += range(place + 1, min(end, place + options.window + 1))
+            if around:
+                self.windows.append((int(corpus.ids[place]), np.asarray(corpus.ids[around])))
+
+    def losses(self, vectors: Float32, outputs: Float32, tree: Tree | None) -> tuple[float, float]:
+        """Mean nats a prediction, and of a model whose output weights are 0.
+
+        vectors: (V, stride) float32. outputs: (rows, stride) float32, of the inner nodes of `tree`
+        or, where that is None, of the V words.
+        """
+        nats, zero, total = 0.0, 0.0, 0.0
+        words = outputs[: len(vectors) if tree is None else 0].T.astype(np.float64)
+        # What is too large overflows to inf or NaN, which is what the caller looks for.
+        with np.errstate(all="ignore"):
+            for centre, contexts in self.windows:
+                x, weights = vectors[contexts].astype(np.float64), self.keep[contexts]
+                if self.mean:
+                    x, weights = x.mean(axis=0, keepdims=True), np.ones(1)
+                weights = weights * self.keep[centre]
+                if tree is None:
+                    scores = x @ words
+                    high = scores.max(axis=1)
+                    losses = np.log(np.exp(scores - high[:, None]).sum(axis=1)) + high
+                    losses -= scores[:, centre]
+                    untrained = math.log(len(vectors))
+                else:
+                    path = slice(tree.offsets[centre], tree.offsets[centre + 1])
+                    signs = 1.0 - 2.0 * tree.bits[path]
+                    scores = x @ outputs[tree.nodes[path]].T.astype(np.float64)
+                    losses = np.logaddexp(0.0, -signs * scores).sum(axis=1)
+                    untrained = math.log(2) * len(signs)
+                nats += weights @ losses
+                zero += weights.sum() * untrained
+                total += weights.sum()
+        return (float(nats / total), float(zero / total)) if total else (0.0, 0.0)
+
+    def fault(self, vectors: Float32, outputs: Float32, tree: Tree | None) -> str | None:
+        """What is wrong with the weights, or None: a loss far above that without any training,
+        which no model that has learned anything exceeds by much. Arguments as in `losses`."""
+        loss, untrained = self.losses(vectors, outputs, tree)
+        if loss <= WORSE * untrained:  # not where it is NaN
+            return None
+        return (
+            f"the exact loss of a sample of the text is {loss:.4g} nats, and {untrained:.4g} "
+            "before any training,"
+        )
+
+
+def weights_fault(name: str, matrix: Float32) -> str | None:
+    """What is wrong with the rows of a float32 matrix, or None: a number that is not finite, or a
+    row longer than `LARGEST_NORM`."""
+    block = 1 << 14
+    for first in range(0, len(matrix), block):
+        rows = matrix[first : first + block]
+        with np.errstate(all="ignore"):
+            square = float(np.einsum("ij,ij->i", rows, rows).max(initial=0.0))
+        if not math.isfinite(square):
+            return f"{name} hold numbers that are not finite"
+        if square > LARGEST_NORM**2:
+            return f"{name} have grown to a length of {math.sqrt(square):.3g}"
+    return None

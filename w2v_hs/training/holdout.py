@@ -1,0 +1,128 @@
+"""A slice of the text set aside: its exact loss after each epoch, and when to stop."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from w2v_hs.errors import CorpusError
+from w2v_hs.model.scoring import Perplexity, Scorer
+from w2v_hs.model.weights import Weights
+from w2v_hs.options import Resolved
+from w2v_hs.text.corpus import Corpus
+from w2v_hs.tree.tree import Tree
+from w2v_hs.types import Array, Float32, Int64
+
+_SENTENCES = 1 << 14  # moved at once
+
+
+def set_aside(corpus: Corpus, share: float, seed: int) -> tuple[Corpus, Corpus]:
+    """Cut a corpus in two: what is trained on, and about `share` of its sentences.
+
+    They are taken at equal distances; the seed says where the first is. The ids of `corpus` are
+    moved in place, so a corpus may be larger than memory; it must not be used afterwards. The
+    vocabulary and its counts stay those of the whole text.
+
+    Raises
+    ------
+    CorpusError
+        None of the sentences set aside has two words.
+    """
+    count = len(corpus.sentences) - 1
+    start = np.random.Generator(np.random.PCG64(seed)).random()
+    marks = np.floor(start + share * np.arange(count + 1))
+    held = np.diff(marks) > 0
+    lengths = np.diff(corpus.sentences)
+    if not np.any(lengths[held] > 1):
+        raise CorpusError(
+            f"holdout={share:g} sets {np.count_nonzero(held):,} of {count:,} sentences aside, none "
+            "with two words to predict from each other; set more aside, or give text with more "
+            "lines"
+        )
+    aside = np.empty(lengths[held].sum(), np.int32)
+    kept = taken = 0
+    for first in range(0, count, _SENTENCES):
+        block = slice(first, min(first + _SENTENCES, count))
+        ids = np.array(corpus.ids[corpus.sentences[block.start] : corpus.sentences[block.stop]])
+        out = np.repeat(held[block], lengths[block])
+        for part, target, at in ((ids[out], aside, taken), (ids[~out], corpus.ids, kept)):
+            target[at : at + len(part)] = part
+        taken += int(np.count_nonzero(out))
+        kept += int(np.count_nonzero(~out))
+
+    def offsets(chosen: Array) -> Int64:
+        return np.concatenate([[0], np.cumsum(lengths[chosen])]).astype(np.int64)
+
+    return (
+        replace(corpus, ids=corpus.ids[:kept], sentences=offsets(~held)),
+        replace(corpus, ids=aside, sentences=offsets(held), tokens=len(aside)),
+    )
+
+
+class Holdout:
+    """Measures the sentences set aside after each epoch, for `trainer.train_weights`.
+
+    results: one `Perplexity` for each epoch trained. best: with patience, copies of vectors and
+    outputs after the epoch of the least loss so far, and the tree of then; training ends with them.
+    Both may be given, for a run that goes on.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        options: Resolved,
+        note: Callable[[str], None] = lambda text: None,
+        results: Iterable[Perplexity] = (),
+        best: tuple[Float32, Float32, Tree | None] | None = None,
+    ):
+        self.corpus, self.options, self.note = corpus, options, note
+        self.results, self.best = list(results), best
+
+    def __call__(self, weights: Weights) -> bool:
+        """Measure after an epoch; True where training is to end."""
+        scorer = Scorer(
+            weights.vectors, weights.outputs, weights.tree, self.corpus.vocabulary, self.options
+        )
+        result = scorer.perplexity(self.corpus, self.options.threads)
+        self.results.append(result)
+        epoch = len(self.results)
+        self.note(f"epoch {epoch}: loss of the text set aside {result.nats:.4f} nats a prediction")
+        if self.options.patience is None:
+            return False
+        # As a model has them: without the padding of rows and, for the full softmax, of words.
+        dim, rows = self.options.dim, len(weights.vectors) - (weights.tree is not None)
+        vectors, outputs = weights.vectors[:, :dim], weights.outputs[:rows, :dim]
+        best = self.best_epoch
+        if self.best is None:
+            self.best = vectors.copy(), outputs.copy(), weights.tree
+        elif best == epoch:  # in place: never more than one copy
+            self.best[0][:], self.best[1][:] = vectors, outputs
+            self.best = *self.best[:2], weights.tree
+        end = epoch - best >= self.options.patience or epoch == self.options.epochs
+        if end and best != epoch:
+            vectors[:], outputs[:], weights.tree = self.best
+            self.note(f"these are the weights of epoch {best}")
+        return end
+
+    def provenance(self) -> dict[str, Any]:
+        """What was set aside, and the losses that know nothing of contexts, for the model file."""
+        if not self.results:
+            return {}
+        last = self.results[-1]
+        return {
+            "holdout": {
+                "sentences": len(self.corpus.sentences) - 1,
+                "tokens": last.tokens,
+                "predictions": last.pairs,
+                "best_epoch": self.best_epoch,
+                "unigram_nats": last.unigram,
+                "sampled_unigram_nats": last.sampled,
+                "untrained_nats": last.untrained,
+            }
+        }
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch of the smallest loss, from 1; of equals the first."""
+        return 1 + int(np.argmin([result.nats for result in self.results]))

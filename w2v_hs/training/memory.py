@@ -1,0 +1,92 @@
+"""How much memory a run needs and how much there is, in bytes."""
+
+import contextlib
+import sys
+from pathlib import Path
+
+from w2v_hs.errors import VocabularyError
+from w2v_hs.text.vocabulary import Vocabulary
+
+_OVERHEAD = 190 << 20  # Python, NumPy, Numba and its compiler
+
+
+def model_bytes(words: int, stride: int, matrices: int = 2) -> int:
+    """Weight matrices, the tree and the words, for `words` words and padded rows.
+
+    matrices: 2; 4 where those of the best epoch are kept; one more where a tree is learned, for the
+    mean contexts.
+    """
+    path = max(words - 1, 1).bit_length() + 4
+    return words * (matrices * 4 * stride + 5 * path + 120)
+
+
+def run_bytes(words: int, stride: int, tokens: int, matrices: int = 2) -> int:
+    """What a whole run over `tokens` retained tokens is expected to take at its peak."""
+    return _OVERHEAD + model_bytes(words, stride, matrices) + 4 * tokens
+
+
+def available_bytes() -> int | None:
+    """Memory this process can still take, or None where the system does not say.
+
+    The least of what the machine has free and what its control groups and the limits of the process
+    allow (Linux).
+    """
+    limits = []
+    for line in _read("/proc/meminfo").splitlines():
+        if line.startswith("MemAvailable:"):
+            limits.append(int(line.split()[1]) * 1024)
+    for limit, used in (
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        (
+            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        ),
+    ):
+        bound, current = _read(limit).strip(), _read(used).strip()
+        if bound.isdigit() and current.isdigit():
+            limits.append(int(bound) - int(current))
+    with contextlib.suppress(ImportError):
+        import resource  # not on Windows
+
+        most, _ = resource.getrlimit(resource.RLIMIT_AS)
+        pages = _read("/proc/self/statm").split()
+        if most != resource.RLIM_INFINITY and pages:
+            limits.append(most - int(pages[0]) * resource.getpagesize())
+    return min(limits, default=None)
+
+
+def check_fits(vocabulary: Vocabulary, stride: int, matrices: int = 2) -> None:
+    """Raise `VocabularyError` if the model does not fit, naming the min_count that would."""
+    free = available_bytes()
+    if free is None:
+        return
+    need = model_bytes(len(vocabulary), stride, matrices) + _OVERHEAD
+    if need <= free:
+        return
+    words = int((free - _OVERHEAD) * len(vocabulary) // (need - _OVERHEAD))
+    advice = "no vocabulary fits; lower dim"
+    if words >= 2:
+        advice = (
+            f"max_vocab={words} or min_count={vocabulary.counts[words] + 1} would fit, or lower dim"
+        )
+    raise VocabularyError(
+        f"{len(vocabulary):,} words need about {need:,} bytes of memory, {free:,} are free; "
+        f"{advice}"
+    )
+
+
+def peak_bytes() -> int:
+    """The most memory this process has held so far; 0 where the system does not say."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,20 @@
+"""Binary trees over the vocabulary, and every way to get one.
+
+`tree` holds the tree as paths (CSR), Huffman and balanced trees; `learned` builds one from mean
+contexts, `user_trees` reads one, `growth` adds words to one.
+"""
+
+from w2v_hs.tree.growth import grow
+from w2v_hs.tree.tree import Tree, balanced, entropy, huffman
+from w2v_hs.tree.user_trees import build_tree, read_codes, save_codes
+
+__all__ = [
+    "Tree",
+    "balanced",
+    "build_tree",
+    "entropy",
+    "grow",
+    "huffman",
+    "read_codes",
+    "save_codes",
+]

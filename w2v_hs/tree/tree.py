@@ -1,0 +1,299 @@
+"""Binary trees over the vocabulary, as arrays.
+
+Each word is a leaf, each of the V - 1 inner nodes a branching with a weight vector. A tree is
+stored as the path of every word in compressed sparse rows, root first, which is what training
+reads. Inner nodes are numbered by weight (occurrences below them), heaviest first, so that the
+root is node 0 and the much-used top of the tree is one block of rows.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from w2v_hs.errors import FormatError, VocabularyError
+from w2v_hs.kernels.jit import jit
+from w2v_hs.types import Array, Float64, Int32, Int64, UInt8
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Paths from the root to V words.
+
+    offsets: (V + 1,) int64. Word w passes nodes[offsets[w]:offsets[w + 1]] (int32, inner nodes
+    0 .. V - 2, root first) and takes bits[offsets[w]:offsets[w + 1]] there (uint8, 0 is left, the
+    branch whose probability is sigmoid(f), as in word2vec.c).
+    """
+
+    offsets: Int64
+    nodes: Int32
+    bits: UInt8
+
+    @property
+    def inner(self) -> int:
+        """Number of inner nodes, V - 1."""
+        return len(self.offsets) - 2
+
+    @property
+    def lengths(self) -> Int64:
+        """(V,) int64: branches on the path of each word."""
+        return np.diff(self.offsets)
+
+    def __repr__(self) -> str:
+        return f"Tree({self.inner + 1:,} words, deepest path {self.lengths.max()})"
+
+    def code(self, word: int) -> str:
+        """The branches to a word as a string of 0 and 1."""
+        return "".join(map(str, self.bits[self.offsets[word] : self.offsets[word + 1]]))
+
+    def children(self) -> tuple[Int64, Int64]:
+        """The tree from the root down: (children (V - 1, 2) int64, order (V - 1,) int64).
+
+        children: left and right child of each inner node; a value c < V is word c, a value V + j
+        inner node j. order: inner nodes, the root first, none before its parent.
+
+        Raises
+        ------
+        FormatError
+            The paths are not those of one binary tree (a file can hold anything).
+        """
+        children = _children(self.offsets, self.nodes, self.bits)
+        if children is None:
+            raise FormatError(
+                f"the paths of {self.inner + 1:,} words are not those of one binary tree; the file "
+                "they come from is damaged: take a copy from a backup"
+            )
+        return children, _top_down(children, int(self.nodes[0]))
+
+    def mass_below(self, masses: Array) -> Float64:
+        """(V - 1,) float64: the masses of all words below each inner node, which are (V,)."""
+        return _mass_below(self.offsets, self.nodes, np.asarray(masses, np.float64))
+
+    def expected_length(self, counts: Array) -> float:
+        """Mean path length in bits over all occurrences; `counts` is (V,)."""
+        return float(np.dot(self.lengths, counts / np.sum(counts, dtype=np.float64)))
+
+
+def entropy(counts: Array) -> float:
+    """Entropy of the unigram distribution in bits: no tree's expected length is below it."""
+    p = counts / np.sum(counts, dtype=np.float64)
+    return float(-np.dot(p, np.log2(p)))
+
+
+def huffman(counts: npt.ArrayLike) -> Tree:
+    """The tree of the least expected path length (Huffman 1952), in O(V log V).
+
+    counts: (V,) integers >= 1, in any order. Of a word and an inner node of equal weight the inner
+    node is merged first, as in word2vec.c; the second of a pair is the right child.
+    """
+    counts = _checked(counts)
+    order = np.argsort(-counts, kind="stable")
+    merged = _merge_lightest(counts[order])
+    leaves = merged < len(counts)
+    merged[leaves] = order[merged[leaves]]
+    return tree_from_children(merged, counts)
+
+
+def balanced(counts: npt.ArrayLike, order: Int64 | None = None) -> Tree:
+    """The tree that halves a list of words again and again: depth ceil(log2 V).
+
+    counts: (V,) integers >= 1. order: (V,) integers, the list; None is the order of the words (by
+    frequency), so that neighbours in frequency are neighbours in the tree.
+    """
+    counts = _checked(counts)
+    children = _halve(len(counts))
+    if order is not None:
+        leaves = children < len(counts)
+        children[leaves] = order[children[leaves]]
+    return tree_from_children(children, counts)
+
+
+def first_tree(kind: str, order: str, words: list[str], counts: Int64, seed: int) -> Tree:
+    """The tree that training begins with, of a kind and an order as in `Options`."""
+    if kind != "balanced":
+        return huffman(counts)
+    if order == "alphabetical":
+        return balanced(counts, np.array(sorted(range(len(words)), key=words.__getitem__)))
+    if order == "random":
+        return balanced(counts, np.random.Generator(np.random.PCG64(seed)).permutation(len(words)))
+    return balanced(counts)
+
+
+def tree_from_children(children: Int64, counts: Int64) -> Tree:
+    """The `Tree` of V - 1 inner nodes given by their children.
+
+    children: (V - 1, 2) int64, left and right; a value c < V is word c, a value V + j inner node
+    j. counts: (V,) int64, the weights of the words.
+    """
+    return numbered_tree(children, counts)[0]
+
+
+def numbered_tree(children: Int64, counts: Int64) -> tuple[Tree, Int64]:
+    """As `tree_from_children`, and (V - 1,) int64: the number each inner node has got."""
+    parents, sides = _invert(children)
+    weights = _weights_below(parents, counts)
+    number = np.empty(len(children), np.int64)
+    number[np.argsort(-weights, kind="stable")] = np.arange(len(children))
+    offsets = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(_depths(parents, len(counts)), out=offsets[1:])
+    nodes = np.empty(offsets[-1], np.int32)
+    bits = np.empty(offsets[-1], np.uint8)
+    _write_paths(parents, sides, number, offsets, nodes, bits)
+    return Tree(offsets, nodes, bits), number
+
+
+def _checked(counts: npt.ArrayLike) -> Int64:
+    counts = np.asarray(counts, dtype=np.int64)
+    if len(counts) < 2:
+        raise VocabularyError(f"a tree over {len(counts)} words: need at least 2 words")
+    if counts.min() < 1:
+        word = int(np.argmin(counts))
+        raise VocabularyError(f"word {word} has the count {counts[word]}: counts start at 1")
+    return counts
+
+
+@jit
+def _merge_lightest(counts: Int64) -> Int64:
+    """Huffman's merges over falling counts: two queues, both sorted, one comparison a step."""
+    words = len(counts)
+    weights = np.empty(2 * words - 1, np.int64)
+    weights[:words] = counts
+    weights[words:] = np.iinfo(np.int64).max
+    children = np.empty((words - 1, 2), np.int64)
+    leaf, inner = words - 1, words
+    for node in range(words, 2 * words - 1):
+        total = 0
+        for side in range(2):
+            if leaf >= 0 and weights[leaf] < weights[inner]:
+                child = leaf
+                leaf -= 1
+            else:
+                child = inner
+                inner += 1
+            children[node - words, side] = child
+            total += weights[child]
+        weights[node] = total
+    return children
+
+
+@jit
+def _halve(words: int) -> Int64:
+    """Children of the tree that splits words first .. last - 1 in the middle, root first."""
+    children = np.empty((words - 1, 2), np.int64)
+    first = np.empty(words - 1, np.int64)
+    last = np.empty(words - 1, np.int64)
+    first[0], last[0] = 0, words
+    used = 1
+    for node in range(words - 1):
+        middle = (first[node] + last[node] + 1) // 2
+        for side in range(2):
+            low = first[node] if side == 0 else middle
+            high = middle if side == 0 else last[node]
+            if high - low == 1:
+                children[node, side] = low
+            else:
+                first[used], last[used] = low, high
+                children[node, side] = words + used
+                used += 1
+    return children
+
+
+@jit
+def _invert(children: Int64) -> tuple[Int64, UInt8]:
+    """For each word and inner node: its parent (inner node number, -1 for the root) and side."""
+    words = len(children) + 1
+    parents = np.full(2 * words - 1, -1, np.int64)
+    sides = np.zeros(2 * words - 1, np.uint8)
+    for node in range(words - 1):
+        for side in range(2):
+            parents[children[node, side]] = node
+            sides[children[node, side]] = side
+    return parents, sides
+
+
+@jit
+def _weights_below(parents: Int64, counts: Int64) -> Int64:
+    words = len(counts)
+    weights = np.zeros(words - 1, np.int64)
+    for word in range(words):
+        node = parents[word]
+        while node >= 0:
+            weights[node] += counts[word]
+            node = parents[words + node]
+    return weights
+
+
+@jit
+def _mass_below(offsets: Int64, nodes: Int32, masses: Float64) -> Float64:
+    below = np.zeros(len(masses) - 1)
+    for word in range(len(masses)):
+        for place in range(offsets[word], offsets[word + 1]):
+            below[nodes[place]] += masses[word]
+    return below
+
+
+@jit
+def _depths(parents: Int64, words: int) -> Int64:
+    depths = np.zeros(words, np.int64)
+    for word in range(words):
+        node = parents[word]
+        while node >= 0:
+            depths[word] += 1
+            node = parents[words + node]
+    return depths
+
+
+@jit
+def _write_paths(
+    parents: Int64, sides: UInt8, number: Int64, offsets: Int64, nodes: Int32, bits: UInt8
+) -> None:
+    words = len(offsets) - 1
+    for word in range(words):
+        at = offsets[word + 1]
+        child, node = word, parents[word]
+        while node >= 0:
+            at -= 1
+            nodes[at] = number[node]
+            bits[at] = sides[child]
+            child = words + node
+            node = parents[child]
+
+
+@jit
+def _children(offsets: Int64, nodes: Int32, bits: UInt8) -> Int64 | None:
+    """Children of each inner node as the paths tell them, or None where the paths disagree.
+
+    If all paths start at one node, no two give a child differently, and no child is missing, then
+    2V - 2 children stand for V words and V - 2 inner nodes other than the root: each has exactly
+    one parent, so it is a tree.
+    """
+    words = len(offsets) - 1
+    children = np.full((words - 1, 2), -1, np.int64)
+    for word in range(words):
+        end = offsets[word + 1]
+        if nodes[offsets[word]] != nodes[0]:
+            return None
+        for step in range(offsets[word], end):
+            child = words + nodes[step + 1] if step + 1 < end else word
+            known = children[nodes[step], bits[step]]
+            if known != -1 and known != child:
+                return None
+            children[nodes[step], bits[step]] = child
+    if children.min() < 0:
+        return None
+    return children
+
+
+@jit
+def _top_down(children: Int64, root: int) -> Int64:
+    """Inner nodes level by level."""
+    words = len(children) + 1
+    order = np.empty(words - 1, np.int64)
+    order[0], found = root, 1
+    for place in range(words - 1):
+        for side in range(2):
+            child = children[order[place], side]
+            if child >= words:
+                order[found] = child - words
+                found += 1
+    return order

@@ -1,0 +1,211 @@
+"""Words and their vectors: look-up, neighbours by cosine, analogies."""
+
+import difflib
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from w2v_hs.checks import whole_number
+from w2v_hs.errors import UnknownWordError
+from w2v_hs.types import Float64
+
+SUGGEST_AMONG = 50_000  # comparing with every word of a large vocabulary takes seconds
+BLOCK_VALUES = 1 << 20  # values converted to float64 at once: 8 MiB
+# Norms of rows whose products with a vector of length 1 stay far inside the range of float32.
+SAFE_NORMS = (1e-30, 1e30)
+
+
+class Vectors:
+    """Words, most frequent first, and one float32 row of `matrix` (V, dim) for each.
+
+    `matrix` is kept as it is given, views included, and must not change afterwards: the norms of
+    its rows are computed once.
+
+    Raises
+    ------
+    ValueError
+        `matrix` is not two-dimensional, has not one row a word, or a word occurs twice.
+    TypeError
+        A word is not a str.
+    """
+
+    def __init__(self, words: list[str], matrix: np.ndarray):
+        matrix = np.asarray(matrix, dtype=np.float32)
+        if matrix.ndim != 2 or len(matrix) != len(words):
+            raise ValueError(
+                f"matrix has shape {matrix.shape}; expected ({len(words)}, dim), one row a word"
+            )
+        for row, word in enumerate(words):
+            if not isinstance(word, str):
+                raise TypeError(
+                    f"the word of row {row} is {word!r}, {type(word).__name__}; expected a str"
+                )
+        if len(set(words)) != len(words):
+            raise ValueError("a word occurs twice; expected one row a word")
+        self.words = words
+        self.matrix = matrix
+
+    @property
+    def dim(self) -> int:
+        """The number of values in a vector."""
+        return int(self.matrix.shape[1])
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """The row of each word."""
+        return {word: row for row, word in enumerate(self.words)}
+
+    @cached_property
+    def _inverse_norms(self) -> Float64:
+        """1 / norm of each row, (V,) float64; 0 for rows without a direction: zero, NaN, Inf."""
+        # float64, for the square of a large or subnormal float32 leaves the range of float32.
+        norms = np.sqrt(np.einsum("ij,ij->i", self.matrix, self.matrix, dtype=np.float64))
+        # NaN > 0 is false, and 1 / Inf is 0.
+        inverse: Float64 = np.zeros_like(norms)
+        np.divide(1.0, norms, out=inverse, where=norms > 0)
+        return inverse
+
+    @cached_property
+    def _unsafe_rows(self) -> np.ndarray:
+        """The rows that have a direction, and a norm outside `SAFE_NORMS`."""
+        inverse, (low, high) = self._inverse_norms, SAFE_NORMS
+        return np.flatnonzero((inverse > 0) & ((inverse > 1 / low) | (inverse < 1 / high)))
+
+    def __repr__(self) -> str:
+        return f"Vectors({len(self.words):,} words, dim {self.dim})"
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self.index
+
+    def __getitem__(self, word: str) -> np.ndarray:
+        """Return a copy of the vector of `word`, (dim,) float32; `UnknownWordError` if none."""
+        vector: np.ndarray = self.matrix[self.row(word)]
+        return vector.copy()
+
+    def most_similar(
+        self, word_or_vector: str | np.ndarray, k: int = 10, exclude: Iterable[str] = ()
+    ) -> list[tuple[str, float]]:
+        """Return the `k` words of highest cosine, best first, without the word itself.
+
+        Words whose row is zero or not finite have no direction and are left out; a query without
+        a direction has no neighbours.
+
+        Raises
+        ------
+        UnknownWordError
+            The word, or one of `exclude`, is not in the vocabulary.
+        OptionError
+            `k` is not a whole number of at least 1.
+        ValueError
+            The vector has not the shape (dim,).
+        """
+        left_out = [self.row(word) for word in exclude]
+        if isinstance(word_or_vector, str):
+            left_out.append(self.row(word_or_vector))
+            query = self._unit(word_or_vector)
+        else:
+            query = np.asarray(word_or_vector, dtype=np.float64)
+        return self._nearest(query, k, left_out)
+
+    def similarity(self, a: str, b: str) -> float:
+        """Return the cosine of two words; 0 if one of them has no direction."""
+        return float(self._unit(a) @ self._unit(b))
+
+    def analogy(self, a: str, b: str, c: str, k: int = 10) -> list[tuple[str, float]]:
+        """Answer "a is to b as c is to ?" with the `k` words nearest to b - a + c, best first.
+
+        The rows are scaled to unit length first, and the three words are no answers: 3CosAdd of
+        Mikolov, Yih and Zweig (2013). The errors are those of `most_similar`.
+        """
+        target = self._unit(b) - self._unit(a) + self._unit(c)
+        return self._nearest(target, k, [self.row(word) for word in (a, b, c)])
+
+    def head(self, n: int) -> "Vectors":
+        """Return the first `n` words, all where there are fewer; the matrix is a view.
+
+        Raises `OptionError` where `n` is not a whole number of at least 1.
+        """
+        n = whole_number("n", n, 1)
+        return Vectors(self.words[:n], self.matrix[:n])
+
+    def normalized(self) -> "Vectors":
+        """Return a copy with each row scaled to length 1; rows of zeros stay zeros.
+
+        Raises `ValueError` where a row holds NaN or Inf, which has no length.
+        """
+        matrix = np.empty(self.matrix.shape, np.float32)
+        step = max(1, BLOCK_VALUES // max(1, self.dim))
+        for start in range(0, len(self), step):
+            rows = slice(start, start + step)
+            finite = np.isfinite(self.matrix[rows]).all(axis=1)
+            if not finite.all():
+                word = self.words[start + int(np.argmin(finite))]
+                raise ValueError(f"the vector of {word!r} holds NaN or Inf; it has no length")
+            matrix[rows] = self.matrix[rows] * self._inverse_norms[rows, None]
+        return Vectors(self.words, matrix)
+
+    def to_gensim(self) -> Any:
+        """Return a gensim `KeyedVectors` with the same order and a copy of the vectors."""
+        from gensim.models import KeyedVectors
+
+        keyed = KeyedVectors(vector_size=self.dim)
+        keyed.add_vectors(self.words, self.matrix)
+        return keyed
+
+    def row(self, word: str) -> int:
+        """The row of `word`; `UnknownWordError` with words like it if there is none."""
+        try:
+            return self.index[word]
+        except KeyError:
+            among = self.words[:SUGGEST_AMONG]
+            close = difflib.get_close_matches(word, among)
+            if (lower := word.lower()) != word:  # most texts are trained in lower case
+                close = list(dict.fromkeys([*difflib.get_close_matches(lower, among), *close]))[:3]
+            hint = f"; close to it: {', '.join(map(repr, close))}" if close else ""
+            raise UnknownWordError(f"{word!r} is not among the {len(self):,} words{hint}") from None
+
+    def _unit(self, word: str) -> np.ndarray:
+        """The vector of `word` at length 1, (dim,) float64; zeros if it has no direction."""
+        row = self.row(word)
+        if self._inverse_norms[row] == 0:
+            return np.zeros(self.dim)
+        unit: np.ndarray = self.matrix[row] * self._inverse_norms[row]
+        return unit
+
+    def _nearest(self, query: np.ndarray, k: int, left_out: list[int]) -> list[tuple[str, float]]:
+        """The `k` rows of highest cosine with `query` (dim,), less `left_out` and zero rows."""
+        k = whole_number("k", k, 1)
+        if query.shape != (self.dim,):
+            raise ValueError(f"the vector has shape {query.shape}; expected ({self.dim},)")
+        largest = np.max(np.abs(query), initial=0)
+        if not (np.isfinite(largest) and largest > 0):
+            return []
+        query = query / largest  # so that the squares in its norm leave no range
+        cosines = self._cosines(query / np.linalg.norm(query))
+        cosines[self._inverse_norms == 0] = -np.inf
+        cosines[left_out] = -np.inf
+        k = min(k, int(np.count_nonzero(cosines > -np.inf)))
+        if k == 0:
+            return []
+        best = np.argpartition(-cosines, k - 1)[:k]
+        best = best[np.lexsort((best, -cosines[best]))]
+        return [(self.words[row], float(cosines[row])) for row in best]
+
+    def _cosines(self, unit: np.ndarray) -> np.ndarray:
+        """The cosine of each row with `unit` (dim,) of length 1, (V,) float64.
+
+        Rows without a direction have a value that means nothing.
+        """
+        with np.errstate(invalid="ignore", over="ignore"):  # rows not finite, and those that follow
+            cosines: np.ndarray = (self.matrix @ unit.astype(np.float32)) * self._inverse_norms
+        step = max(1, BLOCK_VALUES // self.dim)
+        for start in range(0, len(self._unsafe_rows), step):
+            rows = self._unsafe_rows[start : start + step]
+            products = self.matrix[rows].astype(np.float64) @ unit
+            cosines[rows] = products * self._inverse_norms[rows]
+        return cosines
