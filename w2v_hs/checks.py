@@ -17,6 +17,11 @@ def shown(name: object, most: int = 4096) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def quoted(name: object, most: int = 60) -> str:
+    """The same in quotation marks, for a word or name within a message."""
+    return f"'{shown(name, most)}'"
+
+
 def argument(path: object) -> str:
     """A path as a shell takes it for an argument, and no program for an option."""
     text = str(path)
