@@ -19,7 +19,7 @@ from w2v_hs.errors import CorpusError, FormatError, OptionError, OutputError
 from w2v_hs.files.container import load_arrays, save_arrays
 from w2v_hs.training import checkpoint as module
 from w2v_hs.training.api import named_texts, update_model
-from w2v_hs.training.checkpoint import Keeping, checkpoint_path, load_checkpoint
+from w2v_hs.training.checkpoint import CheckpointSettings, checkpoint_path, load_checkpoint
 from w2v_hs.training.update import update_options
 
 OPTIONS = {"dim": 8, "epochs": 30, "sample": 0, "threads": 1}
@@ -54,10 +54,10 @@ def copies(tmp_path, monkeypatch):
     """Copies of all checkpoints that are written while training looks for them often."""
     copies, save = [], module.save_checkpoint
 
-    def save_and_copy(keeping, *arguments):
-        save(keeping, *arguments)
+    def save_and_copy(settings, *arguments):
+        save(settings, *arguments)
         copy = tmp_path / f"{len(copies)}.checkpoint.safetensors"
-        copies.append(shutil.copy(keeping.path, copy))
+        copies.append(shutil.copy(settings.path, copy))
 
     monkeypatch.setattr(module, "save_checkpoint", save_and_copy)
     monkeypatch.setattr("w2v_hs.training.run.LOOK", 0.02)
@@ -106,8 +106,8 @@ def test_an_update_goes_on_from_any_checkpoint_to_the_same_bits(text, tmp_path, 
     base, grows = OPTIONS | {"epochs": 2} | options, options.get("loss") != "softmax"
     watched, plain = w2v_hs.train(text, **base), w2v_hs.train(text, **base)
     run = update_options(watched.options, epochs=20, threads=1)
-    keeping = Keeping(kept, 1e-9, named_texts(news))
-    update_model(watched, news, run, new_words=grows, keeping=keeping)
+    settings = CheckpointSettings(kept, 1e-9, named_texts(news))
+    update_model(watched, news, run, new_words=grows, settings=settings)
     plain.update(news, new_words=grows, epochs=20, threads=1)
     assert same(watched, plain) and ("zebra" in plain.vocabulary.index) == grows
     assert len(copies) >= 3
@@ -351,7 +351,7 @@ def test_contents_that_no_checkpoint_holds_are_refused(text, tmp_path):
     # Of an earlier version, which had two options for text.
     run = description["checkpoint"] | {"cleaning": {"lowercase": True, "errors": "strict"}}
     save_arrays(path, whole, description | {"checkpoint": run})
-    assert load_checkpoint(path).keeping.preprocessing.tokenize == "none"
+    assert load_checkpoint(path).settings.preprocessing.tokenize == "none"
     save_arrays(path, whole, description)
     load_checkpoint(path)
 
@@ -361,8 +361,8 @@ def test_contents_that_no_checkpoint_of_an_update_holds_are_refused(text, tmp_pa
     monkeypatch.setattr("w2v_hs.training.run.LOOK", 0.02)
     model = w2v_hs.train(text, **OPTIONS | {"epochs": 1})
     run = update_options(model.options, epochs=10, threads=1)
-    keeping = Keeping(path, 1e-9, named_texts(text))
-    update_model(model, text, run, new_words=True, keeping=keeping)
+    settings = CheckpointSettings(path, 1e-9, named_texts(text))
+    update_model(model, text, run, new_words=True, settings=settings)
     whole, description = load_arrays(path)
     damages = {
         "update.vectors": lambda a: a[:-1],
