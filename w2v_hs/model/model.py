@@ -123,7 +123,6 @@ class Model:
         top: int | None = None,
         normalize: bool = False,
         float16: bool = False,
-        escape: bool = False,
     ) -> None:
         """Write vectors in a format other tools read; see `formats.save_vectors`.
 
@@ -140,7 +139,6 @@ class Model:
             top=top,
             normalize=normalize,
             float16=float16,
-            escape=escape,
         )
 
     def output_vectors(self) -> Vectors:

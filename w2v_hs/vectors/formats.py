@@ -10,8 +10,6 @@ from w2v_hs.files import container as storage
 from w2v_hs.files.atomic import replacing
 from w2v_hs.vectors import arrow_parquet as tables
 from w2v_hs.vectors import folders, readers, writers
-from w2v_hs.vectors.escaping import escape as escaped_word
-from w2v_hs.vectors.escaping import unescape
 from w2v_hs.vectors.readers import HEADER, Place
 from w2v_hs.vectors.vectors import Vectors
 
@@ -54,14 +52,12 @@ def load_vectors(
     format: str | None = None,
     allow_nonfinite: bool = False,
     spaces_in_words: bool = False,
-    escaped: bool = False,
 ) -> Vectors:
     """Read a file or a folder of vectors; the values are rounded to float32.
 
     `format` is one of `FORMATS`; by default the suffix decides, or what is in a folder, and a text
     file whose first line is not "V D" is read as GloVe. Of a model the input vectors are read.
     `spaces_in_words` takes the last D fields of a line as numbers and all before them as the word.
-    `escaped` undoes what `save_vectors` did with `escape`.
 
     Raises
     ------
@@ -83,8 +79,6 @@ def load_vectors(
         words, matrix, place = folders.read_sentence_transformers(path)
     else:
         words, matrix, place = _read_file(path, known, format is None, spaces_in_words)
-    if escaped:
-        words = [unescape(word, place(row)) for row, word in enumerate(words)]
     _check_words_are_unique(words, place)
     if not allow_nonfinite and (row := writers.first_nonfinite_row(matrix)) is not None:
         raise FormatError(
@@ -102,7 +96,6 @@ def save_vectors(
     top: int | None = None,
     normalize: bool = False,
     float16: bool = False,
-    escape: bool = False,
 ) -> None:
     """Write `vectors` to `path`, which stays as it was if anything fails.
 
@@ -112,8 +105,7 @@ def save_vectors(
 
     top: the first rows only, all where there are fewer: of words the most frequent. normalize:
     rows of length 1; rows of zeros stay zeros. float16: values rounded to half precision, 11
-    significant bits; text then has fewer digits, the other formats two bytes a value. escape: words
-    as `escaping.escape` writes them, each of them.
+    significant bits; text then has fewer digits, the other formats two bytes a value.
 
     Raises
     ------
@@ -138,8 +130,6 @@ def save_vectors(
         except ValueError as error:
             raise FormatError(f"{name}: {error}") from None
     words, matrix = vectors.words, vectors.matrix
-    if escape:
-        words = [escaped_word(word) for word in words]
     writers.check_can_hold(name, words, matrix, format)
     if float16:
         matrix = writers.rounded_to_float16(name, words, matrix)

@@ -13,7 +13,6 @@ import orjson
 
 from w2v_hs.checks import shown
 from w2v_hs.errors import FormatError
-from w2v_hs.vectors.escaping import escape
 
 BLOCK_VALUES = 1 << 20  # values handled at once where a copy of the whole matrix would be too much
 TEXT = ("word2vec-text", "glove", "projector")  # decimals
@@ -46,7 +45,7 @@ def _word_fault(word: str, format: str) -> str | None:
     """Why a format cannot hold a word, and what to do."""
     if not word or "\0" in word:
         return "is empty or holds NUL; no format holds it"
-    remedy = f"{format} cannot hold it, npz can; or escape words, as {escape(word)!r}"
+    remedy = f"{format} cannot hold it, npz and safetensors can"
     if format in SPLIT_AT_SPACES and word.split() != [word]:
         return f"holds white space; {remedy}"
     if format == "projector" and (word.isspace() or any(c in word for c in "\t\n\r")):
