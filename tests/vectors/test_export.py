@@ -11,6 +11,7 @@ from w2v_hs.errors import FormatError, OptionError
 from w2v_hs.vectors.formats import FORMATS, load_vectors, save_vectors
 from w2v_hs.vectors.vectors import Vectors
 
+
 @pytest.fixture(scope="session")
 def softmax(text_file):
     return w2v_hs.train(text_file, loss="softmax", dim=8, epochs=2, threads=1, sample=0)

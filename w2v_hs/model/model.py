@@ -29,7 +29,7 @@ from w2v_hs.tree.tree import Tree, entropy
 from w2v_hs.types import Array, Context, Float32, Float64, Texts
 from w2v_hs.vectors.formats import save_vectors
 from w2v_hs.vectors.vectors import Vectors
-from w2v_hs.vectors.writers import first_nonfinite_row
+from w2v_hs.vectors.contents import first_nonfinite_row
 
 FORMAT = 1  # of the model file
 
