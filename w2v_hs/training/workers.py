@@ -125,7 +125,8 @@ class TreeWorker(Worker):
         """The share of each copied node's change that is merged; see `cluster.rounds`."""
         ways = np.maximum(rate * self.curvature * self.predictions, 1e-9)  # of 0 the share is 1
         threads = self.options.threads
-        return np.expm1(-threads * ways) / (threads * np.expm1(-ways))
+        shares: Float64 = np.expm1(-threads * ways) / (threads * np.expm1(-ways))
+        return shares
 
 
 class SoftmaxWorker(Worker):
