@@ -22,8 +22,10 @@ FAN_IN = 8  # results that one task merges
 PATIENCE = 60.0  # seconds to wait for a worker where there is none
 
 
-def connect(address: str) -> Any:
+def connect(address: str, timeout: float = CONNECT) -> Any:
     """A `distributed.Client` of the scheduler at an address such as tcp://host:8786.
+
+    timeout: seconds.
 
     Raises
     ------
@@ -41,7 +43,7 @@ def connect(address: str) -> Any:
         if name.split(".")[0] == "distributed":
             logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        return Client(address, timeout=CONNECT)
+        return Client(address, timeout=timeout)
     except (OSError, ValueError, TypeError) as error:
         raise ClusterError(
             f"{shown(address)}: no Dask scheduler answers there; start one with 'dask scheduler' "

@@ -33,7 +33,7 @@ from w2v_hs.training.divergence import Probe, weights_fault
 from w2v_hs.training.loop import relearned
 from w2v_hs.training.schedule import Schedule, Stretch, most_tokens, with_short_sentences
 from w2v_hs.training.threads import Threads
-from w2v_hs.training.workers import copies_needed, make_workers, node_predictions
+from w2v_hs.training.workers import Copying, make_workers, node_predictions
 from w2v_hs.tree.learned import centred, context_sums
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Float32, Int32, Int64
@@ -108,7 +108,7 @@ def train_part(
     """
     number = part.number % part.rounds
     text = concatenate([slice_of(text, number, part.rounds) for text in texts])
-    vectors, outputs = _matrices(job, blocks, copies_needed(job.options, job.tree.inner))
+    vectors, outputs = _matrices(job, blocks, Copying().rows(job.options, job.tree.inner))
     trained = PartReport(0.0, 0, len(text.ids), 0.0)
     if len(text.ids):
         trained = _train(job, part, text, vectors, outputs, report)
