@@ -1,26 +1,20 @@
 """Training from text to model: `train`, the place to start, and `resume`.
 
-    read_text -> make_tree -> train_model -> Model
-
-A run on a cluster takes the same steps in `cluster.api`, an update of a model in `update`.
+The steps of a run are in `recipe`; a run on a cluster takes the same steps in `cluster.api`, an
+update of a model in `update`.
 """
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from w2v_hs.checks import shown
 from w2v_hs.errors import OptionError
 from w2v_hs.files.atomic import check_writable
-from w2v_hs.kernels import tokens
-from w2v_hs.kernels.common import padded
 from w2v_hs.model.model import Model
-from w2v_hs.model.weights import Weights
-from w2v_hs.options import Architecture, Loss, Options, Order, Preprocessing, Resolved
+from w2v_hs.options import Architecture, Loss, Options, Order, Preprocessing
 from w2v_hs.progress import Display, display
-from w2v_hs.text.corpus import Corpus, read_corpus
-from w2v_hs.text.vocabulary import Vocabulary, load_vocabulary
+from w2v_hs.text.vocabulary import load_vocabulary
 from w2v_hs.training.checkpoint import (
     CheckpointSettings,
     SavedRun,
@@ -29,16 +23,10 @@ from w2v_hs.training.checkpoint import (
     named_texts,
     saved_texts,
 )
-from w2v_hs.training.holdout import Holdout, set_aside
-from w2v_hs.training.interruption import Checkpointer
-from w2v_hs.training.loop import TrainingLoop, check_softmax
-from w2v_hs.training.memory import check_fits, run_bytes
-from w2v_hs.training.provenance import provenance
+from w2v_hs.training.recipe import make_tree, read_text, train_model
 from w2v_hs.training.update import train_update
-from w2v_hs.tree.tree import Tree
-from w2v_hs.tree.user_trees import Codes, build_tree, choose_tree
+from w2v_hs.tree.user_trees import Codes, choose_tree
 from w2v_hs.types import NestedTree, Texts
-from w2v_hs.vectors.vectors import Vectors
 
 
 def train(
@@ -212,71 +200,6 @@ def train_with(
         return train_model(text, first, resolved, shows, settings)
 
 
-def read_text(
-    corpus: Texts,
-    options: Resolved,
-    vocabulary: Vocabulary | None,
-    preprocessing: Preprocessing,
-    shows: Display,
-) -> Corpus:
-    """Read and encode a corpus; the vocabulary is counted unless it is given."""
-    shows.step("compiling")
-    tokens.warm_up()
-    return read_corpus(
-        corpus,
-        min_count=options.min_count,
-        max_vocab=options.max_vocab,
-        vocabulary=vocabulary,
-        preprocessing=preprocessing,
-        threads=options.threads,
-        progress=shows.read,
-    )
-
-
-def make_tree(
-    vocabulary: Vocabulary, options: Resolved, tree: Codes | NestedTree | None, shows: Display
-) -> Tree | None:
-    """The tree that training begins with; None for the full softmax."""
-    if options.loss == "softmax":
-        check_softmax(len(vocabulary), options.dim)
-        return None
-    shows.step("tree")
-    return build_tree(tree, options.tree, options.tree_order, vocabulary, options.seed)
-
-
-def train_model(
-    text: Corpus,
-    tree: Tree | None,
-    options: Resolved,
-    shows: Display,
-    settings: CheckpointSettings | None = None,
-    saved: SavedRun | None = None,
-) -> Model:
-    """Train from the beginning, or from where `saved` was."""
-    words = len(text.vocabulary)
-    need = _check_memory(text, options)
-    holdout = None
-    if options.holdout:
-        text, aside = set_aside(text, options.holdout, options.seed)
-        earlier = (saved.results, saved.best) if saved is not None else ((), None)
-        holdout = Holdout(aside, options, shows.note, *earlier)
-    shows.note(f"{words:,} words, {len(text.ids):,} tokens; about {need / 1e6:,.0f} MB of memory")
-    shows.step("compiling")
-    model_of = partial(_model, text, options, holdout)
-    with Checkpointer(settings, model_of, shows, holdout) as observer:
-        weights = TrainingLoop(
-            text,
-            tree,
-            options,
-            shows.train,
-            after_epoch=holdout.measure if holdout else None,
-            observer=observer,
-            start=saved.model.parameters[1:3] if saved else None,
-            position=saved.position if saved else None,
-        ).run()
-    return model_of(weights)
-
-
 def resume(
     checkpoint: str | Path,
     corpus: Texts | None = None,
@@ -331,29 +254,6 @@ def resume(
         start = replace(update, options=options)
         train_update(model, start, text, model.tree, shows, settings, saved)
         return model
-
-
-def _check_memory(text: Corpus, options: Resolved) -> int:
-    """Bytes that the run is expected to take; `VocabularyError` where they are not there."""
-    stride = padded(options.dim)
-    matrices = 2 * (1 if options.patience is None else 2) + options.learns_tree
-    check_fits(text.vocabulary, stride, matrices)
-    return run_bytes(len(text.vocabulary), stride, len(text.ids), matrices)
-
-
-def _model(text: Corpus, options: Resolved, holdout: Holdout | None, weights: Weights) -> Model:
-    """The model of a run's weights, at its end or in the middle."""
-    words, dim = text.vocabulary, options.dim
-    return Model(
-        vectors=Vectors(words.words, weights.vectors[:, :dim]),
-        outputs=weights.outputs[: len(words) - (weights.tree is not None), :dim],
-        tree=weights.tree,
-        vocabulary=words,
-        options=options,
-        losses=weights.losses,
-        provenance=provenance(text, weights) | (holdout.provenance() if holdout else {}),
-        holdout_losses=[result.nats for result in holdout.results] if holdout else [],
-    )
 
 
 def _check_place(checkpoint: str | Path, saved: SavedRun, client: Any) -> None:

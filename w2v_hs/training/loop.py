@@ -18,7 +18,7 @@ from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.training.divergence import Probe, last_loss_fault, weights_fault
 from w2v_hs.training.schedule import Schedule, most_tokens, with_short_sentences
 from w2v_hs.training.threads import LOOK, Position, Threads
-from w2v_hs.training.workers import Worker, copies_needed, kernel_text, make_workers
+from w2v_hs.training.workers import Copying, Worker, kernel_text, make_workers
 from w2v_hs.tree.learned import learned, mean_contexts, transfer_weights, warm_up
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Float32, Float64
@@ -71,8 +71,10 @@ class TrainingLoop:
     position
         Where in a run of this corpus and these options `start` was taken, if that run resumes. With
         one thread it then ends with the same bits as without the stop.
+    copying
+        How threads copy the top of the tree.
     make_workers
-        Makes a worker for each thread; see `workers.make_workers`.
+        Makes a worker for each thread, by default as `workers.make_workers` does.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class TrainingLoop:
         observer: Observer = Observer(),  # noqa: B008 (without state)
         start: tuple[Float32, Float32] | None = None,
         position: Position | None = None,
+        copying: Copying = Copying(),  # noqa: B008 (frozen)
         make_workers: Callable[..., list[Worker]] = make_workers,
     ):
         self.words = len(corpus.vocabulary)
@@ -93,25 +96,30 @@ class TrainingLoop:
         self.corpus = corpus = with_short_sentences(corpus, most, options.window)
         self.options, self.report = options, report
         self.after_epoch, self.observer = after_epoch, observer
-        self.make_workers = make_workers
+        self.copying, self.make_workers = copying, make_workers
         self._make_weights(tree, start)
-        workers = make_workers(corpus, tree, options, self.weights.vectors, self.outputs)
         chunk_tokens = None if position is None else position.chunk_tokens
         schedule = Schedule(corpus, options, most, chunk_tokens=chunk_tokens)
-        self.threads = Threads(schedule, workers, self._show, position)
+        self.threads = Threads(schedule, self._workers(), self._show, position)
         self.probe, self.probed = Probe(corpus, options), time.monotonic()
 
     def _make_weights(self, tree: Tree | None, start: tuple[Float32, Float32] | None) -> None:
         """The first weights; behind the shared rows of `outputs` is room for threads' copies."""
         dim, rows, copies = self.options.dim, padded(self.words), 0
         if tree is not None:
-            rows, copies = tree.inner, copies_needed(self.options, tree.inner)
+            rows, copies = tree.inner, self.copying.rows(self.options, tree.inner)
         self.outputs = aligned_zeros(rows + copies, padded(dim))
         vectors = start_vectors(self.words, dim, self.options.seed)
         self.weights = Weights(vectors, self.outputs[:rows], tree)
         if start is not None:
             vectors[:, :dim] = start[0]
             self.outputs[: len(start[1]), :dim] = start[1]
+
+    def _workers(self) -> list[Worker]:
+        vectors, tree = self.weights.vectors, self.weights.tree
+        return self.make_workers(
+            self.corpus, tree, self.options, vectors, self.outputs, self.copying
+        )
 
     def run(self) -> Weights:
         """Train to the end.
@@ -185,9 +193,7 @@ class TrainingLoop:
         vectors, window = self.weights.vectors, self.options.window
         features = mean_contexts(text, vectors, window, self.options.threads)
         self.weights.tree = relearned(features, self.corpus.vocabulary, self.options, self.weights)
-        self.threads.workers = self.make_workers(
-            self.corpus, self.weights.tree, self.options, vectors, self.outputs
-        )
+        self.threads.workers = self._workers()
         self.threads.seconds += time.perf_counter() - started
 
     def _show(self, progress: Progress) -> None:

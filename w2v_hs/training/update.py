@@ -23,7 +23,7 @@ from w2v_hs.training.checkpoint import CheckpointSettings, SavedRun, UpdateStart
 from w2v_hs.training.interruption import Checkpointer
 from w2v_hs.training.loop import Observer, TrainingLoop
 from w2v_hs.training.memory import check_fits
-from w2v_hs.training.provenance import provenance
+from w2v_hs.training.recipe import provenance
 from w2v_hs.tree.growth import settle
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Texts

@@ -4,6 +4,7 @@ A `TreeWorker` calls the kernels of hierarchical softmax, a `SoftmaxWorker` that
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from w2v_hs.text.corpus import LONGEST_SENTENCE, Corpus
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Float32, Float64
 
+
 # Private copies of the top of the tree, where there are several threads (see kernels.copies).
 # Measured on 16M words of Wikipedia, V = 70,000, dim 100, one epoch, Huffman. When changes were
 # added whole, as cores do that share a row, training on 16 cores (skip-gram) or 8 (CBOW) ended in
@@ -24,10 +26,23 @@ from w2v_hs.types import Float32, Float64
 # thread: 0.212); docs/speed.md has other q. 64 threads of CBOW reach 0.143 at 2,048 windows, and
 # 0.166, as one does, where each merges 400 times. Copies of the 128 most frequent words as well,
 # with shares of their own, lost 0.01 to 0.03.
-COPIED_NODES = 1024
-NODE_INTERVAL = 4096  # windows between two merges of a thread, or fewer so that each merges
-MERGES = 400  # times in a run
-NODE_CURVATURE = 0.3  # the q of `cluster.rounds`, for as few predictions as lie between merges
+@dataclass(frozen=True)
+class Copying:
+    """How threads copy the top of the tree and merge their copies.
+
+    nodes: that each thread copies. interval: windows between two merges of a thread, or fewer so
+    that each merges so many times in a run: merges. curvature: the q of `cluster.merging`, for as
+    few predictions as lie between two merges.
+    """
+
+    nodes: int = 1024
+    interval: int = 4096
+    merges: float = 400
+    curvature: float = 0.3
+
+    def rows(self, options: Resolved, inner: int) -> int:
+        """Rows that the copies of all threads take, after those of the inner nodes."""
+        return options.threads * min(self.nodes, inner) if options.threads > 1 else 0
 
 
 class Worker(ABC):
@@ -76,7 +91,7 @@ class TreeWorker(Worker):
     predictions
         From how many each copied node learns between two merges, (copies.count,) float64.
     curvature
-        The q of `cluster.rounds`.
+        The q of `cluster.merging`.
     """
 
     def __init__(
@@ -122,10 +137,11 @@ class TreeWorker(Worker):
         self.train(0, 0, 0.0, np.uint64(0))  # the kernel merges where it gets no sentence
 
     def _shares(self, rate: float) -> Float64:
-        """The share of each copied node's change that is merged; see `cluster.rounds`."""
+        """The share of each copied node's change that is merged; see `cluster.merging`."""
         ways = np.maximum(rate * self.curvature * self.predictions, 1e-9)  # of 0 the share is 1
         threads = self.options.threads
-        return np.expm1(-threads * ways) / (threads * np.expm1(-ways))
+        shares: Float64 = np.expm1(-threads * ways) / (threads * np.expm1(-ways))
+        return shares
 
 
 class SoftmaxWorker(Worker):
@@ -172,37 +188,30 @@ def make_workers(
     options: Resolved,
     vectors: Float32,
     outputs: Float32,
-    *,
-    copied: int = COPIED_NODES,
-    longest_interval: int = NODE_INTERVAL,
-    merges: float = MERGES,
-    curvature: float = NODE_CURVATURE,
+    copying: Copying = Copying(),
 ) -> list[Worker]:
     """A worker for each thread; `tree` is None for the full softmax.
 
-    Parameters
-    ----------
-    vectors, outputs
-        As in `TreeWorker` and `SoftmaxWorker`; `copies_needed` says how many rows copies take.
-    copied, longest_interval, merges, curvature
-        How the copies of threads are merged; see the constants above.
+    vectors, outputs: as in `TreeWorker` and `SoftmaxWorker`, with `copying.rows` rows for copies.
     """
     text, threads = kernel_text(corpus, options), options.threads
     if tree is None:
         return [SoftmaxWorker(text, options, vectors, outputs) for _ in range(threads)]
-    count = copies_needed(options, tree.inner, copied) // threads
+    count = copying.rows(options, tree.inner) // threads
     interval, predictions = 1, np.zeros(0)
     if count:
         kept = text.keep * corpus.vocabulary.counts.astype(np.float64)
         share = kept.sum() / float(corpus.vocabulary.counts.sum())  # of tokens that are kept
-        windows = share * len(text.ids) * options.epochs
-        interval = max(1, min(longest_interval, int(windows / (threads * merges))))
+        windows = share * len(text.ids) * options.epochs / threads
+        interval = max(1, min(copying.interval, int(windows / copying.merges)))
         predictions = node_predictions(tree, interval * kept / kept.sum(), options)[:count]
     workers: list[Worker] = []
     for thread in range(threads):
         copies = _make_copies(outputs, tree.inner, count, thread, threads, interval)
         workers.append(
-            TreeWorker(text, tree, options, vectors, outputs, copies, predictions, curvature)
+            TreeWorker(
+                text, tree, options, vectors, outputs, copies, predictions, copying.curvature
+            )
         )
     return workers
 
@@ -223,11 +232,6 @@ def _make_copies(
         snapshot=snapshot.ravel(),
         windows=np.zeros(1, np.int64),
     )
-
-
-def copies_needed(options: Resolved, inner: int, copied: int = COPIED_NODES) -> int:
-    """Rows that the copies of all threads take, after those of the inner nodes."""
-    return options.threads * min(copied, inner) if options.threads > 1 else 0
 
 
 def kernel_text(corpus: Corpus, options: Resolved) -> Text:
