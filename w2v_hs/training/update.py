@@ -1,7 +1,7 @@
 """More text for a trained model.
 
 What the model knew moves little: rows that were trained before keep most of their place
-(`tree.growth.settle`).
+(`tree.growth.damp_in_place`).
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -24,7 +24,7 @@ from w2v_hs.training.interruption import Checkpointer
 from w2v_hs.training.loop import Observer, TrainingLoop
 from w2v_hs.training.memory import check_fits
 from w2v_hs.training.recipe import provenance
-from w2v_hs.tree.growth import settle
+from w2v_hs.tree.growth import damp_in_place
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Texts
 from w2v_hs.vectors.vectors import Vectors
@@ -143,11 +143,11 @@ def _settle_down(start: UpdateStart, text: Corpus, weights: Weights) -> None:
     weights.vectors = weights.vectors[:, :dim]
     weights.outputs = weights.outputs[: len(start.outputs), :dim]
     shares = start.added / total
-    settle(start.vectors, weights.vectors, shares)
+    damp_in_place(start.vectors, weights.vectors, shares)
     if weights.tree is not None:
         shares = weights.tree.mass_below(start.added) / weights.tree.mass_below(total)
         shares[~start.outputs.any(axis=1)] = 1.0  # nodes that are new, of split leaves
-    settle(start.outputs, weights.outputs, shares)
+    damp_in_place(start.outputs, weights.outputs, shares)
 
 
 def _model_so_far(model: Model, start: UpdateStart, text: Corpus, weights: Weights) -> Model:
