@@ -75,22 +75,15 @@ def context_sums(
     words, stride = vectors.shape
     sums, sentences = aligned_zeros(words, stride), len(text.sentences) - 1
     longest = int(np.diff(text.sentences).max(initial=0))
-    columns = np.linspace(0, stride // LANES, threads + 1).astype(np.int64) * LANES
+    bounds = np.linspace(0, stride // LANES, threads + 1).astype(np.int64) * LANES
+    flat, flat_sums = vectors.ravel(), sums.ravel()
     counts = [np.zeros(words, np.int64) for _ in range(threads)]  # all threads count the same
 
     def add_columns(thread: int) -> None:
+        begin, end = bounds[thread], bounds[thread + 1]
+        scratch, counted = contexts.make_scratch(longest, stride), counts[thread]
         contexts.add_contexts(
-            text,
-            0,
-            sentences,
-            window,
-            vectors.ravel(),
-            stride,
-            columns[thread],
-            columns[thread + 1],
-            contexts.make_scratch(longest, stride),
-            sums.ravel(),
-            counts[thread],
+            text, 0, sentences, window, flat, stride, begin, end, scratch, flat_sums, counted
         )
 
     with ThreadPoolExecutor(threads, "contexts") as pool:
@@ -164,22 +157,14 @@ def _bisect(
     rows[:words] = np.arange(words) * stride
     scratch = [bisect.make_scratch(words, stride) for _ in range(threads)]
     children = np.empty((words - 1, 2), np.int64)
-    flat = children.reshape(-1)
+    flat, vectors = children.reshape(-1), directions.ravel()
     firsts, lasts = np.array([0]), np.array([words])
     above = np.array([-1])  # for each part its place in `flat`; the root has none
 
     def cut_parts(thread: int, parts: slice, cuts: Int64) -> None:
+        begins, ends, memory = firsts[parts], lasts[parts], scratch[thread]
         bisect.halve(
-            rows,
-            firsts[parts],
-            lasts[parts],
-            directions.ravel(),
-            stride,
-            weights,
-            mass,
-            power_steps,
-            scratch[thread],
-            cuts[parts],
+            rows, begins, ends, vectors, stride, weights, mass, power_steps, memory, cuts[parts]
         )
 
     with ThreadPoolExecutor(threads, "halver") as pool:

@@ -140,7 +140,7 @@ def balanced(counts: npt.ArrayLike, order: Int64 | None = None) -> Tree:
 def initial_tree(kind: str, order: str, words: list[str], counts: Int64, seed: int) -> Tree:
     """The tree that training begins with; `kind` and `order` as `tree`, `tree_order` in `Options`.
 
-    A learned tree begins as a Huffman tree, or a balanced one if its depths are equal.
+    A tree to be learned begins as a Huffman tree; a balanced one, in order of frequency.
     """
     if kind != "balanced":
         return huffman(counts)

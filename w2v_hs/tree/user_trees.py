@@ -171,10 +171,6 @@ def nested_codes(nested: NestedTree, counts: Mapping[str, int]) -> Codes:
         A group has fewer than two members, a leaf is not a str, a word occurs twice.
     """
     weights = _group_weights(nested, counts)
-
-    def weight(member: Node) -> int:
-        return counts.get(member, 1) if isinstance(member, str) else weights[id(member)]
-
     place = itertools.count()
     words: list[str] = []
     codes: list[str] = []
@@ -187,7 +183,7 @@ def nested_codes(nested: NestedTree, counts: Mapping[str, int]) -> Codes:
             continue
         # Huffman: trees of members, until two are left; the place breaks ties.
         heap: list[tuple[int, int, list[tuple[Node, str]]]]
-        heap = [(weight(m), next(place), [(m, "")]) for m in _members(node)]
+        heap = [(_weight(m, counts, weights), next(place), [(m, "")]) for m in _members(node)]
         if len(heap) > 2:
             heapq.heapify(heap)
         while len(heap) > 2:
@@ -230,11 +226,13 @@ def _group_weights(nested: NestedTree, counts: Mapping[str, int]) -> dict[int, i
                 )
             pending += [(node, True), *((member, False) for member in members)]
         else:
-            weights[id(node)] = sum(
-                counts.get(member, 1) if isinstance(member, str) else weights[id(member)]
-                for member in _members(node)
-            )
+            weights[id(node)] = sum(_weight(m, counts, weights) for m in _members(node))
     return weights
+
+
+def _weight(node: Node, counts: Mapping[str, int], weights: Mapping[int, int]) -> int:
+    """Occurrences of a word, or of the words of a group whose weight is known."""
+    return counts.get(node, 1) if isinstance(node, str) else weights[id(node)]
 
 
 def _is_group(node: Node) -> TypeGuard[NestedTree]:
@@ -275,9 +273,8 @@ def tree_from_codes(given: Codes, vocabulary: Vocabulary) -> Tree:
     codes = [given.codes[i] for i in order]
     words = [given.words[i] for i in order]
     _check_codes(name, words, codes)
-    return tree_from_children(
-        _children_from_codes(codes, [index[word] for word in words]), vocabulary.counts
-    )
+    children = _children_from_codes(codes, [index[word] for word in words])
+    return tree_from_children(children, vocabulary.counts)
 
 
 def _check_codes(name: str, words: list[str], codes: list[str]) -> None:
