@@ -1,5 +1,5 @@
-"""Every format is read by the library that owns it, and what that library writes is read by us:
-the same words, the same float32. gensim stands in test_formats.py."""
+"""Every format is read by the library that owns it, and we read what that library writes: the same
+words, the same float32. gensim is in test_formats.py."""
 
 import json
 import subprocess
