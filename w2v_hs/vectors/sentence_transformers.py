@@ -68,8 +68,8 @@ def read_sentence_transformers(path: Path) -> Contents:
     """Read the tokens and rows of a StaticEmbedding, without an unknown token whose row is 0."""
     place = row_place(shown(path))
     folder = path / _static_embedding_folder(path)
-    matrix = _embedding_matrix(folder / "model.safetensors")
     ids, unknown = _vocabulary(folder / "tokenizer.json")
+    matrix = _embedding_matrix(folder / "model.safetensors")
     if sorted(ids.values()) != list(range(len(matrix))):
         raise FormatError(
             f"{shown(path)}: the tokenizer numbers {len(ids)} tokens, the matrix has "
