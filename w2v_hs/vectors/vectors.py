@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from w2v_hs.checks import whole_number
+from w2v_hs.checks import whole
 from w2v_hs.errors import UnknownWordError
 from w2v_hs.types import Float64
 
@@ -130,7 +130,7 @@ class Vectors:
 
         Raises `OptionError` where `n` is not a whole number of at least 1.
         """
-        n = whole_number("n", n, 1)
+        n = whole("n", n, 1)
         return Vectors(self.words[:n], self.matrix[:n])
 
     def normalized(self) -> "Vectors":
@@ -179,7 +179,7 @@ class Vectors:
 
     def _nearest(self, query: np.ndarray, k: int, left_out: list[int]) -> list[tuple[str, float]]:
         """The `k` rows of highest cosine with `query` (dim,), less `left_out` and zero rows."""
-        k = whole_number("k", k, 1)
+        k = whole("k", k, 1)
         if query.shape != (self.dim,):
             raise ValueError(f"the vector has shape {query.shape}; expected ({self.dim},)")
         largest = np.max(np.abs(query), initial=0)
