@@ -5,6 +5,7 @@ import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Progress:
     seconds: float
 
 
-class Silent:
+class Display:
     """Shows nothing. The interface of a display."""
 
     def read(self, done: int, total: int | None) -> None:
@@ -43,14 +44,18 @@ class Silent:
     def score(self, done: int, total: int) -> None:
         """Words scored so far, and in all."""
 
+    def checkpoint(self, path: Path, seconds: float, every: float) -> None:
+        """A checkpoint was written in so many seconds, as one is every so many."""
 
-class Bars(Silent):
+
+class Bars(Display):
     """Shows one rich progress bar a step, on standard error."""
 
     def __init__(self, bars: "RichProgress"):
         self._bars = bars
         self._task: TaskID | None = None
         self._title: str | None = None
+        self._told_of_checkpoints = False
 
     def read(self, done: int, total: int | None) -> None:
         task = self._begin("reading", total)
@@ -76,6 +81,14 @@ class Bars(Silent):
         task = self._begin("scoring", total)
         self._bars.update(task, completed=done, figures=f"{done:,} words")
 
+    def checkpoint(self, path: Path, seconds: float, every: float) -> None:
+        if not self._told_of_checkpoints:
+            size = path.stat().st_size / 1e6
+            self.note(
+                f"checkpoint of {size:,.0f} MB in {seconds:.1f} s, and every {every:g} s: {path}"
+            )
+            self._told_of_checkpoints = True
+
     def _begin(self, title: str, total: int | None) -> "TaskID":
         if self._task is None or title != self._title:
             self.finish()
@@ -92,10 +105,13 @@ class Bars(Silent):
 
 
 @contextlib.contextmanager
-def display(show: bool) -> Iterator[Silent]:
-    """A display: bars where `show` is true and standard error is a terminal."""
+def display(show: bool | Display) -> Iterator[Display]:
+    """A display: the given one, or bars where `show` is true and standard error is a terminal."""
+    if isinstance(show, Display):
+        yield show
+        return
     if not show or sys.stderr is None or not sys.stderr.isatty():
-        yield Silent()
+        yield Display()
         return
     from rich.console import Console
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn

@@ -8,7 +8,7 @@ import click
 
 from w2v_hs.cli import completion, show
 from w2v_hs.cli.vectors import in_format, read_vectors
-from w2v_hs.progress import Silent, display
+from w2v_hs.progress import Display, display
 
 
 @click.command()
@@ -136,7 +136,7 @@ def evaluate(
 
 
 def _loaded(
-    paths: tuple[Path, ...], format_name: str | None, bars: Silent
+    paths: tuple[Path, ...], format_name: str | None, bars: Display
 ) -> Iterator[tuple[str, object]]:
     """The name and the vectors of each file, one at a time: together they may not fit."""
     for number, path in enumerate(paths, start=1):

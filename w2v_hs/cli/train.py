@@ -15,7 +15,7 @@ from w2v_hs.options import ARCHITECTURES, LOSSES, ORDERS, TREES, Options
 
 if TYPE_CHECKING:
     from w2v_hs.model.model import Model
-    from w2v_hs.training.checkpoint import Keeping
+    from w2v_hs.training.checkpoint import CheckpointSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -177,8 +177,9 @@ def train(
     """
     from w2v_hs.files.atomic import check_writable, holding
     from w2v_hs.options import Preprocessing
-    from w2v_hs.training.api import choose_tree, named_texts, train_options
-    from w2v_hs.training.checkpoint import SUFFIX, Keeping, checkpoint_path
+    from w2v_hs.training.api import train_with
+    from w2v_hs.training.checkpoint import SUFFIX, CheckpointSettings, checkpoint_path, named_texts
+    from w2v_hs.tree.user_trees import choose_tree
 
     if scheduler is not None and resume_from is not None:
         raise click.UsageError("--resume-from with --scheduler: a model goes on in one process")
@@ -213,7 +214,7 @@ def train(
     run = Options(**options)
     sources = _sources(text, scheduler)
     kept = checkpoint_path(output)
-    keeping = Keeping(
+    settings = CheckpointSettings(
         kept, checkpoint_every, named_texts(sources), preprocessing,
         None if save_vocab is None else str(save_vocab.absolute()),
     )  # fmt: skip
@@ -241,12 +242,19 @@ def train(
             )
         if resume_from is not None:
             given = {name: options[name] for name in _UPDATED if name in given_options}
-            model = _update(sources, resume_from, update_vocab, keeping, given)
+            model = _update(sources, resume_from, update_vocab, settings, given)
         else:
-            model = train_options(
-                sources, run, tree=tree, vocab=vocab, preprocessing=preprocessing, keeping=keeping,
-                client=client, rounds=rounds, show=True,
-            )  # fmt: skip
+            model = train_with(
+                run,
+                sources,
+                tree=tree,
+                vocab=vocab,
+                preprocessing=preprocessing,
+                settings=settings,
+                client=client,
+                rounds=rounds,
+                show=True,
+            )
         _finish(model, output, save_vocab)
         kept.unlink(missing_ok=True)
 
@@ -295,18 +303,25 @@ def _update(
     sources: list[str | Path],
     resume_from: Path,
     new_words: bool,
-    keeping: "Keeping",
+    settings: "CheckpointSettings",
     given: dict[str, Any],
 ) -> "Model":
     """Go on with a model and more text; returns that model."""
     from w2v_hs.model.loading import load
-    from w2v_hs.training.api import update_model
-    from w2v_hs.training.update import update_options
+    from w2v_hs.training.update import update, update_options
 
     model = load(resume_from)
     words = len(model.vocabulary)
     options = update_options(model.options, **given)
-    update_model(model, sources, options, new_words=new_words, keeping=keeping, show=True)
+    update(
+        model,
+        sources,
+        options,
+        settings.preprocessing,
+        new_words=new_words,
+        settings=settings,
+        show=True,
+    )
     click.echo(
         f"{len(model.vocabulary) - words:,} new words, {len(model.vocabulary):,} in all", err=True
     )
@@ -353,7 +368,7 @@ def resume(checkpoint: Path, text: tuple[str, ...], scheduler: str | None) -> No
     output = output_path(checkpoint)
     show.check_distinct([output, checkpoint], [*map(Path, text)])
     with holding(output), _stoppable(scheduler), _connected(scheduler) as client:
-        named = load_checkpoint(checkpoint).keeping.save_vocab
+        named = load_checkpoint(checkpoint).settings.save_vocab
         save_vocab = None if named is None else check_writable(Path(named))
         corpus = _sources(text, scheduler) or None
         model = resume(checkpoint, corpus, client=client, progress=True)
@@ -386,7 +401,7 @@ def demo(corpus: str, output: Path, epochs: int, seed: int) -> None:
     from w2v_hs.cli.evaluation_tables import print_evaluation
     from w2v_hs.errors import OutputError
     from w2v_hs.evaluation.evaluation import evaluate
-    from w2v_hs.training.api import train_options
+    from w2v_hs.training.api import train_with
 
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -396,7 +411,7 @@ def demo(corpus: str, output: Path, epochs: int, seed: int) -> None:
     path, vectors = output / "model.safetensors", output / "vectors.txt"
     console.print(f"Training on {corpus} ...", markup=False)
     with _stoppable():
-        model = train_options(corpus, Options(window=10, epochs=epochs, seed=seed), show=True)
+        model = train_with(Options(window=10, epochs=epochs, seed=seed), corpus, show=True)
     model.save(path)
     model.export(vectors)
     click.echo(f"{show.summary(model, path)}\nwrote {vectors}")

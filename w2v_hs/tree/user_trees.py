@@ -19,11 +19,14 @@ from typing import TypeGuard
 import numpy as np
 
 from w2v_hs.checks import shown
-from w2v_hs.errors import FormatError
+from w2v_hs.errors import FormatError, OptionError
 from w2v_hs.files.atomic import replacing
+from w2v_hs.options import TreeKind
 from w2v_hs.text.vocabulary import Vocabulary, numbered_lines
 from w2v_hs.tree.tree import Tree, first_tree, tree_from_children
 from w2v_hs.types import Int64, NestedTree
+
+NAMED_TREES: tuple[TreeKind, ...] = ("learned", "huffman", "balanced")
 
 
 @dataclass(frozen=True)
@@ -247,3 +250,20 @@ def _shown_code(code: str) -> str:
     if not code:
         return "at the root"
     return code if len(code) <= 60 else f"{code[:60]}..."
+
+
+def choose_tree(tree: str | Path | NestedTree) -> tuple[TreeKind, Codes | NestedTree | None]:
+    """What a user gave for a tree, as the option `tree` and the tree itself, if it is one.
+
+    A file is read here, before any text is.
+    """
+    if isinstance(tree, str) and tree in NAMED_TREES:
+        return tree, None
+    if isinstance(tree, (list, tuple, Mapping)):
+        return "given", tree
+    if isinstance(tree, Path) or (isinstance(tree, str) and Path(tree).exists()):
+        return "given", read_codes(tree)
+    raise OptionError(
+        f"tree={shown(repr(tree), 60)}: expected one of {', '.join(NAMED_TREES)}, or a file of "
+        "'word bits' lines; there is no such file"
+    )
