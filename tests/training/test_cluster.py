@@ -308,12 +308,13 @@ def test_a_worker_killed_in_a_round_costs_no_token(client, text):
             killed.append(pids[message["worker"]])
             os.kill(killed[0], signal.SIGKILL)
 
-    hear = cluster.ProgressListener._hear
+    listener = cluster.ProgressListener
+    hear = listener._hear
     try:
-        cluster.ProgressListener._hear = lambda self, event: (hear(self, event), kill_when_told(event))
+        listener._hear = lambda self, event: (hear(self, event), kill_when_told(event))
         model = w2v_hs.train(text, client=client, rounds=1, **options)
     finally:
-        cluster.ProgressListener._hear = hear
+        listener._hear = hear
     assert killed
     assert model.provenance["predictions"] == 3 * predictions(text)
     assert np.isfinite(model.vectors.matrix).all()

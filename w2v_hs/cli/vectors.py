@@ -133,11 +133,6 @@ def analogy(
     help="output: of a model, the vectors of the full softmax, or of the tree's inner nodes, "
     "named node:BITS.",
 )
-@click.option(
-    "--escape",
-    is_flag=True,
-    help="Percent-encode white space, control characters and % in words: new%20york.",
-)
 def export(
     model: Path,
     output: Path,

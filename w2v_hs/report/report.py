@@ -100,7 +100,7 @@ def _page(
     if len(layout.rows):
         figures["map"] = report_figures.map_figure()
         data = map_data(vectors, layout, model)
-    loader = PackageLoader("w2v_hs", "page")
+    loader = PackageLoader("w2v_hs.report", "page")
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,

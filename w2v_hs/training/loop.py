@@ -19,7 +19,13 @@ from w2v_hs.training.divergence import Probe, last_loss_fault, weights_fault
 from w2v_hs.training.schedule import Schedule, most_tokens, with_short_sentences
 from w2v_hs.training.threads import LOOK, Position, Threads
 from w2v_hs.training.workers import Copying, Worker, kernel_text, make_workers
-from w2v_hs.tree.learned import learned, mean_contexts, transfer_weights, warm_up
+from w2v_hs.tree.learned import (
+    compile_kernels,
+    learn_tree,
+    mean_contexts,
+    normalize_in_place,
+    transfer_weights_in_place,
+)
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Float32, Float64
 
@@ -150,7 +156,7 @@ class TrainingLoop:
         """Compile what the run needs, or load it from the cache."""
         self.threads.workers[0].compile()
         if self.options.learns_tree:
-            warm_up(self.weights.vectors.shape[1], self.options.window)
+            compile_kernels(self.weights.vectors.shape[1], self.options.window)
 
     def _pauses(self) -> list[int]:
         """The chunks before which all threads wait, and the end; on a resume those that remain."""
@@ -254,14 +260,15 @@ def relearned(
     assert weights.tree is not None  # only a tree is learned anew
     keep = vocabulary.keep_probabilities(options.sample)
     frequencies: Float64 = keep.astype(np.float64) * vocabulary.counts
-    new = learned(
+    normalize_in_place(features)
+    new = learn_tree(
         features,
         vocabulary.counts,
         frequencies,
         options.threads,
         equal_depths=options.tree == "balanced",
     )
-    transfer_weights(
-        weights.vectors, frequencies, weights.outputs, weights.tree, new, spare=features
+    transfer_weights_in_place(
+        weights.vectors, frequencies, weights.outputs, weights.tree, new, scratch=features
     )
     return new

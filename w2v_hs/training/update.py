@@ -1,7 +1,7 @@
 """More text for a trained model.
 
 What the model knew moves little: rows that were trained before keep most of their place
-(`tree.growth.settle`).
+(`tree.growth.damp_in_place`).
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -11,20 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from w2v_hs.kernels import tokens
 from w2v_hs.kernels.common import padded
 from w2v_hs.model.growth import Parameters, extended
 from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
 from w2v_hs.options import Preprocessing, Resolved
 from w2v_hs.progress import Display, display
-from w2v_hs.text.corpus import Corpus, read_corpus
+from w2v_hs.text.corpus import Corpus
 from w2v_hs.training.checkpoint import CheckpointSettings, SavedRun, UpdateStart
 from w2v_hs.training.interruption import Checkpointer
 from w2v_hs.training.loop import Observer, TrainingLoop
 from w2v_hs.training.memory import check_fits
-from w2v_hs.training.recipe import provenance
-from w2v_hs.tree.growth import settle
+from w2v_hs.training.recipe import provenance, read_text
+from w2v_hs.tree.growth import damp_in_place
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Texts
 from w2v_hs.vectors.vectors import Vectors
@@ -59,31 +58,11 @@ def update(
     """
     model.check_finite("update")
     with display(show) as shows:
-        text = read_update(model, corpus, options, preprocessing, new_words, shows)
+        # The words of the model stay; no other word occurs often enough where none may join.
+        reading = replace(options, min_count=options.min_count if new_words else 2**62)
+        text = read_text(corpus, reading, model.vocabulary, preprocessing, shows, extend=True)
         start, tree = make_room(model, text, options, shows)
         train_update(model, start, text, tree, shows, settings)
-
-
-def read_update(
-    model: Model,
-    corpus: Texts,
-    options: Resolved,
-    preprocessing: Preprocessing,
-    new_words: bool,
-    shows: Display,
-) -> Corpus:
-    """Read the text of an update, whose vocabulary holds all words of the model."""
-    shows.step("compiling")
-    tokens.warm_up()
-    return read_corpus(
-        corpus,
-        min_count=options.min_count if new_words else 2**62,
-        vocabulary=model.vocabulary,
-        extend=True,
-        preprocessing=preprocessing,
-        threads=options.threads,
-        progress=shows.read,
-    )
 
 
 def make_room(
@@ -143,11 +122,11 @@ def _settle_down(start: UpdateStart, text: Corpus, weights: Weights) -> None:
     weights.vectors = weights.vectors[:, :dim]
     weights.outputs = weights.outputs[: len(start.outputs), :dim]
     shares = start.added / total
-    settle(start.vectors, weights.vectors, shares)
+    damp_in_place(start.vectors, weights.vectors, shares)
     if weights.tree is not None:
         shares = weights.tree.mass_below(start.added) / weights.tree.mass_below(total)
         shares[~start.outputs.any(axis=1)] = 1.0  # nodes that are new, of split leaves
-    settle(start.outputs, weights.outputs, shares)
+    damp_in_place(start.outputs, weights.outputs, shares)
 
 
 def _model_so_far(model: Model, start: UpdateStart, text: Corpus, weights: Weights) -> Model:

@@ -34,7 +34,7 @@ from w2v_hs.training.loop import relearned
 from w2v_hs.training.schedule import Schedule, Stretch, most_tokens, with_short_sentences
 from w2v_hs.training.threads import Threads
 from w2v_hs.training.workers import Copying, make_workers, node_predictions
-from w2v_hs.tree.learned import centred, context_sums
+from w2v_hs.tree.learned import center_in_place, context_sums
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Float32, Int32, Int64
 
@@ -261,7 +261,9 @@ def rebuild_tree(
     """A tree learned from the contexts of the whole text, and the weights over it."""
     vectors, outputs = _matrices(job, blocks)
     weights = Weights(vectors, outputs, job.tree)
-    tree = relearned(centred(*add_contexts(parts)), job.vocabulary, job.options, weights)
+    contexts = add_contexts(parts)
+    center_in_place(*contexts)
+    tree = relearned(contexts.sums, job.vocabulary, job.options, weights)
     dim = job.options.dim
     return tree, cut_weights(vectors[:, :dim], outputs[:, :dim], len(blocks))
 
