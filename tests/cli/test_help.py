@@ -18,7 +18,10 @@ from conftest import TEXT
 import w2v_hs
 from w2v_hs.cli.app import commands
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+# The pages whose tables list commands and options.
+PAGES = ("README.md", "docs/commands.md", "docs/options.md")
+README = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
 WORDS = "coffee tea new york"  # examples ask for these, too
 
 # The files that examples read, by name; each example runs in a copy of the folder that holds all.
