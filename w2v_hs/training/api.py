@@ -14,7 +14,7 @@ from w2v_hs.kernels.common import padded
 from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
 from w2v_hs.options import Architecture, Loss, Options, Order, Preprocessing, Resolved, TreeKind
-from w2v_hs.progress import Silent
+from w2v_hs.progress import Display
 from w2v_hs.progress import display as progress_display
 from w2v_hs.text import catalog
 from w2v_hs.text.corpus import Corpus, read_corpus
@@ -294,7 +294,7 @@ def _update(
     text: Corpus,
     tree: Tree | None,
     keeping: Keeping,
-    display: Silent,
+    display: Display,
     saved: Saved | None = None,
 ) -> None:
     """Train a model with more text from the beginning, or from where `saved` was."""
@@ -328,7 +328,7 @@ def _read(
     options: Resolved,
     vocabulary: Vocabulary | None,
     preprocessing: Preprocessing,
-    display: Silent,
+    display: Display,
 ) -> Corpus:
     """Read a corpus with the options of a run."""
     display.step("compiling")
@@ -349,7 +349,7 @@ def _train(
     tree: Tree | None,
     options: Resolved,
     keeping: Keeping | None,
-    display: Silent,
+    display: Display,
     saved: Saved | None = None,
 ) -> Model:
     """Train from the beginning, or from where `saved` was; see `train_options` and `resume`."""

@@ -12,7 +12,7 @@ from w2v_hs.model.growth import Parameters, extended
 from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
 from w2v_hs.options import Preprocessing, Resolved
-from w2v_hs.progress import Progress, Silent, display
+from w2v_hs.progress import Display, Progress, display
 from w2v_hs.text.corpus import Corpus, read_corpus
 from w2v_hs.training.loop import train_weights
 from w2v_hs.training.memory import check_fits
@@ -107,7 +107,7 @@ def begin_update(
     run: Resolved,
     preprocessing: Preprocessing,
     new_words: bool,
-    bars: Silent,
+    bars: Display,
 ) -> tuple[Start, Corpus, Tree | None]:
     """Read the text of an update and make room for its words; the model stays as it is.
 

@@ -14,7 +14,7 @@ from w2v_hs.kernels.common import padded
 from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
 from w2v_hs.options import Options, Preprocessing, Resolved
-from w2v_hs.progress import Silent
+from w2v_hs.progress import Display
 from w2v_hs.progress import display as progress_display
 from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.training.checkpoint import Checkpoints, Cuts, Keeping, Saved, StopSignals
@@ -124,7 +124,7 @@ def _train(
     options: Resolved,
     rounds: int,
     keeping: Keeping | None,
-    display: Silent,
+    display: Display,
     saved: Saved | None = None,
 ) -> Model:
     words = text.chosen.vocabulary
