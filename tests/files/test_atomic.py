@@ -16,8 +16,8 @@ from w2v_hs.cli import show
 from w2v_hs.errors import OutputError
 from w2v_hs.files import atomic
 from w2v_hs.files.atomic import holding, replacing
-from w2v_hs.training.checkpoint import Keeping, save_checkpoint
-from w2v_hs.training.run import Position
+from w2v_hs.training.checkpoint import CheckpointSettings, save_checkpoint
+from w2v_hs.training.threads import Position
 from w2v_hs.tree.user_trees import save_codes
 
 POSITION = Position(100, np.zeros(3), np.zeros(3, np.int64), 1.0)
@@ -34,7 +34,7 @@ WRITERS = {
     "tree.txt": lambda model, path: save_codes(path, model.tree, model.vocabulary.words),
     "result.json": lambda model, path: show.write_json(path, {"accuracy": 0.5}),
     "m.checkpoint.safetensors": lambda model, path: save_checkpoint(
-        Keeping(path), model, POSITION, None
+        CheckpointSettings(path), model, POSITION, None
     ),
 }
 
