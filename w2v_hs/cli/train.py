@@ -294,8 +294,15 @@ def _train_new(
 
     kind, tree = choose_tree(options["tree"])
     run = Options(**options | {"tree": kind})
-    reading = {"preprocessing": settings.preprocessing, "settings": settings}
-    return train_with(run, sources, tree=tree, show=True, **reading, **more)
+    return train_with(
+        run,
+        sources,
+        tree=tree,
+        preprocessing=settings.preprocessing,
+        settings=settings,
+        show=True,
+        **more,
+    )
 
 
 def _train_further(
@@ -312,8 +319,15 @@ def _train_further(
     model = load(path)
     known = len(model.vocabulary)
     options = update_options(model.options, **given)
-    how = {"new_words": new_words, "settings": settings, "show": True}
-    update(model, sources, options, settings.preprocessing, **how)
+    update(
+        model,
+        sources,
+        options,
+        settings.preprocessing,
+        new_words=new_words,
+        settings=settings,
+        show=True,
+    )
     words = len(model.vocabulary)
     click.echo(f"{words - known:,} new words, {words:,} in all", err=True)
     corpus = model.provenance["updates"][-1]["corpus"]
