@@ -5,6 +5,7 @@ import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ class Display:
     def score(self, done: int, total: int) -> None:
         """Report the words scored so far, and in all."""
 
+    def checkpoint(self, path: Path, seconds: float, every: float) -> None:
+        """A checkpoint was written in so many seconds, as one is every so many."""
+
 
 class Bars(Display):
     """One rich progress bar per step."""
@@ -64,6 +68,7 @@ class Bars(Display):
         self._bars = bars
         self._task: TaskID | None = None
         self._title: str | None = None
+        self._told_of_checkpoints = False
 
     def read(self, done: int, total: int | None) -> None:
         task = self._begin("reading", total)
@@ -89,6 +94,14 @@ class Bars(Display):
         task = self._begin("scoring", total)
         self._bars.update(task, completed=done, figures=f"{done:,} words")
 
+    def checkpoint(self, path: Path, seconds: float, every: float) -> None:
+        if not self._told_of_checkpoints:
+            size = path.stat().st_size / 1e6
+            self.note(
+                f"checkpoint of {size:,.0f} MB in {seconds:.1f} s, and every {every:g} s: {path}"
+            )
+            self._told_of_checkpoints = True
+
     def _begin(self, title: str, total: int | None) -> "TaskID":
         """The task of the step with this title, a new one if it is not the current step."""
         if self._task is None or title != self._title:
@@ -106,14 +119,17 @@ class Bars(Display):
 
 
 @contextlib.contextmanager
-def display(show: bool) -> Iterator[Display]:
+def display(show: bool | Display) -> Iterator[Display]:
     """Show progress bars on standard error while the block runs.
 
     Parameters
     ----------
     show
-        Whether to show bars, if standard error is a terminal.
+        Whether to show bars, if standard error is a terminal; or the display to use instead.
     """
+    if isinstance(show, Display):
+        yield show
+        return
     if not show or sys.stderr is None or not sys.stderr.isatty():
         yield Display()
         return

@@ -17,8 +17,10 @@ from conftest import TEXT
 import w2v_hs
 from w2v_hs.cli.app import commands
 
-# The page with the tables of commands and of the options of `train`, and with shell completion.
-REFERENCE = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+# The pages with the tables of commands and of the options of `train`, and with shell completion.
+PAGES = ("README.md", "docs/commands.md", "docs/options.md")
+REFERENCE = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
 WORDS = "coffee tea new york"  # further words in the examples
 
 # Files that examples read. Each example runs in its own copy of the folder that holds them.

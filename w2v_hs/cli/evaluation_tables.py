@@ -47,7 +47,7 @@ def print_evaluation(result: Evaluation, console: "Console") -> None:
 
 
 def print_comparison(result: Comparison, console: "Console") -> None:
-    """Print one table: a block per test set, a row per model, a p-value column per earlier model."""
+    """Print one table: a block per test set, a row per model, a p-value per earlier model."""
     numbers = {model: number for number, model in enumerate(result.models, start=1)}
     table = _table(
         console,

@@ -7,7 +7,7 @@ import click
 
 from w2v_hs.checks import shown
 from w2v_hs.cli import parameters, show
-from w2v_hs.model.description import cell
+from w2v_hs.formatting import cell
 from w2v_hs.options import COMBINE, Combine, Options, OutOfVocabulary
 
 _PERPLEXITY_ROWS = {

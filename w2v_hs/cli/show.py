@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from w2v_hs.checks import shown
-from w2v_hs.files.atomic import replacing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,6 +58,8 @@ def print_json(value: object) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Write JSON to a file; on failure an existing file stays unchanged."""
+    from w2v_hs.files.atomic import replacing
+
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
 

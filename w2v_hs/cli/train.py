@@ -16,7 +16,7 @@ from w2v_hs.options import Options, Preprocessing
 
 if TYPE_CHECKING:
     from w2v_hs.model.model import Model
-    from w2v_hs.training.checkpoint import Keeping
+    from w2v_hs.training.checkpoint import CheckpointSettings
 
 # An update with --resume-from can set these; the model determines all other training options.
 _UPDATE_OPTIONS = ("epochs", "min_count", "lr", "threads", "seed")
@@ -108,8 +108,7 @@ def train(
     w2v-hs train s3://bucket/texts -o m.safetensors --tree huffman --scheduler tcp://host:8786
     """
     from w2v_hs.files.atomic import check_writable, holding
-    from w2v_hs.training.api import named_texts
-    from w2v_hs.training.checkpoint import Keeping, checkpoint_path
+    from w2v_hs.training.checkpoint import CheckpointSettings, checkpoint_path, named_texts
 
     explicit = _explicit_options(ctx)
     _check_combinations(ctx.params, explicit)
@@ -119,7 +118,9 @@ def train(
     )
     sources, checkpoint = _sources(text, scheduler), checkpoint_path(output)
     vocab_name = None if save_vocab is None else str(save_vocab.absolute())
-    keeping = Keeping(checkpoint, checkpoint_every, named_texts(sources), preprocessing, vocab_name)
+    settings = CheckpointSettings(
+        checkpoint, checkpoint_every, named_texts(sources), preprocessing, vocab_name
+    )
     tree_file = None if options["tree"] in parameters.NAMED_TREES else Path(options["tree"])
     model_read = resume_from if output != resume_from else None
     inputs = [*map(Path, text), vocab, tree_file, model_read]
@@ -130,10 +131,10 @@ def train(
         _warn_of_old_checkpoint(checkpoint)
         if resume_from is None:
             more = {"vocab": vocab, "client": client, "rounds": rounds}
-            model = _train_new(sources, keeping, options, **more)
+            model = _train_new(sources, settings, options, **more)
         else:
             given = {name: options[name] for name in _UPDATE_OPTIONS if name in explicit}
-            model = _train_further(resume_from, sources, keeping, update_vocab, given)
+            model = _train_further(resume_from, sources, settings, update_vocab, given)
         _finish(model, output, save_vocab)
         checkpoint.unlink(missing_ok=True)
 
@@ -161,7 +162,7 @@ def resume(checkpoint: Path, text: tuple[str, ...], scheduler: str | None) -> No
     output = output_path(checkpoint)
     parameters.check_distinct([output, checkpoint], [*map(Path, text)])
     with holding(output), exit_when_interrupted(scheduler), _connected(scheduler) as client:
-        named = load_checkpoint(checkpoint).keeping.save_vocab
+        named = load_checkpoint(checkpoint).settings.save_vocab
         save_vocab = None if named is None else check_writable(Path(named))
         corpus = _sources(text, scheduler) or None
         model = training.resume(checkpoint, corpus, client=client, progress=True)
@@ -282,35 +283,37 @@ def _warn_of_old_checkpoint(path: Path) -> None:
 
 
 def _train_new(
-    sources: list[str | Path], keeping: "Keeping", options: dict[str, Any], **more: Any
+    sources: list[str | Path],
+    settings: "CheckpointSettings",
+    options: dict[str, Any],
+    **more: Any,
 ) -> "Model":
     """Train a new model; `options` are the fields of `Options`, but the tree may be a file."""
-    from w2v_hs.training.api import choose_tree, train_options
+    from w2v_hs.training.api import train_with
+    from w2v_hs.tree.user_trees import choose_tree
 
     kind, tree = choose_tree(options["tree"])
     run = Options(**options | {"tree": kind})
-    cleaning = keeping.preprocessing
-    return train_options(
-        sources, run, tree=tree, preprocessing=cleaning, keeping=keeping, show=True, **more
-    )
+    reading = {"preprocessing": settings.preprocessing, "settings": settings}
+    return train_with(run, sources, tree=tree, show=True, **reading, **more)
 
 
 def _train_further(
     path: Path,
     sources: list[str | Path],
-    keeping: "Keeping",
+    settings: "CheckpointSettings",
     new_words: bool,
     given: dict[str, Any],
 ) -> "Model":
     """Update a model with more text; `given` are the options that override those of the model."""
-    from w2v_hs.model.loading import load
-    from w2v_hs.training.api import update_model
-    from w2v_hs.training.update import update_options
+    from w2v_hs.model import load
+    from w2v_hs.training.update import update, update_options
 
     model = load(path)
     known = len(model.vocabulary)
     options = update_options(model.options, **given)
-    update_model(model, sources, options, new_words=new_words, keeping=keeping, show=True)
+    how = {"new_words": new_words, "settings": settings, "show": True}
+    update(model, sources, options, settings.preprocessing, **how)
     words = len(model.vocabulary)
     click.echo(f"{words - known:,} new words, {words:,} in all", err=True)
     corpus = model.provenance["updates"][-1]["corpus"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from w2v_hs.cli import parameters, show
-from w2v_hs.model.description import cell
+from w2v_hs.formatting import cell
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -7,7 +7,7 @@ import click
 
 from w2v_hs.checks import shown
 from w2v_hs.cli import parameters, show
-from w2v_hs.model.description import cell, flat
+from w2v_hs.formatting import cell, flat
 
 _vectors_argument = click.argument("vectors", type=parameters.FILE)
 _k_option = click.option("-k", default=10, show_default=True, help="Number of words.")
@@ -117,11 +117,6 @@ def analogy(
     show_default=True,
     help="output: the output vectors of a model, those of the full softmax or of the tree's inner "
     "nodes, named node:BITS.",
-)
-@click.option(
-    "--escape",
-    is_flag=True,
-    help="Percent-encode white space, control characters and % in words: new%20york.",
 )
 def export(
     model: Path,

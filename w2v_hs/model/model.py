@@ -27,9 +27,9 @@ from w2v_hs.options import Combine, Options, OutOfVocabulary, Preprocessing, Res
 from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.tree.tree import Tree, entropy
 from w2v_hs.types import Array, Context, Float32, Float64, Texts
+from w2v_hs.vectors.contents import first_nonfinite_row
 from w2v_hs.vectors.formats import save_vectors
 from w2v_hs.vectors.vectors import Vectors
-from w2v_hs.vectors.writers import first_nonfinite_row
 
 FORMAT = 1  # of the model file
 
@@ -123,7 +123,6 @@ class Model:
         top: int | None = None,
         normalize: bool = False,
         float16: bool = False,
-        escape: bool = False,
     ) -> None:
         """Write vectors in a format other tools read; see `formats.save_vectors`.
 
@@ -140,7 +139,6 @@ class Model:
             top=top,
             normalize=normalize,
             float16=float16,
-            escape=escape,
         )
 
     def output_vectors(self) -> Vectors:
@@ -220,8 +218,8 @@ class Model:
         """Train further with more text, whose new words join the model as in `add_words`.
 
         Rows that were trained before move only by the share of their occurrences that is new
-        (`w2v_hs.training.update.settle`), so that a small text does not
-        undo a large one. If anything fails, the model stays as it was.
+        (`w2v_hs.tree.growth.damp_in_place`), so that a small text does not undo a large one. If
+        anything fails, the model stays as it was.
 
         Parameters
         ----------

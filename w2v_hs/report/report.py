@@ -18,7 +18,7 @@ import numpy as np
 
 from w2v_hs.checks import shown
 from w2v_hs.files.atomic import replacing
-from w2v_hs.model.description import cell, flat
+from w2v_hs.formatting import cell, flat
 from w2v_hs.model.model import Model
 from w2v_hs.model.tree_statistics import Anatomy, Split, anatomy
 from w2v_hs.progress import Display, display
@@ -100,7 +100,7 @@ def _page(
     if len(layout.rows):
         figures["map"] = report_figures.map_figure()
         data = map_data(vectors, layout, model)
-    loader = PackageLoader("w2v_hs", "page")
+    loader = PackageLoader("w2v_hs.report", "page")
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
