@@ -65,7 +65,7 @@ def report(
     w2v-hs report vectors.bin -o report.html --words 2000
     """
     from w2v_hs.files.atomic import check_writable
-    from w2v_hs.model.loading import load
+    from w2v_hs.model import load
     from w2v_hs.report.report import write_report
 
     if output.suffix.lower() not in (".html", ".htm"):

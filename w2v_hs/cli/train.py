@@ -307,7 +307,7 @@ def _update(
     given: dict[str, Any],
 ) -> "Model":
     """Go on with a model and more text; returns that model."""
-    from w2v_hs.model.loading import load
+    from w2v_hs.model import load
     from w2v_hs.training.update import update, update_options
 
     model = load(resume_from)

@@ -1,10 +1,45 @@
-"""A model's description as names and texts, for tables."""
+"""A model described: figures as JSON can represent them, and as text for tables."""
 
+import math
 from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
 
 from w2v_hs.checks import shown
+from w2v_hs.model.model import Model
+from w2v_hs.tree import entropy
 
 _DEEPEST = 4  # levels of nested dicts that are shown
+
+
+def summary(model: Model) -> dict[str, Any]:
+    """See `Model.summary`."""
+    vocabulary, tree = model.vocabulary, model.tree
+    counts = vocabulary.counts
+    kept = vocabulary.keep_probabilities(model.options.sample).astype(np.float64)
+    of_tree = None
+    if tree is not None:
+        of_tree = {
+            "kind": model.options.tree,
+            "inner_nodes": tree.inner,
+            "expected_length_bits": tree.expected_length(counts),
+            "deepest_leaf": int(tree.lengths.max()),
+        }
+    return {
+        "options": model.options.as_dict(),
+        "vocabulary": {
+            "words": len(vocabulary),
+            "tokens": vocabulary.tokens,
+            "entropy_bits": entropy(counts),
+            # The loss of the relative frequencies alone, to compare with the losses.
+            "unigram_loss_nats": entropy(counts * kept) * math.log(2),
+        },
+        "tree": of_tree,
+        "losses": model.losses,
+        "holdout_losses": model.holdout_losses,
+        "provenance": model.provenance,
+    }
 
 
 def cell(value: object) -> str:
@@ -17,7 +52,7 @@ def cell(value: object) -> str:
 
 
 def flat(name: str, value: object, depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Names and texts of all that is in a description: "updates 1 corpus sha256", "0a1b..."."""
+    """Nested dicts and lists as rows of name and text: "updates 1 corpus sha256", "0a1b..."."""
     members: Iterable[tuple[object, object]] | None = None
     if isinstance(value, dict):
         members = value.items()
