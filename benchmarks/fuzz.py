@@ -389,7 +389,6 @@ def readers(folder: Path) -> dict[str, Reader]:
     kept.append(
         written("u.safetensors", lambda path: save_checkpoint(path, models[0], None, start))
     )
-    manifest = Path(__file__).resolve().parents[1] / "corpora" / "manifest.toml"
     lines = "\n".join(" ".join(sentence) for sentence in sentences).encode()
 
     found = {
@@ -436,7 +435,6 @@ def readers(folder: Path) -> dict[str, Reader]:
         "tree files": Reader(".txt", [tree], read_tree),
         "questions": Reader(".txt", [questions], read_tests("analogies")),
         "similarity": Reader(".txt", [pairs], read_tests("similarity")),
-        "manifests": Reader(".toml", [manifest.read_bytes()], catalog.read_manifest),
         "archives": Reader(".zip", archives, read_archive),
         "MediaWiki": Reader(".xml", [WIKI.encode()], read_wiki),
         "JSON of packages": Reader(".json", [json.dumps(prose).encode()], read_json),

@@ -435,7 +435,7 @@ def test_each_row_of_the_table_names_a_test_of_its_own():
     tests = [test for *_, test in rows if "TODO" not in test]
     assert len(tests) == len(set(tests))
     for test in tests:
-        path, name, case = re.fullmatch(r"`(tests/\w+\.py)::(\w+)(?:\[(.+)\])?`", test).groups()
+        path, name, case = re.fullmatch(r"`(tests/[\w/]+\.py)::(\w+)(?:\[(.+)\])?`", test).groups()
         tree = ast.parse((ROOT / path).read_text())
         functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
         assert name.startswith("test_") and name in functions, test

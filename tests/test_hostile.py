@@ -40,7 +40,7 @@ VECTORS = [
 ]  # fmt: skip
 READERS = [
     "models", "checkpoints", *VECTORS, "vocabularies",
-    "tree files", "questions", "similarity", "manifests", "archives", "MediaWiki",
+    "tree files", "questions", "similarity", "archives", "MediaWiki",
     "JSON of packages", "text", "text.gz", "text.bz2", "text.xz", "text.zst",
     "text.jsonl", "text.parquet",
 ]  # fmt: skip
@@ -175,7 +175,6 @@ READ = {
     "tree": lambda path: user_trees.tree_from_codes(user_trees.read_codes(path), two),
     "analogies": lambda path: w2v_hs.evaluate(vectors, **none | {"analogies": path}),
     "similarity": lambda path: w2v_hs.evaluate(vectors, **none | {"similarity": path}),
-    "manifest": lambda path: catalog.read_manifest(Path(path)),
 }
 
 def memory(field):
@@ -265,7 +264,6 @@ def greedy_files() -> dict[str, tuple[str, bytes]]:
         "fields.analogies": ("analogies", b"ab " * 10**6),
         "blank.similarity": ("similarity", b"\n" * 10**6 + b"x"),
         "digits.similarity": ("similarity", b"a b " + b"1" * 10**6 + b"x"),
-        "list.toml": ("manifest", b"a=[" + b"9," * 10**5 + b"]"),
     }
 
 
@@ -286,7 +284,7 @@ def test_what_a_file_promises_costs_no_memory_and_no_time(tmp_path):
     )
     assert child.returncode == 0, child.stderr
     found = json.loads(child.stdout)
-    assert found.keys() == kinds.keys() and len(found) == 38
+    assert found.keys() == kinds.keys() and len(found) == 37
     for path, (said, peak, seconds) in found.items():
         assert said is not None, path
         assert "allocate" not in said and "memory" not in said.lower(), said  # not even tried
@@ -422,34 +420,6 @@ def test_a_seed_of_the_fuzzer_gives_the_same_file_again(readers, tmp_path):
 
 
 # ---- faults that were found so ------------------------------------------------------------------
-
-FIELDS = "licence = 'l'\nsize = 1\nchecksum = 'md5:" + "0" * 32 + "'\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("a = " + "[" * 5000 + "]" * 5000, "not TOML: maximum recursion depth"),
-        ("a = " + "1" * 5000, "not TOML: Exceeds the limit"),
-        ('["a\\nb"]\n', r"\[a\\nb\]: unknown kind None"),
-        ("[a]\nkind = 'nltk'\nlicence = 'l'\ntitle = 0x" + "f" * 5000, "title = a int; expected"),
-        (
-            "[a]\nkind = 'nltk'\nlicence = 'l'\ntitle = 't'\ntokens = 0x" + "f" * 5000,
-            "tokens = a int; expected a number above 0 of at most 63 bits",
-        ),
-        (
-            "[a]\nkind = 'plain'\ntitle = 't'\naddress = 'http://[/f'\n" + FIELDS,
-            r"address = 'http://\[/f'; expected http",
-        ),
-    ],
-)
-def test_manifests(tmp_path, text, message):
-    path = tmp_path / "m.toml"
-    path.write_text(text)
-    with pytest.raises(FormatError, match=message) as caught:
-        catalog.read_manifest(path)
-    assert "\n" not in str(caught.value)
-
 
 WIKI = '<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.3/"><siteinfo/>{}</mediawiki>'
 

@@ -31,7 +31,7 @@ def test_top_keeps_the_most_frequent_words(model, tmp_path, format, top):
 
 @pytest.mark.parametrize("top", [0, -1, 1.5, True])
 def test_top_is_a_whole_number_from_1(model, tmp_path, top):
-    with pytest.raises(OptionError, match=r"^top is .*expected a whole number of at least 1"):
+    with pytest.raises(OptionError, match=r"^top=.*: expected a whole number of at least 1"):
         model.export(tmp_path / "v.txt", top=top)
     assert not list(tmp_path.iterdir())
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from vector_cases import AWKWARD_VALUES, AWKWARD_WORDS, same, words_and_matrix
 
-from w2v_hs.cli import vectors as vector_commands
+from w2v_hs.cli.parameters import FORMAT_NAMES
 from w2v_hs.errors import FormatError, OptionError, OutputError
 from w2v_hs.vectors import formats
 from w2v_hs.vectors.contents import BLOCK_VALUES
@@ -538,7 +538,7 @@ def test_whatever_byte_is_changed_the_error_is_a_message(tmp_path, format, data)
 
 def test_the_table_names_known_formats_only():
     assert set(formats.SUFFIXES.values()) == set(FILE_FORMATS)
-    assert set(vector_commands.FORMAT_NAMES) == set(FORMATS)
+    assert set(FORMAT_NAMES) == set(FORMATS)
 
 
 @pytest.mark.parametrize("name", ["v.onnx", "v", "v.pkl"])

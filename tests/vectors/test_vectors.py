@@ -191,7 +191,7 @@ def test_a_query_without_a_direction_has_no_neighbours(matrix, value):
 def test_k_is_a_whole_number_of_at_least_one(matrix, k):
     vectors = Vectors(WORDS, matrix)
     for ask in (lambda: vectors.most_similar("word3", k), lambda: vectors.analogy(*WORDS[:3], k)):
-        with pytest.raises(OptionError, match=r"k is .*; expected a whole number of at least 1"):
+        with pytest.raises(OptionError, match=r"k=.*: expected a whole number of at least 1"):
             ask()
 
 

@@ -62,7 +62,7 @@ class Model:
         kind = f"{self.options.arch}/{self.options.loss}"
         return f"Model({len(self.vocabulary):,} words, dim {self.options.dim}, {kind})"
 
-    # ---- files and figures (`file` and `description` import this module) ------------------------
+    # ---- files and figures (`file` and `summary` import this module) ----------------------------
 
     def save(self, path: str | Path) -> None:
         """Write the model to one `.safetensors` file.
@@ -88,7 +88,7 @@ class Model:
 
     def summary(self) -> dict[str, Any]:
         """Options, corpus, counts, tree and figures, as JSON can represent them."""
-        from w2v_hs.model.description import summary
+        from w2v_hs.model.summary import summary
 
         return summary(self)
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from w2v_hs.checks import whole_number
+from w2v_hs.checks import whole
 from w2v_hs.errors import OptionError
 from w2v_hs.kernels.probability import all_log_probs, best_first, draw_words, path_log_probs
 from w2v_hs.options import COMBINE, Combine, Options
@@ -120,7 +120,7 @@ class Predictor:
     def top_k(self, context: Context, k: int, combine: Combine) -> TopWords:
         """The `k` most probable words, all V if `k` is larger."""
         rows = self._rows(context, combine)
-        k = min(whole_number("k", k, 1), len(self.vectors))
+        k = min(whole("k", k, 1), len(self.vectors))
         if self.tree is not None and combine == "inputs":
             best, log_probs, visited = best_first(
                 self._hidden([rows])[0], self.children, self.root, self.outputs, k
@@ -134,7 +134,7 @@ class Predictor:
     def sample(self, context: Context, n: int, seed: int, combine: Combine) -> list[str]:
         """Draw `n` words independently."""
         rows = self._rows(context, combine)
-        n, seed = whole_number("n", n, 0), whole_number("seed", seed, 0)
+        n, seed = whole("n", n, 0), whole("seed", seed, 0)
         if self.tree is not None and combine == "inputs":
             state = np.random.SeedSequence(seed).generate_state(1, np.uint64)
             drawn = draw_words(

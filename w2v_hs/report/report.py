@@ -18,7 +18,7 @@ import numpy as np
 
 from w2v_hs.checks import shown
 from w2v_hs.files.atomic import replacing
-from w2v_hs.model.description import cell, flat
+from w2v_hs.formatting import cell, flat
 from w2v_hs.model.model import Model
 from w2v_hs.model.tree_statistics import Anatomy, Split, anatomy
 from w2v_hs.progress import Display, display

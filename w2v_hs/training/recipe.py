@@ -32,8 +32,17 @@ def read_text(
     vocabulary: Vocabulary | None,
     preprocessing: Preprocessing,
     shows: Display,
+    extend: bool = False,
 ) -> Corpus:
-    """Read and encode a corpus; the vocabulary is counted unless it is given."""
+    """Read and encode a corpus.
+
+    Parameters
+    ----------
+    vocabulary
+        None: it is counted.
+    extend
+        Whether words that occur often enough join the given vocabulary.
+    """
     shows.step("compiling")
     tokens.warm_up()
     return read_corpus(
@@ -41,6 +50,7 @@ def read_text(
         min_count=options.min_count,
         max_vocab=options.max_vocab,
         vocabulary=vocabulary,
+        extend=extend,
         preprocessing=preprocessing,
         threads=options.threads,
         progress=shows.read,

@@ -11,19 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from w2v_hs.kernels import tokens
 from w2v_hs.kernels.common import padded
 from w2v_hs.model.growth import Parameters, extended
 from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
 from w2v_hs.options import Preprocessing, Resolved
 from w2v_hs.progress import Display, display
-from w2v_hs.text.corpus import Corpus, read_corpus
+from w2v_hs.text.corpus import Corpus
 from w2v_hs.training.checkpoint import CheckpointSettings, SavedRun, UpdateStart
 from w2v_hs.training.interruption import Checkpointer
 from w2v_hs.training.loop import Observer, TrainingLoop
 from w2v_hs.training.memory import check_fits
-from w2v_hs.training.recipe import provenance
+from w2v_hs.training.recipe import provenance, read_text
 from w2v_hs.tree.growth import damp_in_place
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Texts
@@ -59,31 +58,11 @@ def update(
     """
     model.check_finite("update")
     with display(show) as shows:
-        text = read_update(model, corpus, options, preprocessing, new_words, shows)
+        # The words of the model stay; no other word occurs often enough where none may join.
+        reading = replace(options, min_count=options.min_count if new_words else 2**62)
+        text = read_text(corpus, reading, model.vocabulary, preprocessing, shows, extend=True)
         start, tree = make_room(model, text, options, shows)
         train_update(model, start, text, tree, shows, settings)
-
-
-def read_update(
-    model: Model,
-    corpus: Texts,
-    options: Resolved,
-    preprocessing: Preprocessing,
-    new_words: bool,
-    shows: Display,
-) -> Corpus:
-    """Read the text of an update, whose vocabulary holds all words of the model."""
-    shows.step("compiling")
-    tokens.warm_up()
-    return read_corpus(
-        corpus,
-        min_count=options.min_count if new_words else 2**62,
-        vocabulary=model.vocabulary,
-        extend=True,
-        preprocessing=preprocessing,
-        threads=options.threads,
-        progress=shows.read,
-    )
 
 
 def make_room(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from w2v_hs.checks import shown, whole_number
+from w2v_hs.checks import shown, whole
 from w2v_hs.errors import FormatError, OptionError
 from w2v_hs.files.atomic import replacing
 from w2v_hs.types import Array
@@ -166,7 +166,7 @@ def save_vectors(
     if float16 and format == "word2vec-binary":
         raise OptionError(f"{name}: word2vec-binary holds float32 only; omit float16, or take npz")
     if top is not None:
-        vectors = vectors.head(whole_number("top", top, 1))
+        vectors = vectors.head(whole("top", top, 1))
     if normalize:
         try:
             vectors = vectors.normalized()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from w2v_hs.checks import whole_number
+from w2v_hs.checks import whole
 from w2v_hs.errors import UnknownWordError
 from w2v_hs.types import Float64
 
@@ -149,7 +149,7 @@ class Vectors:
 
         Raises `OptionError` unless `n` is a whole number of at least 1.
         """
-        n = whole_number("n", n, 1)
+        n = whole("n", n, 1)
         return Vectors(self.words[:n], self.matrix[:n])
 
     def normalized(self) -> "Vectors":
@@ -198,7 +198,7 @@ class Vectors:
 
     def _nearest(self, query: np.ndarray, k: int, left_out: list[int]) -> list[tuple[str, float]]:
         """The `k` words of highest cosine with `query` (dim,), without the rows `left_out`."""
-        k = whole_number("k", k, 1)
+        k = whole("k", k, 1)
         if query.shape != (self.dim,):
             raise ValueError(f"the vector has shape {query.shape}; expected ({self.dim},)")
         largest = np.max(np.abs(query), initial=0)
