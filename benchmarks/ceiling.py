@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from w2v_hs.options import Options, available_cores
 from w2v_hs.text.corpus import Corpus, read_corpus
-from w2v_hs.training import loop as trainer
+from w2v_hs.training.loop import TrainingLoop
 from w2v_hs.tree.tree import huffman
 
 
@@ -48,7 +48,7 @@ def tree_rate(corpus: Corpus, arch: str, dim: int) -> tuple[float, float]:
     """(GFLOP/s of useful work, words/s) of hierarchical softmax on one thread."""
     tree = huffman(corpus.vocabulary.counts)
     options = Options(arch=arch, tree="huffman", dim=dim, epochs=1, threads=1).resolved()
-    weights = trainer.train_weights(corpus, tree, options)
+    weights = TrainingLoop(corpus, tree, options).run()
     kept = np.bincount(corpus.ids, minlength=len(corpus.vocabulary))
     kept = kept * corpus.vocabulary.keep_probabilities(options.sample)
     nodes = float(np.dot(kept, tree.lengths) / kept.sum())  # on the path of a kept word
@@ -59,7 +59,7 @@ def tree_rate(corpus: Corpus, arch: str, dim: int) -> tuple[float, float]:
 def softmax_rate(corpus: Corpus, dim: int) -> tuple[float, float]:
     """(GFLOP/s of useful work, predictions/s) of the full softmax on one thread."""
     options = Options(loss="softmax", dim=dim, epochs=1, threads=1).resolved()
-    weights = trainer.train_weights(corpus, None, options)
+    weights = TrainingLoop(corpus, None, options).run()
     work = weights.predictions * 6 * dim * len(corpus.vocabulary)
     return work / weights.seconds / 1e9, weights.predictions / weights.seconds
 

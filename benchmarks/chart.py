@@ -1,4 +1,4 @@
-"""Draw the chart of the README from what `peers.py --json` wrote.
+"""Draw the chart of docs/speed.md from what `peers.py --json` wrote.
 
 python benchmarks/chart.py docs/peers.svg benchmarks/results/*.json
 """

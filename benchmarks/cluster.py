@@ -56,7 +56,7 @@ def kill_a_worker(client, number: int) -> None:
 
     from w2v_hs.training.cluster import client as cluster
 
-    pids, hear = client.run(os.getpid), cluster.Heard._hear
+    pids, hear = client.run(os.getpid), cluster.ProgressListener._hear
     killed = []
 
     def hear_and_kill(self, event):
@@ -67,7 +67,7 @@ def kill_a_worker(client, number: int) -> None:
             os.kill(pids[message["worker"]], signal.SIGKILL)
             print(f"killed {message}", file=sys.stderr)
 
-    cluster.Heard._hear = hear_and_kill
+    cluster.ProgressListener._hear = hear_and_kill
 
 
 def run(o) -> None:

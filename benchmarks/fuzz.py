@@ -48,8 +48,8 @@ from w2v_hs.text import blocks as text
 from w2v_hs.text import catalog, named, sources
 from w2v_hs.text.vocabulary import Vocabulary, load_vocabulary
 from w2v_hs.training import checkpoint
-from w2v_hs.training.run import Position
-from w2v_hs.training.update import Start, update_options
+from w2v_hs.training.threads import Position
+from w2v_hs.training.update import update_options
 from w2v_hs.tree import user_trees as codes
 from w2v_hs.vectors.formats import FILE_FORMATS, load_vectors, save_vectors
 from w2v_hs.vectors.vectors import Vectors
@@ -371,8 +371,8 @@ def readers(folder: Path) -> dict[str, Reader]:
     place = Position(1000, np.array([3.5, 2.5]), np.array([7, 9]), 0.5)
 
     def save_checkpoint(path: Path, model, holdout, update=None) -> None:
-        keeping = checkpoint.Keeping(path, texts=["a.txt"])
-        checkpoint.save_checkpoint(keeping, model, place, holdout, update)
+        settings = checkpoint.CheckpointSettings(path, texts=["a.txt"])
+        checkpoint.save_checkpoint(settings, model, place, holdout, update)
 
     for model in models:  # without times, so that a seed gives the same file again
         model.provenance = {"corpus": model.provenance["corpus"]}
@@ -381,14 +381,13 @@ def readers(folder: Path) -> dict[str, Reader]:
         written("c.safetensors", lambda path, m=model, h=held: save_checkpoint(path, m, h))
         for model, held in zip(models, (holdout, None), strict=True)
     ]
-    start = Start(
+    start = checkpoint.UpdateStart(
         update_options(models[0].options, threads=1), models[0].vectors.matrix, models[0].outputs,
         models[0].vocabulary.counts // 2, "0" * 64,
     )  # fmt: skip
     kept.append(
         written("u.safetensors", lambda path: save_checkpoint(path, models[0], None, start))
     )
-    manifest = Path(__file__).resolve().parents[1] / "corpora" / "manifest.toml"
     lines = "\n".join(" ".join(sentence) for sentence in sentences).encode()
 
     found = {
@@ -435,7 +434,6 @@ def readers(folder: Path) -> dict[str, Reader]:
         "tree files": Reader(".txt", [tree], read_tree),
         "questions": Reader(".txt", [questions], read_tests("analogies")),
         "similarity": Reader(".txt", [pairs], read_tests("similarity")),
-        "manifests": Reader(".toml", [manifest.read_bytes()], catalog.read_manifest),
         "archives": Reader(".zip", archives, read_archive),
         "MediaWiki": Reader(".xml", [WIKI.encode()], read_wiki),
         "JSON of packages": Reader(".json", [json.dumps(prose).encode()], read_json),

@@ -23,10 +23,11 @@ from rich.console import Console
 from rich.table import Table
 
 import w2v_hs
+from w2v_hs.model.weights import start_vectors
 from w2v_hs.options import Options
 from w2v_hs.text.corpus import Corpus, read_corpus
-from w2v_hs.training import loop as trainer
-from w2v_hs.training.run import LOWEST_RATE
+from w2v_hs.training.loop import TrainingLoop
+from w2v_hs.training.schedule import LOWEST_RATE
 from w2v_hs.tree.tree import Tree, huffman
 from w2v_hs.vectors.vectors import Vectors
 
@@ -87,9 +88,7 @@ def train_plain(ids, sentences, keep, offsets, path, bits, x, nodes, window, rat
 
 def plain(corpus: Corpus, tree: Tree, run: Options) -> tuple[np.ndarray, float]:
     """Vectors and seconds of the plain kernel, one epoch."""
-    x = np.ascontiguousarray(
-        trainer.start_vectors(len(corpus.vocabulary), run.dim, run.seed)[:, : run.dim]
-    )
+    x = np.ascontiguousarray(start_vectors(len(corpus.vocabulary), run.dim, run.seed)[:, : run.dim])
     nodes = np.zeros((tree.inner, run.dim), np.float32)
     done = corpus.sentences[:-1] / len(corpus.ids)
     rates = run.lr * np.maximum(LOWEST_RATE, 1 - done)
@@ -130,7 +129,7 @@ def main() -> None:
             run = Options(
                 arch=o.arch, tree="huffman", epochs=1, threads=threads, seed=seed
             ).resolved()
-            weights = trainer.train_weights(corpus, tree, run)
+            weights = TrainingLoop(corpus, tree, run).run()
             note(f"ours, {threads} threads", seed, weights.vectors[:, : run.dim], weights.seconds)
 
     table = Table(f"{o.arch}, {o.seeds} seeds", "training s", *QUALITIES)

@@ -1,4 +1,4 @@
-"""All benchmarks of the README in one command, some half an hour: tables, JSON files, the chart.
+"""The benchmarks of docs/speed.md in one command, some half an hour: tables, JSON, the chart.
 
     python benchmarks/suite.py wiki.txt --word2vec ./word2vec
     python benchmarks/suite.py wiki.txt --only cbow-1 ceiling --runs 5

@@ -8,7 +8,7 @@ Trains in one process, settings in turn, seed after seed; prints medians of trai
 means of qualities. The speed-up is the median of the ratios to the first setting at the same seed:
 on a shared machine two runs that follow each other meet the same neighbours. Under it stands what
 the machine itself gives: as many processes at once, each with one thread, that share nothing.
---top, --interval and --curvature override what `workers` has. With --turns threads are not run but
+--top, --interval and --curvature override `workers.Copying`. With --turns threads are not run but
 take turns in one, every some 250 windows, each with its private copies as they were when the others
 trained: so the quality of many cores, and whether their copies run away, can be seen on a small
 machine (the speed cannot). More threads than cores do not show that: of those that wait nothing is
@@ -33,9 +33,10 @@ import w2v_hs
 from w2v_hs import options
 from w2v_hs.errors import DivergedError
 from w2v_hs.kernels.common import aligned_zeros, padded
+from w2v_hs.model.weights import Weights, start_vectors
 from w2v_hs.text.corpus import read_corpus
-from w2v_hs.training import loop as trainer
-from w2v_hs.training import workers
+from w2v_hs.training.loop import TrainingLoop
+from w2v_hs.training.workers import Copying, make_workers
 from w2v_hs.tree.tree import huffman
 from w2v_hs.vectors.vectors import Vectors
 
@@ -56,30 +57,30 @@ def separate_processes(count: int, o, seed: int) -> float:
     return statistics.mean(json.loads(text)["training_seconds"] for text in printed)
 
 
-def take_turns(corpus, tree, options, tokens: int = 360) -> trainer.Weights:
+def take_turns(corpus, tree, options, copying: Copying, tokens: int = 360) -> Weights:
     """Train an epoch in one thread that plays all of them, each in turn for so many tokens.
 
     Raises `DivergedError` where a loss is not finite.
     """
     started = time.perf_counter()
     words, stride = len(corpus.vocabulary), padded(options.dim)
-    vectors = trainer.start_vectors(words, options.dim, options.seed)
-    outputs = aligned_zeros(tree.inner + workers.room_for_copies(options, tree.inner), stride)
-    team = workers.tree_workers(corpus, tree, options, vectors, outputs)
+    vectors = start_vectors(words, options.dim, options.seed)
+    outputs = aligned_zeros(tree.inner + copying.rows(options, tree.inner), stride)
+    team = make_workers(corpus, tree, options, vectors, outputs, copying)
     bounds = np.searchsorted(corpus.sentences, np.arange(0, len(corpus.ids) + tokens, tokens))
     bounds = np.unique(np.minimum(bounds, len(corpus.sentences) - 1))
     states = np.random.default_rng(options.seed).integers(0, 1 << 63, len(bounds), np.uint64)
     nats = predictions = 0.0
     for turn, (first, last) in enumerate(itertools.pairwise(bounds.tolist())):
         rate = options.lr * max(1e-4, 1 - corpus.sentences[first] / len(corpus.ids))
-        loss, trained, _ = team[turn % len(team)](first, last, rate, states[turn])
+        loss, trained, _ = team[turn % len(team)].train(first, last, rate, states[turn])
         if not np.isfinite(loss):
             raise DivergedError(f"the loss is {loss} after {corpus.sentences[first]:,} tokens")
         nats, predictions = nats + loss, predictions + trained
     for worker in team:
-        worker(0, 0, 0.0, states[0])  # merges what is left
+        worker.finish()
     seconds = time.perf_counter() - started
-    return trainer.Weights(vectors, outputs, tree, [nats / predictions], 0, seconds)
+    return Weights(vectors, outputs, tree, [nats / predictions], 0, seconds)
 
 
 def main() -> None:
@@ -89,9 +90,9 @@ def main() -> None:
     parser.add_argument("text", type=Path)
     parser.add_argument("--arch", default="skipgram", choices=options.ARCHITECTURES)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--top", type=int, nargs="+", default=[workers.COPIED_NODES])
-    parser.add_argument("--interval", type=int, nargs="+", default=[workers.NODE_INTERVAL])
-    parser.add_argument("--curvature", type=float, nargs="+", default=[workers.NODE_CURVATURE])
+    parser.add_argument("--top", type=int, nargs="+", default=[Copying.nodes])
+    parser.add_argument("--interval", type=int, nargs="+", default=[Copying.interval])
+    parser.add_argument("--curvature", type=float, nargs="+", default=[Copying.curvature])
     parser.add_argument("--dim", type=int, default=100)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=3)
@@ -105,12 +106,16 @@ def main() -> None:
     runs = []
     settings = list(itertools.product(o.threads, o.top, o.interval, o.curvature))
     for seed, setting in itertools.product(range(1, o.seeds + 1), settings):
-        threads, workers.COPIED_NODES, workers.NODE_INTERVAL, workers.NODE_CURVATURE = setting
+        threads, nodes, interval, curvature = setting
+        copying = Copying(nodes, interval, curvature=curvature)
         run = options.Options(
             arch=o.arch, tree="huffman", dim=o.dim, epochs=o.epochs, threads=threads, seed=seed
         ).resolved()
         try:
-            weights = (take_turns if o.turns else trainer.train_weights)(corpus, tree, run)
+            if o.turns:
+                weights = take_turns(corpus, tree, run, copying)
+            else:
+                weights = TrainingLoop(corpus, tree, run, copying=copying).run()
         except DivergedError as error:
             print(f"{setting}, seed {seed}: {error}", file=sys.stderr, flush=True)
             continue

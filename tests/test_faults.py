@@ -26,9 +26,9 @@ from w2v_hs.model.weights import start_vectors
 from w2v_hs.options import Options
 from w2v_hs.text.corpus import read_corpus
 from w2v_hs.text.vocabulary import load_vocabulary
-from w2v_hs.training import loop as trainer
 from w2v_hs.training.checkpoint import checkpoint_path, load_checkpoint
-from w2v_hs.training.workers import softmax_workers, tree_workers
+from w2v_hs.training.loop import SOFTMAX_LIMIT, TrainingLoop
+from w2v_hs.training.workers import TreeWorker, Worker, make_workers
 from w2v_hs.tree.tree import huffman
 from w2v_hs.tree.user_trees import read_codes
 from w2v_hs.vectors.formats import FORMATS, load_vectors, save_vectors
@@ -210,16 +210,16 @@ def test_losses_are_summed_in_float64(mode):
     if options.loss == "softmax":
         outputs = aligned_zeros(padded(words), stride)
         outputs[x, 0] = -1
-        (worker,) = softmax_workers(corpus, options, vectors, outputs)
+        (worker,) = make_workers(corpus, None, options, vectors, outputs)
     else:
         tree = huffman(corpus.vocabulary.counts)
         outputs = aligned_zeros(tree.inner, stride)
         step = tree.offsets[x]  # the branch at the root that leads to x
         outputs[tree.nodes[step], 0] = 2.0 * tree.bits[step] - 1
-        (worker,) = tree_workers(corpus, tree, options, vectors, outputs)
+        (worker,) = make_workers(corpus, tree, options, vectors, outputs)
 
     def loss(first, last):
-        return float(worker(first, last, options.lr, np.uint64(1))[0])
+        return float(worker.train(first, last, options.lr, np.uint64(1))[0])
 
     last = len(corpus.sentences) - 1
     assert loss(0, 1) > 2**40
@@ -249,22 +249,16 @@ def test_threads_below_1_are_an_error_and_above_the_affinity_mask_a_warning(
 def test_an_error_of_a_worker_stops_all_names_it_and_publishes_nothing(
     text_file, tmp_path, monkeypatch
 ):
-    calls = []
+    calls, train = [], TreeWorker.train
 
-    def broken(*arguments):
-        first, _ = tree_workers(*arguments)
-
-        def slow(*place):
-            calls.append(place)
-            time.sleep(0.001)  # leaves chunks for the other
-            return first(*place)
-
-        def fails(*place):
+    def broken(worker, first, last, rate, state):
+        if worker.copies.turn > 0 and last > first:  # the second thread
             raise RuntimeError("out of order")
+        calls.append(first)
+        time.sleep(0.001)  # leaves chunks for the other
+        return train(worker, first, last, rate, state)
 
-        return [slow, fails]
-
-    monkeypatch.setattr(trainer, "tree_workers", broken)
+    monkeypatch.setattr(TreeWorker, "train", broken)
     monkeypatch.setattr("w2v_hs.options.available_cores", lambda: 2)
     output = written(tmp_path, "old", "m.safetensors")
     arguments = ["train", text_file, "-o", output, "--epochs", "1000", "--threads", "2"]
@@ -276,28 +270,31 @@ def test_an_error_of_a_worker_stops_all_names_it_and_publishes_nothing(
     assert re.search(r"(worker|thread|trainer)[ _]\d", told), f"no worker named: {told}"
 
 
-def test_kernel_calls_last_a_second_at_most(tmp_path, monkeypatch):
+class Timed(Worker):
+    """Times each call of another worker."""
+
+    def __init__(self, worker, seconds):
+        self.worker, self.seconds = worker, seconds
+
+    def train(self, *place):
+        started = time.thread_time()  # of this thread alone: other programs do not count
+        totals = self.worker.train(*place)
+        self.seconds.append(time.thread_time() - started)
+        return totals
+
+
+def test_kernel_calls_last_a_second_at_most(tmp_path):
     """The slowest that is allowed: the full softmax at its largest, a sentence of full length."""
-    words = trainer.SOFTMAX_LIMIT // (4 * padded(100))
+    words = SOFTMAX_LIMIT // (4 * padded(100))
     vocab = written(tmp_path, "".join(f"w{i} 1\n" for i in range(words)), "vocab.txt")
+    corpus = read_corpus([[f"w{i}" for i in range(1000)]], vocabulary=load_vocabulary(vocab))
+    options = Options(loss="softmax", epochs=1, sample=0, threads=1, lr=0.025)
     seconds = []
 
     def timed(*arguments):
-        def watch(worker):
-            def train(*place):
-                started = time.thread_time()  # of this thread alone: other programs do not count
-                totals = worker(*place)
-                seconds.append(time.thread_time() - started)
-                return totals
+        return [Timed(worker, seconds) for worker in make_workers(*arguments)]
 
-            return train
-
-        return [watch(worker) for worker in softmax_workers(*arguments)]
-
-    monkeypatch.setattr(trainer, "softmax_workers", timed)
-    sentence = [f"w{i}" for i in range(1000)]
-    options = {"loss": "softmax", "epochs": 1, "sample": 0, "threads": 1}
-    w2v_hs.train([sentence], vocab=vocab, **options)
+    TrainingLoop(corpus, None, options, make_workers=timed).run()
     assert max(seconds[1:]) < 1  # the first one compiles
 
 
@@ -438,7 +435,7 @@ def test_each_row_of_the_table_names_a_test_of_its_own():
     tests = [test for *_, test in rows if "TODO" not in test]
     assert len(tests) == len(set(tests))
     for test in tests:
-        path, name, case = re.fullmatch(r"`(tests/\w+\.py)::(\w+)(?:\[(.+)\])?`", test).groups()
+        path, name, case = re.fullmatch(r"`(tests/[\w/]+\.py)::(\w+)(?:\[(.+)\])?`", test).groups()
         tree = ast.parse((ROOT / path).read_text())
         functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
         assert name.startswith("test_") and name in functions, test

@@ -19,12 +19,9 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pyarrow import feather
 
 import w2v_hs
 from w2v_hs.errors import CorpusError, EvaluationError, FormatError, VocabularyError, W2VError
@@ -42,7 +39,7 @@ VECTORS = [
 ]  # fmt: skip
 READERS = [
     "models", "checkpoints", *VECTORS, "vocabularies",
-    "tree files", "questions", "similarity", "manifests", "archives", "MediaWiki",
+    "tree files", "questions", "similarity", "archives", "MediaWiki",
     "JSON of packages", "text", "text.gz", "text.bz2", "text.xz", "text.zst",
     "text.jsonl", "text.parquet",
 ]  # fmt: skip
@@ -160,30 +157,23 @@ def test_a_damaged_archive_is_refused_or_valid(readers, tmp_path, name):
 CHILD = """
 import json, resource, signal, sys, time
 from pathlib import Path
-import gensim, numpy, pyarrow.parquet, safetensors
-import w2v_hs, w2v_hs.training.checkpoint
-from w2v_hs.text import catalog
-from w2v_hs.text.blocks import vocabulary
-from w2v_hs.tree.tree import user_trees as codes
-from w2v_hs.evaluation.evaluation import evaluation
-from w2v_hs.vectors.vectors import formats
-from w2v_hs.vectors.vectors import Vectors
+import gensim, numpy, safetensors
+import w2v_hs, w2v_hs.evaluation, w2v_hs.training.checkpoint
+from w2v_hs.text import catalog, vocabulary
+from w2v_hs.tree import user_trees
+from w2v_hs.vectors import Vectors, load_vectors
 
-small = pyarrow.BufferOutputStream()  # the code of pyarrow takes memory when it first runs
-pyarrow.parquet.write_table(pyarrow.table({"a": ["b"]}), small)
-pyarrow.parquet.read_table(pyarrow.BufferReader(small.getvalue()), use_threads=False)
 two = vocabulary.Vocabulary(["a", "b"], numpy.array([2, 1]))
 vectors = Vectors(["a"], numpy.ones((1, 1), numpy.float32))
 none = {"analogies": (), "similarity": ()}
 READ = {
-    "vectors": formats.load_vectors,
+    "vectors": load_vectors,
     "model": w2v_hs.load,
     "checkpoint": w2v_hs.training.checkpoint.load_checkpoint,
     "vocabulary": vocabulary.load_vocabulary,
-    "tree": lambda path: codes.tree_from_codes(codes.read_codes(path), two),
+    "tree": lambda path: user_trees.tree_from_codes(user_trees.read_codes(path), two),
     "analogies": lambda path: w2v_hs.evaluate(vectors, **none | {"analogies": path}),
     "similarity": lambda path: w2v_hs.evaluate(vectors, **none | {"similarity": path}),
-    "manifest": lambda path: catalog.read_manifest(Path(path)),
 }
 
 def memory(field):
@@ -233,67 +223,6 @@ def tensor(shape, begin, end) -> dict:
     return {"dtype": "F32", "shape": shape, "data_offsets": [begin, end]}
 
 
-def greedy_tables() -> dict[str, bytes]:
-    """The same of tables: what unfolds to much, and what only says so."""
-    words = [f"w{number}" for number in range(200_000)]
-    zeros = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(100 * len(words), "f4")), 100)
-    table = pa.table({"word": words, "vector": zeros})
-    long = [f"{'w' * 10_000}{number}" for number in range(5000)]
-    one = pa.array([[1.0, 2.0]])
-    # 2 GB of words, of which the table holds one.
-    repeated = pa.DictionaryArray.from_arrays(np.zeros(20_000, "i4"), ["w" * 10**5])
-    found = {
-        "dictionary.parquet": parquet(table),
-        "zstd.parquet": parquet(table, use_dictionary=False, compression="zstd"),
-        "delta.parquet": parquet(
-            pa.table({"word": long, "vector": [[1.0]] * len(long)}),
-            use_dictionary=False, column_encoding={"word": "DELTA_BYTE_ARRAY"}, compression="zstd",
-        ),
-        "repeated.parquet": parquet(
-            pa.table({"word": repeated, "vector": [[1.0]] * 20_000})
-        ),
-        "word.parquet": parquet(
-            pa.table({"word": ["w" * 10**8], "vector": [[1.0]]}),
-            use_dictionary=False, compression="zstd", write_statistics=False,
-        ),
-        "zstd.arrow": arrow(table, "zstd"),
-        "lz4.arrow": arrow(table, "lz4"),
-    }  # fmt: skip
-    # One page of 2 MB of zeros, of which the header says that it is 134 MB.
-    page = parquet(
-        pa.table({"word": ["a"], "vector": [[0.0] * (1 << 18)]}),
-        use_dictionary=False, compression="zstd", data_page_size=1 << 24, write_statistics=False,
-    )  # fmt: skip
-    chunk = pq.read_metadata(io.BytesIO(page)).row_group(0).column(1)
-    begin = chunk.data_page_offset
-    size = page[begin + 3 : begin + 7]  # after the kind; whole numbers have seven bits a byte
-    assert page[begin : begin + 3] == b"\x15\x00\x15" and size[2] > 127 > size[3]
-    found["page.parquet"] = page[: begin + 3] + b"\xfe\xff\xff\x7f" + page[begin + 7 :]
-    small = arrow(pa.table({"word": ["a"], "vector": one}), "zstd")
-    length = struct.pack("<q", 16)  # of two float64
-    assert small.count(length + b"\x28\xb5\x2f\xfd") == 1  # and the magic of zstd
-    _, view, letters = pa.array(["w" * 10**5], pa.string_view()).buffers()
-    view = pa.py_buffer(view[:16].to_pybytes() * 20_000)
-    views = pa.Array.from_buffers(pa.string_view(), 20_000, [None, view, letters])
-    found["views.arrow"] = arrow(pa.table({"word": views, "vector": [[1.0]] * 20_000}), "lz4")
-    found["length.arrow"] = small.replace(
-        length + b"\x28\xb5\x2f\xfd", struct.pack("<q", 1 << 40) + b"\x28\xb5\x2f\xfd"
-    )
-    return found
-
-
-def parquet(table, **options) -> bytes:
-    stream = io.BytesIO()
-    pq.write_table(table, stream, **options)
-    return stream.getvalue()
-
-
-def arrow(table, compression: str) -> bytes:
-    stream = io.BytesIO()
-    feather.write_feather(table, stream, compression=compression)
-    return stream.getvalue()
-
-
 def greedy_files() -> dict[str, tuple[str, bytes]]:
     """Kind and bytes by name of files that promise, or unfold to, far more than they hold."""
     row, zeros = b" 1" * 300 + b"\n", [bytes(1 << 20)] * 100
@@ -314,7 +243,7 @@ def greedy_files() -> dict[str, tuple[str, bytes]]:
         # 128 MB of zeros behind a size of 100 bytes, in a compression without a limit
         "lie.npz": lie.replace(struct.pack("<I", 1 << 27), struct.pack("<I", 100)),
     }
-    found = {name: ("vectors", data) for name, data in (files | greedy_tables()).items()}
+    found = {name: ("vectors", data) for name, data in files.items()}
     headers = {
         "length": safetensors_of({}, size=2**63),
         "length-allowed": safetensors_of({}, size=10**8),
@@ -334,7 +263,6 @@ def greedy_files() -> dict[str, tuple[str, bytes]]:
         "fields.analogies": ("analogies", b"ab " * 10**6),
         "blank.similarity": ("similarity", b"\n" * 10**6 + b"x"),
         "digits.similarity": ("similarity", b"a b " + b"1" * 10**6 + b"x"),
-        "list.toml": ("manifest", b"a=[" + b"9," * 10**5 + b"]"),
     }
 
 
@@ -355,7 +283,7 @@ def test_what_a_file_promises_costs_no_memory_and_no_time(tmp_path):
     )
     assert child.returncode == 0, child.stderr
     found = json.loads(child.stdout)
-    assert found.keys() == kinds.keys() and len(found) == 48
+    assert found.keys() == kinds.keys() and len(found) == 37
     for path, (said, peak, seconds) in found.items():
         assert said is not None, path
         assert "allocate" not in said and "memory" not in said.lower(), said  # not even tried
@@ -491,34 +419,6 @@ def test_a_seed_of_the_fuzzer_gives_the_same_file_again(readers, tmp_path):
 
 
 # ---- faults that were found so ------------------------------------------------------------------
-
-FIELDS = "licence = 'l'\nsize = 1\nchecksum = 'md5:" + "0" * 32 + "'\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("a = " + "[" * 5000 + "]" * 5000, "not TOML: maximum recursion depth"),
-        ("a = " + "1" * 5000, "not TOML: Exceeds the limit"),
-        ('["a\\nb"]\n', r"\[a\\nb\]: unknown kind None"),
-        ("[a]\nkind = 'nltk'\nlicence = 'l'\ntitle = 0x" + "f" * 5000, "title = a int; expected"),
-        (
-            "[a]\nkind = 'nltk'\nlicence = 'l'\ntitle = 't'\ntokens = 0x" + "f" * 5000,
-            "tokens = a int; expected a number above 0 of at most 63 bits",
-        ),
-        (
-            "[a]\nkind = 'plain'\ntitle = 't'\naddress = 'http://[/f'\n" + FIELDS,
-            r"address = 'http://\[/f'; expected http",
-        ),
-    ],
-)
-def test_manifests(tmp_path, text, message):
-    path = tmp_path / "m.toml"
-    path.write_text(text)
-    with pytest.raises(FormatError, match=message) as caught:
-        catalog.read_manifest(path)
-    assert "\n" not in str(caught.value)
-
 
 WIKI = '<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.3/"><siteinfo/>{}</mediawiki>'
 

@@ -1,4 +1,4 @@
-"""The command `w2v-hs`, or `python -m w2v_hs`; Ctrl-C is one line even while it imports."""
+"""The command `w2v-hs`, also `python -m w2v_hs`. Ctrl-C gives one line even during imports."""
 
 import sys
 
@@ -6,18 +6,18 @@ import sys
 def main() -> None:
     """Run a command, see `cli`."""
     try:
-        from w2v_hs.cli.app import main
+        from w2v_hs import cli
 
-        main()
+        cli.main()
+    except KeyboardInterrupt:
+        _stop()
     except Exception as error:
-        # Python 3.11 wraps what comes while a class is made.
+        # Python 3.11 wraps an interrupt during the creation of a class in another exception.
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, KeyboardInterrupt):
             cause = cause.__cause__ or cause.__context__
         if cause is None:
             raise
-        _stop()
-    except KeyboardInterrupt:
         _stop()
 
 

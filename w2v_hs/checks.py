@@ -5,71 +5,143 @@ import numbers
 import operator
 import shlex
 from collections.abc import Collection
-from typing import Any
+from typing import Any, TypeVar
 
 from w2v_hs.errors import OptionError
 
+Choice = TypeVar("Choice")
+
 
 def shown(name: object, most: int = 4096) -> str:
-    """A name or word fit for a message of one line: control characters escaped, cut to `most`."""
+    """A name or word for a message of one line.
+
+    Parameters
+    ----------
+    name
+        A path, a word, or anything else; its `str` is taken.
+    most
+        The number of characters after which it is cut.
+
+    Returns
+    -------
+    str
+        The text with control characters escaped.
+    """
     text = str(name)
     text = text if len(text) <= most else text[:most] + "…"
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def quoted(name: object, most: int = 60) -> str:
-    """The same in quotation marks, for a word or name within a message."""
+    """As `shown`, in quotation marks: for a word or name within a message."""
     return f"'{shown(name, most)}'"
 
 
+def short(value: object, most: int = 60) -> str:
+    """A value as Python code, for a message of one line; cut after `most` characters."""
+    try:
+        text = " ".join(repr(value).split())
+    except (ValueError, RecursionError):  # an int of thousands of digits; deep nesting
+        text = f"a {type(value).__name__}"
+    return shown(text, most)
+
+
 def argument(path: object) -> str:
-    """A path as a shell takes it for an argument, and no program for an option."""
+    """A path quoted for a shell; one that begins with ``-`` is not taken for an option."""
     text = str(path)
     return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
-def one_of(name: str, value: object, choices: Collection[str]) -> str:
-    if not isinstance(value, str) or value not in choices:
-        raise OptionError(f"{name}={_short(value)}: expected one of {', '.join(choices)}")
-    return str(value)
+def one_of(name: str, value: object, choices: Collection[Choice]) -> Choice:
+    """Check that an argument is one of several values, of the same type.
+
+    Parameters
+    ----------
+    name
+        The name of the argument, for the message.
+    value
+        What was given.
+    choices
+        The values that are allowed.
+
+    Returns
+    -------
+    Choice
+        The choice that is equal to `value`.
+
+    Raises
+    ------
+    OptionError
+        It is none of them.
+    """
+    for choice in choices:
+        if isinstance(value, type(choice)) and value == choice:
+            return choice
+    expected = ", ".join(map(str, choices))
+    raise OptionError(f"{name}={short(value)}: expected one of {expected}")
 
 
-def whole(name: str, value: Any, low: int, high: int) -> int:
+def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
+    """Check that an argument is a whole number.
+
+    Parameters
+    ----------
+    name
+        The name of the argument, for the message.
+    value
+        What was given: an int or an integer of NumPy, but no bool.
+    low, high
+        The least and the greatest value that are allowed; None: without an upper limit.
+
+    Returns
+    -------
+    int
+        The number as a plain int.
+
+    Raises
+    ------
+    OptionError
+        It is no whole number, or out of the range.
+    """
     try:
         number = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
         number = None
-    if number is None or not low <= number <= high:
-        raise OptionError(f"{name}={_short(value)}: expected a whole number from {low} to {high}")
+    if number is None or number < low or (high is not None and number > high):
+        limits = f"of at least {low}" if high is None else f"from {low} to {high}"
+        raise OptionError(f"{name}={short(value)}: expected a whole number {limits}")
     return number
 
 
 def real(name: str, value: Any, low: float, high: float, limits: str) -> float:
+    """Check that an argument is a finite number.
+
+    Parameters
+    ----------
+    name
+        The name of the argument, for the message.
+    value
+        What was given: any real number, but no bool.
+    low, high
+        The least and the greatest value that are allowed.
+    limits
+        The range in words, for the message.
+
+    Returns
+    -------
+    float
+        The number as a plain float.
+
+    Raises
+    ------
+    OptionError
+        It is no number, not finite, or out of the range.
+    """
     try:
         real = isinstance(value, numbers.Real) and not isinstance(value, bool)
         number = float(value) if real else math.nan
     except OverflowError:
         number = math.inf
     if not math.isfinite(number) or not low <= number <= high:
-        raise OptionError(f"{name}={_short(value)}: expected a finite number {limits}")
-    return number
-
-
-def _short(value: object) -> str:
-    """The value as in code, on one line that is not long."""
-    try:
-        text = " ".join(repr(value).split())
-    except ValueError:  # an int of thousands of digits
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= 60 else text[:60] + "…"
-
-
-def whole_number(name: str, value: int, low: int) -> int:
-    """`value` as an int; `OptionError` unless it is a whole number of at least `low`."""
-    try:
-        number = operator.index(value)  # takes the integers of NumPy, too
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool) or number < low:
-        raise OptionError(f"{name} is {value!r}; expected a whole number of at least {low}")
+        raise OptionError(f"{name}={short(value)}: expected a finite number {limits}")
     return number

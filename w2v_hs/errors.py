@@ -1,69 +1,79 @@
-"""Every error a user can meet. Each message is one line: where, what was found, what was
-expected, what to do. The command line prints it after ``error:`` and exits with 1 (`Interrupted`:
-128 and the number of the signal)."""
+"""The errors that this package raises on purpose.
+
+Each message is one line: where, what was found, what was expected, what to do. The command line
+prints it after ``error:`` and exits with 1, or with 128 + the number of the signal for
+`Interrupted`.
+"""
 
 from pathlib import Path
 from typing import Any
 
 
 class W2VError(Exception):
-    """Base of all errors raised on purpose by this package."""
+    """Base class of all errors of this package except `Interrupted`."""
 
     def __str__(self) -> str:  # KeyError would show the repr of its argument
         return str(self.args[0]) if self.args else ""
 
 
 class OptionError(W2VError, ValueError):
-    """An option outside its range, or two options that contradict each other."""
+    """An argument or option is outside its range, or contradicts another."""
 
 
 class CorpusError(W2VError, ValueError):
-    """Text that cannot be found, read or decoded."""
+    """A text cannot be found, read or decoded."""
 
 
 class VocabularyError(W2VError, ValueError):
-    """Counts from which no usable vocabulary can be made."""
+    """The words and counts of a text make no usable vocabulary."""
 
 
 class DivergedError(W2VError, ArithmeticError, ValueError):
-    """Training left the finite numbers: the learning rate is too large."""
+    """Training diverged: weights or losses are not finite or grow without bound."""
 
 
 class FormatError(W2VError, ValueError):
-    """A file of vectors, a model or a word list that is damaged or not what it says it is."""
+    """A file of vectors, a model, a tree or a word list is damaged or has another format."""
 
 
 class UnknownWordError(W2VError, KeyError):
-    """A word that the vocabulary does not hold."""
+    """A word is not in the vocabulary."""
 
 
 class EvaluationError(W2VError, ValueError):
-    """A test set that is malformed, or of which no line is usable."""
+    """A test set is malformed, or none of its lines is usable."""
 
 
 class DownloadError(W2VError, OSError):
-    """A corpus that could not be fetched, or came with the wrong checksum."""
+    """A corpus could not be downloaded, or the file has the wrong checksum."""
 
 
 class OutputError(W2VError, OSError):
-    """A place that cannot be written to."""
+    """A file or folder cannot be written."""
 
 
 class ClusterError(W2VError, ConnectionError):
-    """A cluster that cannot be reached, lost its scheduler, or has no workers that could go on."""
+    """A cluster cannot be reached, lost its scheduler, or has no workers left."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """Training was stopped between two chunks of text, by SIGINT or SIGTERM.
+    """SIGINT or SIGTERM stopped training, which it does between two chunks of text.
 
-    Attributes
+    Parameters
     ----------
+    message
+        What was done and how to resume, in one line.
     model
-        The `w2v_hs.Model` as it is then, which can be used.
+        The `w2v_hs.Model` trained so far, which is usable.
     signal
         The number of the signal.
     checkpoint
-        The path from which the run can go on; None where there is none.
+        The file from which the run can be resumed; None if none was written.
+
+    Attributes
+    ----------
+    model, signal, checkpoint
+        As given.
     """
 
     def __init__(self, message: str, model: Any, signal: int, checkpoint: Path | None):

@@ -1,4 +1,4 @@
-"""What a training run can be told, with its ranges and defaults."""
+"""The options of training and of preprocessing: defaults, ranges, checks."""
 
 import math
 import os
@@ -6,69 +6,70 @@ import warnings
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
-from w2v_hs.checks import one_of, real, shown, whole
+from w2v_hs.checks import one_of, real, short, whole
 from w2v_hs.errors import OptionError
 
 Architecture = Literal["skipgram", "cbow"]
 Loss = Literal["hs", "softmax"]
 TreeKind = Literal["learned", "huffman", "balanced", "given"]
 Order = Literal["frequency", "alphabetical", "random", "learned"]
-OutOfVocabulary = Literal["skip", "error"]  # what to do with words that a model does not know
-Combine = Literal["inputs", "log_probs"]  # ways to predict from several words, see `probability`
+OutOfVocabulary = Literal["skip", "error"]  # how to treat words that a model does not know
+Combine = Literal["inputs", "log_probs"]  # how to predict from several context words
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 LOSSES: tuple[Loss, ...] = get_args(Loss)
 TREES: tuple[TreeKind, ...] = get_args(TreeKind)
 ORDERS: tuple[Order, ...] = get_args(Order)
 COMBINE: tuple[Combine, ...] = get_args(Combine)
 LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.05}  # as in word2vec.c
-LEAST_LR = 1e-30  # the kernels' float32 holds 1e-4 of it too
+LEAST_LR = 1e-30  # 1e-4 of it, the rate at the end, is still above 0 in float32
 
 
 @dataclass(frozen=True)
 class Options:
-    """Options of a run.
+    """The options of a training run.
 
     Parameters
     ----------
     arch
-        "skipgram": each context word predicts the centre. "cbow": their mean does.
+        "skipgram": each context word predicts the centre word. "cbow": the mean of their vectors
+        does.
     loss
         "hs", hierarchical softmax, or "softmax", the full one.
     tree
-        For "hs": "learned" (anew from the vectors while they are trained), "huffman", "balanced",
-        or "given" (by the user).
+        For "hs": "learned" (rebuilt from the vectors during training), "huffman", "balanced", or
+        "given" (user-supplied).
     dim
-        Length of a vector.
+        Dimension of the vectors.
     window
-        The farthest context word, in words to either side.
+        Largest distance of a context word from the centre word, in words.
     epochs
         Passes over the corpus.
     min_count
-        Occurrences below which a word is left out.
+        Words with fewer occurrences are left out.
     max_vocab
-        The most words to keep; None: all.
+        Size limit of the vocabulary, which keeps the most frequent words; None: no limit.
     sample
-        Subsampling threshold as a share of all tokens; 0: off.
+        Subsampling threshold as a fraction of all tokens; 0: no subsampling.
     lr
-        Learning rate at the start, falling linearly to 1e-4 of it; None: 0.025 for skip-gram, 0.05
+        Initial learning rate, which decays linearly to 1e-4 of it; None: 0.025 for skip-gram, 0.05
         for CBOW.
     threads
-        None: one a core.
+        Number of threads; None: one per core.
     seed
-        Of all random numbers; with one thread the same seed gives the same bytes.
+        Seed of all random numbers. With one thread, the same seed gives the same bytes.
     holdout
-        Share of the sentences set aside, whose loss is measured after each epoch; 0: none.
+        Fraction of the sentences held out, whose loss is measured after each epoch; 0: none.
     patience
-        Stop after this many epochs without a smaller loss of the sentences set aside, and keep the
-        weights of the best; None: train all epochs.
+        Stop after this many epochs without a lower loss on the held-out sentences, and keep the
+        weights of the best epoch; None: train all epochs.
     tree_order
-        Of the words in a balanced tree: "frequency", "alphabetical", "random" or "learned".
+        Order of the words in a balanced tree: "frequency", "alphabetical", "random" or "learned".
 
     Raises
     ------
     OptionError
-        A value outside its range, a patience without a holdout, or an order for a tree that has
-        none.
+        A value is outside its range, `patience` is given without `holdout`, or `tree_order` without
+        a balanced tree.
     """
 
     arch: Architecture = "skipgram"
@@ -112,8 +113,8 @@ class Options:
             checked["patience"] = whole("patience", self.patience, 1, 1_000_000)
             if checked["holdout"] == 0:
                 raise OptionError(
-                    f"patience={self.patience} without holdout: nothing says which epoch is the "
-                    "best; set a share of the text aside, as in holdout=0.01"
+                    f"patience={self.patience} without holdout: nothing tells the best epoch; "
+                    "hold out a fraction of the text, as in holdout=0.01"
                 )
         if checked["tree_order"] != "frequency" and checked["tree"] != "balanced":
             raise OptionError(
@@ -121,12 +122,16 @@ class Options:
                 "order to choose"
             )
         for name, value in checked.items():
-            object.__setattr__(self, name, value)  # plain int, float and str where NumPy's came
+            object.__setattr__(self, name, value)  # plain int, float and str, not NumPy's
 
     def resolved(self) -> "Resolved":
-        """The same options with the defaults that depend on the run and the machine filled in.
+        """Fill in the defaults that depend on the architecture and the machine.
 
-        More threads than there are cores are cut to the cores, with a warning.
+        Returns
+        -------
+        Resolved
+            The same options with numbers for `lr` and `threads`. More threads than there are cores
+            are reduced to the number of cores, with a warning.
         """
         cores = available_cores()
         threads = self.threads or cores
@@ -141,18 +146,18 @@ class Options:
 
     @property
     def learns_tree(self) -> bool:
-        """Whether the tree is built anew from the vectors while they are trained."""
+        """Whether the tree is rebuilt from the vectors during training."""
         return self.loss == "hs" and "learned" in (self.tree, self.tree_order)
 
     def as_dict(self) -> dict[str, Any]:
-        """The options by name, as JSON can hold them."""
+        """The options by name, in types that JSON can represent."""
         return asdict(self)
 
 
 if TYPE_CHECKING:
 
     class Resolved(Options):
-        """What `Options.resolved` gives: the same class, with numbers for all that may be None."""
+        """To a type checker, `Options` whose `lr` and `threads` are not None."""
 
         lr: float
         threads: int
@@ -161,32 +166,61 @@ else:
 
 
 def available_cores() -> int:
-    """Cores this process may run on (its affinity mask, where the system has one)."""
+    """The number of cores that this process may use: its affinity mask, if the system has one."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-TOKENIZERS = ("none", "treebank", "tweet", "wordpunct", "toktok")  # those that need no data
-# The models of NLTK's Punkt for sentences, in its package punkt_tab.
+TOKENIZERS = ("none", "treebank", "tweet", "wordpunct", "toktok")  # NLTK's that need no data
+# Languages of NLTK's sentence splitter Punkt, in its package punkt_tab.
 LANGUAGES = (
-    "czech", "danish", "dutch", "english", "estonian", "finnish", "french", "german", "greek",
-    "italian", "malayalam", "norwegian", "polish", "portuguese", "russian", "slovene", "spanish",
-    "swedish", "turkish",
-)  # fmt: skip
+    "czech",
+    "danish",
+    "dutch",
+    "english",
+    "estonian",
+    "finnish",
+    "french",
+    "german",
+    "greek",
+    "italian",
+    "malayalam",
+    "norwegian",
+    "polish",
+    "portuguese",
+    "russian",
+    "slovene",
+    "spanish",
+    "swedish",
+    "turkish",
+)
 ERRORS = ("strict", "replace", "ignore")
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What is done to text before it is split at white space.
+    """Preprocessing of text before it is split into words at white space.
 
-    lowercase: turn it to lower case, last of all. errors: what happens to bytes that are not UTF-8:
-    "strict" is an error, "replace" puts U+FFFD, "ignore" leaves them out. tokenize: one of
-    `TOKENIZERS`, of NLTK. split_sentences: the language of NLTK's sentence splitter; None takes
-    each line for a sentence. text_column: of Parquet files and JSON lines, what holds the text.
+    Parameters
+    ----------
+    lowercase
+        Convert to lower case, as the last step.
+    errors
+        Treatment of bytes that are not UTF-8: "strict" raises an error, "replace" inserts U+FFFD,
+        "ignore" drops them.
+    tokenize
+        A tokenizer of NLTK: one of `TOKENIZERS`.
+    split_sentences
+        The language of NLTK's sentence splitter: one of `LANGUAGES`; None: each line is a sentence.
+    text_column
+        The column of Parquet files, or the key of JSON lines, that contains the text; None: the
+        text is plain.
 
-    Raises `OptionError` where one of them is none of these.
+    Raises
+    ------
+    OptionError
+        A value is none of those allowed.
     """
 
     lowercase: bool = False
@@ -196,24 +230,15 @@ class Preprocessing:
     text_column: str | None = None
 
     def __post_init__(self) -> None:
-        _expect("lowercase", self.lowercase, (False, True))
-        _expect("errors", self.errors, ERRORS)
-        _expect("tokenize", self.tokenize, TOKENIZERS)
-        _expect("split_sentences", self.split_sentences, (None, *LANGUAGES))
+        one_of("lowercase", self.lowercase, (False, True))
+        one_of("errors", self.errors, ERRORS)
+        one_of("tokenize", self.tokenize, TOKENIZERS)
+        one_of("split_sentences", self.split_sentences, (None, *LANGUAGES))
         column = self.text_column
         if column is not None and (not isinstance(column, str) or not column):
-            raise OptionError(f"text_column={_short(column)}: expected the name of a column")
+            raise OptionError(f"text_column={short(column)}: expected the name of a column")
 
     @property
     def splits(self) -> bool:
-        """Whether text goes through NLTK."""
+        """Whether NLTK processes the text."""
         return self.tokenize != "none" or self.split_sentences is not None
-
-
-def _expect(name: str, value: object, choices: tuple[object, ...]) -> None:
-    if not any(value == choice and type(value) is type(choice) for choice in choices):
-        raise OptionError(f"{name}={_short(value)}: expected one of {', '.join(map(str, choices))}")
-
-
-def _short(value: object) -> str:
-    return shown(repr(value), 60)

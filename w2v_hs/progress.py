@@ -5,6 +5,7 @@ import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,8 +15,21 @@ if TYPE_CHECKING:
 
 @dataclass
 class Progress:
-    """Where a run is: tokens trained of all tokens of all epochs, the rate now, the mean loss of
-    late in nats a prediction, and the seconds since it began."""
+    """The state of a training run.
+
+    Parameters
+    ----------
+    tokens, total
+        Tokens trained so far; tokens of all epochs.
+    epoch
+        The current epoch.
+    rate
+        The current learning rate.
+    loss
+        Recent mean loss, in nats per prediction; NaN if there is none yet.
+    seconds
+        Training time so far.
+    """
 
     tokens: int
     total: int
@@ -25,36 +39,40 @@ class Progress:
     seconds: float
 
 
-class Silent:
-    """Shows nothing. The interface of a display."""
+class Display:
+    """What a run reports while it works. This base class shows nothing."""
 
     def read(self, done: int, total: int | None) -> None:
-        """Bytes read so far, and in all where that is known."""
+        """Report the bytes read so far, and in all if known."""
 
     def step(self, what: str) -> None:
-        """A step whose length is not known begins."""
+        """Begin a step of unknown length."""
 
     def note(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line that stays on the screen."""
 
     def train(self, progress: Progress) -> None:
-        """Where a training run is."""
+        """Report the state of a training run."""
 
     def score(self, done: int, total: int) -> None:
-        """Words scored so far, and in all."""
+        """Report the words scored so far, and in all."""
+
+    def checkpoint(self, path: Path, seconds: float, every: float) -> None:
+        """Report a written checkpoint: the seconds it took, and those between checkpoints."""
 
 
-class Bars(Silent):
-    """Shows one rich progress bar a step, on standard error."""
+class Bars(Display):
+    """One rich progress bar per step."""
 
     def __init__(self, bars: "RichProgress"):
         self._bars = bars
         self._task: TaskID | None = None
         self._title: str | None = None
+        self._told_of_checkpoints = False
 
     def read(self, done: int, total: int | None) -> None:
         task = self._begin("reading", total)
-        self._bars.update(task, completed=done, total=total, figures=_megabytes(done))
+        self._bars.update(task, completed=done, total=total, figures=f"{done / 1e6:,.1f} MB")
 
     def step(self, what: str) -> None:
         self._begin(what, None)
@@ -76,7 +94,16 @@ class Bars(Silent):
         task = self._begin("scoring", total)
         self._bars.update(task, completed=done, figures=f"{done:,} words")
 
+    def checkpoint(self, path: Path, seconds: float, every: float) -> None:
+        if not self._told_of_checkpoints:
+            size = path.stat().st_size / 1e6
+            self.note(
+                f"checkpoint of {size:,.0f} MB in {seconds:.1f} s, and every {every:g} s: {path}"
+            )
+            self._told_of_checkpoints = True
+
     def _begin(self, title: str, total: int | None) -> "TaskID":
+        """The task of the step with this title, a new one if it is not the current step."""
         if self._task is None or title != self._title:
             self.finish()
             self._title = title
@@ -84,7 +111,7 @@ class Bars(Silent):
         return self._task
 
     def finish(self) -> None:
-        """Let the bar of the step that ends show 100 %."""
+        """End the current step; its bar shows 100 %."""
         if self._task is not None:
             done = self._bars.tasks[self._task].completed or 1
             self._bars.update(self._task, completed=done, total=done)
@@ -92,28 +119,32 @@ class Bars(Silent):
 
 
 @contextlib.contextmanager
-def display(show: bool) -> Iterator[Silent]:
-    """A display: bars where `show` is true and standard error is a terminal."""
+def display(show: bool | Display) -> Iterator[Display]:
+    """Show progress bars on standard error while the block runs.
+
+    Parameters
+    ----------
+    show
+        Whether to show bars, if standard error is a terminal; or the display to use instead.
+    """
+    if isinstance(show, Display):
+        yield show
+        return
     if not show or sys.stderr is None or not sys.stderr.isatty():
-        yield Silent()
+        yield Display()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
-    from rich.progress import TimeRemainingColumn as Remaining
 
     columns = (
         TextColumn("{task.description:<10}"),
         BarColumn(bar_width=24),
         TaskProgressColumn(),
         TextColumn("{task.fields[figures]}"),
-        Remaining(compact=True, elapsed_when_finished=True),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
     )
-    with RichProgress(*columns, console=Console(stderr=True)) as bars:
-        shown = Bars(bars)
-        yield shown
-        shown.finish()
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB"
+    with RichProgress(*columns, console=Console(stderr=True)) as rich_bars:
+        bars = Bars(rich_bars)
+        yield bars
+        bars.finish()

@@ -1,4 +1,4 @@
-"""Names of types that signatures share: arrays by the type of their numbers, texts, contexts."""
+"""Type aliases that signatures share: arrays by dtype, corpora, contexts, nested trees."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,10 +14,11 @@ Int64: TypeAlias = npt.NDArray[np.int64]
 UInt8: TypeAlias = npt.NDArray[np.uint8]
 Array: TypeAlias = npt.NDArray[Any]
 
-# What `train` takes for a corpus. A str is also an iterable of str, which is refused with a hint.
-# Several files are paths; a cluster takes addresses among them, as str.
+# A corpus for `train`: a path, several paths, or sentences as sequences of words. On a cluster,
+# a path may be a URL, as str. An iterable of str could be sentences that are not split into words;
+# `train` refuses these with a hint.
 Texts: TypeAlias = str | Path | Iterable[str | Path] | Iterable[Iterable[str]]
-# One word, or several.
+# One context word, or several.
 Context: TypeAlias = str | Iterable[str]
-# Words as leaves, in lists, tuples or mappings, whose keys name groups.
+# A tree over words: lists and tuples are inner nodes; so are mappings, whose keys name the groups.
 NestedTree: TypeAlias = Sequence["str | NestedTree"] | Mapping[str, "str | NestedTree"]

@@ -1,8 +1,11 @@
-"""The commands as a user runs them: real processes on real files."""
+"""The commands as users run them: processes that read and write files."""
 
 import gzip
 import json
 import os
+import subprocess
+import sys
+from shlex import split
 
 import numpy as np
 import pytest
@@ -24,34 +27,36 @@ def test_train_from_many_sources(run, tmp_path):
     (tmp_path / "texts" / "c.txt").write_text(TEXT * 50)
     (tmp_path / "b.txt.gz").write_bytes(gzip.compress((TEXT * 50).encode()))
     done = run(
-        "train", tmp_path / "a.txt", tmp_path / "b.txt.gz", f"{tmp_path}/texts/", "-o",
-        tmp_path / "m.safetensors", "--arch", "cbow", "--tree", "balanced", "--dim", "20",
-        "--window", "8", "--epochs", "3", "--min-count", "10", "--threads", "1", "--seed", "7",
-        "--save-vocab", tmp_path / "v.txt",
-    )  # fmt: skip
+        *split("train a.txt b.txt.gz texts/ -o m.safetensors --arch cbow --tree balanced --dim 20"),
+        *split("--window 8 --epochs 3 --min-count 10 --threads 1 --seed 7 --save-vocab v.txt"),
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     assert b"loss by epoch" in done.stderr and done.stdout == b""
     model = w2v_hs.load(tmp_path / "m.safetensors")
     assert model.options == w2v_hs.Options(
-        arch="cbow", tree="balanced", dim=20, window=8, epochs=3, min_count=10, threads=1, seed=7,
+        arch="cbow",
+        tree="balanced",
+        dim=20,
+        window=8,
+        epochs=3,
+        min_count=10,
+        threads=1,
+        seed=7,
         lr=0.05,
-    )  # fmt: skip
+    )
     assert model.provenance["corpus"]["tokens"] == 150 * len(TEXT.split())
     assert (tmp_path / "v.txt").read_text().splitlines()[0] == "the 1500"
 
-    again = run(
-        "train", tmp_path / "a.txt", "-o", tmp_path / "n.safetensors", "--vocab",
-        tmp_path / "v.txt", "--epochs", "1", "--dim", "5",
-    )  # fmt: skip
+    command = "train a.txt -o n.safetensors --vocab v.txt --epochs 1 --dim 5"
+    again = run(*split(command), cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert w2v_hs.load(tmp_path / "n.safetensors").vocabulary.words == model.vocabulary.words
 
 
 def test_train_from_standard_input_is_the_same(run, model, tmp_path, text_file):
-    done = run(
-        "train", "-", "-o", tmp_path / "m.safetensors", "--dim", "20", "--epochs", "3",
-        "--threads", "1", "--sample", "0", input=text_file.read_bytes(),
-    )  # fmt: skip
+    command = "train - -o m.safetensors --dim 20 --epochs 3 --threads 1 --sample 0"
+    done = run(*split(command), input=text_file.read_bytes(), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     again = w2v_hs.load(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(again.vectors.matrix, model.vectors.matrix)
@@ -61,10 +66,11 @@ def test_train_on_nltk_and_softmax(run, tmp_path):
     if not SHARED.exists():
         pytest.skip("needs NLTK's data")
     done = run(
-        "train", "nltk:inaugural", "-o", tmp_path / "m.safetensors", "--loss", "softmax",
-        "--max-vocab", "200", "--dim", "8", "--epochs", "1", "--window", "2", "--lowercase",
+        *split("train nltk:inaugural -o m.safetensors --loss softmax --max-vocab 200 --dim 8"),
+        *split("--epochs 1 --window 2 --lowercase"),
         env={"NLTK_DATA": str(SHARED / "data" / "nltk_data")},
-    )  # fmt: skip
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     assert len(w2v_hs.load(tmp_path / "m.safetensors").vectors) == 200
 
@@ -110,10 +116,8 @@ def test_export(run, model, model_file, tmp_path, name):
 def test_evaluate(run, model_file, tmp_path):
     (tmp_path / "pairs.txt").write_text("king\tqueen\t9\ndog\tcat\t8\nking\tmouse\t1\nx\ty\t2\n")
     (tmp_path / "q.txt").write_text(": capitals\nparis france berlin germany\nrome italy x y\n")
-    arguments = (
-        "evaluate", model_file, "--similarity", tmp_path / "pairs.txt", "--analogies",
-        tmp_path / "q.txt", "--restrict-vocab", "30000", "--json",
-    )  # fmt: skip
+    sets = ("--similarity", tmp_path / "pairs.txt", "--analogies", tmp_path / "q.txt")
+    arguments = ("evaluate", model_file, *sets, "--restrict-vocab", "30000", "--json")
     done = run(*arguments, tmp_path / "out.json")
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "out.json").read_text())
@@ -195,23 +199,16 @@ def test_words_are_shown_as_they_are(run, tmp_path):
     shown = run("neighbors", tmp_path / "m[red].safetensors", "[/]").stdout.decode()
     for word in ("[red]", ":smile:", "[bold]y[/bold]", "\\x1b[31m", "nearest to [/]"):
         assert word in shown
-    plain = run(
-        "neighbors", tmp_path / "m[red].safetensors", "x",
-        env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-    )  # fmt: skip
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    plain = run("neighbors", tmp_path / "m[red].safetensors", "x", env=ascii_only)
     assert plain.returncode == 0, plain.stderr
     assert run("info", tmp_path / "m[red].safetensors").returncode == 0
 
 
 def test_a_full_standard_output_is_one_line(model_file):
-    import subprocess
-    import sys
-
+    command = [sys.executable, "-m", "w2v_hs", "info", str(model_file)]
     with open("/dev/full", "w") as full:  # noqa: PTH123
-        done = subprocess.run(
-            [sys.executable, "-m", "w2v_hs", "info", str(model_file)],
-            stdout=full, stderr=subprocess.PIPE, timeout=60,
-        )  # fmt: skip
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60)
     assert done.returncode == 1
     assert done.stderr.decode() == "error: standard output: No space left on device\n"
 
@@ -223,10 +220,8 @@ def test_a_read_only_folder_is_told_before_training(fails, text_file, tmp_path):
 
 
 def test_warning_about_threads_is_one_line(run, text_file, tmp_path):
-    done = run(
-        "train", text_file, "-o", tmp_path / "m.safetensors", "--threads", "9999", "--dim", "4",
-        "--epochs", "1",
-    )  # fmt: skip
+    few = split("--threads 9999 --dim 4 --epochs 1")
+    done = run("train", text_file, "-o", tmp_path / "m.safetensors", *few)
     assert done.returncode == 0
     assert done.stderr.decode().startswith("warning: threads=9999: this process may use")
 
@@ -258,18 +253,25 @@ def test_what_a_folder_or_pattern_takes_in_is_not_written_over(fails, run, tmp_p
     assert done.returncode == 0, done.stderr
 
 
-def test_options_that_would_do_nothing(fails, text_file, model_file, tmp_path):
-    out = tmp_path / "m.safetensors"
-    for arguments, what in (
-        (["evaluate", model_file, "--columns", "a", "b", "c"], "--columns without"),
-        (["evaluate", model_file, "--analogies", ""], "empty name"),
-        (["export", model_file, tmp_path / "x.txt", "--weights", "output", "--from-format", "npz"],
-         "--from-format with"),
-        (["train", text_file, "-o", out, "--loss", "softmax", "--tree", "huffman"], "--tree with"),
-        (["train", text_file, "-o", out, "--resume-from", model_file, "--min-count", "3"],
-         "--min-count without"),
-    ):  # fmt: skip
-        assert what in fails(*arguments, code=2)
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("evaluate {model} --columns a b c", "--columns without"),
+        ("evaluate {model} --analogies ''", "empty name"),
+        ("export {model} x.txt --weights output --from-format npz", "--from-format with"),
+        ("train {text} -o m.safetensors --loss softmax --tree huffman", "--tree with"),
+        ("train {text} -o m.safetensors --rounds 3", "--rounds without"),
+        ("train {text} --resume-from {model} --min-count 3", "--min-count without"),
+        ("train {text} --resume-from {model} --window 3", "--window with"),
+        ("train {text} --resume-from {model} --vocab v.txt", "--vocab with"),
+        ("train {text} --resume-from {model} --scheduler tcp://host:1", "--resume-from with"),
+    ],
+)
+def test_options_without_effect_are_refused(
+    fails, text_file, model_file, tmp_path, command, message
+):
+    line = command.format(text=text_file, model=model_file)
+    assert message in fails(*split(line), cwd=tmp_path, code=2)
 
 
 def test_ctrl_c_that_python_wraps_is_one_line(run, tmp_path):

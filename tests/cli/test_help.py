@@ -1,5 +1,4 @@
-"""What the command line says of itself: every command is explained, its examples run, shells
-complete it, and terminals that want no colours or bars get none."""
+"""Help texts and their examples, exit codes, shell completion, colours and progress bars."""
 
 import itertools
 import os
@@ -18,10 +17,13 @@ from conftest import TEXT
 import w2v_hs
 from w2v_hs.cli.app import commands
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-WORDS = "coffee tea new york"  # examples ask for these, too
+ROOT = Path(__file__).parents[2]
+# The pages with the tables of commands and of the options of `train`, and with shell completion.
+PAGES = ("README.md", "docs/commands.md", "docs/options.md")
+REFERENCE = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
+WORDS = "coffee tea new york"  # further words in the examples
 
-# The files that examples read, by name; each example runs in a copy of the folder that holds all.
+# Files that examples read. Each example runs in its own copy of the folder that holds them.
 TEXTS = ["wiki.txt", "held-out.txt", "news.txt", "sentences.txt", "phrases.txt", "raw.txt"]
 TEXTS += ["a.txt", "b.txt.gz", "texts/c.txt"]
 MODELS = {
@@ -34,7 +36,7 @@ VECTORS = "vectors.bin"
 CHECKPOINT = "m.checkpoint.safetensors"  # of a run on wiki.txt
 PAIRS = "pairs.tsv"
 OPTIONS = {"dim": 8, "epochs": 5, "threads": 1, "sample": 0}
-# These do not run: they need the network or a cluster, or minutes.
+# Examples that do not run: they need the network or a cluster, or take minutes.
 NETWORK = (
     "w2v-hs corpus fetch ",
     "w2v-hs train s3://",
@@ -45,14 +47,14 @@ EXAMPLE = re.compile(r"\s*(echo .*\| )?w2v-hs ")
 
 
 def tree(group=commands, path=()):
-    """All commands and groups with the words that lead to them, the program itself first."""
+    """All commands and groups by full name, the program itself first."""
     yield " ".join(("w2v-hs", *path)), group
     for name, command in getattr(group, "commands", {}).items():
         yield from tree(command, (*path, name))
 
 
 def examples(command):
-    """Lines of the help that a user could type: those of its unwrapped paragraphs."""
+    """The commands in the unwrapped paragraphs of a help text."""
     for paragraph in re.split(r"\n\s*\n", command.help):
         first, *lines = paragraph.splitlines()
         if first.strip() == "\b":
@@ -66,7 +68,7 @@ RUNNING = [line for line in EXAMPLES if not line.startswith(NETWORK + LONG)]
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """A folder with the files that examples read, and `w2v-hs` in its subfolder bin."""
+    """A folder with the files that examples read, and `w2v-hs` in its folder bin."""
     import gzip
 
     folder = tmp_path_factory.mktemp("prepared")
@@ -80,7 +82,7 @@ def prepared(tmp_path_factory):
         for name in (name for name, of in MODELS.items() if of == kind):
             model.save(folder / name)
     model.export(folder / VECTORS)
-    # Written whenever a tree is learned anew, and left behind as by a run that was killed.
+    # Written whenever the tree is relearned, and left behind as by a killed run.
     w2v_hs.train(
         folder / "wiki.txt", checkpoint=folder / CHECKPOINT, checkpoint_every=1e-9, **OPTIONS
     )
@@ -97,7 +99,7 @@ def prepared(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("name", "command"), COMMANDS.items(), ids=COMMANDS)
-def test_every_command_is_explained(name, command):
+def test_every_command_is_documented(name, command):
     assert list(examples(command)), f"{name} has no example in its help"
     assert all(line.isprintable() for line in EXAMPLES)
     if command is not commands:
@@ -107,18 +109,20 @@ def test_every_command_is_explained(name, command):
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{name}: {parameter.opts}"
     if not isinstance(command, click.Group):
-        assert re.search(rf"^\| `{name}[ `]", README, re.MULTILINE), f"{name}: not in the README"
+        assert re.search(rf"^\| `{name}[ `]", REFERENCE, re.MULTILINE), (
+            f"not in the reference: {name}"
+        )
 
 
-def test_every_option_of_train_stands_in_the_readme():
+def test_every_option_of_train_is_in_the_reference():
     for parameter in commands.commands["train"].params:
         if isinstance(parameter, click.Option):
-            assert f"\n| `{parameter.opts[-1]}` |" in README, parameter.opts
+            assert f"\n| `{parameter.opts[-1]}` |" in REFERENCE, parameter.opts
 
 
 @pytest.fixture(scope="module")
 def outcomes(prepared, tmp_path_factory):
-    """What came of each example, each run by a shell in a folder of its own."""
+    """The finished process of each example, run by a shell in its own folder."""
 
     def outcome(line):
         folder = tmp_path_factory.mktemp("example") / "here"
@@ -142,13 +146,13 @@ def test_every_example_runs(outcomes, line):
     assert b"\x1b" not in done.stdout + done.stderr  # neither is a terminal
 
 
-def test_what_does_not_run_is_there():
+def test_examples_that_do_not_run_exist():
     for begin in NETWORK + LONG:
         assert any(line.startswith(begin) for line in EXAMPLES)
 
 
-def test_the_readme_lists_no_command_that_is_not_there():
-    for name in re.findall(r"^\| `(w2v-hs(?: [a-z]+)+)", README, re.MULTILINE):
+def test_the_reference_lists_no_command_that_does_not_exist():
+    for name in re.findall(r"^\| `(w2v-hs(?: [a-z]+)+)", REFERENCE, re.MULTILINE):
         assert name in COMMANDS
 
 
@@ -168,7 +172,7 @@ def test_exit_codes(run, prepared):
 
 
 def completed(run, *words):
-    """The kind and value of what a shell is told to complete the last of some words with."""
+    """Completions of the last word, as `kind,value`."""
     done = run(
         env={
             "_W2V_HS_COMPLETE": "bash_complete",
@@ -201,7 +205,7 @@ def test_shells_take_the_completion_script(run, shell):
     assert f"_W2V_HS_COMPLETE={shell}_complete" in script
     if shutil.which(shell):
         subprocess.run([shell, "-n"], input=script.encode(), check=True)
-    for place in (README, run("--help").stdout.decode()):
+    for place in (REFERENCE, run("--help").stdout.decode()):
         assert f"_W2V_HS_COMPLETE={shell}_source w2v-hs" in place
 
 
@@ -224,19 +228,22 @@ def test_bash_completes_with_the_script(prepared):
 
 
 def on_terminal(*arguments, **env):
-    """Run `w2v-hs` on a terminal of 80 columns; returns what it shows there."""
+    """Run `w2v-hs` on a terminal of 80 columns; returns its output."""
     master, slave = pty.openpty()
     env = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | env
     process = subprocess.Popen(
         [sys.executable, "-m", "w2v_hs", *map(str, arguments)],
-        stdin=slave, stdout=slave, stderr=slave, env={"COLUMNS": "80"} | env,
-    )  # fmt: skip
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env={"COLUMNS": "80"} | env,
+    )
     os.close(slave)
     shown = b""
     while True:
         try:
             shown += os.read(master, 1 << 16)
-        except OSError:  # nobody holds the other end any more
+        except OSError:  # the process has closed the other end
             break
     os.close(master)
     assert process.wait() == 0, shown.decode()
@@ -246,7 +253,7 @@ def on_terminal(*arguments, **env):
 COLOUR = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:3[0-8]|4[0-8]|9[0-7])(?:;[0-9;]*)?m")
 
 
-def test_a_terminal_is_asked_what_it_wants(prepared, tmp_path):
+def test_terminal_capabilities_are_respected(prepared, tmp_path):
     command = ("train", prepared / "wiki.txt", "-o", tmp_path / "m.safetensors", "--dim", "8")
     shown = on_terminal(*command, TERM="xterm-256color")
     assert "words/s" in shown and COLOUR.search(shown)
@@ -256,7 +263,7 @@ def test_a_terminal_is_asked_what_it_wants(prepared, tmp_path):
     assert "wrote" in dumb and "\x1b" not in dumb
 
 
-def test_what_is_longer_than_the_screen_is_not_cut(run, prepared):
+def test_long_table_cells_wrap(run, prepared):
     narrow = run("info", prepared / "model.safetensors", env={"COLUMNS": "40"}).stdout.decode()
     cells = "".join(line.split("│")[2].strip() for line in narrow.splitlines() if "│" in line)
     facts = w2v_hs.load(prepared / "model.safetensors").provenance["corpus"]

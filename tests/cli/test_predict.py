@@ -1,7 +1,8 @@
-"""`predict`, `perplexity`, `score` and `train --holdout` as a user runs them."""
+"""The commands `predict`, `perplexity`, `score` and `train --holdout`."""
 
 import gzip
 import json
+from shlex import split
 from typing import ClassVar
 
 import numpy as np
@@ -31,7 +32,7 @@ def test_predict(run, fails, model, model_file):
     assert "of 17 rows of output weights read" in shown
     assert "near the king" in shown and expected.words[0] in shown and "probability" in shown
     assert "'zebra' is not among the 18 words" in fails("predict", model_file, "zebra")
-    assert "k is 0" in fails("predict", model_file, "king", "-k", "0")
+    assert "k=0: expected" in fails("predict", model_file, "king", "-k", "0")
     assert "WORD" in fails("predict", model_file, code=2)
 
 
@@ -88,10 +89,8 @@ def test_an_empty_name_is_not_the_current_folder(fails, model_file, command):
 
 def test_holdout_while_training(run, fails, tmp_path, text_file):
     output = tmp_path / "m.safetensors"
-    done = run(
-        "train", text_file, "-o", output, "--dim", "8", "--epochs", "4", "--holdout", "0.05",
-        "--patience", "2", "--threads", "1",
-    )  # fmt: skip
+    options = split("--dim 8 --epochs 4 --holdout 0.05 --patience 2 --threads 1")
+    done = run("train", text_file, "-o", output, *options)
     assert done.returncode == 0, done.stderr
     model = w2v_hs.load(output)
     assert len(model.holdout_losses) == len(model.losses)

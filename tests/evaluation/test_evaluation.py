@@ -424,7 +424,7 @@ def test_a_model_is_judged_by_its_vectors(tmp_path):
 
 @pytest.mark.parametrize("restrict", [-1, "x", 1.5, True, False, (30, -1), ["x"]])
 def test_a_restriction_is_a_whole_number(restrict):
-    with pytest.raises(OptionError, match=r"restrict_vocab is .*; expected a whole number"):
+    with pytest.raises(OptionError, match=r"restrict_vocab=.*: expected a whole number"):
         evaluate(capitals(), analogies=(), similarity=(), restrict_vocab=restrict)
 
 

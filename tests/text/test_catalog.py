@@ -6,20 +6,21 @@ import hashlib
 import http.server
 import io
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from w2v_hs.errors import CorpusError, DownloadError, FormatError, OutputError
-from w2v_hs.text import catalog
-from w2v_hs.text import named as extract
+from w2v_hs.errors import CorpusError, DownloadError, OutputError
+from w2v_hs.text import catalog, named
 
 TEXT = b"the quick brown fox jumps over the lazy dog\n" * 5000
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,47 +153,42 @@ def test_an_unknown_name_is_met_with_similar_ones():
         catalog.entry("text9")
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"kind": "python"}, "unknown kind 'python'; expected one of plain, zip-member"),
-        ({"kind": None}, "unknown kind None"),
-        ({"size": None}, "field 'size' is missing; kind zip-member needs it"),
-        ({"member": None}, "field 'member' is missing"),
-        ({"licence": None}, "field 'licence' is missing"),
-        ({"code": "print()"}, "unknown field 'code'"),
-        ({"key": "extract"}, "unknown field 'key'; kind zip-member has"),
-        ({"size": "12"}, "size = '12'; expected int"),
-        ({"size": True}, "size = True; expected int"),
-        ({"member_size": 0}, "member_size = 0; expected a number above 0"),
-        ({"checksum": "abc"}, "checksum = 'abc'; expected md5:, sha1: or sha256:"),
-        ({"checksum": "crc:abc"}, "expected md5:"),
-        ({"checksum": "crc:"}, "expected md5:"),
-        ({"checksum": "md5:" + "G" * 32}, "expected md5:"),
-        ({"kind": "mediawiki", "skip": ["Talk:", 1]}, "skip = ['Talk:', 1]; expected strings"),
-        ({"address": "file:///etc/passwd"}, "expected http"),
-        ({"address": "http://127.0.0.1/"}, "expected http"),
-    ],
-)
-def test_a_malformed_entry_is_named(tmp_path, corpus, changes, message):
-    path = corpus(**{"address": "http://127.0.0.1/fox.zip"} | changes)
-    with pytest.raises(FormatError) as caught:
-        catalog.names()
-    assert str(caught.value).startswith(f"{path}: [fox]: ")
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
+DOWNLOAD = {"address": str, "size": int, "checksum": str}
+MEMBER = DOWNLOAD | {"member": str, "member_size": int}
+FIELDS = {
+    "plain": DOWNLOAD,
+    "zip-member": MEMBER,
+    "mediawiki": MEMBER,
+    "package-json": {"requirement": str, "module": str, "files": str},
+    "nltk": {},
+}
+OPTIONAL = {"mediawiki": {"skip": list, "cut_off": bool}, "package-json": {"key": str}}
+DIGITS = {"md5": 32, "sha1": 40, "sha256": 64}
+MANIFEST = tomllib.loads((ROOT / "corpora" / "manifest.toml").read_text())
 
 
-@pytest.mark.parametrize(
-    ("text", "message"), [("[fox\n", "not TOML.*line 1"), ("a = 1\n", "table")]
-)
-def test_a_manifest_that_is_none(tmp_path, text, message):
-    path = tmp_path / "manifest.toml"
-    path.write_text(text)
-    with pytest.raises(FormatError, match=message):
-        catalog.read_manifest(path)
-    with pytest.raises(FormatError, match="cannot be read"):
-        catalog.read_manifest(tmp_path / "nowhere.toml")
+@pytest.mark.parametrize("name", MANIFEST)
+def test_each_corpus_of_the_manifest_has_the_fields_of_its_kind(name):
+    fields = dict(MANIFEST[name])
+    kind = fields.pop("kind")
+    required = {"title": str, "licence": str} | FIELDS[kind]
+    allowed = {"tokens": int} | OPTIONAL.get(kind, {}) | required
+    assert required.keys() <= fields.keys() <= allowed.keys()
+    for field, value in fields.items():
+        assert type(value) is allowed[field] and (value or value is False), field
+        assert not isinstance(value, int) or value >= 0, field
+        assert not isinstance(value, list) or all(isinstance(item, str) for item in value), field
+    if kind == "nltk":
+        assert name.startswith("nltk:")
+    if "address" in fields:
+        assert re.fullmatch(r"https?://[^?#]+/[\w.-]+", fields["address"])
+        algorithm, digits = fields["checksum"].split(":")
+        assert re.fullmatch(f"[0-9a-f]{{{DIGITS[algorithm]}}}", digits)
+
+
+def test_no_two_downloads_have_the_same_file_name():
+    files = [Path(table["address"]).name for table in MANIFEST.values() if "address" in table]
+    assert len(set(files)) == len(files) > 1
 
 
 # ---- downloads ----------------------------------------------------------------------------------
@@ -204,11 +200,11 @@ def test_a_good_download(server, folder, corpus, algorithm):
     corpus(address_of(server, GOOD), checksum=checksum)
     assert catalog.status("fox") == "needs fetch: w2v-hs corpus fetch fox"
     with pytest.raises(CorpusError, match="not there yet; w2v-hs corpus fetch fox"):
-        extract.open_text("fox")
+        named.open_text("fox")
     assert catalog.fetch("fox") == folder / "fox.zip"
     assert catalog.status("fox") == "ready"
     assert files_in(folder) == ["fox.zip"]
-    assert b"".join(extract.open_text("fox")) == TEXT
+    assert b"".join(named.open_text("fox")) == TEXT
     server.files.clear()
     assert catalog.fetch("fox") == folder / "fox.zip"  # not downloaded again
 
@@ -219,9 +215,9 @@ def test_plain_text_is_streamed_as_it_is(server, folder, corpus):
     fields = {"kind": "plain", "size": len(text), "checksum": f"md5:{digest(text, 'md5')}"}
     corpus(address_of(server, text, file="fox.txt"), **fields, **nothing)
     catalog.fetch("fox")
-    blocks = list(extract.open_text("fox"))
+    blocks = list(named.open_text("fox"))
     assert b"".join(blocks) == text
-    assert max(map(len, blocks)) <= extract.BLOCK < len(text)
+    assert max(map(len, blocks)) <= named.BLOCK < len(text)
 
 
 def test_progress_is_shown_on_stderr_only_when_asked_for(server, folder, corpus, capfd):
@@ -292,7 +288,7 @@ def test_a_file_put_there_by_hand_is_checked_and_used(folder, corpus):
     folder.mkdir(parents=True)
     (folder / "fox.zip").write_bytes(GOOD)
     assert catalog.fetch("fox") == folder / "fox.zip"
-    assert b"".join(extract.open_text("fox")) == TEXT
+    assert b"".join(named.open_text("fox")) == TEXT
 
 
 def test_a_wrong_file_put_there_by_hand_is_refused_and_kept(server, folder, corpus):
@@ -300,7 +296,7 @@ def test_a_wrong_file_put_there_by_hand_is_refused_and_kept(server, folder, corp
     wrong = GOOD[:-1] + b"?"  # of the right size
     folder.mkdir(parents=True)
     (folder / "fox.zip").write_bytes(wrong)
-    for use in (catalog.fetch, extract.open_text):
+    for use in (catalog.fetch, named.open_text):
         with pytest.raises(DownloadError) as caught:
             use("fox")
         assert digest(wrong) in str(caught.value)
@@ -409,7 +405,7 @@ def test_an_unsafe_archive_is_refused(server, folder, corpus, archive, message):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "fox.zip").write_bytes(archive)  # by hand
     with pytest.raises(DownloadError, match=message):
-        extract.open_text("fox")
+        named.open_text("fox")
 
 
 def test_a_header_that_lies_about_the_size_does_not_help(server, folder, corpus):
@@ -419,7 +415,7 @@ def test_a_header_that_lies_about_the_size_does_not_help(server, folder, corpus)
     corpus(address_of(server, lie), size=len(lie), checksum=f"sha256:{digest(lie)}")
     catalog.fetch("fox")
     with pytest.raises(CorpusError, match="'fox' cannot be read: Bad CRC-32"):
-        assert sum(map(len, extract.open_text("fox"))) <= len(TEXT)
+        assert sum(map(len, named.open_text("fox"))) <= len(TEXT)
 
 
 # ---- packages -----------------------------------------------------------------------------------
@@ -431,7 +427,7 @@ def test_a_package_that_is_missing(corpus, tmp_path, monkeypatch):
     path = write_manifest(tmp_path, "fox", fields)
     monkeypatch.setattr(catalog, "_entries", lambda: catalog.read_manifest(path))
     assert catalog.status("fox") == "needs extra: pip install 'w2v-hs[fox]'"
-    for use in (catalog.fetch, extract.open_text):
+    for use in (catalog.fetch, named.open_text):
         with pytest.raises(CorpusError, match=r"fox: not installed; pip install 'w2v-hs\[fox\]'"):
             use("fox")
 

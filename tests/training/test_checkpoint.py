@@ -17,10 +17,17 @@ from conftest import TEXT
 import w2v_hs
 from w2v_hs.errors import CorpusError, FormatError, OptionError, OutputError
 from w2v_hs.files.container import load_arrays, save_arrays
-from w2v_hs.training import checkpoint as module
-from w2v_hs.training.api import named_texts, update_model
-from w2v_hs.training.checkpoint import Keeping, checkpoint_path, load_checkpoint
-from w2v_hs.training.update import update_options
+from w2v_hs.options import Options, Preprocessing
+from w2v_hs.progress import Display
+from w2v_hs.training import interruption
+from w2v_hs.training.api import train_with
+from w2v_hs.training.checkpoint import (
+    CheckpointSettings,
+    checkpoint_path,
+    load_checkpoint,
+    named_texts,
+)
+from w2v_hs.training.update import update, update_options
 
 OPTIONS = {"dim": 8, "epochs": 30, "sample": 0, "threads": 1}
 
@@ -49,19 +56,20 @@ def same(a, b):
     )
 
 
+class Copies(Display):
+    """Copies all checkpoints that a run writes."""
+
+    def __init__(self, folder):
+        self.folder, self.paths = folder, []
+
+    def checkpoint(self, path, seconds, every):
+        copy = self.folder / f"{len(self.paths)}.checkpoint.safetensors"
+        self.paths.append(shutil.copy(path, copy))
+
+
 @pytest.fixture
-def copies(tmp_path, monkeypatch):
-    """Copies of all checkpoints that are written while training looks for them often."""
-    copies, save = [], module.save_checkpoint
-
-    def save_and_copy(keeping, *arguments):
-        save(keeping, *arguments)
-        copy = tmp_path / f"{len(copies)}.checkpoint.safetensors"
-        copies.append(shutil.copy(keeping.path, copy))
-
-    monkeypatch.setattr(module, "save_checkpoint", save_and_copy)
-    monkeypatch.setattr("w2v_hs.training.run.LOOK", 0.02)
-    return copies
+def copies(tmp_path):
+    return Copies(tmp_path)
 
 
 # ---- going on -----------------------------------------------------------------------------------
@@ -83,12 +91,13 @@ def copies(tmp_path, monkeypatch):
 def test_going_on_from_any_checkpoint_ends_the_same_to_the_bit(text, tmp_path, copies, options):
     kept = tmp_path / "m.checkpoint.safetensors"
     options = OPTIONS | options
-    watched = w2v_hs.train(text, checkpoint=kept, checkpoint_every=1e-9, **options)
+    settings = CheckpointSettings(kept, 0.02, named_texts(text))
+    watched = train_with(Options(**options), text, settings=settings, show=copies)
     assert same(watched, w2v_hs.train(text, **options))  # looking on changes nothing
-    assert len(copies) >= 3
-    chunks = [len(load_checkpoint(path).position.loss) for path in copies]
+    assert len(copies.paths) >= 3
+    chunks = [len(load_checkpoint(path).position.loss) for path in copies.paths]
     assert chunks == sorted(chunks)
-    for path in copies[:: max(1, len(copies) // 4)]:
+    for path in copies.paths[:: max(1, len(copies.paths) // 4)]:
         assert same(w2v_hs.resume(path), watched)
 
 
@@ -106,12 +115,12 @@ def test_an_update_goes_on_from_any_checkpoint_to_the_same_bits(text, tmp_path, 
     base, grows = OPTIONS | {"epochs": 2} | options, options.get("loss") != "softmax"
     watched, plain = w2v_hs.train(text, **base), w2v_hs.train(text, **base)
     run = update_options(watched.options, epochs=20, threads=1)
-    keeping = Keeping(kept, 1e-9, named_texts(news))
-    update_model(watched, news, run, new_words=grows, keeping=keeping)
+    settings = CheckpointSettings(kept, 0.02, named_texts(news))
+    update(watched, news, run, Preprocessing(), new_words=grows, settings=settings, show=copies)
     plain.update(news, new_words=grows, epochs=20, threads=1)
     assert same(watched, plain) and ("zebra" in plain.vocabulary.index) == grows
-    assert len(copies) >= 3
-    for path in copies[:: max(1, len(copies) // 3)]:
+    assert len(copies.paths) >= 3
+    for path in copies.paths[:: max(1, len(copies.paths) // 3)]:
         assert len(w2v_hs.load(path).vocabulary) == len(plain.vocabulary)
         resumed = w2v_hs.resume(path)
         assert same(resumed, plain)
@@ -173,7 +182,7 @@ def test_a_signal_saves_a_checkpoint_and_says_how_to_go_on(text, tmp_path, run, 
     message = process.communicate(timeout=60)[1].decode()
     assert process.returncode == code
     kept = checkpoint_path(output)
-    assert message == f"stopped; to go on: w2v-hs resume {kept}\n"
+    assert message == f"stopped; to resume: w2v-hs resume {kept}\n"
     assert output.read_bytes() == b"the old one"
     assert sorted(path.name for path in tmp_path.iterdir()) == [kept.name, output.name]
     done = run("resume", kept)
@@ -199,7 +208,7 @@ def test_an_update_that_is_stopped_keeps_the_model_and_goes_on(text, tmp_path, r
     process.terminate()
     message = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 143
-    assert message.endswith(f"stopped; to go on: w2v-hs resume {kept}\n")
+    assert message.endswith(f"stopped; to resume: w2v-hs resume {kept}\n")
     assert base.read_bytes() == before
     done = run("resume", kept)
     assert done.returncode == 0, done.stderr
@@ -332,11 +341,10 @@ def test_contents_that_no_checkpoint_holds_are_refused(text, tmp_path):
         save_arrays(path, whole | {name: np.ascontiguousarray(damage(whole[name]))}, description)
         with pytest.raises(FormatError, match="safetensors: "):
             load_checkpoint(path)
-    for name, value in (("chunk_tokens", 0), ("texts", [5]), ("seconds", -1.0), ("save_vocab", 5)):
-        run = description["checkpoint"] | {name: value}
-        save_arrays(path, whole, description | {"checkpoint": run})
-        with pytest.raises(FormatError, match="no checkpoint holds"):
-            load_checkpoint(path)
+    run = description["checkpoint"] | {"chunk_tokens": 0}
+    save_arrays(path, whole, description | {"checkpoint": run})
+    with pytest.raises(FormatError, match="inconsistent checkpoint: chunks that do not fit"):
+        load_checkpoint(path)
     for preprocessing in (
         {"tokenize": "../a"},
         {"lowercase": 1},
@@ -351,35 +359,33 @@ def test_contents_that_no_checkpoint_holds_are_refused(text, tmp_path):
     # Of an earlier version, which had two options for text.
     run = description["checkpoint"] | {"cleaning": {"lowercase": True, "errors": "strict"}}
     save_arrays(path, whole, description | {"checkpoint": run})
-    assert load_checkpoint(path).keeping.preprocessing.tokenize == "none"
+    assert load_checkpoint(path).settings.preprocessing.tokenize == "none"
     save_arrays(path, whole, description)
     load_checkpoint(path)
 
 
-def test_contents_that_no_checkpoint_of_an_update_holds_are_refused(text, tmp_path, monkeypatch):
+def test_contents_that_no_checkpoint_of_an_update_holds_are_refused(text, tmp_path):
     path = tmp_path / "m.checkpoint.safetensors"
-    monkeypatch.setattr("w2v_hs.training.run.LOOK", 0.02)
     model = w2v_hs.train(text, **OPTIONS | {"epochs": 1})
     run = update_options(model.options, epochs=10, threads=1)
-    keeping = Keeping(path, 1e-9, named_texts(text))
-    update_model(model, text, run, new_words=True, keeping=keeping)
+    settings = CheckpointSettings(path, 0.02, named_texts(text))
+    update(model, text, run, Preprocessing(), new_words=True, settings=settings)
     whole, description = load_arrays(path)
     damages = {
         "update.vectors": lambda a: a[:-1],
         "update.outputs": lambda a: np.full_like(a, np.nan),
-        "update.added": lambda a: a + 10**9,
+        "update.added": lambda a: a[:-1],
     }
     for name, damage in damages.items():
         save_arrays(path, whole | {name: np.ascontiguousarray(damage(whole[name]))}, description)
         with pytest.raises(FormatError, match="safetensors: "):
             load_checkpoint(path)
-    update = description["checkpoint"]["update"]
+    saved = description["checkpoint"]["update"]
     for damage in (
-        {"options": update["options"] | {"dim": 9}},
-        {"options": update["options"] | {"lr": -1}},
-        {"sha256": 5},
+        {"options": saved["options"] | {"dim": 9}},
+        {"options": saved["options"] | {"lr": -1}},
     ):
-        run = description["checkpoint"] | {"update": update | damage}
+        run = description["checkpoint"] | {"update": saved | damage}
         save_arrays(path, whole, description | {"checkpoint": run})
         with pytest.raises((FormatError, OptionError), match="safetensors: "):
             load_checkpoint(path)
@@ -394,7 +400,7 @@ def test_a_checkpoint_is_not_replaced_by_a_model(kept, text, fails):
 
 def test_a_checkpoint_that_does_not_fit_is_told_and_training_goes_on(text, tmp_path, monkeypatch):
     kept = tmp_path / "m.checkpoint.safetensors"
-    save, calls = module.save_checkpoint, []
+    save, calls = interruption.save_checkpoint, []
 
     def full_once(*arguments):
         calls.append(None)
@@ -402,9 +408,8 @@ def test_a_checkpoint_that_does_not_fit_is_told_and_training_goes_on(text, tmp_p
             raise OutputError(f"{kept}: could not be written: No space left on device")
         save(*arguments)
 
-    monkeypatch.setattr(module, "save_checkpoint", full_once)
-    monkeypatch.setattr("w2v_hs.training.run.LOOK", 0.02)
-    with pytest.warns(UserWarning, match="no checkpoint: .*No space left .* training goes on"):
+    monkeypatch.setattr(interruption, "save_checkpoint", full_once)
+    with pytest.warns(UserWarning, match="no checkpoint: .*No space left .* training continues"):
         model = w2v_hs.train(text, checkpoint=kept, checkpoint_every=0.05, **OPTIONS)
     assert len(calls) > 2 and load_checkpoint(kept).model.options.epochs == 30
     with warnings.catch_warnings():

@@ -24,12 +24,12 @@ from w2v_hs.text.corpus import read_corpus
 
 pytest.importorskip("distributed")
 
-from w2v_hs.kernels import row_changes as merging
+from w2v_hs.kernels import row_changes
 from w2v_hs.model.weights import start_vectors
 from w2v_hs.options import Options
 from w2v_hs.training.cluster import client as cluster
-from w2v_hs.training.cluster import rounds, shards
-from w2v_hs.training.cluster.rounds import Change, Changes
+from w2v_hs.training.cluster import merging, rounds, shards
+from w2v_hs.training.cluster.merging import BlockChanges, RowChanges, WeightBlock
 from w2v_hs.training.cluster.text import read
 from w2v_hs.tree.tree import huffman
 
@@ -39,7 +39,7 @@ from w2v_hs.tree.tree import huffman
 def read_in_shards(name, size, min_count=1):
     """The vocabulary of a text that is read in shards, and its sentences as words."""
     scanned = [shards.scan(s, Preprocessing()) for s in shards.cut(shards.find_files(name), size)]
-    counted = shards.together([one.counted for one in scanned])
+    counted = shards.merge_types([one.counted for one in scanned])
     chosen = shards.choose(counted, name, min_count, None)
     words, sentences = chosen.vocabulary.words, []
     for ids, offsets in (shards.encode(one, chosen) for one in scanned):
@@ -90,9 +90,9 @@ def test_what_workers_cannot_read_is_named(tmp_path):
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=30), st.integers(1, 40))
 def test_each_sentence_is_in_one_round(lengths, count):
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    text = shards.Encoded(np.arange(offsets[-1], dtype=np.int32), offsets)
+    text = shards.EncodedShard(np.arange(offsets[-1], dtype=np.int32), offsets)
     parts = [rounds.slice_of(text, number, count) for number in range(count)]
-    again = rounds.concatenated(parts)
+    again = rounds.concatenate(parts)
     assert again.ids.tolist() == text.ids.tolist()
     assert again.sentences.tolist() == offsets.tolist()
     assert all(part.sentences[-1] == len(part.ids) for part in parts)
@@ -106,16 +106,16 @@ def changes(parts, curvature):
     found = []
     for change, steps in parts:
         steps = np.array([steps], np.float32)
-        one = Change(
+        one = RowChanges(
             np.array([0]), np.array([change], np.float32), steps, -np.expm1(-curvature * steps)
         )
-        found.append(Changes(one, one, (curvature, curvature)))
+        found.append(BlockChanges(one, one, (curvature, curvature)))
     return found
 
 
 def merged_row(parts, curvature):
     zero = np.zeros((1, 2), np.float32)
-    return rounds.updated(rounds.Block(zero, zero), changes(parts, curvature)).vectors[0]
+    return merging.apply_changes(WeightBlock(zero, zero), changes(parts, curvature)).vectors[0]
 
 
 PARTS = st.lists(
@@ -143,10 +143,10 @@ def test_merging_in_groups_is_merging_all(parts, curvature, cut):
     all_parts = changes(parts, curvature)
     groups = [group for group in (all_parts[:cut], all_parts[cut:]) if group]
     zero = np.zeros((1, 2), np.float32)
-    block = rounds.Block(zero, zero)
-    found = rounds.updated(block, [rounds.merged(group) for group in groups])
+    block = WeightBlock(zero, zero)
+    found = merging.apply_changes(block, [merging.merge_changes(group) for group in groups])
     np.testing.assert_allclose(
-        found.vectors, rounds.updated(block, all_parts).vectors, atol=1e-3, rtol=1e-4
+        found.vectors, merging.apply_changes(block, all_parts).vectors, atol=1e-3, rtol=1e-4
     )
 
 
@@ -163,8 +163,8 @@ def test_merging_quadratics_is_one_worker_that_takes_all_steps():
 def test_changes_are_rounded_to_the_nearest_bfloat16(numbers):
     matrix = np.array([numbers], np.float32)
     zero, row = np.zeros_like(matrix), np.zeros(1, np.int64)
-    bits = merging.differences(matrix, zero, row, 0, 1)
-    merging.add_rounded_rows(zero, row, bits, np.ones(1, np.float32))
+    bits = row_changes.differences(matrix, zero, row, 0, 1)
+    row_changes.add_rounded_rows(zero, row, bits, np.ones(1, np.float32))
     # 8 digits, the first of which is not stored; below 2^-126 numbers have fewer.
     np.testing.assert_allclose(zero, matrix, rtol=2.0**-8, atol=2.0**-134)
 
@@ -174,12 +174,12 @@ def test_many_workers_are_merged_with_more_care():
     corpus = read_corpus([line.split() for line in TEXT.splitlines()] * 100, min_count=1)
     options = Options(tree="huffman", dim=8, threads=1, sample=0).resolved()
     job = rounds.Job(corpus.vocabulary, huffman(corpus.vocabulary.counts), options)
-    (block,) = rounds.start_blocks(len(corpus.vocabulary), options, 1)
-    text = shards.Encoded(np.asarray(corpus.ids), corpus.sentences)
+    (block,) = merging.start_blocks(len(corpus.vocabulary), options, 1)
+    text = shards.EncodedShard(np.asarray(corpus.ids), corpus.sentences)
 
     def moved(parts):
         _, changes = rounds.train_part(job, rounds.Part(0, 1, 0, parts), [block], [text])
-        return np.linalg.norm(rounds.updated(block, changes * 16).outputs)
+        return np.linalg.norm(merging.apply_changes(block, changes * 16).outputs)
 
     assert moved(2) == moved(8) > 1.2 * moved(16)
 
@@ -193,12 +193,12 @@ def test_many_workers_are_merged_with_more_care():
 def test_shards_go_to_all_workers_and_stay_there(sizes, before, count):
     names = [f"w{i}" for i in range(count)]
     known = [f"w{i}" for i in before[: len(sizes)]]
-    where = cluster.places(sizes, known, names)
+    where = cluster.place_shards(sizes, known, names)
     loads = [sum(s for s, w in zip(sizes, where, strict=True) if w == name) for name in names]
     assert sum(loads) == sum(sizes)
     assert max(loads) <= sum(sizes) / count + max(sizes)
     if len(sizes) >= count:
-        assert cluster.places(sizes, where, names) == where
+        assert cluster.place_shards(sizes, where, names) == where
         assert set(where) == set(names)
 
 
@@ -308,12 +308,13 @@ def test_a_worker_killed_in_a_round_costs_no_token(client, text):
             killed.append(pids[message["worker"]])
             os.kill(killed[0], signal.SIGKILL)
 
-    hear = cluster.Heard._hear
+    listener = cluster.ProgressListener
+    hear = listener._hear
     try:
-        cluster.Heard._hear = lambda self, event: (hear(self, event), kill_when_told(event))
+        listener._hear = lambda self, event: (hear(self, event), kill_when_told(event))
         model = w2v_hs.train(text, client=client, rounds=1, **options)
     finally:
-        cluster.Heard._hear = hear
+        listener._hear = hear
     assert killed
     assert model.provenance["predictions"] == 3 * predictions(text)
     assert np.isfinite(model.vectors.matrix).all()
@@ -379,7 +380,6 @@ def test_a_lost_scheduler_is_one_line_and_the_checkpoint_goes_on(text, tmp_path,
     assert not kept.exists()
 
 
-def test_a_scheduler_that_is_not_there(monkeypatch):
-    monkeypatch.setattr(cluster, "CONNECT", 0.5)
+def test_a_scheduler_that_is_not_there():
     with pytest.raises(ClusterError, match="no Dask scheduler answers there"):
-        cluster.connect("tcp://127.0.0.1:1")
+        cluster.connect("tcp://127.0.0.1:1", timeout=0.5)

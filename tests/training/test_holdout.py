@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import w2v_hs
-from w2v_hs.errors import CorpusError, FormatError, OptionError
+from w2v_hs.errors import CorpusError, FormatError, OptionError, VocabularyError
 from w2v_hs.files.container import load_arrays, save_arrays
 from w2v_hs.options import Options
 from w2v_hs.text.corpus import read_corpus
 from w2v_hs.training import memory
 from w2v_hs.training.holdout import set_aside
-from w2v_hs.training.loop import train_weights
+from w2v_hs.training.loop import TrainingLoop
 from w2v_hs.tree.tree import huffman
 
 SENTENCES = [line.split() for line in TEXT.splitlines()] * 60
@@ -83,7 +83,7 @@ def test_measuring_does_not_change_the_training():
     """The weights are those of training on the rest alone, to the bit."""
     options = Options(dim=8, epochs=3, threads=1, seed=4, lr=0.025, tree="huffman")
     training, _ = set_aside(read_corpus(SENTENCES), 0.1, 4)
-    expected = train_weights(training, huffman(training.vocabulary.counts), options)
+    expected = TrainingLoop(training, huffman(training.vocabulary.counts), options).run()
     model = w2v_hs.train(
         SENTENCES, dim=8, epochs=3, threads=1, seed=4, tree="huffman", holdout=0.1, patience=3
     )
@@ -151,15 +151,11 @@ def test_what_cannot_be_set_aside_is_told():
         w2v_hs.train(SENTENCES[:3], min_count=1, holdout=0.01)
 
 
-def test_the_copy_of_the_best_is_counted(monkeypatch):
+def test_the_copy_of_the_best_is_counted():
     once, twice = (memory.model_bytes(1000, 112, matrices) for matrices in (2, 4))
     assert twice - once == 1000 * 2 * 4 * 112
     corpus = read_corpus([[f"w{i}" for i in range(3000)]] * 5)
-    monkeypatch.setattr(
-        memory, "available_bytes", lambda: memory._OVERHEAD + memory.model_bytes(3000, 112)
-    )
-    memory.check_fits(corpus.vocabulary, 112)
-    from w2v_hs.errors import VocabularyError
-
+    free = memory.OVERHEAD + memory.model_bytes(3000, 112)
+    memory.check_fits(corpus.vocabulary, 112, free=free)
     with pytest.raises(VocabularyError, match="need about"):
-        memory.check_fits(corpus.vocabulary, 112, matrices=4)
+        memory.check_fits(corpus.vocabulary, 112, matrices=4, free=free)

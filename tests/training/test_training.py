@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 import time
 from dataclasses import replace
 
@@ -11,14 +12,16 @@ import pytest
 from conftest import TEXT
 
 import w2v_hs
-from w2v_hs.errors import CorpusError, DivergedError, OptionError
+from w2v_hs.errors import CorpusError, DivergedError, OptionError, VocabularyError
 from w2v_hs.kernels.common import aligned_zeros
 from w2v_hs.model.weights import start_vectors
 from w2v_hs.options import Options
 from w2v_hs.text.corpus import read_corpus
+from w2v_hs.text.vocabulary import Vocabulary
+from w2v_hs.training import memory
 from w2v_hs.training.divergence import Probe
-from w2v_hs.training.loop import SOFTMAX_LIMIT, check_softmax, train_weights
-from w2v_hs.training.workers import room_for_copies, tree_workers
+from w2v_hs.training.loop import SOFTMAX_LIMIT, TrainingLoop, check_softmax
+from w2v_hs.training.workers import Copying, Worker, make_workers
 from w2v_hs.tree.tree import entropy, huffman
 
 MODES = [
@@ -69,13 +72,10 @@ def test_same_seed_one_thread_same_bytes(mode):
 
 
 @pytest.mark.parametrize("arch", ["skipgram", "cbow"])
-def test_sixteen_threads_learn_as_one(arch, monkeypatch):
+def test_sixteen_threads_learn_as_one(arch):
     """Cores side by side, whatever there are here: threads that take turns, each with the copies
     that it had before the others trained. Where all of their changes are added the loss of this
     text grows."""
-    monkeypatch.setattr(
-        "w2v_hs.training.workers.MERGES", 1
-    )  # every 4,096 windows, as in a long text
     words = 300
     frequencies = 1 / np.arange(1, words + 1)
     drawn = np.random.default_rng(1).choice(words, (7500, 40), p=frequencies / frequencies.sum())
@@ -86,54 +86,58 @@ def test_sixteen_threads_learn_as_one(arch, monkeypatch):
     def loss(threads):
         options = replace(one, threads=threads)
         vectors = start_vectors(len(corpus.vocabulary), 16, seed=1)
-        outputs = aligned_zeros(tree.inner + room_for_copies(options, tree.inner), 16)
-        team = tree_workers(corpus, tree, options, vectors, outputs)
+        often = Copying(merges=1)  # every 4,096 windows, as in a long text
+        outputs = aligned_zeros(tree.inner + often.rows(options, tree.inner), 16)
+        team = make_workers(corpus, tree, options, vectors, outputs, often)
         for turn, first in enumerate(range(0, len(drawn), 10)):
             rate = options.lr * (1 - first / len(drawn))
-            team[turn % threads](first, first + 10, rate, np.uint64(turn))
+            team[turn % threads].train(first, first + 10, rate, np.uint64(turn))
         for worker in team:
-            worker(0, 0, 0.0, np.uint64(0))  # merges what is left
+            worker.finish()
         return Probe(corpus, options).losses(vectors, outputs, tree)[0]
 
     assert loss(16) == pytest.approx(loss(1), rel=0.005)
 
 
 @pytest.mark.parametrize("arch", ["skipgram", "cbow"])
-def test_what_threads_have_not_merged_is_merged_at_the_end(arch, monkeypatch):
-    monkeypatch.setattr("w2v_hs.options.available_cores", lambda: 2)
-    monkeypatch.setattr("w2v_hs.training.workers.MERGES", 0.01)  # later than the text is long
-    model = w2v_hs.train(
-        SENTENCES[:100], arch=arch, tree="huffman", dim=8, min_count=1, epochs=1, sample=0,
-        threads=2,
-    )  # fmt: skip
-    assert model.outputs.any(axis=1).all()
+def test_what_threads_have_not_merged_is_merged_at_the_end(arch):
+    corpus = read_corpus(SENTENCES[:100], min_count=1)
+    options = Options(arch=arch, tree="huffman", dim=8, epochs=1, sample=0, lr=0.025, threads=2)
+    rarely = Copying(merges=0.01)  # later than the text is long
+    tree = huffman(corpus.vocabulary.counts)
+    weights = TrainingLoop(corpus, tree, options, copying=rarely).run()
+    assert weights.outputs.any(axis=1).all()
+
+
+class Watched(Worker):
+    """Notes what another worker trains."""
+
+    def __init__(self, worker, seen):
+        self.worker, self.seen = worker, seen
+
+    def train(self, first, last, rate, state):
+        totals = self.worker.train(first, last, rate, state)
+        self.seen.append((first, last, int(totals[2]), int(totals[1])))
+        return totals
+
+    def finish(self):
+        self.worker.finish()
 
 
 @pytest.mark.parametrize("arch", ["skipgram", "cbow"])
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_every_token_is_trained_once_an_epoch(arch, threads, monkeypatch):
-    monkeypatch.setattr("w2v_hs.options.available_cores", lambda: threads)
+def test_every_token_is_trained_once_an_epoch(arch, threads):
     corpus = read_corpus(SENTENCES)
-    options = Options(arch=arch, dim=4, epochs=3, sample=0, window=1, threads=threads).resolved()
+    options = Options(
+        arch=arch, dim=4, epochs=3, sample=0, window=1, lr=0.025, threads=threads, tree="huffman"
+    )
     seen = []
-    from w2v_hs.training import loop as trainer
-    from w2v_hs.tree.tree import huffman
-
-    kept = trainer.tree_workers
 
     def watched(*arguments):
-        def watch(worker):
-            def train(first, last, rate, state):
-                totals = worker(first, last, rate, state)
-                seen.append((first, last, int(totals[2]), int(totals[1])))
-                return totals
+        return [Watched(worker, seen) for worker in make_workers(*arguments)]
 
-            return train
-
-        return [watch(worker) for worker in kept(*arguments)]
-
-    monkeypatch.setattr(trainer, "tree_workers", watched)
-    weights = train_weights(corpus, huffman(corpus.vocabulary.counts), options)
+    tree = huffman(corpus.vocabulary.counts)
+    weights = TrainingLoop(corpus, tree, options, make_workers=watched).run()
     runs = sorted((first, last) for first, last, *_ in seen if last > first)
     sentences = len(corpus.sentences) - 1
     times = np.zeros(sentences, int)
@@ -151,9 +155,7 @@ def test_the_rate_falls_to_its_floor():
     reports = []
     corpus = read_corpus(SENTENCES)
     options = Options(dim=4, epochs=3, lr=0.1, threads=1).resolved()
-    from w2v_hs.tree.tree import huffman
-
-    train_weights(corpus, huffman(corpus.vocabulary.counts), options, reports.append)
+    TrainingLoop(corpus, huffman(corpus.vocabulary.counts), options, reports.append).run()
     last = reports[-1]
     assert last.tokens == last.total == 3 * len(corpus.ids)
     assert last.epoch == 3
@@ -181,27 +183,25 @@ def test_no_prediction_is_no_success(options):
         w2v_hs.train([["a"], ["b"]] * 9, threads=1, sample=0)
 
 
-def test_an_error_in_one_thread_stops_all(monkeypatch):
-    from w2v_hs.training import loop as trainer
-    from w2v_hs.tree.tree import huffman
+class Fine(Worker):
+    def train(self, first, last, rate, state):
+        time.sleep(0.001)
+        return np.zeros(3)
 
+
+class Broken(Worker):
+    def train(self, first, last, rate, state):
+        raise RuntimeError("broken worker")
+
+
+def test_an_error_in_one_thread_stops_all():
     corpus = read_corpus(SENTENCES)
-    options = Options(dim=4, epochs=1000, threads=2)
-
-    def broken(*arguments):
-        def fine(first, last, rate, state):
-            time.sleep(0.001)
-            return np.zeros(3)
-
-        def fails(first, last, rate, state):
-            raise RuntimeError("broken worker")
-
-        return [fine, fails]
-
-    monkeypatch.setattr(trainer, "tree_workers", broken)
+    options = Options(dim=4, epochs=1000, threads=2, lr=0.1, tree="huffman")
     tree = huffman(corpus.vocabulary.counts)
-    with pytest.raises(RuntimeError, match="broken worker"):
-        train_weights(corpus, tree, options.__class__(**{**options.as_dict(), "lr": 0.1}))
+    loop = TrainingLoop(corpus, tree, options, make_workers=lambda *_: [Fine(), Broken()])
+    with pytest.raises(RuntimeError, match="broken worker") as caught:
+        loop.run()
+    assert "in training thread 2 of 2" in caught.value.__notes__
 
 
 def test_full_softmax_refuses_a_large_vocabulary():
@@ -244,28 +244,20 @@ def test_more_threads_than_cores_are_cut_with_a_warning():
         assert Options(threads=100_000).resolved().threads < 100_000
 
 
-def test_a_vocabulary_that_does_not_fit_names_the_min_count_that_would(monkeypatch):
-    import re
-
-    from w2v_hs.errors import VocabularyError
-    from w2v_hs.text.vocabulary import Vocabulary
-    from w2v_hs.training import memory
+def test_a_vocabulary_that_does_not_fit_names_the_min_count_that_would():
 
     counts = (10**6 // np.arange(1, 100_001)).astype(np.int64)
     words = Vocabulary([str(i) for i in range(100_000)], counts)
-    free = memory._OVERHEAD + memory.model_bytes(5_000, 112)
-    monkeypatch.setattr(memory, "available_bytes", lambda: free)
+    free = memory.OVERHEAD + memory.model_bytes(5_000, 112)
     with pytest.raises(VocabularyError, match=r"100,000 words need about [\d,]+ bytes") as caught:
-        memory.check_fits(words, 112)
+        memory.check_fits(words, 112, free=free)
     least = int(re.search(r"min_count=(\d+)", str(caught.value)).group(1))
     kept = Vocabulary(words.words[: int((counts >= least).sum())], counts[counts >= least])
-    memory.check_fits(kept, 112)
+    memory.check_fits(kept, 112, free=free)
     assert len(kept) > 4_000
 
 
 def test_memory_is_read_from_the_system():
-    from w2v_hs.training import memory
-
     free = memory.available_bytes()
     assert free is None or 1 << 20 < free < 1 << 50
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import w2v_hs
 from w2v_hs.errors import OptionError, VocabularyError
-from w2v_hs.tree.growth import nearest_leaves, settle
+from w2v_hs.tree.growth import damp_in_place, nearest_leaves
 
 KINDS = [
     {"arch": arch, "tree": tree}
@@ -140,11 +140,11 @@ def test_what_was_known_moves_by_the_share_that_is_new():
 
 
 @given(shares=st.lists(st.floats(0, 1), min_size=1, max_size=9), seed=st.integers(0, 2**32))
-def test_settle(shares, seed):
+def test_damping(shares, seed):
     generator = np.random.default_rng(seed)
     start, trained = generator.normal(size=(2, len(shares), 3)).astype(np.float32)
     mixed = trained.copy()
-    settle(start, mixed, np.array(shares))
+    damp_in_place(start, mixed, np.array(shares))
     for row, share in enumerate(shares):
         expected = (1 - share) * start[row] + share * trained[row]
         np.testing.assert_allclose(mixed[row], expected, rtol=1e-5, atol=1e-6)
@@ -186,8 +186,8 @@ def test_the_command(tmp_path, run, fails):
     run("train", text, "-o", path, "--dim", "8", "--sample", "0", "--epochs", "2")
     whole = path.read_bytes()
     out = tmp_path / "m2.safetensors"
-    done = run("train", "--resume-from", path, "--update-vocab", news, "-o", out, "--epochs", "3",
-               "--lr", "0.01")  # fmt: skip
+    options = ("--update-vocab", "--epochs", "3", "--lr", "0.01")
+    done = run("train", "--resume-from", path, news, "-o", out, *options)
     assert done.returncode == 0, done.stderr
     assert b"3 new words, 21 in all" in done.stderr
     assert path.read_bytes() == whole

@@ -18,8 +18,14 @@ from hypothesis import strategies as st
 import w2v_hs
 import w2v_hs.training.holdout
 from w2v_hs.kernels.common import Text, aligned_zeros, padded
-from w2v_hs.tree import learned as module
-from w2v_hs.tree.learned import learned, mean_contexts, transfer_weights
+from w2v_hs.tree.learned import (
+    RIDGE,
+    SHRINK,
+    learn_tree,
+    mean_contexts,
+    normalize_in_place,
+    transfer_weights_in_place,
+)
 from w2v_hs.tree.tree import balanced, huffman
 
 
@@ -28,6 +34,13 @@ def rows(matrix):
     out = aligned_zeros(len(matrix), padded(matrix.shape[1]))
     out[:, : matrix.shape[1]] = matrix
     return out
+
+
+def directions(matrix):
+    """Rows of unit length."""
+    unit = rows(matrix)
+    normalize_in_place(unit)
+    return unit
 
 
 problems = st.builds(
@@ -55,7 +68,7 @@ def parts(tree, words):
 @given(case=problems)
 def test_every_part_is_cut_as_evenly_as_its_words_allow(case):
     vectors, counts = problem(**case)
-    tree = learned(rows(vectors), counts)
+    tree = learn_tree(directions(vectors), counts)
     tree.children()  # one tree
     codes = [tree.code(word) for word in range(len(counts))]
     assert sum(Fraction(1, 2 ** len(code)) for code in codes) == 1
@@ -67,16 +80,17 @@ def test_every_part_is_cut_as_evenly_as_its_words_allow(case):
 @given(case=problems, threads=st.integers(2, 5))
 def test_the_tree_does_not_depend_on_threads(case, threads):
     vectors, counts = problem(**case)
-    one, many = learned(rows(vectors), counts), learned(rows(vectors), counts, threads=threads)
-    for a, b in zip((one.offsets, one.nodes, one.bits), (many.offsets, many.nodes, many.bits),
-                    strict=True):  # fmt: skip
-        np.testing.assert_array_equal(a, b)
+    one = learn_tree(directions(vectors), counts)
+    many = learn_tree(directions(vectors), counts, threads=threads)
+    np.testing.assert_array_equal(one.offsets, many.offsets)
+    np.testing.assert_array_equal(one.nodes, many.nodes)
+    np.testing.assert_array_equal(one.bits, many.bits)
 
 
 @given(case=problems)
 def test_equal_depths(case):
     vectors, counts = problem(**case)
-    lengths = learned(rows(vectors), counts, equal_depths=True).lengths
+    lengths = learn_tree(directions(vectors), counts, equal_depths=True).lengths
     assert lengths.max() - lengths.min() <= 1
     assert lengths.max() == math.ceil(math.log2(len(counts)))
 
@@ -86,7 +100,7 @@ def test_the_first_split_is_along_the_principal_direction(seed):
     generator = np.random.default_rng(seed)
     vectors = generator.normal(size=(200, 12)) * np.array([6.0] + [1.0] * 11) + 1
     counts = generator.integers(1, 100, 200)
-    tree = learned(rows(vectors), counts)
+    tree = learn_tree(directions(vectors), counts)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     centred = unit - np.average(unit, axis=0, weights=np.sqrt(counts))
     _, _, components = np.linalg.svd(np.sqrt(np.sqrt(counts))[:, None] * centred)
@@ -102,7 +116,7 @@ def test_two_topics_are_parted_at_the_root_and_below():
     centres = np.repeat(np.eye(4), 16, axis=0) @ generator.normal(size=(4, 10)) * 3
     vectors = centres + 0.1 * generator.normal(size=(64, 10))
     shuffled = generator.permutation(64)
-    tree = learned(rows(vectors[shuffled]), np.full(64, 10))
+    tree = learn_tree(directions(vectors[shuffled]), np.full(64, 10))
     topics = shuffled // 16
     by_code = {}
     for word in range(64):
@@ -150,15 +164,16 @@ def test_subsampling_leaves_what_it_leaves_in_training():
 
 
 @pytest.mark.parametrize("build", [huffman, balanced])
-def test_a_tree_that_stays_keeps_its_weights(build, monkeypatch):
-    monkeypatch.setattr(module, "SHRINK", 1.0)
+def test_a_tree_that_stays_keeps_its_weights(build):
     generator = np.random.default_rng(3)
     counts = np.sort(generator.integers(1, 100, 30))[::-1].astype(np.int64)
     tree = build(counts)
     vectors = rows(generator.normal(size=(30, 8)))
     weights = rows(generator.normal(size=(29, 8)))
     carried = weights.copy()
-    transfer_weights(vectors, counts, carried, tree, tree, np.empty_like(vectors))
+    transfer_weights_in_place(
+        vectors, counts, carried, tree, tree, np.empty_like(vectors), shrink=1.0
+    )
     np.testing.assert_allclose(carried, weights, rtol=1e-4, atol=1e-5)
 
 
@@ -172,8 +187,9 @@ def test_carried_weights_predict_as_before_to_first_order(seed, words):
     vectors = generator.normal(size=(words, 6)) + 0.5
     nodes = 0.7 * generator.normal(size=(words - 1, 6))
     carried = rows(nodes)
-    transfer_weights(rows(vectors), counts, carried, old, new, np.empty_like(rows(vectors)))
-    carried = carried[:, :6].astype(np.float64) / module.SHRINK
+    inputs = rows(vectors)
+    transfer_weights_in_place(inputs, counts, carried, old, new, np.empty_like(inputs))
+    carried = carried[:, :6].astype(np.float64) / SHRINK
     mean = counts @ vectors / counts.sum()
 
     def odds(x, left, right):
@@ -183,7 +199,7 @@ def test_carried_weights_predict_as_before_to_first_order(seed, words):
     along = vectors @ mean
     share, square = counts / counts.sum(), mean @ mean
     # What stands for 1.
-    constant = (share @ along) * square / (share @ along**2 + module.RIDGE * square)
+    constant = (share @ along) * square / (share @ along**2 + RIDGE * square)
     assert constant <= 1 + 1e-9
     for node, (left, right) in parts(new, words).items():
         slope = (odds(mean * 1.0001, left, right) - odds(mean * 0.9999, left, right)) / 2e-4
@@ -215,8 +231,9 @@ def text():
 
 
 @pytest.mark.parametrize("arch", ["skipgram", "cbow"])
-@pytest.mark.parametrize("options", [{"tree": "learned"},
-                                     {"tree": "balanced", "tree_order": "learned"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "options", [{"tree": "learned"}, {"tree": "balanced", "tree_order": "learned"}]
+)
 def test_training_replaces_the_tree(text, arch, options, tmp_path):
     train = lambda: w2v_hs.train(  # noqa: E731
         text, arch=arch, dim=16, epochs=10, sample=0, threads=1, **options
@@ -260,10 +277,9 @@ def test_words_that_share_contexts_share_branches():
     kinds = [[f"animal{i}" for i in range(8)], [f"city{i}" for i in range(8)]]
     company = [["eats", "runs", "sleeps"], ["lies", "river", "mayor"]]
     text = [
-        [str(generator.choice(company[k])), str(generator.choice(kinds[k])),
-         str(generator.choice(company[k]))]
+        [str(generator.choice(words)) for words in (company[k], kinds[k], company[k])]
         for k in generator.integers(0, 2, 6000)
-    ]  # fmt: skip
+    ]
 
     def affinity(tree):
         """Branches that two words of one kind share, less those of two words of both kinds."""
@@ -281,10 +297,10 @@ COMPILED = """
 import sys
 import w2v_hs
 from w2v_hs.tree import learned
-from w2v_hs.kernels import contexts, bisect as grouping, transfer
+from w2v_hs.kernels import bisect, contexts, transfer
 
-kernels = contexts.add_contexts, grouping.halve, transfer.word_outputs, transfer.node_weights
-learned.warm_up(16, 5)
+kernels = contexts.add_contexts, bisect.halve, transfer.word_outputs, transfer.node_weights
+learned.compile_kernels(16, 5)
 before = [len(kernel.signatures) for kernel in kernels]
 w2v_hs.train(sys.argv[1], dim=10, epochs=1, sample=0, threads=2, tree="learned")
 print(before, [len(kernel.signatures) for kernel in kernels])

@@ -1,4 +1,4 @@
-"""Trees that users bring: files of codes and nested lists, and each way they can be wrong."""
+"""User-supplied trees: files of codes and nested lists, and each way they can be wrong."""
 
 import numpy as np
 import pytest
@@ -55,24 +55,39 @@ def test_written_and_read_again(tmp_path_factory, counts, build, seed):
 @pytest.mark.parametrize(
     ("words", "codes", "message"),
     [
-        (WORDS[:4], ["0", "10", "110", "111"], "1 of the 5 words of the vocabulary are missing, "
-         "the first of them 'tea'"),
+        (
+            WORDS[:4],
+            ["0", "10", "110", "111"],
+            "1 of the 5 words of the vocabulary are missing, the first of them 'tea'",
+        ),
         ([*WORDS, "zebra"], [*CODES[:4], "11110", "11111"], "'zebra' is not among the 5 words"),
         ([*WORDS, "paris"], [*CODES, "111"], ":6: 'paris' stands in line 3 already"),
-        (WORDS, ["0", "10", "110", "1110", "11101"], "'rome' has the code 1110, with which that "
-         "of 'tea' begins, 11101"),
-        (WORDS, ["0", "10", "110", "111", "111"], "'rome' has the code 111, with which that of "
-         "'tea' begins, 111"),
-        (WORDS, ["0", "10", "110", "1110", "11111"], "the inner node 1111 above 'tea' has one "
-         "child"),
-        (WORDS, ["00", "010", "0110", "01110", "01111"], "the inner node at the root above 'tea' "
-         "has one child"),
+        (
+            WORDS,
+            ["0", "10", "110", "1110", "11101"],
+            "'rome' has the code 1110, with which that of 'tea' begins, 11101",
+        ),
+        (
+            WORDS,
+            ["0", "10", "110", "111", "111"],
+            "'rome' has the code 111, with which that of 'tea' begins, 111",
+        ),
+        (
+            WORDS,
+            ["0", "10", "110", "1110", "11111"],
+            "the inner node 1111 above 'tea' has one child",
+        ),
+        (
+            WORDS,
+            ["00", "010", "0110", "01110", "01111"],
+            "the inner node at the root above 'tea' has one child",
+        ),
         (WORDS, ["01", "10", "110", "1110", "1111"], "the inner node 0 above 'the' has one child"),
         (WORDS, ["0", "100", "110", "1110", "1111"], "the inner node 10 above 'and' has one child"),
         (WORDS, ["0", "10", "110", "1110", "2"], ":5: found 'tea 2', expected 'word bits'"),
         (WORDS, ["0", "10", "110", "1110", ""], ":5: found 'tea ', expected 'word bits'"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_tree_is_named_in_one_line(tmp_path, words, codes, message):
     with pytest.raises(FormatError) as error:
         read(written(tmp_path / "t.txt", words, codes))
@@ -120,8 +135,7 @@ def test_larger_groups_become_huffman_trees():
     """All five in one list: the tree that Huffman builds of their counts 5, 4, 3, 2, 1."""
     found = nested_tree([*WORDS])
     assert sorted(map(len, found)) == [2, 2, 2, 3, 3]
-    groups = nested_tree({"words": ["the", "and"], "cities": ("paris", "rome"), "drinks": ["tea",
-                          ]} | {"drinks": "tea"})  # fmt: skip
+    groups = nested_tree({"words": ["the", "and"], "cities": ("paris", "rome"), "drinks": "tea"})
     assert groups[0][:-1] == groups[1][:-1] and groups[2][:-1] == groups[3][:-1]
 
 
@@ -164,8 +178,8 @@ def test_training_on_a_given_tree(tmp_path, run, fails):
     text.write_text(TEXT * 50)
     options = ("--dim", "8", "--epochs", "2", "--sample", "0")
     model, codes = tmp_path / "m.safetensors", tmp_path / "tree.txt"
-    assert run("train", text, "-o", model, "--tree", "balanced", "--tree-order", "alphabetical",
-               *options).returncode == 0  # fmt: skip
+    alphabetical = ("--tree", "balanced", "--tree-order", "alphabetical")
+    assert run("train", text, "-o", model, *alphabetical, *options).returncode == 0
     assert b"18 words" in run("tree", "export", model, codes).stderr
     again = tmp_path / "again.safetensors"
     assert run("train", text, "-o", again, "--tree", codes, *options).returncode == 0
@@ -195,8 +209,8 @@ def test_from_python(tmp_path):
         stem = min(group, key=len)
         while any(not code.startswith(stem) for code in group):
             stem = stem[:-1]
-        assert not any(code.startswith(stem) for other in groups if other is not group
-                       for code in other)  # fmt: skip
+        others = set().union(*(other for other in groups if other is not group))
+        assert not any(code.startswith(stem) for code in others)
     with pytest.raises(OptionError, match="full softmax has none"):
         w2v_hs.train(text, tree=nested, loss="softmax", dim=8)
     with pytest.raises(OptionError, match="expected one of learned, huffman, balanced"):

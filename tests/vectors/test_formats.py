@@ -3,23 +3,23 @@
 import io
 import os
 import pickle
+import resource
 import shutil
 import struct
 import tracemalloc
 import zipfile
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from gensim.models import KeyedVectors
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
+from vector_cases import AWKWARD_VALUES, AWKWARD_WORDS, same, words_and_matrix
 
-from w2v_hs.cli import vectors as vector_commands
+from w2v_hs.cli.parameters import FORMAT_NAMES
 from w2v_hs.errors import FormatError, OptionError, OutputError
-from w2v_hs.vectors import formats, writers
+from w2v_hs.vectors import formats
+from w2v_hs.vectors.contents import BLOCK_VALUES
 from w2v_hs.vectors.formats import FILE_FORMATS, FOLDER_FORMATS, FORMATS, load_vectors, save_vectors
 from w2v_hs.vectors.vectors import Vectors
 
@@ -37,45 +37,6 @@ GENSIM = {
     "word2vec-binary": {"binary": True},
     "glove": {"no_header": True},
 }
-AWKWARD_VALUES = np.array(
-    [
-        [0.0, -0.0, 3.0, -16777216.0],
-        [1e-7, 0.1, 1 / 3, 123456789.0],
-        [1e-45, 1.1754942e-38, 1.1754944e-38, 3.4028235e38],  # subnormals, smallest, largest
-        [1e16, 1e22, 1e-5, -1e30],
-    ],
-    dtype=np.float32,
-)
-AWKWARD_WORDS = ["3", "e\u0301", "👩‍👩‍👧", '"],[\\']
-
-
-def same(vectors: Vectors, words: list[str], matrix: np.ndarray) -> None:
-    """Equal words and the same bits, so that -0.0 is not 0.0."""
-    assert vectors.words == words
-    assert vectors.matrix.dtype == np.float32
-    np.testing.assert_array_equal(
-        np.ascontiguousarray(vectors.matrix).view(np.uint32),
-        np.ascontiguousarray(matrix).view(np.uint32),
-    )
-
-
-@st.composite
-def words_and_matrix(draw):
-    """Distinct words without white space, and a finite float32 matrix."""
-    matrix = draw(
-        hnp.arrays(
-            np.float32,
-            hnp.array_shapes(min_dims=2, max_dims=2, max_side=6),
-            elements=st.floats(width=32, allow_nan=False, allow_infinity=False),
-        )
-    )
-    word = st.text(st.characters(codec="utf-8"), min_size=1).filter(
-        lambda word: word.split() == [word] and "\0" not in word and word[0] != "\ufeff"
-    )
-    size = len(matrix)
-    return draw(st.lists(word, min_size=size, max_size=size, unique=True)), matrix
-
-
 # Round trips
 
 
@@ -125,13 +86,14 @@ def test_files_of_gensim_are_read(tmp_path, format):
 
 
 @pytest.mark.parametrize("format", FILE_FORMATS)
-def test_rows_of_a_padded_matrix_over_several_blocks(tmp_path, monkeypatch, format):
-    monkeypatch.setattr(writers, "BLOCK_VALUES", 64)
-    padded = np.random.default_rng(3).standard_normal((50, 16)).astype(np.float32)
-    words = [f"w{row}" for row in range(50)]
+def test_rows_of_a_padded_matrix_over_several_blocks(tmp_path, format):
+    """Four rows are more than one block, and the last block is not full."""
+    dim = BLOCK_VALUES // 3
+    padded = np.random.default_rng(3).integers(0, 9, (4, dim + 6)).astype(np.float32)
+    words = ["a", "b", "c", "d"]
     path = tmp_path / f"v{SUFFIX[format]}"
-    save_vectors(Vectors(words, padded[:, :10]), path)
-    same(load_vectors(path), words, padded[:, :10])
+    save_vectors(Vectors(words, padded[:, :dim]), path)
+    same(load_vectors(path), words, padded[:, :dim])
 
 
 @pytest.mark.parametrize("sign", [0, 0x80000000])
@@ -228,11 +190,12 @@ def test_nonfinite_values_are_an_error_unless_allowed(tmp_path, format, value):
     same(load_vectors(path, allow_nonfinite=True), ["a", "b"], matrix)
 
 
-def test_the_row_of_a_nonfinite_value_is_right_beyond_the_first_block(tmp_path, monkeypatch):
-    monkeypatch.setattr(writers, "BLOCK_VALUES", 4)
-    (tmp_path / "v.txt").write_text("".join(f"w{row} 1 {row}\n" for row in range(8)) + "x 1 nan\n")
-    with pytest.raises(FormatError, match=r"v.txt:9: the vector of 'x'"):
-        load_vectors(tmp_path / "v.txt")
+def test_the_row_of_a_nonfinite_value_is_right_beyond_the_first_block(tmp_path):
+    matrix = np.zeros((5, BLOCK_VALUES // 2), np.float32)  # two rows are one block
+    matrix[3, 7] = np.nan
+    save_vectors(Vectors(["a", "b", "c", "d", "e"], matrix), tmp_path / "v.npz")
+    with pytest.raises(FormatError, match=r"v.npz: row 4: the vector of 'd'"):
+        load_vectors(tmp_path / "v.npz")
 
 
 # Damage. What comes first is the file, then what the message has to say.
@@ -575,7 +538,7 @@ def test_whatever_byte_is_changed_the_error_is_a_message(tmp_path, format, data)
 
 def test_the_table_names_known_formats_only():
     assert set(formats.SUFFIXES.values()) == set(FILE_FORMATS)
-    assert set(vector_commands.FORMAT_NAMES) == set(FORMATS)
+    assert set(FORMAT_NAMES) == set(FORMATS)
 
 
 @pytest.mark.parametrize("name", ["v.onnx", "v", "v.pkl"])
@@ -671,6 +634,9 @@ def test_a_word_with_white_space_is_refused_before_the_first_byte(old_file, form
     with pytest.raises(FormatError) as caught:
         save_vectors(vectors, old_file, format=format)
     assert f"the word {word!r}" in str(caught.value)
+    if word:
+        remedy = f"{format} cannot hold it, npz, safetensors, parquet, arrow can"
+        assert str(caught.value).endswith(remedy)
 
 
 def test_npz_holds_words_with_white_space(tmp_path):
@@ -687,7 +653,7 @@ def test_words_that_no_format_holds(old_file, format, word):
 
 
 def test_glove_refuses_a_first_word_that_begins_with_a_byte_order_mark(old_file):
-    with pytest.raises(FormatError, match=r"the first word '\\ufeffa' begins with U\+FEFF"):
+    with pytest.raises(FormatError, match=r"the word '\\ufeffa' begins with U\+FEFF"):
         save_vectors(Vectors(["\ufeffa", "b"], np.ones((2, 1))), old_file, format="glove")
 
 
@@ -726,31 +692,21 @@ def test_nothing_to_write_is_refused(old_file, format, shape):
         save_vectors(Vectors(["a", "b"][: shape[0]], np.ones(shape)), old_file, format=format)
 
 
-@pytest.mark.parametrize("format", [f for f in FILE_FORMATS if f != "safetensors"])
-def test_a_write_that_fails_half_way_leaves_the_old_file(old_file, monkeypatch, format):
-    """In the second block of rows, of which there are two. (safetensors: test_writing.py.)"""
-    monkeypatch.setattr(writers, "BLOCK_VALUES", 2)
-    calls = []
-
-    def failing(real):
-        def fail(*arguments, **options):
-            calls.append(arguments)
-            if len(calls) == 2:
-                raise OSError(28, "No space left on device")
-            return real(*arguments, **options)
-
-        return fail
-
-    place, name = {
-        "npz": (np.lib.format, "write_array"),
-        "word2vec-binary": (writers, "_binary_rows"),
-        "parquet": (pq.ParquetWriter, "write_batch"),
-        "arrow": (pa.ipc.RecordBatchFileWriter, "write_batch"),
-    }.get(format, (writers, "_text_rows"))
-    monkeypatch.setattr(place, name, failing(getattr(place, name)))
-    with pytest.raises(OutputError, match="No space left on device"):
-        save_vectors(Vectors(["a", "b"], np.ones((2, 2))), old_file, format=format)
-    assert len(calls) == 2
+@pytest.mark.parametrize("format", FILE_FORMATS)
+def test_a_write_that_fails_half_way_leaves_the_old_file(tmp_path, old_file, format):
+    """The system takes only half of the bytes, as on a full disk."""
+    vectors = Vectors(["a", "b"], np.random.default_rng(1).random((2, 100_000)))
+    whole = tmp_path / "whole"
+    save_vectors(vectors, whole, format=format)
+    size = whole.stat().st_size
+    whole.unlink()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, limits[1]))
+    try:
+        with pytest.raises(OutputError, match="File too large"):
+            save_vectors(vectors, old_file, format=format)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.mark.parametrize("format", FOLDER_FORMATS)

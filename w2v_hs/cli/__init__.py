@@ -1,7 +1,7 @@
-"""The command line, `w2v-hs`: one module a family of commands.
+"""The command line `w2v-hs`: one module per family of commands.
 
-`app` puts the commands together and turns errors into one line and an exit code. `show` prints
-tables and JSON. Nothing heavy is imported before it is needed.
+`app` assembles the commands and turns errors into messages and exit codes, `parameters` holds what
+commands share, `show` prints results. Commands import the rest of the package only when they run.
 """
 
 from w2v_hs.cli.app import main

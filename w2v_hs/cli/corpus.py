@@ -1,16 +1,18 @@
-"""The commands for corpora: `corpus list`, `corpus fetch`, and `phrases`."""
+"""The commands for corpora: `corpus list`, `corpus fetch` and `phrases`."""
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from w2v_hs.checks import shown
-from w2v_hs.cli import completion, show
-from w2v_hs.cli.text_options import errors, text_options
+from w2v_hs.cli import parameters, show
 
-_SHOWN = 20  # phrases in the table
+if TYPE_CHECKING:
+    from w2v_hs.text.phrases import Phrases
+
+_TABLE_ROWS = 20
 
 
 @click.group()
@@ -24,9 +26,9 @@ def corpus() -> None:
 
 
 @corpus.command("list")
-@show.as_json
+@parameters.json_option
 def corpus_list(json_out: bool) -> None:
-    """List the named corpora: size, licence, readiness.
+    """List the named corpora with size, licence and status.
 
     \b
     w2v-hs corpus list
@@ -48,11 +50,11 @@ def corpus_list(json_out: bool) -> None:
 
 
 @corpus.command("fetch")
-@click.argument("name", shell_complete=completion.corpus_names)
+@click.argument("name", shell_complete=parameters.complete_corpora)
 def corpus_fetch(name: str) -> None:
-    """Download the corpus NAME and check it.
+    """Download the corpus NAME and verify its checksum.
 
-    It is kept for 'w2v-hs train NAME'.
+    Afterwards 'w2v-hs train NAME' finds it.
 
     \b
     w2v-hs corpus fetch text8
@@ -64,20 +66,20 @@ def corpus_fetch(name: str) -> None:
 
 
 @click.command(context_settings={"show_default": True})
-@click.argument("text", nargs=-1, required=True)
+@parameters.texts_argument
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=parameters.FILE,
     required=True,
-    help="File for the text with phrases, a sentence a line; compressed where it ends in .gz, "
-    ".bz2, .xz or .zst.",
+    help="Text file to write, one sentence per line; compressed if its name ends in .gz, .bz2, "
+    ".xz or .zst.",
 )
-@click.option("--min-count", default=5, help="Pairs rarer than this are no phrases.")
+@click.option("--min-count", default=5, help="Never join pairs that occur less often.")
 @click.option(
     "--delta",
     type=float,
-    help="Subtracted from the count of a pair, against phrases of rare words.  "
+    help="Discount subtracted from the count of a pair; it prevents phrases of rare words.  "
     "[default: --min-count]",
 )
 @click.option(
@@ -86,20 +88,20 @@ def corpus_fetch(name: str) -> None:
     type=float,
     multiple=True,
     default=(200.0, 100.0),
-    help="Score that a phrase must exceed; give it once for each pass, not rising.",
+    help="Score that a phrase must exceed. Give one per pass, none above the one before.",
 )
-@click.option("--connector", default="_", help="What stands between the words of a phrase.")
-@text_options
-@errors
-@click.option("--threads", type=int, help="Threads.  [default: one a core]")
-@show.as_json
+@click.option("--connector", default="_", help="Placed between the words of a phrase.")
+@parameters.preprocessing_options
+@parameters.errors_option
+@parameters.threads_option
+@parameters.json_option
 def phrases(text: tuple[str, ...], output: Path, json_out: bool, **options: Any) -> None:
-    """Join words that belong together, as in new_york.
+    """Detect phrases and join their words, as in new_york.
 
-    TEXT is what 'w2v-hs train' takes, and so is the file that is written. Two words a b are a
-    phrase if (count(a b) - delta) / (count(a) * count(b)) * tokens, the score of word2phrase, is
-    above the threshold. The second pass finds phrases of three and four words. The best phrases
-    are shown, all of them with --json.
+    TEXT is as in 'w2v-hs train', which also takes the file written here. Words a b form a phrase
+    if their word2phrase score, (count(a b) - delta) / (count(a) * count(b)) * tokens, exceeds the
+    threshold. The second pass finds phrases of three and four words. The table shows the phrases
+    with the highest scores; --json prints all.
 
     \b
     w2v-hs phrases wiki.txt -o phrases.txt
@@ -108,21 +110,13 @@ def phrases(text: tuple[str, ...], output: Path, json_out: bool, **options: Any)
     """
     from w2v_hs.text.phrases import join_phrases
 
-    if "" in text:
-        raise click.UsageError("one of the texts has an empty name")
     sources = [Path(source) for source in text]
-    show.check_distinct([output], sources)
+    parameters.check_distinct([output], sources)
     found = join_phrases(sources, output, progress=True, **options)
     if json_out:
         show.print_json(found.as_dict())
     else:
-        most = min(_SHOWN, len(found.phrases))
-        title = f"the {most:,} highest scores of {len(found.phrases):,} phrases"
-        table = show.table(title, "phrase", "score", "count", "pass")
-        for phrase in found.phrases[:_SHOWN]:
-            row = f"{phrase.score:,.0f}", f"{phrase.count:,}", str(phrase.number)
-            table.add_row(show.plain(phrase.phrase), *row)
-        show.console().print(table)
+        _print_best(found)
     for number, one in enumerate(found.passes, 1):
         click.echo(
             f"pass {number}: {one.phrases:,} phrases above {one.threshold:g}, joined "
@@ -132,3 +126,14 @@ def phrases(text: tuple[str, ...], output: Path, json_out: bool, **options: Any)
     click.echo(
         f"{found.tokens:,} tokens became {found.tokens_after:,}\nwrote {shown(output)}", err=True
     )
+
+
+def _print_best(found: "Phrases") -> None:
+    """Print the phrases with the highest scores as a table."""
+    best = found.phrases[:_TABLE_ROWS]
+    title = f"the {len(best):,} highest scores of {len(found.phrases):,} phrases"
+    table = show.table(title, "phrase", "score", "count", "pass")
+    for phrase in best:
+        row = f"{phrase.score:,.0f}", f"{phrase.count:,}", str(phrase.number)
+        table.add_row(show.plain(phrase.phrase), *row)
+    show.console().print(table)

@@ -1,35 +1,29 @@
-"""The command that says how good vectors are: `evaluate`."""
+"""The command `evaluate`: analogies, word similarity, and comparison of models."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from w2v_hs.cli import completion, show
-from w2v_hs.cli.vectors import in_format, read_vectors
-from w2v_hs.progress import Silent, display
+from w2v_hs.cli import parameters, show
+from w2v_hs.progress import Display, display
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Models = Iterator[tuple[str, object]]  # name and vectors
+Results = tuple[object, Callable[["Console"], None]]  # value for JSON, printer of the tables
 
 
 @click.command()
-@click.argument("vectors", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--analogies",
-    multiple=True,
-    shell_complete=completion.files_or(lambda: ("google",)),
-    help="Questions: 'google' or a file. Can be repeated.  [default: google]",
-)
-@click.option(
-    "--similarity",
-    multiple=True,
-    shell_complete=completion.files_or(lambda: ("wordsim353", "simlex999")),
-    help="Rated pairs: 'wordsim353', 'simlex999' or a file. Can be repeated.  [default: both]",
-)
+@click.argument("vectors", nargs=-1, required=True, type=parameters.FILE)
+@parameters.test_set_options
 @click.option(
     "--columns",
     nargs=3,
     metavar="WORD WORD SCORE",
-    help="Files of pairs: the three columns to read, by their names in the first line.",
+    help="Names of the three columns to read, for --similarity files with a header.",
 )
 @click.option(
     "--method",
@@ -37,7 +31,7 @@ from w2v_hs.progress import Silent, display
     type=click.Choice(["3cosadd", "3cosmul"]),
     default=["3cosadd"],
     show_default=True,
-    help="How analogies are answered. Can be repeated.",
+    help="How to answer analogies. Can be repeated.",
 )
 @click.option(
     "--restrict-vocab",
@@ -45,24 +39,27 @@ from w2v_hs.progress import Silent, display
     type=int,
     default=[30_000],
     show_default=True,
-    help="Analogies only among this many most frequent words; 0 for all. Can be repeated: "
-    "30000 is the convention of word2vec.c, 300000 that of gensim.",
+    help="Limit analogies to this many most frequent words; 0 for all. Can be repeated: 30000 is "
+    "the convention of word2vec.c, 300000 that of gensim.",
 )
-@click.option("--case-sensitive", is_flag=True, help="Take words as they are written.")
+@click.option("--case-sensitive", is_flag=True, help="Distinguish upper and lower case.")
 @click.option(
     "--compare",
     "side_by_side",
     is_flag=True,
-    help="Several VECTORS in one table, on what all can answer, with tests of the differences.",
+    help="Compare several VECTORS in one table, on the items all can answer, with significance "
+    "tests.",
 )
-@click.option("--confidence", default=0.95, show_default=True, help="Of all intervals.")
-@click.option("--seed", default=1, show_default=True, help="Seed of all bootstraps.")
-@in_format
+@click.option(
+    "--confidence", default=0.95, show_default=True, help="Confidence level of all intervals."
+)
+@click.option("--seed", default=1, show_default=True, help="Random seed of all bootstraps.")
+@parameters.format_option
 @click.option(
     "--json",
     "json_path",
-    type=click.Path(path_type=Path),
-    help="Write JSON to a file; - prints it. Of several VECTORS without --compare, a list.",
+    type=parameters.FILE,
+    help="Write JSON to a file; - prints it. Several VECTORS without --compare give a list.",
 )
 def evaluate(
     vectors: tuple[Path, ...],
@@ -74,13 +71,13 @@ def evaluate(
     json_path: Path | None,
     **options: Any,
 ) -> None:
-    """Answer analogies and correlate with rated pairs.
+    """Answer analogies and correlate with human ratings.
 
-    VECTORS are models or files of vectors.
+    VECTORS are models or vector files.
 
-    Without --analogies and --similarity: Google's analogies, WordSim-353 and SimLex-999; with
-    either of them only what they name. Several VECTORS are evaluated one after the other, or side
-    by side with --compare.
+    The default test sets are Google's analogies, WordSim-353 and SimLex-999. With --analogies or
+    --similarity, only the sets they name are used. Several VECTORS are evaluated one after the
+    other, or side by side with --compare.
 
     \b
     w2v-hs evaluate model.safetensors
@@ -88,59 +85,67 @@ def evaluate(
     w2v-hs evaluate model.safetensors --analogies google --similarity pairs.tsv --json result.json
     w2v-hs evaluate learned.safetensors huffman.safetensors --compare
     """
-    from w2v_hs.cli.evaluation_tables import print_comparison, print_evaluation
-    from w2v_hs.evaluation.comparison import compare
-    from w2v_hs.evaluation.evaluation import evaluate as run
     from w2v_hs.files.atomic import check_writable
 
     if side_by_side and len(vectors) < 2:
         raise click.UsageError("--compare takes two files of vectors or more")
     if len(set(vectors)) < len(vectors):
         raise click.UsageError("a file of vectors is given twice")
-    if options["columns"] and not set(similarity) - {"wordsim353", "simlex999"}:
+    if options["columns"] and not set(similarity) - set(parameters.SIMILARITY_SETS):
         raise click.UsageError("--columns without a file of --similarity: it names its columns")
-    if "" in (*analogies, *similarity):
-        raise click.UsageError("one of the test sets has an empty name")
-    printed = str(json_path) == "-"
-    if json_path is not None and not printed:
+    to_stdout = str(json_path) == "-"
+    if json_path is not None and not to_stdout:
         check_writable(json_path)
-        show.check_distinct([json_path], [*vectors, *map(Path, (*analogies, *similarity))])
+        parameters.check_distinct([json_path], [*vectors, *map(Path, (*analogies, *similarity))])
     if analogies or similarity:
         options |= {"analogies": analogies, "similarity": similarity}
     options["case_insensitive"] = not case_sensitive
     with display(True) as bars:
-        models = _loaded(vectors, format_name, bars)
-        if side_by_side:
-            comparison = compare(models, **options)
-        else:
-            results = []
-            for name, loaded in models:
-                results.append((name, run(loaded, **options)))
-                del loaded  # before the next is read
-    console = show.console()
-    if side_by_side:
-        found: Any = comparison.as_dict()
-        if not printed:
-            print_comparison(comparison, console)
-    else:
-        found = [{"vectors": name, **result.as_dict()} for name, result in results]
-        found = found if len(vectors) > 1 else found[0]
-        for name, result in results if not printed else ():
-            if len(vectors) > 1:
-                console.print(show.plain(name), style="bold")
-            print_evaluation(result, console)
-    if printed:
+        models = _load_each(vectors, format_name, bars)
+        found, print_tables = (_compare if side_by_side else _evaluate_each)(models, options)
+    if to_stdout:
         show.print_json(found)
-    elif json_path is not None:
+        return
+    print_tables(show.console())
+    if json_path is not None:
         show.write_json(json_path, found)
 
 
-def _loaded(
-    paths: tuple[Path, ...], format_name: str | None, bars: Silent
-) -> Iterator[tuple[str, object]]:
-    """The name and the vectors of each file, one at a time: together they may not fit."""
+def _load_each(paths: tuple[Path, ...], format_name: str | None, bars: Display) -> Models:
+    """Load one file at a time, since all together may exceed the memory."""
+    from w2v_hs.vectors.formats import load_vectors
+
     for number, path in enumerate(paths, start=1):
         bars.step("evaluating" + (f" {number} of {len(paths)}" if len(paths) > 1 else ""))
-        # Beside a model, --format is about the others.
+        # Among several files, --format does not apply to models.
         of_model = len(paths) > 1 and path.suffix == ".safetensors"
-        yield str(path), read_vectors(path, None if of_model else format_name)
+        yield str(path), load_vectors(path, format=None if of_model else format_name)
+
+
+def _compare(models: Models, options: dict[str, Any]) -> Results:
+    """Compare the models with each other."""
+    from w2v_hs import evaluation
+    from w2v_hs.cli.evaluation_tables import print_comparison
+
+    comparison = evaluation.compare(models, **options)
+    return comparison.as_dict(), lambda console: print_comparison(comparison, console)
+
+
+def _evaluate_each(models: Models, options: dict[str, Any]) -> Results:
+    """Evaluate each model on its own."""
+    from w2v_hs import evaluation
+    from w2v_hs.cli.evaluation_tables import print_evaluation
+
+    results = []
+    for name, vectors in models:
+        results.append((name, evaluation.evaluate(vectors, **options)))
+        del vectors  # frees its memory before the next file is read
+    found = [{"vectors": name, **result.as_dict()} for name, result in results]
+
+    def print_tables(console: "Console") -> None:
+        for name, result in results:
+            if len(results) > 1:
+                console.print(show.plain(name), style="bold")
+            print_evaluation(result, console)
+
+    return found if len(found) > 1 else found[0], print_tables

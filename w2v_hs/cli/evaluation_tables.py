@@ -1,4 +1,4 @@
-"""Evaluations and comparisons as tables for people."""
+"""Evaluations and comparisons as tables."""
 
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ FORMS = {"accuracy": ".1%", "spearman": ".3f"}
 
 
 def print_evaluation(result: Evaluation, console: "Console") -> None:
-    """Print one table for each way of answering questions and one for all sets of pairs."""
+    """Print a table for each analogy setting and one for all similarity sets."""
     for whole in result.analogies:
         console.print(_answers(console, whole, result.confidence), f"{_answered_among(whole)}.")
     if result.similarity:
@@ -47,7 +47,7 @@ def print_evaluation(result: Evaluation, console: "Console") -> None:
 
 
 def print_comparison(result: Comparison, console: "Console") -> None:
-    """Print one table: a block a test set, a row a model, a column a model compared with."""
+    """Print one table: a block per test set, a row per model, a p-value per earlier model."""
     numbers = {model: number for number, model in enumerate(result.models, start=1)}
     table = _table(
         console,
@@ -95,10 +95,10 @@ def print_comparison(result: Comparison, console: "Console") -> None:
 
 
 def _table(console: "Console", title: str, first: str, *numbers: str) -> "Table":
-    """An empty table of a column of names and columns of numbers."""
+    """An empty table with a column of names and columns of numbers."""
     from rich.table import Table
 
-    # On 80 columns, the width of a pipe, names need the room that is between columns elsewhere.
+    # On 80 columns, the width of a pipe, names need the space of the padding.
     empty = Table(title=plain(title), padding=(0, 1 if console.width >= 100 else 0))
     empty.add_column(first, overflow="fold")
     for heading in numbers:
@@ -107,8 +107,8 @@ def _table(console: "Console", title: str, first: str, *numbers: str) -> "Table"
 
 
 def _answers(console: "Console", whole: Analogies, confidence: float) -> "Table":
-    """The table of one set of questions: its sections, and below them their sums."""
-    # On 80 columns the names of sections need its room; it is seen / total.
+    """The table of one analogy set: its sections, then their totals."""
+    # On 80 columns section names need its space; it is seen / total.
     coverage = ["coverage"] if console.width >= 100 else []
     table = _table(
         console,
@@ -143,20 +143,20 @@ def _answers(console: "Console", whole: Analogies, confidence: float) -> "Table"
 
 
 def _answered_among(whole: Analogies | Compared) -> str:
-    """Which words were asked for and answered with, and whose convention that is."""
+    """The vocabulary limit of questions and answers, and whose convention it is."""
     limit = f"the {whole.restrict_vocab:,} most frequent" if whole.restrict_vocab else "all"
     by = f", the convention of {whole.convention}" if whole.convention else ""
     return f"Questions and answers: {limit} words{by}"
 
 
 def _heading(done: Compared) -> str:
-    """The test set of a block, how it was answered, and how much of it."""
+    """The heading of a block: test set, method and coverage."""
     if done.figure == "spearman":
         return f"{done.name}: {done.used:,} of {done.total:,} pairs"
     limit = f"{done.restrict_vocab:,} words" if done.restrict_vocab else "all words"
     by = f" ({done.convention})" if done.convention else ""
     part = f" {done.part}" if done.part else ""
-    assert done.method is not None  # as of all questions
+    assert done.method is not None  # for mypy: analogies always have one
     return (
         f"{done.name}{part}, {METHOD_NAMES[done.method]}, {limit}{by}: "
         f"{done.used:,} of {done.total:,} questions"
@@ -164,7 +164,7 @@ def _heading(done: Compared) -> str:
 
 
 def _figure(figure: float | None, form: str, used: int, total: int) -> str:
-    """The figure as text, or why there is none."""
+    """The figure as text, or the reason that there is none."""
     if figure is not None:
         return format(figure, form)
     return "undefined" if used else f"0 of {total:,} usable"

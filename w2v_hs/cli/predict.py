@@ -6,46 +6,46 @@ from typing import Any
 import click
 
 from w2v_hs.checks import shown
-from w2v_hs.cli import completion, show
-from w2v_hs.cli.text_options import text_options
-from w2v_hs.model.description import cell
+from w2v_hs.cli import parameters, show
+from w2v_hs.formatting import cell
 from w2v_hs.options import COMBINE, Combine, Options, OutOfVocabulary
 
-
-def _named(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
-    """No name may be empty: as a path it would be the current folder."""
-    if "" in (value if isinstance(value, tuple) else (value,)):
-        raise click.UsageError(f"{parameter.human_readable_name} has an empty name")
-    return Path(value) if parameter.name == "model" else value
-
-
-_model = click.argument("model", type=click.Path(), callback=_named)
-_threads = click.option("--threads", type=int, help="Threads.  [default: one a core]")
+_PERPLEXITY_ROWS = {
+    "nats": "nats a prediction",
+    "perplexity": "perplexity",
+    "pairs": "predictions",
+    "tokens": "tokens",
+    "oov": "unknown tokens, left out",
+    "unigram": "unigram nats",
+    "sampled": "unigram nats, subsampled",
+    "untrained": "untrained nats",
+}
 
 
 @click.command()
-@_model
+@parameters.model_argument
 @click.argument("words", nargs=-1, required=True, metavar="WORD...")
-@click.option("-k", default=10, show_default=True, help="How many.")
+@click.option("-k", default=10, show_default=True, help="Number of words.")
 @click.option(
     "--combine",
     type=click.Choice(COMBINE),
     default=COMBINE[0],
     show_default=True,
-    help="Several words, skip-gram: predict from the mean of their inputs, or take the mean of the "
-    "log-probabilities given each of them.",
+    help="For several words and skip-gram: predict from the mean of their input vectors, or "
+    "average the log-probabilities given each word.",
 )
-@show.as_json
+@parameters.json_option
 def predict(model: Path, words: tuple[str, ...], k: int, combine: Combine, json_out: bool) -> None:
-    """Show the words that MODEL finds most probable near WORD.
+    """Show the words that MODEL predicts near WORD.
 
-    WORD may be several words. The probabilities are exact, and so is the choice.
+    WORD may be several words. The search is exact: these are the most probable of all words, with
+    their exact probabilities.
 
     \b
     w2v-hs predict model.safetensors coffee
     w2v-hs predict model.safetensors new york -k 3
     """
-    from w2v_hs.model.loading import load
+    from w2v_hs.model import load
 
     loaded = load(model)
     found = loaded.top_k(list(words), k, combine=combine)
@@ -62,27 +62,27 @@ def predict(model: Path, words: tuple[str, ...], k: int, combine: Combine, json_
 
 
 @click.command()
-@_model
-@click.argument("text", nargs=-1, required=True, callback=_named, shell_complete=completion.texts)
-@text_options
-@_threads
-@show.as_json
+@parameters.model_argument
+@parameters.texts_argument
+@parameters.preprocessing_options
+@parameters.threads_option
+@parameters.json_option
 def perplexity(
     model: Path, text: tuple[str, ...], threads: int | None, json_out: bool, **preprocessing: Any
 ) -> None:
     """Measure how well MODEL predicts TEXT.
 
-    MODEL should not have been trained on TEXT.
+    Use a TEXT on which MODEL was not trained.
 
-    TEXT is what 'w2v-hs train' takes. Every word is predicted from each word in its window
-    (skip-gram) or from their mean (CBOW); words that MODEL does not know are left out and counted.
-    Beside the loss stand those of what knows no context: the unigram frequencies of the training
-    text (before and after subsampling), and the model before training.
+    TEXT is as in 'w2v-hs train'. Every word is predicted from each word in its window (skip-gram)
+    or from their mean (CBOW). Words unknown to MODEL are left out and counted. For comparison, the
+    table gives the loss of predictors that ignore the context: the unigram frequencies of the
+    training text, before and after subsampling, and the untrained model.
 
     \b
     w2v-hs perplexity model.safetensors held-out.txt
     """
-    from w2v_hs.model.loading import load
+    from w2v_hs.model import load
 
     sources = [Path(source) for source in text]
     result = load(model).perplexity(sources, threads=threads, progress=True, **preprocessing)
@@ -90,67 +90,61 @@ def perplexity(
         show.print_json(result.as_dict())
         return
     table = show.table(f"{model} on {' '.join(text)}", "", "")
-    names = {
-        "nats": "nats a prediction",
-        "perplexity": "perplexity",
-        "pairs": "predictions",
-        "tokens": "tokens",
-        "oov": "unknown tokens, left out",
-        "unigram": "unigram nats",
-        "sampled": "unigram nats, subsampled",
-        "untrained": "untrained nats",
-    }
     for name, value in vars(result).items():
         figure = f"{value:,.4f}" if isinstance(value, float) else cell(value)
-        table.add_row(names[name], figure)
+        table.add_row(_PERPLEXITY_ROWS[name], figure)
     show.console().print(table)
 
 
 @click.command()
-@_model
-@click.argument("text", callback=_named, shell_complete=completion.texts)
+@parameters.model_argument
+@click.argument("text", type=parameters.NAME, shell_complete=parameters.complete_texts)
 @click.option(
     "--oov",
     type=click.Choice(("skip", "error")),
     default="skip",
     show_default=True,
-    help="What to do with words that MODEL does not know: leave them out, or stop.",
+    help="How to handle words unknown to MODEL: leave them out, or stop.",
 )
-@text_options
-@_threads
-@show.as_json
+@parameters.preprocessing_options
+@parameters.threads_option
+@parameters.json_option
 def score(
-    model: Path, text: str, oov: OutOfVocabulary, threads: int | None, json_out: bool,
+    model: Path,
+    text: str,
+    oov: OutOfVocabulary,
+    threads: int | None,
+    json_out: bool,
     **preprocessing: Any,
-) -> None:  # fmt: skip
-    """Print each line of TEXT behind its score.
+) -> None:
+    """Print each line of TEXT, preceded by its score.
 
-    The score is the mean log-probability of a prediction, in nats.
+    The score is the mean log-probability of its predictions, in nats.
 
     TEXT is a file, a folder, a quoted pattern, '-' for standard input, or a named corpus. With
-    --split-sentences each sentence has a line. A line without a prediction, as one of a single
-    word, has '-' for a score (null in JSON). Characters that a terminal would obey are shown as
-    escapes; --json gives every line as it is.
+    --split-sentences each sentence is a line. A line without predictions, such as a single word,
+    has the score '-' (null in JSON). Control characters are escaped for the terminal; --json prints
+    every line unchanged.
 
     \b
     w2v-hs score model.safetensors sentences.txt
     echo "paris is the capital of france" | w2v-hs score model.safetensors -
     """
-    from w2v_hs.model.loading import load
+    from w2v_hs.model import load
     from w2v_hs.model.scoring import score_sentences
     from w2v_hs.options import Preprocessing
     from w2v_hs.text.blocks import read_lines
     from w2v_hs.text.sources import find_sources
 
-    scorer, cleaned = load(model).scorer, Preprocessing(**preprocessing)
+    scorer, cleaning = load(model).scorer, Preprocessing(**preprocessing)
     cores = Options(threads=threads).resolved().threads
     lines = [
         line
-        for source in find_sources(text, cleaned.text_column)
-        for line in read_lines(source, cleaned)
+        for source in find_sources(text, cleaning.text_column)
+        for line in read_lines(source, cleaning)
     ]
     scores = score_sentences(scorer, lines, oov, cores)
-    means = [None if mean != mean else mean for mean in scores.means.tolist()]
+    means = [None if mean != mean else mean for mean in scores.means.tolist()]  # NaN: no prediction
     if json_out:
         rows = zip(lines, means, scores.pairs.tolist(), scores.oov.tolist(), strict=True)
         names = ("text", "score", "pairs", "oov")

@@ -1,50 +1,36 @@
-"""The command that makes a page on a model: `report`."""
+"""The command `report`: a page about a model, for a browser."""
 
 from pathlib import Path
 
 import click
 
 from w2v_hs.checks import shown
-from w2v_hs.cli import show
-from w2v_hs.cli.vectors import in_format, read_vectors
+from w2v_hs.cli import parameters
 
-PROJECTIONS = ("pca", "tsne", "umap")
+PROJECTIONS = ("pca", "tsne", "umap")  # of `report.word_map`, which imports NumPy
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@parameters.model_argument
 @click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="The page, an .html file.",
+    "-o", "--output", required=True, type=parameters.FILE, help="The page to write, an .html file."
 )
 @click.option(
     "--words",
     default=10_000,
     show_default=True,
     type=click.IntRange(min=1),
-    help="How many of the most frequent words to show.",
+    help="Number of words to show, the most frequent first.",
 )
 @click.option(
     "--projection",
     type=click.Choice(PROJECTIONS),
     default="pca",
     show_default=True,
-    help="Of the map: tsne needs scikit-learn, umap needs umap-learn.",
+    help="Projection of the word map: tsne requires scikit-learn, umap requires umap-learn.",
 )
-@click.option(
-    "--analogies",
-    multiple=True,
-    help="Questions: 'google' or a file. Can be repeated.  [default: google]",
-)
-@click.option(
-    "--similarity",
-    multiple=True,
-    help="Rated pairs: 'wordsim353', 'simlex999' or a file. Can be repeated.  [default: both]",
-)
-@in_format
+@parameters.test_set_options
+@parameters.format_option
 def report(
     model: Path,
     output: Path,
@@ -54,34 +40,36 @@ def report(
     similarity: tuple[str, ...],
     format_name: str | None,
 ) -> None:
-    """Write a page on MODEL for a browser.
+    """Write an HTML report on MODEL.
 
-    It needs no network. On it are losses, evaluation with intervals, a map of the words with search
-    and neighbours, the tree, the options and where the model comes from; for a file of vectors what
-    there is of it. With --analogies or --similarity the page measures only what they name.
+    The page works offline. It shows losses, evaluation with intervals, a word map with search and
+    neighbours, the tree, the options and the provenance of the model. MODEL may also be a vector
+    file, which gives a page without the parts that need a model. With --analogies or --similarity
+    the page shows results only for the sets they name.
 
     \b
     w2v-hs report model.safetensors -o report.html
     w2v-hs report vectors.bin -o report.html --words 2000
     """
     from w2v_hs.files.atomic import check_writable
-    from w2v_hs.model.loading import load
+    from w2v_hs.model import load
     from w2v_hs.report.report import write_report
+    from w2v_hs.vectors.formats import load_vectors
 
     if output.suffix.lower() not in (".html", ".htm"):
         raise click.UsageError(f"{output}: the name of a page must end in .html")
     check_writable(output)
-    show.check_distinct([output], [model, *map(Path, (*analogies, *similarity))])
+    parameters.check_distinct([output], [model, *map(Path, (*analogies, *similarity))])
     is_model = model.suffix == ".safetensors" and format_name is None
-    sets = (analogies, similarity) if analogies or similarity else (None, None)
+    chosen = (analogies, similarity) if analogies or similarity else (None, None)
     write_report(
-        load(model) if is_model else read_vectors(model, format_name),
+        load(model) if is_model else load_vectors(model, format=format_name),
         output,
         title=model.name,
         words=words,
         projection=projection,
-        analogies=sets[0],
-        similarity=sets[1],
+        analogies=chosen[0],
+        similarity=chosen[1],
         progress=True,
     )
     click.echo(f"wrote {shown(output)}: {output.stat().st_size / 1e6:.1f} MB", err=True)

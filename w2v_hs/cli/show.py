@@ -1,16 +1,13 @@
-"""What the command line prints: tables for people, JSON for programs."""
+"""Printed results: tables for people, JSON for programs, summaries of training runs."""
 
-import glob
 import json
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from w2v_hs.checks import shown
-from w2v_hs.files.atomic import replacing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,8 +15,6 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from w2v_hs.model.model import Model
-
-as_json = click.option("--json", "json_out", is_flag=True, help="Print JSON instead of a table.")
 
 
 def console() -> "Console":
@@ -30,23 +25,23 @@ def console() -> "Console":
 
 
 def table(title: str, *columns: str) -> "Table":
-    """An empty table; without names of columns it has no header."""
+    """An empty table, with a header if any column has a name."""
     from rich.table import Column, Table
 
-    # What is longer than the screen is wide goes on in the next line; by default it would be cut.
+    # Long cells wrap; by default rich would cut them.
     folded = [Column(name, overflow="fold") for name in columns]
     return Table(*folded, title=plain(title), title_justify="left", show_header=any(columns))
 
 
 def plain(text: str) -> "Text":
-    """Text that rich shows as it is: brackets in a word are no markup."""
+    """Text that rich prints literally, without reading brackets as markup."""
     from rich.text import Text
 
     return Text(shown(text))
 
 
 def print_words(title: str, found: list[tuple[str, float]], as_json: bool) -> None:
-    """Words with their cosines."""
+    """Print words with their cosines."""
     if as_json:
         print_json([{"word": word, "similarity": similarity} for word, similarity in found])
         return
@@ -57,18 +52,20 @@ def print_words(title: str, found: list[tuple[str, float]], as_json: bool) -> No
 
 
 def print_json(value: object) -> None:
-    """JSON on standard output."""
+    """Print JSON on standard output."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def write_json(path: Path, value: object) -> None:
-    """JSON to a file, which stays as it was if anything fails."""
+    """Write JSON to a file; on failure an existing file stays unchanged."""
+    from w2v_hs.files.atomic import replacing
+
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def summary(model: "Model", path: Path) -> str:
-    """Three lines that say what a run gave."""
+def training_summary(model: "Model", path: Path) -> str:
+    """The corpus, speed and losses of the run that trained a model, in three lines or more."""
     facts, corpus = model.provenance, model.provenance["corpus"]
     tokens = corpus["retained_tokens"] * len(model.losses)
     seconds, threads = facts["training_seconds"], model.options.threads
@@ -78,29 +75,35 @@ def summary(model: "Model", path: Path) -> str:
         f"{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens"
         + (f", {mended:,} malformed UTF-8 sequences mended" if mended else "")
         + f"\ntrained in {seconds:.1f} s ({tokens / seconds:,.0f} words/s, {threads} "
-        f"thread{'s' if threads > 1 else ''}), loss by epoch: "
-        + " ".join("-" if loss is None else f"{loss:.3f}" for loss in model.losses)
-        + _holdout(model)
-        + _cluster(facts.get("cluster"))
-        + f"; peak memory {facts['peak_memory_bytes'] / 1e6:.0f} MB\nwrote {shown(path)}"
+        f"thread{'s' if threads > 1 else ''}), loss by epoch: {_by_epoch(model.losses)}"
+        + _holdout_summary(model)
+        + _cluster_summary(facts.get("cluster"))
+        + _memory_and_path(facts["peak_memory_bytes"], path)
     )
 
 
 def update_summary(model: "Model", path: Path) -> str:
-    """Two lines that say what more text gave to a model."""
+    """The corpus, speed and losses of the latest update of a model, in two lines."""
     facts = model.provenance["updates"][-1]
-    corpus, losses = facts["corpus"], facts["losses"]
-    seconds = facts["training_seconds"]
+    corpus = facts["corpus"]
     return (
-        f"{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens trained in {seconds:.1f} s "
-        f"from the learning rate {facts['lr']:g}, loss by epoch: "
-        + " ".join("-" if loss is None else f"{loss:.3f}" for loss in losses)
-        + f"; peak memory {facts['peak_memory_bytes'] / 1e6:.0f} MB\nwrote {shown(path)}"
+        f"{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens trained in "
+        f"{facts['training_seconds']:.1f} s from the learning rate {facts['lr']:g}, loss by epoch: "
+        + _by_epoch(facts["losses"])
+        + _memory_and_path(facts["peak_memory_bytes"], path)
     )
 
 
-def _cluster(cost: dict[str, float] | None) -> str:
-    """What the rounds on a cluster cost, where there was one."""
+def _by_epoch(losses: Iterable[float | None]) -> str:
+    return " ".join("-" if loss is None else f"{loss:.3f}" for loss in losses)
+
+
+def _memory_and_path(peak_bytes: int, path: Path) -> str:
+    return f"; peak memory {peak_bytes / 1e6:.0f} MB\nwrote {shown(path)}"
+
+
+def _cluster_summary(cost: dict[str, float] | None) -> str:
+    """Rounds, traffic and training time on a cluster; empty for a run in one process."""
     if cost is None:
         return ""
     sent = cost["sent"] / max(cost["rounds"], 1)
@@ -110,49 +113,16 @@ def _cluster(cost: dict[str, float] | None) -> str:
     )
 
 
-def _holdout(model: "Model") -> str:
-    """The losses of the sentences set aside, where there are any."""
+def _holdout_summary(model: "Model") -> str:
+    """Losses of the held-out sentences; empty for a run without any."""
     if not model.holdout_losses:
         return ""
     facts = model.provenance["holdout"]
     return (
         f"\nloss of the {facts['sentences']:,} sentences set aside by epoch: "
-        + " ".join(f"{loss:.3f}" for loss in model.holdout_losses)
+        + _by_epoch(model.holdout_losses)
         + f" (unigram {facts['unigram_nats']:.3f}"
         + (f", subsampled {facts['sampled_unigram_nats']:.3f}" if model.options.sample else "")
         + ")"
         + (f"; kept epoch {facts['best_epoch']}" if model.options.patience else "")
     )
-
-
-def check_distinct(outputs: Sequence[Path | None], inputs: Sequence[Path | None]) -> None:
-    """Refuse to write over what is read, by a folder or pattern too, to write a file twice, or to
-    write to '-', which stands for standard output elsewhere."""
-    given = [path for path in inputs if path is not None]
-    taken = {path.resolve() for path in given}
-    for path in outputs:
-        if path is None:
-            continue
-        if str(path) == "-":
-            raise click.UsageError("the output '-': a file is written, give its name")
-        real = path.resolve()
-        if real in taken:
-            raise click.UsageError(f"{path} is given twice; writing it would destroy the other")
-        for source in given if os.path.exists(path) else ():  # noqa: PTH110 (never raises)
-            if real in _taken_in(source):
-                raise click.UsageError(
-                    f"{path} is one of the files of {source}; writing it would destroy what is read"
-                )
-        taken.add(real)
-
-
-def _taken_in(source: Path) -> Iterator[Path]:
-    """The files that a folder or a pattern stands for."""
-    if os.path.isdir(source):  # noqa: PTH112 (never raises)
-        yield from (path.resolve() for path in source.rglob("*") if path.is_file())
-    elif glob.has_magic(str(source)) and not os.path.exists(source):  # noqa: PTH110
-        for name in glob.iglob(str(source), recursive=True):  # noqa: PTH207 (as `find_sources`)
-            found = Path(name)
-            yield found.resolve()
-            if found.is_dir():
-                yield from _taken_in(found)

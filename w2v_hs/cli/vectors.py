@@ -1,54 +1,29 @@
-"""The commands for a model or a file of vectors: `info`, `neighbors`, `analogy`, `export`."""
+"""The commands for a model or a vector file: `info`, `neighbors`, `analogy`, `export`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from w2v_hs.checks import shown
-from w2v_hs.cli import show
-from w2v_hs.model.description import cell, flat
+from w2v_hs.cli import parameters, show
+from w2v_hs.formatting import cell, flat
 
-if TYPE_CHECKING:
-    from w2v_hs.vectors.vectors import Vectors
-
-FORMAT_NAMES = (
-    "word2vec-text",
-    "word2vec-binary",
-    "glove",
-    "npz",
-    "safetensors",
-    "parquet",
-    "arrow",
-    "projector",
-    "sentence-transformers",
-)
-in_format = click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(FORMAT_NAMES),
-    help="Format of a file of vectors whose suffix does not say it.",
-)
-
-
-def read_vectors(path: Path, format_name: str | None = None) -> "Vectors":
-    """Vectors of a model, or of a file or folder in any format that can be read."""
-    from w2v_hs.vectors.formats import load_vectors
-
-    return load_vectors(path, format=format_name)
+_vectors_argument = click.argument("vectors", type=parameters.FILE)
+_k_option = click.option("-k", default=10, show_default=True, help="Number of words.")
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
-@show.as_json
+@parameters.model_argument
+@parameters.json_option
 def info(model: Path, json_out: bool) -> None:
-    """Show options, corpus, counts, tree and figures of MODEL.
+    """Show options, corpus, counts, tree and losses of MODEL.
 
     \b
     w2v-hs info model.safetensors
     w2v-hs info model.safetensors --json
     """
-    from w2v_hs.model.loading import load
+    from w2v_hs.model import load
 
     summary = load(model).summary()
     if json_out:
@@ -69,59 +44,69 @@ def info(model: Path, json_out: bool) -> None:
 
 
 @click.command()
-@click.argument("vectors", type=click.Path(path_type=Path))
+@_vectors_argument
 @click.argument("word")
-@click.option("-k", default=10, show_default=True, help="How many.")
-@in_format
-@show.as_json
+@_k_option
+@parameters.format_option
+@parameters.json_option
 def neighbors(vectors: Path, word: str, k: int, json_out: bool, format_name: str | None) -> None:
     """Show the words nearest to WORD by cosine.
 
-    VECTORS is a model or a file of vectors.
+    VECTORS is a model or a vector file.
 
     \b
     w2v-hs neighbors model.safetensors paris
     w2v-hs neighbors vectors.bin paris -k 3 --json
     """
-    found = read_vectors(vectors, format_name).most_similar(word, k=k)
+    from w2v_hs.vectors.formats import load_vectors
+
+    found = load_vectors(vectors, format=format_name).most_similar(word, k=k)
     show.print_words(f"nearest to {word}", found, json_out)
 
 
 @click.command()
-@click.argument("vectors", type=click.Path(path_type=Path))
+@_vectors_argument
 @click.argument("a")
 @click.argument("b")
 @click.argument("c")
-@click.option("-k", default=10, show_default=True, help="How many.")
-@in_format
-@show.as_json
+@_k_option
+@parameters.format_option
+@parameters.json_option
 def analogy(
     vectors: Path, a: str, b: str, c: str, k: int, json_out: bool, format_name: str | None
 ) -> None:
     """Answer "A is to B as C is to ?".
 
-    The answers are the words nearest to B - A + C. VECTORS is a model or a file of vectors.
+    The answers are the words nearest to B - A + C. VECTORS is a model or a vector file.
 
     \b
     w2v-hs analogy model.safetensors paris france berlin
     """
-    found = read_vectors(vectors, format_name).analogy(a, b, c, k=k)
+    from w2v_hs.vectors.formats import load_vectors
+
+    found = load_vectors(vectors, format=format_name).analogy(a, b, c, k=k)
     show.print_words(f"{a} is to {b} as {c} is to", found, json_out)
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("output", type=click.Path(path_type=Path))
+@parameters.model_argument
+@click.argument("output", type=parameters.FILE)
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(FORMAT_NAMES),
-    help="Where the suffix of OUTPUT does not say it; projector and sentence-transformers make a "
-    "folder.",
+    type=click.Choice(parameters.FORMAT_NAMES),
+    help="Format of OUTPUT, if its suffix does not tell; projector and sentence-transformers "
+    "write a folder.",
 )
-@click.option("--from-format", type=click.Choice(FORMAT_NAMES), help="The same of MODEL.")
 @click.option(
-    "--top", type=int, help="Only this many words, the most frequent; of inner nodes, the heaviest."
+    "--from-format",
+    type=click.Choice(parameters.FORMAT_NAMES),
+    help="Format of MODEL, if its suffix does not tell.",
+)
+@click.option(
+    "--top",
+    type=int,
+    help="Write only this many words, the most frequent first; for inner nodes, the heaviest.",
 )
 @click.option("--normalize", is_flag=True, help="Scale each vector to length 1.")
 @click.option("--float16", is_flag=True, help="Round values to half precision.")
@@ -130,13 +115,8 @@ def analogy(
     type=click.Choice(("input", "output")),
     default="input",
     show_default=True,
-    help="output: of a model, the vectors of the full softmax, or of the tree's inner nodes, "
-    "named node:BITS.",
-)
-@click.option(
-    "--escape",
-    is_flag=True,
-    help="Percent-encode white space, control characters and % in words: new%20york.",
+    help="output: the output vectors of a model, those of the full softmax or of the tree's inner "
+    "nodes, named node:BITS.",
 )
 def export(
     model: Path,
@@ -148,7 +128,7 @@ def export(
 ) -> None:
     """Write the vectors of MODEL to OUTPUT.
 
-    MODEL may be a file or folder of vectors, too.
+    MODEL may also be a vector file or folder.
 
     .txt, .vec: word2vec text. .bin: word2vec binary. .glove: GloVe text. .npz: NumPy. .safetensors:
     vectors and words. .parquet, .arrow, .feather: a table, with the extra 'parquet' installed.
@@ -157,16 +137,16 @@ def export(
     w2v-hs export model.safetensors vectors.txt --top 10000 --normalize
     w2v-hs export model.safetensors folder --format sentence-transformers
     """
-    from w2v_hs.model.loading import load
-    from w2v_hs.vectors.formats import save_vectors
+    from w2v_hs.model import load
+    from w2v_hs.vectors.formats import load_vectors, save_vectors
 
-    show.check_distinct([output], [model])
+    parameters.check_distinct([output], [model])
     if weights == "output":
         if from_format is not None:
             raise click.UsageError("--from-format with --weights output: only models have those")
         vectors = load(model).output_vectors()
     else:
-        vectors = read_vectors(model, from_format)
+        vectors = load_vectors(model, format=from_format)
     save_vectors(vectors, output, format=format_name, **options)
     rows = min(len(vectors), options["top"] or len(vectors))
     click.echo(f"wrote {rows:,} vectors of length {vectors.dim} to {shown(output)}", err=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from w2v_hs.checks import whole_number
+from w2v_hs.checks import whole
 from w2v_hs.errors import OptionError
 from w2v_hs.evaluation import answering
 from w2v_hs.evaluation.answering import METHODS, Usable
@@ -54,7 +54,7 @@ class Protocol:
             raise OptionError("restrict_vocab is empty; expected a number of words, or several")
         if columns is not None and list(map(type, _several(columns))) != [str] * 3:
             raise OptionError(f"columns is {columns!r}; expected the names of three columns")
-        confidence, seed = check_confidence(confidence), whole_number("seed", seed, 0)
+        confidence, seed = check_confidence(confidence), whole("seed", seed, 0)
         return cls(
             [find_questions(which) for which in _several(analogies)],
             [find_pairs(which, columns) for which in _several(similarity)],
@@ -90,7 +90,7 @@ def _limit(restrict_vocab: int | None) -> int | None:
     """The restriction as a number of words, None for all of them."""
     if restrict_vocab is None:
         return None
-    return whole_number("restrict_vocab", restrict_vocab, 0) or None
+    return whole("restrict_vocab", restrict_vocab, 0) or None
 
 
 @dataclass(frozen=True)

@@ -1,251 +1,292 @@
-"""Files that are either the old one or the new one, never half of each.
+"""Write a file or a folder so that readers see the old one or the new one, never half of each.
 
-A file is written under another name in the same folder, flushed to the disk, checked, and renamed.
-A program that is killed meanwhile leaves that temporary file; it is held by a lock that ends with
-its writer, so whoever writes there next can tell, and removes it.
+The data go to a temporary name in the same folder, are flushed to the disk, and are renamed. A
+program that is killed leaves its temporary file behind. Its writer holds a lock on it that ends
+with the process, so the next writer of the same output can tell, and removes it.
 """
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from w2v_hs.checks import shown
-from w2v_hs.errors import OutputError
+from w2v_hs.errors import OutputError, W2VError
 
 try:
     import fcntl
-except ImportError:  # Windows has none: there nothing is locked, and nothing left behind removed
+except ImportError:  # Windows: temporary files are not locked, and abandoned ones stay
     fcntl = None  # type: ignore[assignment]  # a module or None: there is no such type
+
+LOCKS_UNSUPPORTED = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)  # by the file system
+PID_WIDTH = 20  # characters of a process id in a lock file
 
 
 def check_writable(path: Path) -> Path:
-    """The path that a file at `path` would really have, links followed.
+    """Check that a file can be written at `path`, and leave nothing behind.
 
-    Called before long work, so that a wrong folder costs a second and not an hour; nothing is left
-    behind.
+    Called before long work, so that a wrong folder costs a second and not an hour.
+
+    Parameters
+    ----------
+    path
+        The file to be written later. It may exist.
+
+    Returns
+    -------
+    Path
+        The absolute path with symbolic links resolved.
 
     Raises
     ------
     OutputError
-        A file cannot be put there, or what is there is not a plain file.
+        The folder is missing or not writable, or `path` is a folder, a device or a pipe.
     """
-    try:
-        real = Path(path).resolve()
-        if real.is_dir():
-            raise OutputError(f"{shown(path)}: is a folder; give the name of a file")
-        if real.exists() and not real.is_file():
-            raise OutputError(f"{shown(path)}: is a device or a pipe, which a file would replace")
-        handle, name = _temporary(real)
-        os.close(handle)
-        Path(name).unlink()
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        if isinstance(error, OutputError):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise OutputError(f"{shown(path, 200)}: cannot write there: {reason}") from error
-    return real
+    with _temporary(path, _check_file) as (_, real):
+        return real
 
 
 @contextlib.contextmanager
-def replacing(
-    path: Path, size: int | None = None, check: Callable[[Path], None] | None = None
-) -> Iterator[Path]:
-    """Yield the path of a temporary file that becomes `path` when the block ends well.
+def replacing(path: Path, size: int | None = None) -> Iterator[Path]:
+    """Yield the path of a temporary file that replaces `path` when the block succeeds.
 
-    size: bytes that will be written, where known, for the message when they do not fit. check:
-    reads the temporary file back once it is written, and raises where it is not what it should be.
+    Parameters
+    ----------
+    path
+        The file to be written.
+    size
+        Bytes that will be written, for the message if they do not fit; None if unknown.
 
     Raises
     ------
     OutputError
-        The folder is missing or not writable, or the disk is full. The old file is then whole, and
-        the temporary one gone.
+        The folder is missing or not writable, or the disk is full. The old file is intact, and the
+        temporary one removed.
     """
-    path = check_writable(path)
-    _remove_stale(path)
-    handle, name = _temporary(path)
-    temporary = Path(name)
-    try:
-        try:
-            _lock(handle)
-            temporary.chmod(0o666 & ~_umask())  # mkstemp makes it private; a result is not
-            yield temporary
-            os.fsync(handle)
-            if check is not None:
-                check(temporary)
-            temporary.replace(path)
-            _flush_folder(path.parent)
-        except OSError as error:
-            if isinstance(error, OutputError):
-                raise
-            written = os.fstat(handle).st_size
-            temporary.unlink(missing_ok=True)
-            raise OutputError(_reason(path, error, written, size)) from error
-    finally:
-        os.close(handle)
-        temporary.unlink(missing_ok=True)
+    with (
+        _temporary(path, _check_file) as (temporary, real),
+        _published(temporary, real, size),
+    ):
+        yield temporary
 
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield the path of a temporary folder that becomes `path` when the block ends well.
+    """Yield the path of a temporary folder that is renamed to `path` when the block succeeds.
+
+    Parameters
+    ----------
+    path
+        The folder to be written. It must be missing or empty, as a full one could not be replaced
+        in one step.
 
     Raises
     ------
     OutputError
-        Something is there already that is not an empty folder, which nothing could replace in one
-        step; or as in `replacing`. The temporary folder is then gone.
+        There is something at `path` that is not an empty folder; otherwise as in `replacing`.
     """
-    try:
-        real = Path(path).resolve()
-        if real.exists() and not (real.is_dir() and not any(real.iterdir())):
-            raise OutputError(
-                f"{shown(path)}: is there already; remove it, or give the name of a new folder"
-            )
-        _remove_stale(real, folder=True)
-        temporary = Path(tempfile.mkdtemp(dir=real.parent, prefix=_prefix(real), suffix=".tmp"))
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        if isinstance(error, OutputError):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise OutputError(f"{shown(path, 200)}: cannot write there: {reason}") from error
-    lock = None
-    try:
-        if fcntl is not None:
-            lock = os.open(temporary, os.O_RDONLY)
-            _lock(lock)
-        temporary.chmod(0o777 & ~_umask())
+    with (
+        _temporary(path, _check_folder, folder=True) as (temporary, real),
+        _published(temporary, real),
+    ):
         yield temporary
-        for file in temporary.iterdir():
-            with file.open("rb") as stream:
-                os.fsync(stream.fileno())
-        _flush_folder(temporary)
-        temporary.rename(real)
-        _flush_folder(real.parent)
-    except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        written = sum(file.stat().st_size for file in temporary.iterdir())
-        shutil.rmtree(temporary)
-        raise OutputError(_reason(real, error, written, None)) from error
-    finally:
-        if lock is not None:
-            os.close(lock)
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def holding(path: Path) -> Iterator[None]:
-    """Keep other runs from writing to `path` while the block lasts.
+    """Keep other processes that also use `holding` from writing to `path` while the block runs.
 
-    A file beside it, ``.NAME.lock``, holds the number of this process and a lock of the system,
-    which ends with the process however it ends; so a file that a killed run left is taken over.
+    The lock file beside it, ``.NAME.lock``, contains the process id. The operating system releases
+    the lock when the process ends, however it ends, so a lock file that a killed run left is taken
+    over. Where the file system has no locks, nothing is locked.
+
+    Parameters
+    ----------
+    path
+        The file that the block will write.
 
     Raises
     ------
     OutputError
-        Another process holds it; it is named. Or the folder takes no file.
+        Another process holds the lock; the message names it. Or the folder is not writable.
     """
-    if fcntl is None:
-        yield
-        return
-    real = check_writable(path)
-    beside = real.with_name(f".{real.name}.lock")
+    from filelock import FileLock, Timeout
+
+    beside = _hidden(check_writable(path), "lock")
+    lock = FileLock(beside, timeout=0, fallback_to_soft=False)
     try:
-        handle = _open_lock(beside)
-        if not _lock(handle):
-            holder = os.read(handle, 20).decode(errors="replace").strip() or "unknown"
-            os.close(handle)
-            raise OutputError(
-                f"{shown(path)}: process {shown(holder)} is writing it; wait until that has ended, "
-                "or give another output"
-            )
         try:
-            os.ftruncate(handle, 0)
-            os.write(handle, b"%d\n" % os.getpid())
-        except OSError:  # a full disk
+            lock.acquire()
+            _write_pid(beside)
+        except Timeout:
+            raise OutputError(
+                f"{shown(path)}: process {_read_pid(beside)} is writing it; wait until that has "
+                "ended, or give another output"
+            ) from None
+        except OSError as error:
+            if error.errno not in LOCKS_UNSUPPORTED:
+                raise OutputError(_reason(beside, error, 0, 1 + PID_WIDTH)) from error
             beside.unlink(missing_ok=True)
-            os.close(handle)
-            raise
-    except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        raise OutputError(_reason(beside, error, 0, 8)) from error  # the number of a process
-    try:
         yield
     finally:
-        beside.unlink(missing_ok=True)
-        os.close(handle)
+        if lock.is_locked:
+            # Removed while it is locked: whoever opened it before sees that its name is gone.
+            with contextlib.suppress(OSError):  # Windows cannot remove an open file
+                beside.unlink()
+            lock.release()
 
 
-def _open_lock(path: Path) -> int:
-    """Open a lock file, and see that it is still the one of that name once it is locked: its last
-    holder may have removed it in between."""
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        if not _lock(handle):
-            return handle
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(handle), path.stat()):
-                return handle
-        os.close(handle)
+def _write_pid(lock_file: Path) -> None:
+    """Write the process id from the second byte on: Windows lets no one read the locked first."""
+    with lock_file.open("rb+", buffering=0) as file:
+        file.seek(1)
+        file.write(b"%*d" % (PID_WIDTH, os.getpid()))
 
 
-def _lock(handle: int) -> bool:
-    """Lock an open file, without waiting; False where someone else has it."""
-    if fcntl is None:
-        return True
+def _read_pid(lock_file: Path) -> str:
+    """The process id in a lock file, or ``unknown`` if its holder has not written it yet."""
+    pid = b""
+    with contextlib.suppress(OSError), lock_file.open("rb", buffering=0) as file:
+        file.seek(1)
+        pid = file.read(PID_WIDTH).strip()
+    return shown(pid.decode(errors="replace")) or "unknown"
+
+
+def _check_file(path: Path) -> Path:
+    """The resolved path; `OutputError` if something other than a file is there."""
+    real = Path(path).resolve()
+    if real.is_dir():
+        raise OutputError(f"{shown(path)}: is a folder; give the name of a file")
+    if real.exists() and not real.is_file():
+        raise OutputError(f"{shown(path)}: is a device or a pipe, which a file would replace")
+    return real
+
+
+def _check_folder(path: Path) -> Path:
+    """The resolved path; `OutputError` if something other than an empty folder is there."""
+    real = Path(path).resolve()
+    if real.exists() and not (real.is_dir() and not any(real.iterdir())):
+        raise OutputError(
+            f"{shown(path)}: is there already; remove it, or give the name of a new folder"
+        )
+    return real
+
+
+@contextlib.contextmanager
+def _temporary(
+    path: Path, check: Callable[[Path], Path], folder: bool = False
+) -> Iterator[tuple[Path, Path]]:
+    """Yield a locked temporary file or folder and the path that it is for; remove it at the end."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return True
-    return True
+        real = check(path)
+        _remove_abandoned(real, folder)
+        temporary, lock = _create(real, folder)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        if isinstance(error, W2VError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{shown(path, 200)}: cannot write there: {reason}") from error
+    try:
+        yield temporary, real
+    finally:
+        if lock is not None:
+            os.close(lock)
+        _remove(temporary)
 
 
-def _umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
+@contextlib.contextmanager
+def _published(temporary: Path, real: Path, size: int | None = None) -> Iterator[None]:
+    """Flush what the block wrote and rename it to `real`; `OutputError` if the system refuses."""
+    try:
+        yield
+        for file in _files(temporary):
+            with file.open("rb+") as stream:  # Windows flushes only what is open for writing
+                os.fsync(stream.fileno())
+        if temporary.is_dir():
+            _flush_folder(temporary)
+        temporary.replace(real)
+        _flush_folder(real.parent)
+    except OSError as error:
+        if isinstance(error, W2VError):
+            raise
+        written = sum(file.stat().st_size for file in _files(temporary))
+        _remove(temporary)  # so that its space counts as free
+        raise OutputError(_reason(real, error, written, size)) from error
 
 
-def _temporary(path: Path) -> tuple[int, str]:
-    return tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=".tmp")
+def _create(real: Path, folder: bool) -> tuple[Path, int | None]:
+    """Create a temporary file or folder for `real` and lock it."""
+    while True:
+        temporary = _hidden(real, f"{secrets.token_hex(4)}.tmp")
+        if folder:
+            temporary.mkdir()
+        else:
+            temporary.touch(exist_ok=False)
+        lock = _lock(temporary, wait=True)
+        if temporary.exists():
+            return temporary, lock
+        if lock is not None:  # another writer locked it first, and took it for abandoned
+            os.close(lock)
 
 
-def _prefix(path: Path) -> str:
-    return f".{path.name[:40]}."
-
-
-def _remove_stale(path: Path, folder: bool = False) -> None:
-    """Remove temporary files for `path`, or folders, whose writer is gone."""
+def _lock(path: Path, wait: bool) -> int | None:
+    """Lock a file or folder; None if it is gone, locked by another, or cannot be locked at all."""
     if fcntl is None:
-        return
-    prefix = _prefix(path)
-    for found in path.parent.iterdir():
-        middle = found.name.removeprefix(prefix).removesuffix(".tmp")
-        # Only names that `tempfile` makes: eight letters, digits or underscores.
-        if found.name != f"{prefix}{middle}.tmp" or not re.fullmatch("[a-z0-9_]{8}", middle):
-            continue
-        if found.is_dir() != folder:
-            continue
-        with contextlib.suppress(OSError):  # it is only a courtesy
-            handle = os.open(found, os.O_RDONLY if folder else os.O_RDWR)
-            try:
-                if _lock(handle):
-                    shutil.rmtree(found) if folder else found.unlink()
-            finally:
-                os.close(handle)
+        return None
+    try:
+        handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def _remove_abandoned(real: Path, folder: bool) -> None:
+    """Remove the temporary files, or folders, that killed writers of `real` left."""
+    pattern = re.escape(_hidden(real, "").name) + r"[a-z0-9_]{8}\.tmp"
+    with contextlib.suppress(OSError):  # tidying up must not keep anyone from writing
+        for found in real.parent.iterdir():
+            if not re.fullmatch(pattern, found.name) or found.is_dir() != folder:
+                continue
+            lock = _lock(found, wait=False)
+            if lock is not None:
+                with contextlib.suppress(OSError):
+                    _remove(found)
+                os.close(lock)
+
+
+def _hidden(real: Path, ending: str) -> Path:
+    """``.NAME.ENDING`` beside `real`; a hash instead of a name that would become too long."""
+    name = real.name
+    if len(os.fsencode(name)) > 200:  # of the 255 bytes that most file systems allow
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+    return real.with_name(f".{name}.{ending}")
+
+
+def _files(path: Path) -> list[Path]:
+    """The file itself, or all files in the folder."""
+    return [file for file in (path, *path.glob("*")) if file.is_file()]
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make a rename last through a loss of power, where the system can."""
+    """Make a rename survive a loss of power, where the system can."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -260,7 +301,7 @@ def _reason(path: Path, error: OSError, written: int, size: int | None) -> str:
         f"{size:,} bytes are needed" if size is not None else f"it ended after {written:,} bytes"
     )
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        free = os.statvfs(path.parent).f_bavail * os.statvfs(path.parent).f_frsize
+        free = shutil.disk_usage(path.parent).free
         needs += f" and {free:,} free; make room, or give another folder"
     elif error.errno == errno.EFBIG:
         needs += "; raise the limit of a file's size (ulimit -f)"

@@ -1,8 +1,8 @@
-"""Arrays and a description in one `.safetensors` file, with a checksum of all of it.
+"""Arrays and a description in one `.safetensors` file, with a checksum of all contents.
 
-The layout is that of the safetensors format (a JSON header, then the bytes of the arrays), so any
-reader of that format opens the file, and nothing in it can run code. The checksum, SHA-256 over
-the description and over name, type, shape and bytes of each array, is in the header.
+The file has the safetensors format (a JSON header, then the bytes of the arrays), so every reader
+of that format opens it, and nothing in it can run code. The header contains a SHA-256 of the
+description and of the name, dtype, shape and bytes of each array.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from w2v_hs.checks import shown
-from w2v_hs.errors import FormatError, OutputError
+from w2v_hs.errors import FormatError
 from w2v_hs.files.atomic import replacing
 from w2v_hs.types import Array
 
@@ -27,21 +27,30 @@ _DTYPES = {
     "int32": "I32",
     "uint8": "U8",
 }
-_ROWS = 1 << 14
-VECTORS = "vectors"  # the kind, in its description, of a file that holds vectors and no model
+_ROWS = 1 << 14  # rows of a matrix hashed or written at a time
+VECTORS = "vectors"  # the kind, in its description, of a file that contains vectors and no model
 
 
 def save_arrays(path: str | Path, arrays: dict[str, Array], description: dict[str, Any]) -> None:
-    """Write arrays and a description (anything JSON can hold).
+    """Write arrays and a description.
 
-    Arrays need not be contiguous; they go out in blocks of rows, without a second copy of a
-    matrix (the safetensors package's own writer would make two).
+    The arrays are written in blocks of rows, so a matrix is never copied as a whole; the writer of
+    the safetensors package copies it twice.
+
+    Parameters
+    ----------
+    path
+        The file to be written. An existing file stays intact if that fails.
+    arrays
+        Arrays by name, of any shape; contiguous or not. float16, float32, float64, int32, int64 or
+        uint8.
+    description
+        Anything that JSON can represent.
 
     Raises
     ------
     OutputError
-        The file cannot be written, or does not read back as it was written; a file that was there
-        before stays whole.
+        The file cannot be written.
     """
     path = Path(path)
     text = json.dumps(description, sort_keys=True)
@@ -61,22 +70,7 @@ def save_arrays(path: str | Path, arrays: dict[str, Array], description: dict[st
     encoded += b" " * (-len(encoded) % 8)  # arrays start on a multiple of 8 bytes
     head = len(encoded).to_bytes(8, "little") + encoded
 
-    def check(written: Path) -> None:
-        with written.open("rb") as file:
-            same = file.read(len(head)) == head
-            for array in arrays.values():
-                for block in _blocks(array):
-                    same = same and file.read(len(block)) == block
-            if not same or file.read(1):
-                raise OutputError(
-                    f"{shown(path)}: could not be written: what was read back differs from what "
-                    "was written; check the disk, or give another folder"
-                )
-
-    with (
-        replacing(path, len(head) + position, check) as temporary,
-        temporary.open("wb") as out,
-    ):
+    with replacing(path, len(head) + position) as temporary, temporary.open("wb") as out:
         out.write(head)
         for array in arrays.values():
             for block in _blocks(array):
@@ -84,7 +78,19 @@ def save_arrays(path: str | Path, arrays: dict[str, Array], description: dict[st
 
 
 def load_arrays(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Read what `save_arrays` wrote: the arrays and the description.
+    """Read a file written by `save_arrays`.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    arrays
+        Arrays by name.
+    description
+        The description.
 
     Raises
     ------
@@ -107,18 +113,30 @@ def load_arrays(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
 
 
 def _no_number(name: str) -> Any:
-    """JSON has no NaN and no Infinity, but Python reads them."""
+    """Refuse NaN and Infinity, which are no JSON, but which Python's reader accepts."""
     raise ValueError(name)
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Read any `.safetensors` file: its arrays, and what its header says of them.
+    """Read any `.safetensors` file, by whatever program it was written.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    arrays
+        Arrays by name.
+    metadata
+        The text fields of its header by name; empty if it has none.
 
     Raises
     ------
     FormatError
-        The file is missing, truncated, of types that NumPy lacks, or differs from the checksum that
-        `save_arrays` left in it.
+        The file is missing, truncated, of a dtype that NumPy lacks, or differs from the checksum
+        that `save_arrays` stored in it.
     """
     from safetensors import safe_open
 
@@ -133,7 +151,7 @@ def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise FormatError(f"{shown(path)}: no such file") from None
-    except Exception as error:  # the bytes are anyone's, and so is what reading them raises
+    except Exception as error:  # untrusted bytes can make the reader raise anything
         raise FormatError(
             f"{shown(path)}: not a readable .safetensors file: {shown(error)}"
         ) from None
@@ -148,14 +166,39 @@ def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str
 
 
 def pack_words(words: list[str]) -> dict[str, Array]:
-    """Words as two arrays: their UTF-8 bytes on end, (bytes,) uint8, and where each ends, (V,)."""
+    """Words as two arrays that `unpack_words` reads.
+
+    Parameters
+    ----------
+    words
+        V words.
+
+    Returns
+    -------
+    dict
+        ``words.bytes``: the UTF-8 of all words, concatenated, (bytes,) uint8. ``words.ends``: where
+        each word ends in it, (V,) int64.
+    """
     encoded = [word.encode(errors="surrogatepass") for word in words]
     ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
     return {"words.bytes": np.frombuffer(b"".join(encoded), np.uint8), "words.ends": ends}
 
 
 def unpack_words(arrays: dict[str, Array], path: str | Path) -> list[str]:
-    """The words of `pack_words`; `FormatError` where the two arrays do not fit together."""
+    """The words of the arrays that `pack_words` made.
+
+    Parameters
+    ----------
+    arrays
+        Arrays that include ``words.bytes`` and ``words.ends``.
+    path
+        The file that they come from, for messages.
+
+    Raises
+    ------
+    FormatError
+        The two arrays do not match, or a word is not UTF-8.
+    """
     data, ends = arrays["words.bytes"].tobytes(), arrays["words.ends"]
     if (
         ends.ndim != 1
@@ -177,6 +220,7 @@ def unpack_words(arrays: dict[str, Array], path: str | Path) -> list[str]:
 
 
 def _blocks(array: Array) -> Iterator[memoryview]:
+    """The bytes of an array in C order, in blocks of rows."""
     if array.size == 0:
         return
     array = np.atleast_1d(array)
@@ -186,6 +230,7 @@ def _blocks(array: Array) -> Iterator[memoryview]:
 
 
 def _digest(arrays: dict[str, Array], text: str) -> str:
+    """SHA-256 of a description and of arrays, whatever their order, as hexadecimal digits."""
     digest = hashlib.sha256(text.encode())
     for name in sorted(arrays):
         array = arrays[name]

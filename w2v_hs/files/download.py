@@ -1,18 +1,12 @@
-"""One file from the web: whole, checked and under its final name, or not there at all."""
+"""Download one file: complete and checked under its final name, or not there at all."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
+from w2v_hs.checks import shown
 from w2v_hs.errors import DownloadError, OutputError
 from w2v_hs.files.atomic import replacing
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
-TIMEOUT = 30  # seconds without a byte
-CHUNK = 1 << 16  # bytes
 
 
 def download(
@@ -23,11 +17,29 @@ def download(
     *,
     check: Callable[[Path], str | None],
     progress: bool = False,
+    timeout: float = 30,
+    chunk: int = 1 << 16,
 ) -> None:
-    """Download `address` to `path`, through a temporary file beside it.
+    """Download a file through a temporary file beside `path`.
 
-    At most `size` bytes are written. `check` gets the temporary file and says what is wrong with
-    it, or None. `name` is what messages and the progress bar call the file.
+    Parameters
+    ----------
+    name
+        What messages and the progress bar call the file.
+    address
+        An ``http`` or ``https`` URL.
+    size
+        Bytes of the file; no more are accepted.
+    path
+        Where the file is put. Missing folders are created.
+    check
+        Called with the temporary file; returns what is wrong with it, or None.
+    progress
+        Show a progress bar on standard error.
+    timeout
+        Seconds without a byte after which the download fails.
+    chunk
+        Bytes read at a time.
 
     Raises
     ------
@@ -35,52 +47,56 @@ def download(
         The address cannot be reached, or sends something else; the message says where to put the
         file by hand.
     OutputError
-        The folder cannot be written to, or is full.
+        The folder is not writable, or the disk is full.
     """
     import pooch
     from requests.exceptions import RequestException
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    bars = Progress(*columns, console=Console(stderr=True, quiet=not progress))
+    task = bars.add_task(name, total=size)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{path.parent}: cannot write there: {error.strerror}") from error
-    try:
-        with replacing(path, size) as temporary:
-            try:
-                with temporary.open("wb") as stream, _bar(name, size, progress) as bar:
-                    get = pooch.HTTPDownloader(bar, chunk_size=CHUNK, timeout=TIMEOUT)
-                    get(address, _Capped(stream, size), None)
-            except RequestException as error:
-                raise _Failed(_reason(error)) from error
+        reason = f"cannot write there: {error.strerror}"
+        raise OutputError(f"{shown(path.parent)}: {reason}") from error
+    with replacing(path, size) as temporary:
+        try:
+            with bars, temporary.open("wb") as file:
+                target = _Capped(file, size, lambda count: bars.advance(task, count))
+                pooch.HTTPDownloader(chunk_size=chunk, timeout=timeout)(address, target, None)
             fault = check(temporary)
-            if fault:
-                raise _Failed(f"it sent {fault}; nothing was installed")
-    except _Failed as failure:
-        raise DownloadError(
-            f"{name}: {address}: {failure}; try again, or get the file elsewhere and "
-            f"put it at {path}"
-        ) from failure
+            problem = f"it sent {fault}; nothing was installed" if fault else None
+        except (RequestException, _TooLong) as error:
+            problem = _reason(error)
+        if problem:
+            raise DownloadError(
+                f"{name}: {address}: {problem}; try again, or get the file elsewhere and put it at "
+                f"{shown(path)}"
+            )
 
 
-class _Failed(Exception):
-    """A failed download. Not an OSError, which `replacing` takes for trouble with the disk."""
+class _TooLong(Exception):
+    """A server sends more bytes than were expected."""
 
 
 class _Capped:
-    """A file that takes `size` bytes and no more, whatever the server sends."""
+    """What pooch writes to: a file that accepts `size` bytes and reports each write."""
 
-    def __init__(self, stream: BinaryIO, size: int):
-        self._stream = stream
-        self._room = size
+    def __init__(self, file: BinaryIO, size: int, report: Callable[[int], None]):
+        self._file, self._room, self._report = file, size, report
 
     def write(self, data: bytes) -> None:
         self._room -= len(data)
         if self._room < 0:
-            raise _Failed("it sends more bytes than the file has")
-        self._stream.write(data)
+            raise _TooLong("it sends more bytes than the file has")
+        self._file.write(data)
+        self._report(len(data))
 
     def flush(self) -> None:
-        self._stream.flush()
+        self._file.flush()
 
 
 def _reason(error: BaseException) -> str:
@@ -88,36 +104,3 @@ def _reason(error: BaseException) -> str:
     while cause := error.__cause__ or error.__context__:
         error = cause
     return " ".join((getattr(error, "strerror", None) or str(error) or repr(error)).split())
-
-
-class _Bar:
-    """The progress bar that pooch asks for, drawn by rich."""
-
-    total: int | None = None  # set by pooch; the bar shows the size that is expected
-
-    def __init__(self, bars: "Progress", task: "TaskID"):
-        self._bars = bars
-        self._task = task
-
-    def update(self, count: int) -> None:
-        self._bars.advance(self._task, count)
-
-    def reset(self) -> None:
-        self._bars.update(self._task, completed=0)
-
-    def close(self) -> None:
-        pass
-
-
-@contextlib.contextmanager
-def _bar(name: str, size: int, progress: bool) -> Iterator[_Bar | bool]:
-    """A bar for pooch's downloader, or False for none."""
-    if not progress:
-        yield False
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        yield _Bar(bars, bars.add_task(name, total=size))

@@ -5,7 +5,6 @@ kernels are compiled anew; and since Numba notices only changes of the file that
 in, but kernels are inlined across files, the key of an entry holds a digest of all kernel sources.
 """
 
-import atexit
 import contextlib
 import gc
 import hashlib
@@ -34,7 +33,6 @@ def no_collection():
             gc.enable()
 
 
-atexit.register(gc.freeze)
 with no_collection():
     import numba
     from numba.core.caching import FunctionCache

@@ -18,10 +18,10 @@ import numpy as np
 
 from w2v_hs.checks import shown
 from w2v_hs.files.atomic import replacing
-from w2v_hs.model.description import cell, flat
+from w2v_hs.formatting import cell, flat
 from w2v_hs.model.model import Model
 from w2v_hs.model.tree_statistics import Anatomy, Split, anatomy
-from w2v_hs.progress import Silent, display
+from w2v_hs.progress import Display, display
 from w2v_hs.report import figures as report_figures
 from w2v_hs.report.evaluation import CONFIDENCE, LONGEST, evaluations
 from w2v_hs.report.word_map import WordMap, word_map
@@ -73,7 +73,7 @@ def _page(
     projection: str,
     analogies: Iterable[str | Path] | None,
     similarity: Iterable[str | Path] | None,
-    bars: Silent,
+    bars: Display,
 ) -> str:
     """The whole page."""
     from bokeh import __version__ as bokeh_version
@@ -100,7 +100,7 @@ def _page(
     if len(layout.rows):
         figures["map"] = report_figures.map_figure()
         data = map_data(vectors, layout, model)
-    loader = PackageLoader("w2v_hs", "page")
+    loader = PackageLoader("w2v_hs.report", "page")
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,

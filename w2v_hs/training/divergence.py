@@ -1,18 +1,19 @@
-"""Is the run still sound? An exact loss on a fixed sample of the text, and the size of the weights.
+"""Is a run still sound? The size of its weights, and an exact loss on a fixed sample of the text.
 
-The running loss is taken on words just before they are trained, and a rate that is too large can
-make it fall while the vectors are of no use. So from time to time the loss of windows spread over
-the text is computed anew: without clipping, in float64, by NumPy and not by the kernels.
+The running loss is measured just before each update, and a rate that is too large can make it fall
+while the vectors are useless. So from time to time the loss of windows spread over the text is
+computed anew: without clipping, in float64, by NumPy and not by the kernels.
 """
 
 import math
 
 import numpy as np
 
+from w2v_hs.model.weights import Weights
 from w2v_hs.options import Options
 from w2v_hs.text.corpus import Corpus
 from w2v_hs.tree.tree import Tree
-from w2v_hs.types import Float32, Int32
+from w2v_hs.types import Float32, Float64, Int32, Int64
 
 WINDOWS = 200  # of a probe
 WORK = 10**9  # floating-point operations of a probe, an upper bound: a fraction of a second
@@ -21,11 +22,39 @@ LARGEST_NORM = 1e5
 WORSE = 2.0  # times the loss of an untrained model
 
 
+def weights_fault(vectors: Float32, outputs: Float32) -> str | None:
+    """What is wrong with two float32 matrices, or None.
+
+    That is a number that is not finite, or a row longer than `LARGEST_NORM`.
+    """
+    for name, matrix in (("vectors", vectors), ("output weights", outputs)):
+        longest = _longest_row(matrix)
+        if not math.isfinite(longest):
+            return f"{name} hold numbers that are not finite"
+        if longest > LARGEST_NORM:
+            return f"{name} have grown to a length of {longest:.3g}"
+    return None
+
+
+def last_loss_fault(weights: Weights, counts: Int64) -> str | None:
+    """What is wrong with the mean loss of the last epoch, or None; counts: (V,) of the words."""
+    if weights.tree is None:
+        untrained = math.log(len(counts))
+    else:
+        untrained = math.log(2) * weights.tree.expected_length(counts)
+    loss = weights.losses[-1]
+    if loss is None or loss <= WORSE * untrained:
+        return None
+    return (
+        f"the mean loss of the last epoch is {loss:.4g} nats, {untrained:.4g} before any training,"
+    )
+
+
 class Probe:
     """Windows of full width, at equal distances over the text.
 
     A model that was trained with subsampling may be wrong about words it has hardly seen, so each
-    loss counts with the probability that subsampling keeps its words.
+    loss is weighted by the probability that subsampling keeps its words.
     """
 
     def __init__(self, corpus: Corpus, options: Options):
@@ -43,11 +72,30 @@ class Probe:
             if around:
                 self.windows.append((int(corpus.ids[place]), np.asarray(corpus.ids[around])))
 
-    def losses(self, vectors: Float32, outputs: Float32, tree: Tree | None) -> tuple[float, float]:
-        """Mean nats a prediction, and of a model whose output weights are 0.
+    def fault(self, vectors: Float32, outputs: Float32, tree: Tree | None) -> str | None:
+        """What is wrong with the weights, or None; the parameters are those of `losses`.
 
-        vectors: (V, stride) float32. outputs: (rows, stride) float32, of the inner nodes of `tree`
-        or, where that is None, of the V words.
+        That is a loss far above that of an untrained model, which no model that has learned
+        anything exceeds by much.
+        """
+        loss, untrained = self.losses(vectors, outputs, tree)
+        if loss <= WORSE * untrained:  # false where it is NaN
+            return None
+        return (
+            f"the exact loss of a sample of the text is {loss:.4g} nats, and {untrained:.4g} "
+            "before any training,"
+        )
+
+    def losses(self, vectors: Float32, outputs: Float32, tree: Tree | None) -> tuple[float, float]:
+        """Mean nats a prediction, and those of a model whose output weights are 0.
+
+        Parameters
+        ----------
+        vectors
+            (V, stride) float32.
+        outputs
+            (rows, stride) float32, of the inner nodes of `tree` or, where that is None, of the V
+            words.
         """
         nats, zero, total = 0.0, 0.0, 0.0
         words = outputs[: len(vectors) if tree is None else 0].T.astype(np.float64)
@@ -59,44 +107,39 @@ class Probe:
                     x, weights = x.mean(axis=0, keepdims=True), np.ones(1)
                 weights = weights * self.keep[centre]
                 if tree is None:
-                    scores = x @ words
-                    high = scores.max(axis=1)
-                    losses = np.log(np.exp(scores - high[:, None]).sum(axis=1)) + high
-                    losses -= scores[:, centre]
-                    untrained = math.log(len(vectors))
+                    losses, untrained = _softmax_losses(x, words, centre)
                 else:
-                    path = slice(tree.offsets[centre], tree.offsets[centre + 1])
-                    signs = 1.0 - 2.0 * tree.bits[path]
-                    scores = x @ outputs[tree.nodes[path]].T.astype(np.float64)
-                    losses = np.logaddexp(0.0, -signs * scores).sum(axis=1)
-                    untrained = math.log(2) * len(signs)
+                    losses, untrained = _tree_losses(x, outputs, tree, centre)
                 nats += weights @ losses
                 zero += weights.sum() * untrained
                 total += weights.sum()
         return (float(nats / total), float(zero / total)) if total else (0.0, 0.0)
 
-    def fault(self, vectors: Float32, outputs: Float32, tree: Tree | None) -> str | None:
-        """What is wrong with the weights, or None: a loss far above that without any training,
-        which no model that has learned anything exceeds by much. Arguments as in `losses`."""
-        loss, untrained = self.losses(vectors, outputs, tree)
-        if loss <= WORSE * untrained:  # not where it is NaN
-            return None
-        return (
-            f"the exact loss of a sample of the text is {loss:.4g} nats, and {untrained:.4g} "
-            "before any training,"
-        )
+
+def _softmax_losses(x: Float64, words: Float64, centre: int) -> tuple[Float64, float]:
+    """The losses of the contexts x (n, stride) given all output vectors (stride, V), and ln V."""
+    scores = x @ words
+    high = scores.max(axis=1)
+    losses = np.log(np.exp(scores - high[:, None]).sum(axis=1)) + high - scores[:, centre]
+    return losses, math.log(words.shape[1])
 
 
-def weights_fault(name: str, matrix: Float32) -> str | None:
-    """What is wrong with the rows of a float32 matrix, or None: a number that is not finite, or a
-    row longer than `LARGEST_NORM`."""
-    block = 1 << 14
+def _tree_losses(x: Float64, outputs: Float32, tree: Tree, centre: int) -> tuple[Float64, float]:
+    """The losses of the contexts x (n, stride) on the centre's path, and its length in nats."""
+    path = slice(tree.offsets[centre], tree.offsets[centre + 1])
+    signs = 1.0 - 2.0 * tree.bits[path]
+    scores = x @ outputs[tree.nodes[path]].T.astype(np.float64)
+    return np.logaddexp(0.0, -signs * scores).sum(axis=1), math.log(2) * len(signs)
+
+
+def _longest_row(matrix: Float32) -> float:
+    """The largest norm of a row; NaN or infinite where a number is not finite."""
+    block, longest = 1 << 14, 0.0
     for first in range(0, len(matrix), block):
         rows = matrix[first : first + block]
         with np.errstate(all="ignore"):
             square = float(np.einsum("ij,ij->i", rows, rows).max(initial=0.0))
         if not math.isfinite(square):
-            return f"{name} hold numbers that are not finite"
-        if square > LARGEST_NORM**2:
-            return f"{name} have grown to a length of {math.sqrt(square):.3g}"
-    return None
+            return math.nan
+        longest = max(longest, square)
+    return math.sqrt(longest)

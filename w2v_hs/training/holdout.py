@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,15 +14,17 @@ from w2v_hs.text.corpus import Corpus
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Array, Float32, Int64
 
+# Vectors (V, dim) and outputs (rows, dim) float32, and the tree.
+Best: TypeAlias = tuple[Float32, Float32, Tree | None]
 _SENTENCES = 1 << 14  # moved at once
 
 
 def set_aside(corpus: Corpus, share: float, seed: int) -> tuple[Corpus, Corpus]:
-    """Cut a corpus in two: what is trained on, and about `share` of its sentences.
+    """Split a corpus into what is trained, and about `share` of its sentences.
 
-    They are taken at equal distances; the seed says where the first is. The ids of `corpus` are
-    moved in place, so a corpus may be larger than memory; it must not be used afterwards. The
-    vocabulary and its counts stay those of the whole text.
+    They are taken at equal distances; the seed sets where the first is. The ids of `corpus` are
+    moved in place, since a corpus may be larger than memory, so it must not be used afterwards.
+    Vocabulary and counts stay those of the whole text.
 
     Raises
     ------
@@ -61,11 +63,25 @@ def set_aside(corpus: Corpus, share: float, seed: int) -> tuple[Corpus, Corpus]:
 
 
 class Holdout:
-    """Measures the sentences set aside after each epoch, for `trainer.train_weights`.
+    """Measures the sentences set aside after each epoch; with patience it ends the run.
 
-    results: one `Perplexity` for each epoch trained. best: with patience, copies of vectors and
-    outputs after the epoch of the least loss so far, and the tree of then; training ends with them.
-    Both may be given, for a run that goes on.
+    Parameters
+    ----------
+    corpus
+        The sentences set aside.
+    options
+        Those of the run.
+    note
+        Gets lines for people.
+    results, best
+        As in the attributes, of a run that resumes.
+
+    Attributes
+    ----------
+    results
+        A `Perplexity` for each epoch trained.
+    best
+        With patience, the weights after the epoch of the least loss so far.
     """
 
     def __init__(
@@ -74,13 +90,13 @@ class Holdout:
         options: Resolved,
         note: Callable[[str], None] = lambda text: None,
         results: Iterable[Perplexity] = (),
-        best: tuple[Float32, Float32, Tree | None] | None = None,
+        best: Best | None = None,
     ):
         self.corpus, self.options, self.note = corpus, options, note
         self.results, self.best = list(results), best
 
-    def __call__(self, weights: Weights) -> bool:
-        """Measure after an epoch; True where training is to end."""
+    def measure(self, weights: Weights) -> bool:
+        """Measure after an epoch; True where the run is to end, then with the best weights."""
         scorer = Scorer(
             weights.vectors, weights.outputs, weights.tree, self.corpus.vocabulary, self.options
         )
@@ -106,7 +122,7 @@ class Holdout:
         return end
 
     def provenance(self) -> dict[str, Any]:
-        """What was set aside, and the losses that know nothing of contexts, for the model file."""
+        """What was set aside, and the losses of models without contexts, for the model file."""
         if not self.results:
             return {}
         last = self.results[-1]

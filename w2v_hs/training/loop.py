@@ -1,6 +1,8 @@
-"""Training: weights to begin with, trees that are learned on the way, faults on the way."""
+"""A training run: weights to begin with, threads, trees learned on the way, checks on the way.
 
-import math
+`TrainingLoop.run` is the whole of it.
+"""
+
 import time
 from collections.abc import Callable
 
@@ -13,10 +15,17 @@ from w2v_hs.options import Resolved
 from w2v_hs.progress import Progress
 from w2v_hs.text.corpus import Corpus
 from w2v_hs.text.vocabulary import Vocabulary
-from w2v_hs.training.divergence import WORSE, Probe, weights_fault
-from w2v_hs.training.run import Position, Run, Watch, most_tokens, with_short_sentences
-from w2v_hs.training.workers import encoded, room_for_copies, softmax_workers, tree_workers
-from w2v_hs.tree.learned import learned, mean_contexts, transfer_weights, warm_up
+from w2v_hs.training.divergence import Probe, last_loss_fault, weights_fault
+from w2v_hs.training.schedule import Schedule, most_tokens, with_short_sentences
+from w2v_hs.training.threads import LOOK, Position, Threads
+from w2v_hs.training.workers import Copying, Worker, kernel_text, make_workers
+from w2v_hs.tree.learned import (
+    compile_kernels,
+    learn_tree,
+    mean_contexts,
+    normalize_in_place,
+    transfer_weights_in_place,
+)
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Float32, Float64
 
@@ -25,6 +34,199 @@ from w2v_hs.types import Float32, Float64
 SOFTMAX_LIMIT = 16 << 20  # bytes of output weights
 REBUILDS = (0.05, 0.1, 0.2, 0.4, 0.6)  # shares of the run after which a tree is learned anew
 PROBE_EVERY = 5.0  # seconds
+
+
+class Observer:
+    """Watches a run, and may halt it between two chunks. This one does nothing."""
+
+    look = LOOK  # seconds between two calls of `due`
+
+    def due(self) -> bool:
+        """Whether the run is to halt soon; asked while threads train."""
+        return False
+
+    def stopping(self) -> bool:
+        """Whether it is to halt because it is to end."""
+        return False
+
+    def halt(self, weights: Weights, position: Position) -> None:
+        """Called while all threads wait; what it raises ends the run."""
+
+
+class TrainingLoop:
+    """One run over a corpus, from the first weights to the last.
+
+    Parameters
+    ----------
+    corpus
+        What is trained.
+    tree
+        None for the full softmax. Where the options have a tree learned, the one to begin with; it
+        is replaced as `REBUILDS` says.
+    options
+        Those of the run, resolved.
+    report
+        Called with a `Progress` about ten times a second, from the calling thread.
+    after_epoch
+        Called with the weights after each epoch, while all threads wait. It may write the matrices
+        and replace the tree, and ends the run by returning True.
+    observer
+        May halt the run between two chunks.
+    start
+        Vectors (V, dim) and output weights (rows, dim), float32, to begin with.
+    position
+        Where in a run of this corpus and these options `start` was taken, if that run resumes. With
+        one thread it then ends with the same bits as without the stop.
+    copying
+        How threads copy the top of the tree.
+    make_workers
+        Makes a worker for each thread, by default as `workers.make_workers` does.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        tree: Tree | None,
+        options: Resolved,
+        report: Callable[[Progress], None] = lambda progress: None,
+        *,
+        after_epoch: Callable[[Weights], bool] | None = None,
+        observer: Observer = Observer(),  # noqa: B008 (without state)
+        start: tuple[Float32, Float32] | None = None,
+        position: Position | None = None,
+        copying: Copying = Copying(),  # noqa: B008 (frozen)
+        make_workers: Callable[..., list[Worker]] = make_workers,
+    ):
+        self.words = len(corpus.vocabulary)
+        most = most_tokens(options, 0 if tree is not None else self.words)
+        self.corpus = corpus = with_short_sentences(corpus, most, options.window)
+        self.options, self.report = options, report
+        self.after_epoch, self.observer = after_epoch, observer
+        self.copying, self.make_workers = copying, make_workers
+        self._make_weights(tree, start)
+        chunk_tokens = None if position is None else position.chunk_tokens
+        schedule = Schedule(corpus, options, most, chunk_tokens=chunk_tokens)
+        self.threads = Threads(schedule, self._workers(), self._show, position)
+        self.probe, self.probed = Probe(corpus, options), time.monotonic()
+
+    def _make_weights(self, tree: Tree | None, start: tuple[Float32, Float32] | None) -> None:
+        """The first weights; behind the shared rows of `outputs` is room for threads' copies."""
+        dim, rows, copies = self.options.dim, padded(self.words), 0
+        if tree is not None:
+            rows, copies = tree.inner, self.copying.rows(self.options, tree.inner)
+        self.outputs = aligned_zeros(rows + copies, padded(dim))
+        vectors = start_vectors(self.words, dim, self.options.seed)
+        self.weights = Weights(vectors, self.outputs[:rows], tree)
+        if start is not None:
+            vectors[:, :dim] = start[0]
+            self.outputs[: len(start[1]), :dim] = start[1]
+
+    def _workers(self) -> list[Worker]:
+        vectors, tree = self.weights.vectors, self.weights.tree
+        return self.make_workers(
+            self.corpus, tree, self.options, vectors, self.outputs, self.copying
+        )
+
+    def run(self) -> Weights:
+        """Train to the end.
+
+        Raises
+        ------
+        DivergedError
+            Weights or a loss are not finite numbers, or far above those of an untrained model.
+        CorpusError
+            No sentence keeps two words, so there is nothing to predict.
+        """
+        self._compile()
+        with self.threads.running():
+            for place in self._pauses():
+                self._train_to(place)
+                if self._pause(place):
+                    break
+        self._check_all()
+        self._update_figures()
+        fault = last_loss_fault(self.weights, self.corpus.vocabulary.counts)
+        if fault is not None:
+            raise self.threads.diverged(self.threads.next - 1, fault)
+        if self.weights.tree is None:
+            self.weights.outputs = self.outputs[: self.words]  # without rows of padding
+        return self.weights
+
+    def _compile(self) -> None:
+        """Compile what the run needs, or load it from the cache."""
+        self.threads.workers[0].compile()
+        if self.options.learns_tree:
+            compile_kernels(self.weights.vectors.shape[1], self.options.window)
+
+    def _pauses(self) -> list[int]:
+        """The chunks before which all threads wait, and the end; on a resume those that remain."""
+        schedule = self.threads.schedule
+        places = {schedule.chunks}
+        if self.after_epoch is not None:
+            places |= {epoch * schedule.per_epoch for epoch in range(1, self.options.epochs)}
+        if self.options.learns_tree:
+            places |= rebuild_steps(schedule.chunks)
+        return sorted(place for place in places if place > self.threads.next)
+
+    def _train_to(self, place: int) -> None:
+        """Train up to a chunk, halting where the observer wants to."""
+        while self.threads.next < place:
+            self.threads.train_to(place, self.observer.due, self.observer.look)
+            if self.threads.next < place:
+                self._halt()
+
+    def _pause(self, place: int) -> bool:
+        """Do what is due at a pause; True where the run ends there."""
+        schedule, ends = self.threads.schedule, False
+        if self.after_epoch is not None and place % schedule.per_epoch == 0:
+            ends = self.after_epoch(self.weights)
+        if self.options.learns_tree and place in rebuild_steps(schedule.chunks):
+            self._rebuild_tree()
+        if not ends and place < schedule.chunks and self.observer.due():
+            self._halt()
+        return ends
+
+    def _halt(self) -> None:
+        """Let the observer have the weights as they are, once they are known to be sound."""
+        self._check_all()
+        self._update_figures()
+        self.observer.halt(self.weights, self.threads.position())
+
+    def _rebuild_tree(self) -> None:
+        """Learn the tree anew from the vectors as they are, and carry the node weights over."""
+        started = time.perf_counter()
+        text = kernel_text(self.corpus, self.options)
+        vectors, window = self.weights.vectors, self.options.window
+        features = mean_contexts(text, vectors, window, self.options.threads)
+        self.weights.tree = relearned(features, self.corpus.vocabulary, self.options, self.weights)
+        self.threads.workers = self._workers()
+        self.threads.seconds += time.perf_counter() - started
+
+    def _show(self, progress: Progress) -> None:
+        """Report progress, and from time to time check the probe."""
+        self.report(progress)
+        if time.monotonic() - self.probed > PROBE_EVERY:
+            self._check(self._probe_fault())
+            self.probed = time.monotonic()
+
+    def _check_all(self) -> None:
+        """Raise `DivergedError` unless weights and probe are sound."""
+        self._check(weights_fault(self.weights.vectors, self.weights.outputs))
+        self._check(self._probe_fault())
+
+    def _probe_fault(self) -> str | None:
+        return self.probe.fault(self.weights.vectors, self.weights.outputs, self.weights.tree)
+
+    def _check(self, fault: str | None) -> None:
+        if fault is not None:
+            raise self.threads.diverged(self.threads.next - 1, fault)
+
+    def _update_figures(self) -> None:
+        """Losses, predictions and seconds of the run so far."""
+        losses = self.threads.losses
+        self.weights.losses = losses.by_epoch(self.threads.next)
+        self.weights.predictions = int(losses.predictions.sum())
+        self.weights.seconds = self.threads.seconds
 
 
 def check_softmax(words: int, dim: int) -> None:
@@ -38,139 +240,35 @@ def check_softmax(words: int, dim: int) -> None:
         )
 
 
-def learned_anew(
+def rebuild_steps(steps: int) -> set[int]:
+    """After which of the steps of a run a tree is learned anew."""
+    return {round(share * steps) for share in REBUILDS}
+
+
+def relearned(
     features: Float32, vocabulary: Vocabulary, options: Resolved, weights: Weights
 ) -> Tree:
-    """A tree learned from mean contexts, `learned.mean_contexts`, which are overwritten. The node
-    weights become those of the new tree; `weights.tree` stays the old one."""
+    """A tree learned from mean contexts, and `weights.outputs` carried over to it.
+
+    Parameters
+    ----------
+    features
+        (V, stride) float32, from `mean_contexts`; overwritten.
+    weights
+        Its output weights become those of the new tree; `weights.tree` stays the old one.
+    """
+    assert weights.tree is not None  # only a tree is learned anew
     keep = vocabulary.keep_probabilities(options.sample)
     frequencies: Float64 = keep.astype(np.float64) * vocabulary.counts
-    new = learned(
+    normalize_in_place(features)
+    new = learn_tree(
         features,
         vocabulary.counts,
         frequencies,
         options.threads,
         equal_depths=options.tree == "balanced",
     )
-    assert weights.tree is not None  # only a tree is learned anew
-    transfer_weights(
-        weights.vectors, frequencies, weights.outputs, weights.tree, new, spare=features
+    transfer_weights_in_place(
+        weights.vectors, frequencies, weights.outputs, weights.tree, new, scratch=features
     )
     return new
-
-
-def rebuilds(steps: int) -> set[int]:
-    """After which of the steps of a run a tree is learned anew."""
-    return {round(share * steps) for share in REBUILDS}
-
-
-def train_weights(
-    corpus: Corpus,
-    tree: Tree | None,
-    options: Resolved,
-    report: Callable[[Progress], None] = lambda progress: None,
-    after_epoch: Callable[[Weights], bool] | None = None,
-    start: tuple[Float32, Float32] | None = None,
-    position: Position | None = None,
-    watch: Watch = Watch(),  # noqa: B008 (without state)
-) -> Weights:
-    """Train on a corpus; `tree` is None for the full softmax. `options` must be resolved.
-
-    Where the options have a tree learned, `tree` is the one to begin with; it is replaced as
-    `REBUILDS` says. start: vectors (V, dim) and outputs (rows, dim) float32 to go on from.
-    position: where in a run of this corpus and these options they were taken, if it is that run
-    that goes on. With one thread its end is the same to the bit.
-
-    report is called from the calling thread, some ten times a second. after_epoch(weights), where
-    given, is called between two epochs and after the last, while all threads wait; it may write
-    the matrices and the tree, and ends training by returning True. watch may halt the run between
-    two chunks.
-
-    Raises
-    ------
-    DivergedError
-        Weights or a loss are no longer finite numbers, or far above those of an untrained model.
-    CorpusError
-        No sentence keeps two words, so there is nothing to predict.
-    """
-    words, stride, counts = len(corpus.vocabulary), padded(options.dim), corpus.vocabulary.counts
-    most = most_tokens(options, 0 if tree is not None else words)
-    corpus = with_short_sentences(corpus, most, options.window)
-    shared = padded(words) if tree is None else tree.inner
-    more = 0 if tree is None else room_for_copies(options, tree.inner)
-    vectors = start_vectors(words, options.dim, options.seed)
-    outputs = aligned_zeros(shared + more, stride)
-    weights = Weights(vectors, outputs[:shared], tree)
-    if start is not None:
-        weights.vectors[:, : options.dim] = start[0]
-        weights.outputs[: len(start[1]), : options.dim] = start[1]
-    if tree is None:
-        workers = softmax_workers(corpus, options, vectors, outputs)
-    else:
-        workers = tree_workers(corpus, tree, options, vectors, outputs)
-    if options.learns_tree:
-        warm_up(stride, options.window)  # else the first run of all would stand still for this
-    run = Run(corpus, options, most, position)
-    probe, probed = Probe(corpus, options), time.monotonic()
-
-    def rebuild() -> bool:
-        started = time.perf_counter()
-        text = encoded(corpus, options)
-        features = mean_contexts(text, weights.vectors, options.window, options.threads)
-        new = learned_anew(features, corpus.vocabulary, options, weights)
-        weights.tree = new
-        workers[:] = tree_workers(corpus, new, options, vectors, outputs)
-        run.seconds += time.perf_counter() - started
-        return False
-
-    def untrained() -> float:
-        if weights.tree is None:
-            return math.log(words)
-        return math.log(2) * weights.tree.expected_length(counts)
-
-    def check_probe() -> None:
-        fault = probe.fault(weights.vectors, weights.outputs, weights.tree)
-        if fault is not None:
-            raise run.diverged(run.next - 1, fault)
-
-    def check_all() -> None:
-        for name, matrix in (("vectors", weights.vectors), ("output weights", weights.outputs)):
-            fault = weights_fault(name, matrix)
-            if fault is not None:
-                raise run.diverged(run.next - 1, fault)
-        check_probe()
-
-    def show(progress: Progress) -> None:
-        nonlocal probed
-        report(progress)
-        if time.monotonic() - probed > PROBE_EVERY:
-            check_probe()
-            probed = time.monotonic()
-
-    def halt() -> None:
-        check_all()  # what is kept must be sound
-        weights.losses, weights.seconds = run.losses(), run.seconds
-        weights.predictions = int(run.predictions.sum())
-        watch.halt(weights, run.position())
-
-    pauses: dict[int, list[Callable[[], bool]]] = {}
-    if after_epoch is not None:
-        for epoch in range(1, options.epochs + 1):
-            pauses[epoch * run.chunks] = [lambda: after_epoch(weights)]
-    if options.learns_tree:
-        for place in rebuilds(run.chunks * options.epochs):
-            pauses.setdefault(place, []).append(rebuild)
-    run.go(workers, show, pauses, watch, halt)
-    check_all()
-    weights.losses, weights.seconds = run.losses(), run.seconds
-    weights.predictions = int(run.predictions.sum())
-    if tree is None:
-        weights.outputs = outputs[:words]
-    loss = weights.losses[-1]
-    if loss is not None and loss > WORSE * untrained():
-        raise run.diverged(
-            run.next - 1,
-            f"the mean loss of the last epoch is {loss:.4g} nats,"
-            f" {untrained():.4g} before any training,",
-        )
-    return weights

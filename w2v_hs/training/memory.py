@@ -1,4 +1,4 @@
-"""How much memory a run needs and how much there is, in bytes."""
+"""How much memory a run needs, and how much is available, in bytes."""
 
 import contextlib
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 from w2v_hs.errors import VocabularyError
 from w2v_hs.text.vocabulary import Vocabulary
 
-_OVERHEAD = 190 << 20  # Python, NumPy, Numba and its compiler
+OVERHEAD = 190 << 20  # Python, NumPy, Numba and its compiler
 
 
 def model_bytes(words: int, stride: int, matrices: int = 2) -> int:
@@ -22,7 +22,7 @@ def model_bytes(words: int, stride: int, matrices: int = 2) -> int:
 
 def run_bytes(words: int, stride: int, tokens: int, matrices: int = 2) -> int:
     """What a whole run over `tokens` retained tokens is expected to take at its peak."""
-    return _OVERHEAD + model_bytes(words, stride, matrices) + 4 * tokens
+    return OVERHEAD + model_bytes(words, stride, matrices) + 4 * tokens
 
 
 def available_bytes() -> int | None:
@@ -55,15 +55,20 @@ def available_bytes() -> int | None:
     return min(limits, default=None)
 
 
-def check_fits(vocabulary: Vocabulary, stride: int, matrices: int = 2) -> None:
-    """Raise `VocabularyError` if the model does not fit, naming the min_count that would."""
-    free = available_bytes()
+def check_fits(
+    vocabulary: Vocabulary, stride: int, matrices: int = 2, free: int | None = None
+) -> None:
+    """Raise `VocabularyError` if the model does not fit, naming the min_count that would.
+
+    free: bytes of memory; None: those that the system says are available.
+    """
+    free = available_bytes() if free is None else free
     if free is None:
         return
-    need = model_bytes(len(vocabulary), stride, matrices) + _OVERHEAD
+    need = model_bytes(len(vocabulary), stride, matrices) + OVERHEAD
     if need <= free:
         return
-    words = int((free - _OVERHEAD) * len(vocabulary) // (need - _OVERHEAD))
+    words = int((free - OVERHEAD) * len(vocabulary) // (need - OVERHEAD))
     advice = "no vocabulary fits; lower dim"
     if words >= 2:
         advice = (

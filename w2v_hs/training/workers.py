@@ -1,7 +1,10 @@
-"""What threads do: for each a function that trains some sentences, with memory of its own."""
+"""What one thread of training does: it trains sentences with memory of its own.
 
-from collections.abc import Callable
-from typing import TypeAlias
+A `TreeWorker` calls the kernels of hierarchical softmax, a `SoftmaxWorker` that of the full one.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,10 +14,8 @@ from w2v_hs.kernels.copies import Copies
 from w2v_hs.options import Resolved
 from w2v_hs.text.corpus import LONGEST_SENTENCE, Corpus
 from w2v_hs.tree.tree import Tree
-from w2v_hs.types import Float32, Float64, Int64
+from w2v_hs.types import Float32, Float64
 
-# (first, last, rate, state of the generator) -> totals, as in `kernels.common.Scratch`
-Worker: TypeAlias = Callable[[int, int, float, np.uint64], Float64]
 
 # Private copies of the top of the tree, where there are several threads (see kernels.copies).
 # Measured on 16M words of Wikipedia, V = 70,000, dim 100, one epoch, Huffman. When changes were
@@ -25,101 +26,225 @@ Worker: TypeAlias = Callable[[int, int, float, np.uint64], Float64]
 # thread: 0.212); docs/speed.md has other q. 64 threads of CBOW reach 0.143 at 2,048 windows, and
 # 0.166, as one does, where each merges 400 times. Copies of the 128 most frequent words as well,
 # with shares of their own, lost 0.01 to 0.03.
-COPIED_NODES = 1024
-NODE_INTERVAL = 4096  # windows of one thread, or fewer, so that each merges so many times in a run:
-MERGES = 400
-NODE_CURVATURE = 0.3  # the q of `rounds`, for predictions that are as few as these
+@dataclass(frozen=True)
+class Copying:
+    """How threads copy the top of the tree and merge their copies.
+
+    nodes: that each thread copies. interval: windows between two merges of a thread, or fewer so
+    that each merges so many times in a run: merges. curvature: the q of `cluster.merging`, for as
+    few predictions as lie between two merges.
+    """
+
+    nodes: int = 1024
+    interval: int = 4096
+    merges: float = 400
+    curvature: float = 0.3
+
+    def rows(self, options: Resolved, inner: int) -> int:
+        """Rows that the copies of all threads take, after those of the inner nodes."""
+        return options.threads * min(self.nodes, inner) if options.threads > 1 else 0
 
 
-def room_for_copies(options: Resolved, inner: int) -> int:
-    """Rows that the copies of all threads need behind the inner nodes."""
-    return options.threads * min(COPIED_NODES, inner) if options.threads > 1 else 0
+class Worker(ABC):
+    """One thread of training."""
+
+    @abstractmethod
+    def train(self, first: int, last: int, rate: float, state: np.uint64) -> Float64:
+        """Train sentences first .. last - 1.
+
+        Parameters
+        ----------
+        first, last
+            Numbers of sentences.
+        rate
+            The learning rate.
+        state
+            Of the random number generator at the first sentence.
+
+        Returns
+        -------
+        (3,) float64: loss in nats, predictions, tokens kept by subsampling. It is overwritten by
+        the next call.
+        """
+
+    def finish(self) -> None:  # noqa: B027 (most workers have nothing to do)
+        """Merge what is left in private copies, before all threads wait."""
+
+    def compile(self) -> None:
+        """Compile the kernel, or load it from the cache."""
+        self.train(0, 0, 0.0, np.uint64(0))
 
 
-def encoded(corpus: Corpus, options: Resolved) -> Text:
+class TreeWorker(Worker):
+    """Hierarchical softmax, with a private copy of the top of the tree.
+
+    Parameters
+    ----------
+    text, tree, options
+        Of the run.
+    vectors
+        (V, stride) float32: input vectors, shared by all threads.
+    outputs
+        (rows, stride) float32: node weights, shared, and behind them the copies of each thread.
+    copies
+        Which rows are this thread's.
+    predictions
+        From how many each copied node learns between two merges, (copies.count,) float64.
+    curvature
+        The q of `cluster.merging`.
+    """
+
+    def __init__(
+        self,
+        text: Text,
+        tree: Tree,
+        options: Resolved,
+        vectors: Float32,
+        outputs: Float32,
+        copies: Copies,
+        predictions: Float64,
+        curvature: float,
+    ):
+        self.text, self.options, self.copies = text, options, copies
+        self.predictions, self.curvature = predictions, curvature
+        self.stride = vectors.shape[1]
+        self.paths = Paths(tree.offsets, tree.nodes, tree.bits)
+        self.vectors, self.outputs = vectors.ravel(), outputs.ravel()
+        self.kernel = skipgram.train if options.arch == "skipgram" else cbow.train
+        longest_path = int(tree.lengths.max())
+        self.scratch = make_scratch(LONGEST_SENTENCE, options.window, longest_path, self.stride)
+
+    def train(self, first: int, last: int, rate: float, state: np.uint64) -> Float64:
+        self.scratch.random[0], self.scratch.totals[:] = state, 0
+        if self.copies.count and rate > 0:
+            self.copies.share[:] = self._shares(rate)
+        self.kernel(
+            self.text,
+            first,
+            last,
+            self.options.window,
+            self.paths,
+            self.vectors,
+            self.outputs,
+            self.stride,
+            rate,
+            self.copies,
+            self.scratch,
+        )
+        return self.scratch.totals
+
+    def finish(self) -> None:
+        self.train(0, 0, 0.0, np.uint64(0))  # the kernel merges where it gets no sentence
+
+    def _shares(self, rate: float) -> Float64:
+        """The share of each copied node's change that is merged; see `cluster.merging`."""
+        ways = np.maximum(rate * self.curvature * self.predictions, 1e-9)  # of 0 the share is 1
+        threads = self.options.threads
+        shares: Float64 = np.expm1(-threads * ways) / (threads * np.expm1(-ways))
+        return shares
+
+
+class SoftmaxWorker(Worker):
+    """The full softmax.
+
+    Parameters
+    ----------
+    text, options
+        Of the run.
+    vectors
+        (V, stride) float32: input vectors, shared by all threads.
+    outputs
+        (rows, stride) float32, rows a multiple of 16 of at least V: output vectors.
+    """
+
+    def __init__(self, text: Text, options: Resolved, vectors: Float32, outputs: Float32):
+        self.text, self.options = text, options
+        self.words, stride = vectors.shape
+        self.vectors, self.outputs = vectors, outputs
+        self.scratch = make_scratch(LONGEST_SENTENCE, options.window, 0, stride)
+        self.batch = softmax.make_batch(self.words, options.window, stride)
+
+    def train(self, first: int, last: int, rate: float, state: np.uint64) -> Float64:
+        self.scratch.random[0], self.scratch.totals[:] = state, 0
+        softmax.train(
+            self.text,
+            first,
+            last,
+            self.options.window,
+            self.options.arch == "cbow",
+            self.words,
+            self.vectors,
+            self.outputs,
+            rate,
+            self.batch,
+            self.scratch,
+        )
+        return self.scratch.totals
+
+
+def make_workers(
+    corpus: Corpus,
+    tree: Tree | None,
+    options: Resolved,
+    vectors: Float32,
+    outputs: Float32,
+    copying: Copying = Copying(),
+) -> list[Worker]:
+    """A worker for each thread; `tree` is None for the full softmax.
+
+    vectors, outputs: as in `TreeWorker` and `SoftmaxWorker`, with `copying.rows` rows for copies.
+    """
+    text, threads = kernel_text(corpus, options), options.threads
+    if tree is None:
+        return [SoftmaxWorker(text, options, vectors, outputs) for _ in range(threads)]
+    count = copying.rows(options, tree.inner) // threads
+    interval, predictions = 1, np.zeros(0)
+    if count:
+        kept = text.keep * corpus.vocabulary.counts.astype(np.float64)
+        share = kept.sum() / float(corpus.vocabulary.counts.sum())  # of tokens that are kept
+        windows = share * len(text.ids) * options.epochs / threads
+        interval = max(1, min(copying.interval, int(windows / copying.merges)))
+        predictions = node_predictions(tree, interval * kept / kept.sum(), options)[:count]
+    workers: list[Worker] = []
+    for thread in range(threads):
+        copies = _make_copies(outputs, tree.inner, count, thread, threads, interval)
+        workers.append(
+            TreeWorker(
+                text, tree, options, vectors, outputs, copies, predictions, copying.curvature
+            )
+        )
+    return workers
+
+
+def _make_copies(
+    outputs: Float32, inner: int, count: int, thread: int, threads: int, interval: int
+) -> Copies:
+    """One thread's copy of the first `count` rows, which is written behind the inner nodes."""
+    start, stride = inner + thread * count, outputs.shape[1]
+    snapshot = aligned_zeros(count, stride)
+    outputs[start : start + count] = snapshot[:] = outputs[:count]
+    return Copies(
+        count=count,
+        start=start,
+        turn=thread / threads,
+        interval=interval,
+        share=np.ones(count, np.float32),
+        snapshot=snapshot.ravel(),
+        windows=np.zeros(1, np.int64),
+    )
+
+
+def kernel_text(corpus: Corpus, options: Resolved) -> Text:
     """A corpus as kernels take it."""
     keep = corpus.vocabulary.keep_probabilities(options.sample)
     # np.asarray: Numba compiles for a plain array once, and for a memory map again.
     return Text(np.asarray(corpus.ids), corpus.sentences, keep)
 
 
-def _interval(text: Text, counts: Int64, options: Resolved) -> int:
-    """Windows that a thread trains between two merges."""
-    kept = float(text.keep @ counts.astype(np.float64)) / float(counts.sum())
-    windows = kept * len(text.ids) * options.epochs
-    return max(1, min(NODE_INTERVAL, int(windows / (options.threads * MERGES))))
-
-
 def node_predictions(tree: Tree, centres: Float64, options: Resolved) -> Float64:
-    """From how many predictions each inner node, (inner,), is expected to learn when each word is
-    the centre of so many windows, (V,)."""
+    """Predictions from which each inner node is expected to learn, (inner,) float64.
+
+    centres: (V,), how many windows each word is the centre of.
+    """
     around = options.window + 1  # words in a window, in the mean over its reach
     return tree.mass_below(centres) * (around if options.arch == "skipgram" else 1)
-
-
-def tree_workers(
-    corpus: Corpus, tree: Tree, options: Resolved, vectors: Float32, outputs: Float32
-) -> list[Worker]:
-    """A function for each thread that trains sentences first .. last - 1. Called for none, it
-    merges what is left in the thread's copies."""
-    text = encoded(corpus, options)
-    paths = Paths(tree.offsets, tree.nodes, tree.bits)
-    kernel = skipgram.train if options.arch == "skipgram" else cbow.train
-    stride, threads, longest = vectors.shape[1], options.threads, int(tree.lengths.max())
-    count = room_for_copies(options, tree.inner) // threads
-    if count:
-        counts = corpus.vocabulary.counts
-        interval = _interval(text, counts, options)
-        kept = text.keep * counts.astype(np.float64)
-        steps = node_predictions(tree, interval * kept / kept.sum(), options)[:count]
-    else:
-        interval, steps = 1, np.zeros(0)
-
-    def worker(thread: int) -> Worker:
-        scratch = make_scratch(LONGEST_SENTENCE, options.window, longest, stride)
-        start = tree.inner + thread * count
-        snapshot = aligned_zeros(count, stride)
-        outputs[start : start + count] = snapshot[:] = outputs[:count]
-        nodes = Copies(
-            count, start, thread / threads, interval, np.ones(count, np.float32),
-            snapshot.ravel(), np.zeros(1, np.int64),
-        )  # fmt: skip
-
-        def train(first: int, last: int, rate: float, state: np.uint64) -> Float64:
-            scratch.random[0], scratch.totals[:] = state, 0
-            if count and rate > 0:
-                ways = np.maximum(rate * NODE_CURVATURE * steps, 1e-9)  # of 0 the share is 1
-                nodes.share[:] = np.expm1(-threads * ways) / (threads * np.expm1(-ways))
-            kernel(
-                text, first, last, options.window, paths, vectors.ravel(), outputs.ravel(), stride,
-                rate, nodes, scratch,
-            )  # fmt: skip
-            return scratch.totals
-
-        return train
-
-    return [worker(thread) for thread in range(threads)]
-
-
-def softmax_workers(
-    corpus: Corpus, options: Resolved, vectors: Float32, outputs: Float32
-) -> list[Worker]:
-    """As `tree_workers`, for the full softmax."""
-    text = encoded(corpus, options)
-    words, stride = len(corpus.vocabulary), vectors.shape[1]
-
-    def worker() -> Worker:
-        scratch = make_scratch(LONGEST_SENTENCE, options.window, 0, stride)
-        batch = softmax.make_batch(words, options.window, stride)
-
-        def train(first: int, last: int, rate: float, state: np.uint64) -> Float64:
-            scratch.random[0], scratch.totals[:] = state, 0
-            softmax.train(
-                text, first, last, options.window, options.arch == "cbow", words, vectors, outputs,
-                rate, batch, scratch,
-            )  # fmt: skip
-            return scratch.totals
-
-        return train
-
-    return [worker() for _ in range(options.threads)]

@@ -1,6 +1,6 @@
 """Binary trees over the vocabulary, and every way to get one.
 
-`tree` holds the tree as paths (CSR), Huffman and balanced trees; `learned` builds one from mean
+`tree` holds the paths (CSR), Huffman and balanced trees; `learned` builds a tree from mean
 contexts, `user_trees` reads one, `growth` adds words to one.
 """
 

@@ -1,12 +1,12 @@
-"""Trees learned while vectors are trained: words of similar meaning share their branches.
+"""Trees learned while vectors are trained: words of similar meaning share branches.
 
 A Huffman tree knows only frequencies: the words below one of its nodes have nothing in common that
-a context could tell. Here the vocabulary is halved again and again by the mean contexts of its
-words (`kernels.contexts`, `kernels.grouping`), each time into sides that are trained about equally
-often, so that paths stay short where it counts.
+a context could predict. A learned tree splits the vocabulary again and again by the mean contexts
+of its words (`kernels.contexts`, `kernels.bisect`), each time into halves that are trained about
+equally often, so that the paths of frequent words stay short.
 
-Morin and Bengio 2005 took such a tree from WordNet, Mnih and Hinton 2009 learned it from the
-contexts that words have under a random one.
+Morin and Bengio (2005) took such a tree from WordNet; Mnih and Hinton (2009) learned it from the
+contexts that words have under a random tree.
 """
 
 import itertools
@@ -14,108 +14,158 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from w2v_hs.kernels import bisect as grouping
-from w2v_hs.kernels import contexts, transfer
+from w2v_hs.kernels import bisect, contexts, transfer
 from w2v_hs.kernels.common import Text, aligned_zeros
 from w2v_hs.kernels.simd import LANES
 from w2v_hs.tree.tree import Tree, tree_from_children
 from w2v_hs.types import Float32, Float64, Int64
 
-STEPS = 8  # of power iteration
-# Node weights are carried over to a new tree at this share of their size. What the first order says
-# oversteps far from the mean.
+# The first-order approximation overshoots far from the mean input; half of it does not.
 SHRINK = 0.5
-# Against large weights where inputs are small, as after a few words of training: they would throw
-# the inputs far away. Inputs of a text worth training on are longer than 1, and hardly feel it.
+# Keeps weights small where inputs are small, as after a few words of training: large weights would
+# throw such inputs far away. Inputs of a text worth training on are longer than 1 and hardly
+# affected.
 RIDGE = 0.1
 
 
-def warm_up(stride: int, window: int) -> None:
-    """Compile what is needed here, or load it from the cache, on a text of two words."""
+def compile_kernels(stride: int, window: int) -> None:
+    """Compile the kernels used here, or load them from the cache, on a text of two words."""
     text = Text(np.array([0, 1], np.int32), np.array([0, 2]), np.ones(2, np.float32))
     vectors, counts = aligned_zeros(2, stride), np.ones(2, np.int64)
     features = mean_contexts(text, vectors, window)
-    tree = learned(features, counts)
-    transfer_weights(vectors, np.ones(2), aligned_zeros(1, stride), tree, tree, features)
+    tree = learn_tree(features, counts)
+    frequencies, weights = np.ones(2), aligned_zeros(1, stride)
+    transfer_weights_in_place(vectors, frequencies, weights, tree, tree, scratch=features)
+
+
+# ---- mean contexts ------------------------------------------------------------------------------
 
 
 def mean_contexts(text: Text, vectors: Float32, window: int, threads: int = 1) -> Float32:
-    """(V, stride) float32: the mean input vector of the words around each word, less the mean of
-    all, after subsampling; 0 for a word that subsampling leaves without any.
+    """The mean input vector of the words around each word, minus the mean over all words.
 
-    vectors: (V, stride) float32. It does not depend on the number of threads.
+    Parameters
+    ----------
+    text : Text
+        Encoded text; words are subsampled as in training.
+    vectors : ndarray of float32, shape (V, stride)
+        Input vectors.
+    window : int
+        Words on each side that count as context.
+    threads : int
+        The result does not depend on it.
+
+    Returns
+    -------
+    ndarray of float32, shape (V, stride)
+        0 for a word that subsampling leaves without a context.
     """
-    return centred(*context_sums(text, vectors, window, threads))
+    sums, counts = context_sums(text, vectors, window, threads)
+    center_in_place(sums, counts)
+    return sums
 
 
 def context_sums(
-    text: Text, vectors: np.ndarray, window: int, threads: int = 1
-) -> tuple[np.ndarray, np.ndarray]:
-    """The sums (V, stride) float32 of the means of `mean_contexts`, and how many vectors are in
-    each, (V,) int64. Those of several texts may be added up."""
+    text: Text, vectors: Float32, window: int, threads: int = 1
+) -> tuple[Float32, Int64]:
+    """The sums (V, stride) and counts (V,) that `mean_contexts` divides.
+
+    Those of several texts may be added. Parameters as in `mean_contexts`.
+    """
     words, stride = vectors.shape
     sums, sentences = aligned_zeros(words, stride), len(text.sentences) - 1
     longest = int(np.diff(text.sentences).max(initial=0))
     bounds = np.linspace(0, stride // LANES, threads + 1).astype(np.int64) * LANES
-    counted = [np.zeros(words, np.int64) for _ in range(threads)]
+    flat, flat_sums = vectors.ravel(), sums.ravel()
+    counts = [np.zeros(words, np.int64) for _ in range(threads)]  # all threads count the same
 
-    def add(thread: int) -> None:
+    def add_columns(thread: int) -> None:
+        begin, end = bounds[thread], bounds[thread + 1]
+        scratch, counted = contexts.make_scratch(longest, stride), counts[thread]
         contexts.add_contexts(
-            text, 0, sentences, window, vectors.ravel(), stride, bounds[thread],
-            bounds[thread + 1], contexts.make_scratch(longest, stride), sums.ravel(),
-            counted[thread],
-        )  # fmt: skip
+            text, 0, sentences, window, flat, stride, begin, end, scratch, flat_sums, counted
+        )
 
     with ThreadPoolExecutor(threads, "contexts") as pool:
-        list(pool.map(add, range(threads)))
-    return sums, counted[0]
+        list(pool.map(add_columns, range(threads)))
+    return sums, counts[0]
 
 
-def centred(sums: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """What `mean_contexts` gives, from `context_sums`; the sums are overwritten."""
-    number = counted.astype(np.float32)[:, None]
-    middle = sums.sum(axis=0, dtype=np.float64) / max(1.0, counted.sum())
-    np.divide(sums, number, out=sums, where=number > 0)
-    np.subtract(sums, middle.astype(np.float32), out=sums, where=number > 0)
-    return sums
+def center_in_place(sums: Float32, counts: Int64) -> None:
+    """Turn the `sums` of `context_sums` into `mean_contexts`."""
+    divisors = counts.astype(np.float32)[:, None]
+    mean = sums.sum(axis=0, dtype=np.float64) / max(1.0, counts.sum())
+    np.divide(sums, divisors, out=sums, where=divisors > 0)
+    np.subtract(sums, mean.astype(np.float32), out=sums, where=divisors > 0)
 
 
-def learned(
-    features: Float32,
+# ---- the tree -----------------------------------------------------------------------------------
+
+
+def normalize_in_place(rows: Float32) -> None:
+    """Scale each row to length 1; rows of zeros stay zeros."""
+    norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
+    np.divide(rows, norms, out=rows, where=norms > 0)
+
+
+def learn_tree(
+    directions: Float32,
     counts: Int64,
     frequencies: Float64 | None = None,
     threads: int = 1,
     equal_depths: bool = False,
+    power_steps: int = 8,
 ) -> Tree:
-    """The tree that parts words by what they are like, into sides that are trained equally often.
+    """Build the tree that splits words along the direction in which they differ most.
 
-    features: (V, stride) float32, stride a multiple of 16, of which only the direction counts;
-    overwritten. counts: (V,) integers >= 1. frequencies: (V,), how often each word is trained, by
-    default its count. equal_depths: the sides have equally many words instead, as in a balanced
-    tree. The tree does not depend on the number of threads.
+    Parameters
+    ----------
+    directions : ndarray of float32, shape (V, stride)
+        What words are like, such as their mean contexts: rows of length 1 or 0. stride is a
+        multiple of 16.
+    counts : ndarray of int64, shape (V,)
+        Occurrences, at least 1.
+    frequencies : ndarray of float64, shape (V,), optional
+        How often each word is trained; by default its count. Halves have about equal sums.
+    threads : int
+        The tree does not depend on it.
+    equal_depths : bool
+        Halves have equally many words instead, as in a balanced tree.
+    power_steps : int
+        Steps of the power iteration that finds the principal direction of the words of a node.
+
+    Returns
+    -------
+    Tree
     """
     frequencies = (counts if frequencies is None else frequencies).astype(np.float64)
-    norms = np.sqrt(np.einsum("ij,ij->i", features, features))[:, None]
-    np.divide(features, norms, out=features, where=norms > 0)
     mass = np.ones(len(counts)) if equal_depths else frequencies
-    return tree_from_children(_halve(features, np.sqrt(frequencies), mass, threads), counts)
+    children = _bisect(directions, np.sqrt(frequencies), mass, threads, power_steps)
+    return tree_from_children(children, counts)
 
 
-def _halve(unit: Float32, weights: Float64, mass: Float64, threads: int) -> Int64:
-    """Children (V - 1, 2) of the inner nodes, level by level; node c - 1 cuts the order at c."""
-    words, stride = unit.shape
+def _bisect(
+    directions: Float32, weights: Float64, mass: Float64, threads: int, power_steps: int
+) -> Int64:
+    """Children (V - 1, 2) of the inner nodes, level by level.
+
+    Each part of the vocabulary is a range of one order of words. The part that is cut at place c
+    is inner node c - 1.
+    """
+    words, stride = directions.shape
     rows = np.zeros(words + LANES, np.int64)
     rows[:words] = np.arange(words) * stride
-    scratch = [grouping.make_scratch(words, stride) for _ in range(threads)]
+    scratch = [bisect.make_scratch(words, stride) for _ in range(threads)]
     children = np.empty((words - 1, 2), np.int64)
+    flat, vectors = children.reshape(-1), directions.ravel()
     firsts, lasts = np.array([0]), np.array([words])
-    above = np.array([-1])  # for each part the place in `children` that it will fill
+    above = np.array([-1])  # for each part its place in `flat`; the root has none
 
-    def cut(thread: int, parts: slice, cuts: Int64) -> None:
-        grouping.halve(
-            rows, firsts[parts], lasts[parts], unit.ravel(), stride, weights, mass, STEPS,
-            scratch[thread], cuts[parts],
-        )  # fmt: skip
+    def cut_parts(thread: int, parts: slice, cuts: Int64) -> None:
+        begins, ends, memory = firsts[parts], lasts[parts], scratch[thread]
+        bisect.halve(
+            rows, begins, ends, vectors, stride, weights, mass, power_steps, memory, cuts[parts]
+        )
 
     with ThreadPoolExecutor(threads, "halver") as pool:
         while len(firsts):
@@ -123,32 +173,57 @@ def _halve(unit: Float32, weights: Float64, mass: Float64, threads: int) -> Int6
             sizes = np.concatenate([[0], np.cumsum(lasts - firsts)])
             bounds = np.searchsorted(sizes, np.linspace(0, sizes[-1], threads + 1))
             parts = [slice(a, b) for a, b in itertools.pairwise(bounds)]
-            list(pool.map(cut, range(threads), parts, [cuts] * threads))
-            children.reshape(-1)[above[above >= 0]] = words + cuts[above >= 0] - 1
-            # Left halves, then right halves; those of one word are leaves.
+            list(pool.map(cut_parts, range(threads), parts, [cuts] * threads))
+            flat[above[above >= 0]] = words + cuts[above >= 0] - 1
+            # Left halves, then right halves; a half of one word is a leaf.
             starts, ends = np.concatenate([firsts, cuts]), np.concatenate([cuts, lasts])
             places = np.concatenate([2 * (cuts - 1), 2 * (cuts - 1) + 1])
             single = ends - starts == 1
-            children.reshape(-1)[places[single]] = rows[starts[single]] // stride
+            flat[places[single]] = rows[starts[single]] // stride
             firsts, lasts, above = starts[~single], ends[~single], places[~single]
     return children
 
 
-def transfer_weights(
-    vectors: Float32, frequencies: Float64, weights: Float32, old: Tree, new: Tree, spare: Float32
-) -> None:
-    """Replace the node weights of the tree `old` by those of `new` that predict most nearly the
-    same; see `kernels.transfer`.
+# ---- node weights -------------------------------------------------------------------------------
 
-    vectors: (V, stride) float32 inputs. frequencies: (V,), how often each is an input. weights:
-    (V - 1, stride) float32, written. spare: (V, stride) float32, memory that is overwritten.
+
+def transfer_weights_in_place(
+    vectors: Float32,
+    frequencies: Float64,
+    weights: Float32,
+    old: Tree,
+    new: Tree,
+    scratch: Float32,
+    shrink: float = SHRINK,
+    ridge: float = RIDGE,
+) -> None:
+    """Replace the node weights of a tree by those of a new tree that predict most nearly the same.
+
+    `kernels.transfer` derives them.
+
+    Parameters
+    ----------
+    vectors : ndarray of float32, shape (V, stride)
+        Input vectors.
+    frequencies : ndarray of float64, shape (V,)
+        How often each word is an input.
+    weights : ndarray of float32, shape (V - 1, stride)
+        The weights of `old`; overwritten by those of `new`.
+    old, new : Tree
+        Trees over the same words.
+    scratch : ndarray of float32, shape (V, stride)
+        Memory, overwritten.
+    shrink : float
+        The new weights are multiplied by it.
+    ridge : float
+        r in `kernels.transfer`, as a multiple of the square of the mean input's length.
     """
     share = frequencies / frequencies.sum()
-    mean = share.astype(np.float32) @ vectors  # in float64 it would take a copy of all vectors
+    mean = share.astype(np.float32) @ vectors  # float64 would take a copy of all vectors
     along = (vectors @ mean).astype(np.float64)
-    square = share @ along**2 + RIDGE * float(mean @ mean)
+    square = share @ along**2 + ridge * float(mean @ mean)
     constant = share @ along / square if square > 0 else 0.0
     log_probs = np.empty(len(vectors))
-    transfer.word_outputs(old.offsets, old.nodes, old.bits, weights, mean, spare, log_probs)
-    transfer.node_weights(*new.children(), spare, log_probs, mean, constant, weights)
-    weights *= np.float32(SHRINK)
+    transfer.word_outputs(old.offsets, old.nodes, old.bits, weights, mean, scratch, log_probs)
+    transfer.node_weights(*new.children(), scratch, log_probs, mean, constant, weights)
+    weights *= np.float32(shrink)

@@ -1,9 +1,9 @@
-"""Binary trees over the vocabulary, as arrays.
+"""Binary trees over the vocabulary, as arrays; Huffman and balanced trees.
 
-Each word is a leaf, each of the V - 1 inner nodes a branching with a weight vector. A tree is
-stored as the path of every word in compressed sparse rows, root first, which is what training
-reads. Inner nodes are numbered by weight (occurrences below them), heaviest first, so that the
-root is node 0 and the much-used top of the tree is one block of rows.
+Each word is a leaf, each of the V - 1 inner nodes a binary decision with a weight vector. Training
+reads the path of each word, so a tree is stored as paths in compressed sparse rows, root first.
+Inner nodes are numbered by weight (occurrences of the words below them), heaviest first: the root
+is node 0, and the rows of the much-used top of the tree are adjacent in memory.
 """
 
 from dataclasses import dataclass
@@ -20,9 +20,14 @@ from w2v_hs.types import Array, Float64, Int32, Int64, UInt8
 class Tree:
     """Paths from the root to V words.
 
-    offsets: (V + 1,) int64. Word w passes nodes[offsets[w]:offsets[w + 1]] (int32, inner nodes
-    0 .. V - 2, root first) and takes bits[offsets[w]:offsets[w + 1]] there (uint8, 0 is left, the
-    branch whose probability is sigmoid(f), as in word2vec.c).
+    Attributes
+    ----------
+    offsets : ndarray of int64, shape (V + 1,)
+        The path of word w is offsets[w]:offsets[w + 1] in the other two arrays.
+    nodes : ndarray of int32
+        Inner nodes 0 .. V - 2, root first.
+    bits : ndarray of uint8
+        The branch at each node: 0 is left, whose probability is sigmoid(f) as in word2vec.c.
     """
 
     offsets: Int64
@@ -31,31 +36,35 @@ class Tree:
 
     @property
     def inner(self) -> int:
-        """Number of inner nodes, V - 1."""
+        """The number of inner nodes, V - 1."""
         return len(self.offsets) - 2
 
     @property
     def lengths(self) -> Int64:
-        """(V,) int64: branches on the path of each word."""
+        """The path length of each word in branches, (V,) int64."""
         return np.diff(self.offsets)
 
     def __repr__(self) -> str:
         return f"Tree({self.inner + 1:,} words, deepest path {self.lengths.max()})"
 
     def code(self, word: int) -> str:
-        """The branches to a word as a string of 0 and 1."""
+        """The branches from the root to a word, as a string of 0 and 1."""
         return "".join(map(str, self.bits[self.offsets[word] : self.offsets[word + 1]]))
 
     def children(self) -> tuple[Int64, Int64]:
-        """The tree from the root down: (children (V - 1, 2) int64, order (V - 1,) int64).
+        """Return the tree from the root down.
 
-        children: left and right child of each inner node; a value c < V is word c, a value V + j
-        inner node j. order: inner nodes, the root first, none before its parent.
+        Returns
+        -------
+        children : ndarray of int64, shape (V - 1, 2)
+            Left and right child of each inner node: c < V is word c, V + j is inner node j.
+        order : ndarray of int64, shape (V - 1,)
+            Inner nodes level by level, so that no node comes before its parent.
 
         Raises
         ------
         FormatError
-            The paths are not those of one binary tree (a file can hold anything).
+            The paths are not those of one binary tree, as in a damaged file.
         """
         children = _children(self.offsets, self.nodes, self.bits)
         if children is None:
@@ -66,27 +75,37 @@ class Tree:
         return children, _top_down(children, int(self.nodes[0]))
 
     def mass_below(self, masses: Array) -> Float64:
-        """(V - 1,) float64: the masses of all words below each inner node, which are (V,)."""
+        """The sum of `masses`, (V,), over the words below each inner node: (V - 1,) float64."""
         return _mass_below(self.offsets, self.nodes, np.asarray(masses, np.float64))
 
     def expected_length(self, counts: Array) -> float:
-        """Mean path length in bits over all occurrences; `counts` is (V,)."""
+        """The mean path length in bits, weighted by `counts` (V,)."""
         return float(np.dot(self.lengths, counts / np.sum(counts, dtype=np.float64)))
 
 
 def entropy(counts: Array) -> float:
-    """Entropy of the unigram distribution in bits: no tree's expected length is below it."""
+    """The entropy of the unigram distribution in bits, a lower bound of any expected length."""
     p = counts / np.sum(counts, dtype=np.float64)
     return float(-np.dot(p, np.log2(p)))
 
 
 def huffman(counts: npt.ArrayLike) -> Tree:
-    """The tree of the least expected path length (Huffman 1952), in O(V log V).
+    """Return the tree of least expected path length (Huffman 1952), in O(V log V).
 
-    counts: (V,) integers >= 1, in any order. Of a word and an inner node of equal weight the inner
-    node is merged first, as in word2vec.c; the second of a pair is the right child.
+    Of a word and an inner node of equal weight the inner node is merged first, as in word2vec.c;
+    the second of a pair is the right child.
+
+    Parameters
+    ----------
+    counts : array_like of int, shape (V,)
+        Occurrences, at least 1, in any order.
+
+    Raises
+    ------
+    VocabularyError
+        There are fewer than two words, or a count is below 1.
     """
-    counts = _checked(counts)
+    counts = _checked_counts(counts)
     order = np.argsort(-counts, kind="stable")
     merged = _merge_lightest(counts[order])
     leaves = merged < len(counts)
@@ -95,12 +114,22 @@ def huffman(counts: npt.ArrayLike) -> Tree:
 
 
 def balanced(counts: npt.ArrayLike, order: Int64 | None = None) -> Tree:
-    """The tree that halves a list of words again and again: depth ceil(log2 V).
+    """Return the tree that halves the list of words again and again; its depth is ceil(log2 V).
 
-    counts: (V,) integers >= 1. order: (V,) integers, the list; None is the order of the words (by
-    frequency), so that neighbours in frequency are neighbours in the tree.
+    Parameters
+    ----------
+    counts : array_like of int, shape (V,)
+        Occurrences, at least 1.
+    order : ndarray of int64, shape (V,), optional
+        The list of words. By default they stay in their order, by frequency, so that words of
+        similar frequency share branches.
+
+    Raises
+    ------
+    VocabularyError
+        There are fewer than two words, or a count is below 1.
     """
-    counts = _checked(counts)
+    counts = _checked_counts(counts)
     children = _halve(len(counts))
     if order is not None:
         leaves = children < len(counts)
@@ -108,8 +137,11 @@ def balanced(counts: npt.ArrayLike, order: Int64 | None = None) -> Tree:
     return tree_from_children(children, counts)
 
 
-def first_tree(kind: str, order: str, words: list[str], counts: Int64, seed: int) -> Tree:
-    """The tree that training begins with, of a kind and an order as in `Options`."""
+def initial_tree(kind: str, order: str, words: list[str], counts: Int64, seed: int) -> Tree:
+    """The tree that training begins with; `kind` and `order` as `tree`, `tree_order` in `Options`.
+
+    A tree to be learned begins as a Huffman tree; a balanced one, in order of frequency.
+    """
     if kind != "balanced":
         return huffman(counts)
     if order == "alphabetical":
@@ -120,16 +152,20 @@ def first_tree(kind: str, order: str, words: list[str], counts: Int64, seed: int
 
 
 def tree_from_children(children: Int64, counts: Int64) -> Tree:
-    """The `Tree` of V - 1 inner nodes given by their children.
+    """The tree of V - 1 inner nodes given by their children.
 
-    children: (V - 1, 2) int64, left and right; a value c < V is word c, a value V + j inner node
-    j. counts: (V,) int64, the weights of the words.
+    Parameters
+    ----------
+    children : ndarray of int64, shape (V - 1, 2)
+        As `Tree.children` returns them, with the inner nodes in any order.
+    counts : ndarray of int64, shape (V,)
+        The weights of the words, by which inner nodes are numbered.
     """
     return numbered_tree(children, counts)[0]
 
 
 def numbered_tree(children: Int64, counts: Int64) -> tuple[Tree, Int64]:
-    """As `tree_from_children`, and (V - 1,) int64: the number each inner node has got."""
+    """As `tree_from_children`; also the new number of each inner node, (V - 1,) int64."""
     parents, sides = _invert(children)
     weights = _weights_below(parents, counts)
     number = np.empty(len(children), np.int64)
@@ -142,7 +178,7 @@ def numbered_tree(children: Int64, counts: Int64) -> tuple[Tree, Int64]:
     return Tree(offsets, nodes, bits), number
 
 
-def _checked(counts: npt.ArrayLike) -> Int64:
+def _checked_counts(counts: npt.ArrayLike) -> Int64:
     counts = np.asarray(counts, dtype=np.int64)
     if len(counts) < 2:
         raise VocabularyError(f"a tree over {len(counts)} words: need at least 2 words")
@@ -154,7 +190,7 @@ def _checked(counts: npt.ArrayLike) -> Int64:
 
 @jit
 def _merge_lightest(counts: Int64) -> Int64:
-    """Huffman's merges over falling counts: two queues, both sorted, one comparison a step."""
+    """Huffman's merges for decreasing counts: words and inner nodes are two sorted queues."""
     words = len(counts)
     weights = np.empty(2 * words - 1, np.int64)
     weights[:words] = counts
@@ -178,7 +214,7 @@ def _merge_lightest(counts: Int64) -> Int64:
 
 @jit
 def _halve(words: int) -> Int64:
-    """Children of the tree that splits words first .. last - 1 in the middle, root first."""
+    """Children of the tree that splits words first .. last - 1 in the middle, level by level."""
     children = np.empty((words - 1, 2), np.int64)
     first = np.empty(words - 1, np.int64)
     last = np.empty(words - 1, np.int64)
@@ -200,7 +236,7 @@ def _halve(words: int) -> Int64:
 
 @jit
 def _invert(children: Int64) -> tuple[Int64, UInt8]:
-    """For each word and inner node: its parent (inner node number, -1 for the root) and side."""
+    """The parent of each word and inner node (its number, -1 for the root), and the side."""
     words = len(children) + 1
     parents = np.full(2 * words - 1, -1, np.int64)
     sides = np.zeros(2 * words - 1, np.uint8)
@@ -261,11 +297,11 @@ def _write_paths(
 
 @jit
 def _children(offsets: Int64, nodes: Int32, bits: UInt8) -> Int64 | None:
-    """Children of each inner node as the paths tell them, or None where the paths disagree.
+    """Children of each inner node, or None if the paths are not those of one tree.
 
-    If all paths start at one node, no two give a child differently, and no child is missing, then
-    2V - 2 children stand for V words and V - 2 inner nodes other than the root: each has exactly
-    one parent, so it is a tree.
+    If all paths start at one node, no two disagree about a child, and no child is missing, then
+    the 2V - 2 children are the V words and the V - 2 inner nodes other than the root: each has
+    exactly one parent, so it is a tree.
     """
     words = len(offsets) - 1
     children = np.full((words - 1, 2), -1, np.int64)

@@ -1,7 +1,7 @@
-"""Trees that users bring: files of codes, nested lists; and how any tree is written to a file.
+"""User-supplied trees: files of codes and nested lists; and how any tree is written to a file.
 
-A file holds ``word bits`` lines, UTF-8, one for each word of the vocabulary in any order, the bits
-being the branches from the root to the word, 0 left and 1 right:
+A file has a line ``word bits``, in UTF-8, for each word of the vocabulary, in any order. The bits
+are the branches from the root to the word, 0 left and 1 right:
 
     paris 000
     london 001
@@ -19,20 +19,90 @@ from typing import TypeGuard
 import numpy as np
 
 from w2v_hs.checks import shown
-from w2v_hs.errors import FormatError
+from w2v_hs.errors import FormatError, OptionError
 from w2v_hs.files.atomic import replacing
+from w2v_hs.options import TreeKind
 from w2v_hs.text.vocabulary import Vocabulary, numbered_lines
-from w2v_hs.tree.tree import Tree, first_tree, tree_from_children
+from w2v_hs.tree.tree import Tree, initial_tree, tree_from_children
 from w2v_hs.types import Int64, NestedTree
+
+NAMED_TREES: tuple[TreeKind, ...] = ("learned", "huffman", "balanced")
+
+Node = str | NestedTree  # a word, or a group of nodes
 
 
 @dataclass(frozen=True)
 class Codes:
-    """Words with the branches to them, strings of 0 and 1; `name` says where they come from."""
+    """Words and the branches to them.
+
+    Attributes
+    ----------
+    name : str
+        Where they come from, for messages.
+    words : list of str
+    codes : list of str
+        Strings of 0 and 1.
+    """
 
     name: str
     words: list[str]
     codes: list[str]
+
+
+def choose_tree(tree: str | Path | NestedTree) -> tuple[TreeKind, Codes | NestedTree | None]:
+    """The option `tree` and, if the user supplied a tree, that tree.
+
+    A file is read now, before any text is.
+
+    Raises
+    ------
+    OptionError
+        `tree` is neither a name of `NAMED_TREES`, nor a file, nor nested lists.
+    FormatError
+        As in `read_codes`.
+    """
+    if isinstance(tree, str) and tree in NAMED_TREES:
+        return tree, None
+    if isinstance(tree, (list, tuple, Mapping)):
+        return "given", tree
+    if isinstance(tree, Path) or (isinstance(tree, str) and Path(tree).exists()):
+        return "given", read_codes(tree)
+    raise OptionError(
+        f"tree={shown(repr(tree), 60)}: expected one of {', '.join(NAMED_TREES)}, or a file of "
+        "'word bits' lines; there is no such file"
+    )
+
+
+def build_tree(
+    given: Codes | NestedTree | None, kind: str, order: str, vocabulary: Vocabulary, seed: int
+) -> Tree:
+    """The tree that training begins with.
+
+    Parameters
+    ----------
+    given : Codes or nested lists, optional
+        A user-supplied tree.
+    kind, order : str
+        Without one: `tree` and `tree_order` as in `Options`.
+    vocabulary : Vocabulary
+        Its words become the leaves.
+    seed : int
+        For a random order of words.
+
+    Raises
+    ------
+    FormatError
+        As in `nested_codes` and `tree_from_codes`.
+    """
+    words, counts = vocabulary.words, vocabulary.counts
+    if given is None:
+        return initial_tree(kind, order, words, counts, seed)
+    if not isinstance(given, Codes):
+        given = nested_codes(given, dict(zip(words, counts.tolist(), strict=True)))
+    return tree_from_codes(given, vocabulary)
+
+
+# ---- files of codes -----------------------------------------------------------------------------
 
 
 def read_codes(path: str | Path) -> Codes:
@@ -41,7 +111,7 @@ def read_codes(path: str | Path) -> Codes:
     Raises
     ------
     FormatError
-        ``path:line: found, expected``: a malformed line, or a word that stood there before.
+        A line is malformed, or repeats a word.
     """
     name = shown(path)
     codes: dict[str, str] = {}
@@ -57,71 +127,63 @@ def read_codes(path: str | Path) -> Codes:
             first = list(codes).index(word) + 1  # every line holds one word
             raise FormatError(
                 f"{name}:{number}: {_quoted(word)} stands in line {first} already; a word is one "
-                "leaf: take one of the two out"
+                "leaf: remove one of the two lines"
             )
         codes[word] = code
     return Codes(name, list(codes), list(codes.values()))
 
 
-def nested_codes(nested: NestedTree, counts: Mapping[str, int]) -> Codes:
-    """Codes of a tree of lists or tuples (or mappings, whose keys name groups), words as leaves.
-
-    A group of more than two members, such as a category, becomes a Huffman tree of its members;
-    counts: occurrences of the words, which that takes for weights.
+def save_codes(path: str | Path, tree: Tree, words: list[str]) -> None:
+    """Write a tree as ``word bits`` lines, most frequent word first.
 
     Raises
     ------
     FormatError
-        A group of fewer than two members, a leaf that is no str, a word at two places.
+        A word holds white space.
+    OutputError
+        The file cannot be written.
     """
-    where = "the nested tree"
+    with replacing(Path(path)) as temporary, temporary.open("w", encoding="utf-8") as out:
+        for row, word in enumerate(words):
+            if word.split() != [word]:
+                raise FormatError(f"{shown(path)}: the word {_quoted(word)} holds white space")
+            out.write(f"{word} {tree.code(row)}\n")
+
+
+# ---- nested lists -------------------------------------------------------------------------------
+
+
+def nested_codes(nested: NestedTree, counts: Mapping[str, int]) -> Codes:
+    """Codes of a tree of lists, tuples or mappings, whose keys only name groups.
+
+    A group of more than two members, such as a category, becomes a Huffman tree of its members.
+
+    Parameters
+    ----------
+    nested : nested lists
+        Words are the leaves.
+    counts : mapping of str to int
+        Occurrences of the words, their weights in Huffman trees; 1 for a word that it lacks.
+
+    Raises
+    ------
+    FormatError
+        A group has fewer than two members, a leaf is not a str, a word occurs twice.
+    """
+    weights = _group_weights(nested, counts)
+    place = itertools.count()
     words: list[str] = []
     codes: list[str] = []
-    seen: set[str] = set()
-    weights: dict[int, int] = {}  # occurrences below each group, by its id; 0 till they are known
-
-    def members(group: NestedTree) -> list[str | NestedTree]:
-        return list(group.values()) if isinstance(group, Mapping) else list(group)
-
-    def is_group(item: str | NestedTree) -> TypeGuard[NestedTree]:
-        return isinstance(item, (list, tuple, Mapping))
-
-    def weight(member: str | NestedTree) -> int:
-        return counts.get(member, 1) if isinstance(member, str) else weights[id(member)]
-
-    # Without recursion: a comb of a thousand levels is a tree too.
-    pending: list[tuple[str | NestedTree, bool]] = [(nested, False)]
+    pending: list[tuple[Node, str]] = [(nested, "")]
     while pending:
-        item, done = pending.pop()
-        if not is_group(item):
-            if not isinstance(item, str):
-                raise FormatError(
-                    f"{where} holds {shown(repr(item), 60)}: expected words, and lists of them"
-                )
-            if item in seen:
-                raise FormatError(f"{where} holds {_quoted(item)} twice; a word is one leaf")
-            seen.add(item)
-        elif not done:
-            if id(item) in weights:
-                raise FormatError(f"{where} holds one list at two places, or within itself")
-            weights[id(item)] = 0
-            inside = members(item)
-            if len(inside) < 2:
-                held = f"with one child, {shown(repr(inside[0]), 60)}" if inside else "with none"
-                raise FormatError(f"{where} holds an inner node {held}; expected two or more")
-            pending += [(item, True), *((member, False) for member in inside)]
-        else:
-            weights[id(item)] = sum(map(weight, members(item)))
-    place = itertools.count()
-    parts: list[tuple[str | NestedTree, str]] = [(nested, "")]
-    while parts:
-        item, code = parts.pop()
-        if isinstance(item, str):
-            words.append(item)
+        node, code = pending.pop()
+        if isinstance(node, str):
+            words.append(node)
             codes.append(code)
             continue
-        heap: list[tuple[int, int, list[tuple[str | NestedTree, str]]]]
-        heap = [(weight(m), next(place), [(m, "")]) for m in members(item)]
+        # Huffman: trees of members, until two are left; the place breaks ties.
+        heap: list[tuple[int, int, list[tuple[Node, str]]]]
+        heap = [(_weight(m, counts, weights), next(place), [(m, "")]) for m in _members(node)]
         if len(heap) > 2:
             heapq.heapify(heap)
         while len(heap) > 2:
@@ -130,25 +192,75 @@ def nested_codes(nested: NestedTree, counts: Mapping[str, int]) -> Codes:
             joined = [(m, "0" + c) for m, c in left] + [(m, "1" + c) for m, c in right]
             heapq.heappush(heap, (low + high, next(place), joined))
         for side, (_, _, below) in enumerate(heap):
-            parts += [(m, f"{code}{side}{c}") for m, c in below]
-    return Codes(where, words, codes)
+            pending += [(m, f"{code}{side}{c}") for m, c in below]
+    return Codes("the nested tree", words, codes)
+
+
+def _group_weights(nested: NestedTree, counts: Mapping[str, int]) -> dict[int, int]:
+    """Occurrences of the words below each group, by the id of the group; checks the whole tree."""
+    where = "the nested tree"
+    seen: set[str] = set()
+    weights: dict[int, int] = {}  # 0 until known
+    # A stack instead of recursion, for a comb of a thousand levels. Groups are visited twice, and
+    # weighed after their members.
+    pending: list[tuple[Node, bool]] = [(nested, False)]
+    while pending:
+        node, done = pending.pop()
+        if not _is_group(node):
+            if not isinstance(node, str):
+                raise FormatError(
+                    f"{where} holds {shown(repr(node), 60)}: expected words, and lists of them"
+                )
+            if node in seen:
+                raise FormatError(f"{where} holds {_quoted(node)} twice; a word is one leaf")
+            seen.add(node)
+        elif not done:
+            if id(node) in weights:
+                raise FormatError(f"{where} holds one list at two places, or within itself")
+            weights[id(node)] = 0
+            members = _members(node)
+            if len(members) < 2:
+                found = f"one child, {shown(repr(members[0]), 60)}" if members else "none"
+                raise FormatError(
+                    f"{where} holds an inner node with {found}; expected two or more children"
+                )
+            pending += [(node, True), *((member, False) for member in members)]
+        else:
+            weights[id(node)] = sum(_weight(m, counts, weights) for m in _members(node))
+    return weights
+
+
+def _weight(node: Node, counts: Mapping[str, int], weights: Mapping[int, int]) -> int:
+    """Occurrences of a word, or of the words of a group whose weight is known."""
+    return counts.get(node, 1) if isinstance(node, str) else weights[id(node)]
+
+
+def _is_group(node: Node) -> TypeGuard[NestedTree]:
+    return isinstance(node, (list, tuple, Mapping))
+
+
+def _members(group: NestedTree) -> list[Node]:
+    return list(group.values()) if isinstance(group, Mapping) else list(group)
+
+
+# ---- from codes to a tree -----------------------------------------------------------------------
 
 
 def tree_from_codes(given: Codes, vocabulary: Vocabulary) -> Tree:
-    """The tree in which each word of the vocabulary is the leaf that its code says.
+    """The tree in which each word of the vocabulary is the leaf with its code.
 
     Raises
     ------
     FormatError
-        The words are not those of the vocabulary; a code begins another; an inner node has one
-        child.
+        The words are not those of the vocabulary, a code is a prefix of another, or an inner node
+        has one child.
     """
     name, index = given.name, vocabulary.index
     for word in given.words:
         if word not in index:
             raise FormatError(
                 f"{name}: {_quoted(word)} is not among the {len(index):,} words of the vocabulary; "
-                "take it out, or train with a vocabulary that holds it (vocab, min_count)"
+                "remove it, or train with a vocabulary that holds it (vocab, min_count)"
             )
     if len(given.words) < len(index):
         known = set(given.words)
@@ -161,27 +273,15 @@ def tree_from_codes(given: Codes, vocabulary: Vocabulary) -> Tree:
     codes = [given.codes[i] for i in order]
     words = [given.words[i] for i in order]
     _check_codes(name, words, codes)
-    return tree_from_children(_children(codes, [index[word] for word in words]), vocabulary.counts)
-
-
-def build_tree(
-    given: Codes | NestedTree | None, kind: str, order: str, vocabulary: Vocabulary, seed: int
-) -> Tree:
-    """The tree that a run begins with: of a kind and an order as in `Options` or, where it is not
-    None, what is given, `Codes` or nested lists. Raises as `tree_from_codes` and `nested_codes`."""
-    words, counts = vocabulary.words, vocabulary.counts
-    if given is None:
-        return first_tree(kind, order, words, counts, seed)
-    if not isinstance(given, Codes):
-        given = nested_codes(given, dict(zip(words, counts.tolist(), strict=True)))
-    return tree_from_codes(given, vocabulary)
+    children = _children_from_codes(codes, [index[word] for word in words])
+    return tree_from_children(children, vocabulary.counts)
 
 
 def _check_codes(name: str, words: list[str], codes: list[str]) -> None:
-    """Raise `FormatError` unless `codes`, which are sorted, are all the leaves of a tree.
+    """Raise `FormatError` unless the sorted `codes` are all the leaves of one tree.
 
-    In a complete tree each code determines how the next begins: the last 0 becomes 1, what follows
-    it falls away, and zeros may follow. So one look at neighbours finds every fault.
+    In a complete tree each code determines how the next one begins: its last 0 becomes 1, and what
+    follows that is dropped; zeros may follow. So comparing neighbours finds every fault.
     """
 
     def one_child(node: str, word: str) -> FormatError:
@@ -208,10 +308,10 @@ def _check_codes(name: str, words: list[str], codes: list[str]) -> None:
         raise one_child(begin[:-1], words[-1])
 
 
-def _children(codes: list[str], rows: list[int]) -> Int64:
-    """Children of the inner nodes, as in `tree_from_children`, by codes that `_check_codes` passed.
+def _children_from_codes(codes: list[str], rows: list[int]) -> Int64:
+    """Children as in `tree_from_children`, of sorted codes that `_check_codes` accepted.
 
-    Built after the check, for what is no tree may have many more inner nodes than words.
+    Unchecked codes may have many more inner nodes than words.
     """
     children = np.empty((len(codes) - 1, 2), np.int64)
     path: list[int] = []  # the inner nodes above the leaf
@@ -225,18 +325,6 @@ def _children(codes: list[str], rows: list[int]) -> Int64:
         children[path[-1], int(code[-1])] = row
         del path[len(code.rstrip("1")) :]
     return children
-
-
-def save_codes(path: str | Path, tree: Tree, words: list[str]) -> None:
-    """Write a tree as ``word bits`` lines, most frequent word first.
-
-    Raises `FormatError` for a word that such a line cannot hold.
-    """
-    with replacing(Path(path)) as temporary, temporary.open("w", encoding="utf-8") as out:
-        for row, word in enumerate(words):
-            if word.split() != [word]:
-                raise FormatError(f"{shown(path)}: the word {_quoted(word)} holds white space")
-            out.write(f"{word} {tree.code(row)}\n")
 
 
 def _quoted(word: str) -> str:

@@ -1,10 +1,11 @@
 """Words with one vector each, and every file format of vectors.
 
-`vectors` answers queries; `formats` chooses a format by name or suffix, `readers` and `writers`
-hold the formats of one file, the other modules those of one library.
+`vectors` answers queries, `formats` chooses a format; each format has a module that reads and
+writes it. `contents` is what they share.
 """
 
+from w2v_hs.vectors.contents import first_nonfinite_row
 from w2v_hs.vectors.formats import load_vectors, save_vectors
 from w2v_hs.vectors.vectors import Vectors
 
-__all__ = ["Vectors", "load_vectors", "save_vectors"]
+__all__ = ["Vectors", "first_nonfinite_row", "load_vectors", "save_vectors"]

@@ -1,50 +1,49 @@
-"""Vectors as tables: Parquet, and Arrow's file format, which is also Feather of version 2.
+"""Tables: Parquet, and Arrow's file format, which Feather version 2 is as well.
 
-A table has the column `word`, text, and the column `vector`, a list of numbers that is as long in
-every row; other columns are not read. Ours holds lists of fixed size, of float32 or float16.
-
-pyarrow does the work. What it is given is checked first, for a small file of either format may
-declare any amount of memory, or unfold to it.
+The column `word` holds text, the column `vector` lists of floats of one length; other columns are
+not read. We write lists of fixed size of float32 or float16. pyarrow parses the files, and these
+are as safe to open as pyarrow makes them: how much memory a file may unfold to is not limited.
 """
 
-import struct
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from w2v_hs.errors import FormatError
-from w2v_hs.text import parquet_pages
-from w2v_hs.vectors.readers import MAX_EXPANSION, Place, check_words
-from w2v_hs.vectors.writers import row_blocks
+from w2v_hs.types import Array, Int64
+from w2v_hs.vectors.contents import Contents, check_words, first_line_of, row_blocks, row_place
 
 COLUMNS = ["word", "vector"]
-MAGIC = b"ARROW1\0\0"
-ROWS = 1 << 14  # read at once
-SMALL = 1 << 22  # bytes; a file may always unfold to that
+ARROW_MAGIC = b"ARROW1\0\0"
+ROWS = 1 << 14  # of a Parquet file, read at once
 
 
-def write_parquet(stream: BinaryIO, words: list[str], matrix: np.ndarray) -> None:
+# ---- writing ------------------------------------------------------------------------------------
+
+
+def write_parquet(stream: BinaryIO, words: list[str], matrix: Array) -> None:
     """Write a Parquet file, with a checksum in every page."""
-    _pyarrow("parquet")
+    _import_pyarrow("parquet")
     import pyarrow.parquet as pq
 
-    # Vectors hardly repeat: neither dictionaries nor compression make them smaller.
+    # Values hardly repeat: neither dictionaries nor compression make them smaller.
     options = {"compression": {"word": "zstd", "vector": "none"}, "use_dictionary": False}
     with pq.ParquetWriter(stream, _schema(matrix), write_page_checksum=True, **options) as writer:
         for batch in _batches(words, matrix):
             writer.write_batch(batch)
 
 
-def write_arrow(stream: BinaryIO, words: list[str], matrix: np.ndarray) -> None:
+def write_arrow(stream: BinaryIO, words: list[str], matrix: Array) -> None:
     """Write an Arrow file, not compressed, so that it can be mapped into memory."""
-    pa = _pyarrow("arrow")
+    pa = _import_pyarrow("arrow")
     with pa.ipc.new_file(stream, _schema(matrix)) as writer:
         for batch in _batches(words, matrix):
             writer.write_batch(batch)
 
 
-def _schema(matrix: np.ndarray) -> Any:
+def _schema(matrix: Array) -> Any:
     import pyarrow as pa
 
     value = pa.field("element", pa.from_numpy_dtype(matrix.dtype), nullable=False)
@@ -54,7 +53,8 @@ def _schema(matrix: np.ndarray) -> Any:
     )
 
 
-def _batches(words: list[str], matrix: np.ndarray) -> Iterator[Any]:
+def _batches(words: list[str], matrix: Array) -> Iterator[Any]:
+    """Record batches of the table."""
     import pyarrow as pa
 
     schema, done = _schema(matrix), 0
@@ -66,181 +66,54 @@ def _batches(words: list[str], matrix: np.ndarray) -> Iterator[Any]:
         done += len(block)
 
 
-def read_parquet(name: str, stream: BinaryIO) -> tuple[list[str], np.ndarray, Place]:
+# ---- reading ------------------------------------------------------------------------------------
+
+
+def read_parquet(name: str, stream: BinaryIO) -> Contents:
     """Read the columns `word` and `vector` of a Parquet file."""
-    pa = _pyarrow(name)
+    pa = _import_pyarrow(name)
     import pyarrow.parquet as pq
 
-    data = stream.read()
-    size = len(data)
-    limits = {"thrift_string_size_limit": size, "thrift_container_size_limit": size}
-    try:
-        with pq.ParquetFile(pa.BufferReader(data), **limits) as file:
-            _check_columns(name, file.schema_arrow)
-            options: dict[str, Any] = limits | {"page_checksum_verification": True}
-            if parquet_pages.DICTIONARIES & _check_chunks(name, data, file):
-                # One word that is repeated a million times then takes its place once.
-                options["read_dictionary"] = ["word"]
-        with pq.ParquetFile(pa.BufferReader(data), **options) as file:
-            batches = file.iter_batches(ROWS, columns=COLUMNS, use_threads=False)
-            return _gather(name, file.metadata.num_rows, batches, _allowed(size))
-    except FormatError:
-        raise
-    except Exception as error:  # damage makes pyarrow raise anything, MemoryError included
-        raise _damaged(name, "Parquet", error) from error
+    content = pa.BufferReader(stream.read())
+    with (
+        _faults_as_format_errors(name, "Parquet"),
+        pq.ParquetFile(content, page_checksum_verification=True) as file,
+    ):
+        _check_columns(name, file.schema_arrow)
+        batches = file.iter_batches(ROWS, columns=COLUMNS, use_threads=False)
+        return _gather(name, file.metadata.num_rows, batches)
 
 
-def _check_chunks(name: str, data: bytes, file: Any) -> set[int]:
-    """The encodings of the pages of words in a `ParquetFile`. Raises `FormatError` unless the
-    footer and the headers of all pages agree, and promise no more than the file may hold;
-    `ValueError` where they cannot be read."""
-    declared = file.metadata.num_rows
-    if declared < 1:
-        raise FormatError(f"{name}: declares {declared} rows; expected 1 or more")
-    roots = [column.path.partition(".")[0] for column in file.schema]
-    allowed = _allowed(len(data))
-    encodings = set()
-    unfolded = rows = 0
-    for count, chunks in parquet_pages.row_groups(data):
-        rows += count
-        if len(chunks) != len(roots):
-            raise ValueError(f"a row group of {len(chunks)} columns, the schema has {len(roots)}")
-        for root, chunk in zip(roots, chunks, strict=True):
-            if root not in COLUMNS:
-                continue
-            values = 0
-            for page in parquet_pages.pages(data, chunk.start, chunk.end):
-                if page.encoding == parquet_pages.DELTA_BYTE_ARRAY:
-                    raise FormatError(
-                        f"{name}: the column {root!r} has the encoding DELTA_BYTE_ARRAY, of which "
-                        "the size is not known before it is read; write it with another encoding"
-                    )
-                if root == "word":
-                    encodings.add(page.encoding)
-                values += page.values
-                unfolded += page.size
-            if values != chunk.values:
-                raise FormatError(
-                    f"{name}: the column {root!r} declares {chunk.values} values, its pages "
-                    f"{values}; the file is damaged"
-                )
-            # A value of the matrix takes four bytes, and Arrow counts its levels in two each.
-            unfolded += 8 * values
-            if unfolded > allowed:
-                raise _oversized(name, unfolded, len(data))
-    if rows != declared:
-        raise FormatError(f"{name}: declares {declared} rows, its row groups {rows}")
-    return encodings
-
-
-def read_arrow(name: str, stream: BinaryIO) -> tuple[list[str], np.ndarray, Place]:
+def read_arrow(name: str, stream: BinaryIO) -> Contents:
     """Read the columns `word` and `vector` of an Arrow file, compressed or not."""
-    pa = _pyarrow(name)
+    pa = _import_pyarrow(name)
     content = stream.read()
-    if not content.startswith(MAGIC):
+    if not content.startswith(ARROW_MAGIC):
         raise FormatError(
-            f"{name}: does not begin as Arrow's file format does; a stream of Arrow, and Feather "
-            "of version 1, are not read: write it anew"
+            f"{name}: does not begin as Arrow's file format does; Arrow streams and Feather "
+            "version 1 are not read: convert it to a file of Feather version 2"
         )
-    data = pa.py_buffer(content)
-    try:
-        _check_blocks(name, data, _blocks(content))
-        with pa.ipc.open_file(data) as reader:
+    with _faults_as_format_errors(name, "Arrow"):
+        with pa.ipc.open_file(content) as reader:
             _check_columns(name, reader.schema)
             fields = [reader.schema.get_field_index(column) for column in COLUMNS]
         options = pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
-        with pa.ipc.open_file(data, options=options) as reader:
-            batches = [
-                reader.get_batch(number).select(COLUMNS)
-                for number in range(reader.num_record_batches)
-            ]
+        with pa.ipc.open_file(content, options=options) as reader:
+            batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
         for batch in batches:
             batch.validate(full=True)
-        rows = sum(batch.num_rows for batch in batches)
-        return _gather(name, rows, batches, _allowed(len(data)))
+        return _gather(name, sum(batch.num_rows for batch in batches), batches)
+
+
+@contextmanager
+def _faults_as_format_errors(name: str, kind: str) -> Iterator[None]:
+    """Turn what pyarrow raises for damaged files, which can be anything, into `FormatError`."""
+    try:
+        yield
     except FormatError:
         raise
-    except Exception as error:  # as above
-        raise _damaged(name, "Arrow", error) from error
-
-
-def _blocks(content: bytes) -> list[tuple[int, int]]:
-    """(begin, end) of all messages that the footer of an Arrow file names, in the order in which
-    they lie there; FlatBuffers, with the fields of File.fbs of Arrow."""
-    end = len(content) - len("1234ARROW1")
-    footer = content[end - int.from_bytes(content[end : end + 4], "little") : end]
-    root = struct.unpack_from("<I", footer)[0]
-    found = []
-    for number in (2, 3):  # dictionaries, record batches
-        vector = _field(footer, root, number)
-        if vector is None:
-            continue
-        vector += struct.unpack_from("<I", footer, vector)[0]
-        for block in range(struct.unpack_from("<I", footer, vector)[0]):
-            begin, head, body = struct.unpack_from("<qi4xq", footer, vector + 4 + 24 * block)
-            found.append((begin, begin + head + body))
-    return sorted(found)
-
-
-def _check_blocks(name: str, data: Any, blocks: list[tuple[int, int]]) -> None:
-    """Raise `FormatError` where messages overlap, for a footer may name one a million times, or
-    declare that they unfold to more than a file may hold."""
-    from pyarrow.ipc import read_message
-
-    unfolded = last = 0
-    for begin, end in blocks:
-        if not last <= begin < end <= len(data):
-            raise FormatError(f"{name}: a batch at bytes {begin} to {end} overlaps another")
-        last = end
-        unfolded += _unfolded(read_message(data.slice(begin, end - begin)))
-        if unfolded > _allowed(len(data)):
-            raise _oversized(name, unfolded, len(data))
-
-
-def _unfolded(message: Any) -> int:
-    """Bytes that the body of a message declares to take in memory.
-
-    Each compressed buffer begins with its length when unfolded, int64, or -1 where it is as it is.
-    Where the buffers lie, the metadata say: FlatBuffers, with the fields of Message.fbs of Arrow.
-    """
-    metadata, body = bytes(message.metadata), message.body
-    number = {"dictionary": 2, "record batch": 2}.get(message.type)
-    if number is None or body is None:
-        return 0
-    table = _there(_field(metadata, struct.unpack_from("<I", metadata)[0], number))
-    table += struct.unpack_from("<I", metadata, table)[0]
-    if message.type == "dictionary":
-        table = _there(_field(metadata, table, 1))
-        table += struct.unpack_from("<I", metadata, table)[0]
-    if _field(metadata, table, 3) is None:  # no compression
-        return len(body)
-    vector = _there(_field(metadata, table, 2))
-    vector += struct.unpack_from("<I", metadata, vector)[0]
-    total = 0
-    for buffer in range(struct.unpack_from("<I", metadata, vector)[0]):
-        offset, length = struct.unpack_from("<qq", metadata, vector + 4 + 16 * buffer)
-        if length >= 8:
-            declared = struct.unpack("<q", body.slice(offset, 8).to_pybytes())[0]
-            total += max(declared, length)
-    return total
-
-
-def _field(data: bytes, table: int, number: int) -> int | None:
-    """The place of a field in a FlatBuffers table, None where the table lacks it."""
-    fields = table - struct.unpack_from("<i", data, table)[0]
-    if 4 + 2 * number >= struct.unpack_from("<H", data, fields)[0]:
-        return None
-    offset = struct.unpack_from("<H", data, fields + 4 + 2 * number)[0]
-    return table + offset if offset else None
-
-
-def _there(place: int | None) -> int:
-    if place is None:
-        raise ValueError("a message without a field that it needs")
-    return place
-
-
-# What both have in common
+    except Exception as error:  # MemoryError included
+        raise FormatError(f"{name}: is not a whole {kind} file: {first_line_of(error)}") from error
 
 
 def _check_columns(name: str, schema: Any) -> None:
@@ -257,24 +130,18 @@ def _check_columns(name: str, schema: Any) -> None:
     if pa.types.is_dictionary(word):
         word = word.value_type
     texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    if not any(kind(word) for kind in texts):
+    if not any(is_kind(word) for is_kind in texts):
         raise FormatError(f"{name}: 'word' is {word}; expected text")
     lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    if not any(kind(vector) for kind in lists) or not pa.types.is_floating(vector.value_type):
+    if not any(is_kind(vector) for is_kind in lists) or not pa.types.is_floating(vector.value_type):
         raise FormatError(f"{name}: 'vector' is {str(vector)[:200]}; expected lists of floats")
 
 
-def _gather(
-    name: str, rows: int, batches: Iterable[Any], allowed: int
-) -> tuple[list[str], np.ndarray, Place]:
-    """Words and matrix of record batches with `COLUMNS`, which have `rows` rows together."""
-
-    def place(row: int) -> str:
-        return f"{name}: row {row + 1}"
-
+def _gather(name: str, rows: int, batches: Iterable[Any]) -> Contents:
+    """Words and matrix of record batches that have `rows` rows together."""
+    place = row_place(name)
     words: list[str] = []
-    matrix = None
-    letters = 0
+    matrix = np.empty((0, 0), np.float32)
     for batch in batches:
         begin, count = len(words), batch.num_rows
         if not count:
@@ -282,81 +149,44 @@ def _gather(
         if batch.column("word").null_count:
             row = batch.column("word").is_null().index(True).as_py()
             raise FormatError(f"{place(begin + row)}: the word is null; expected text")
-        distinct, size = _extent(batch.column("word"))
-        letters += size
-        if distinct < count or letters > allowed:
-            raise FormatError(
-                f"{place(begin)}: {count} rows from here have {distinct} different words of {size} "
-                "bytes; expected every word once"
-            )
-        words += batch.column("word").to_pylist()
-        values, dims = _values(batch.column("vector"))
-        dim = dims[0] if matrix is None else matrix.shape[1]
-        wrong = np.flatnonzero(dims != dim)
+        values, lengths = _values(batch.column("vector"))
+        dim = matrix.shape[1] if begin else int(lengths[0])
+        wrong = np.flatnonzero(lengths != dim)
         if wrong.size or dim < 1:
             row = int(wrong[0]) if wrong.size else 0
             raise FormatError(
-                f"{place(begin + row)}: {dims[row]} values; expected as many in every row, "
+                f"{place(begin + row)}: {lengths[row]} values; expected as many in every row, "
                 f"{max(dim, 1)} as in the first, and no nulls"
             )
-        if matrix is None:
+        if not begin:
             matrix = np.empty((rows, dim), np.float32)
-        with np.errstate(over="ignore"):  # found as Inf, with its row, by the caller
+        words += batch.column("word").to_pylist()
+        with np.errstate(over="ignore"):  # see `as_float32`
             matrix[begin : begin + count] = values.reshape(count, dim)
-    if matrix is None or len(words) != rows:
+    if not words or len(words) != rows:
         raise FormatError(f"{name}: declares {rows} rows, holds {len(words)}; expected 1 or more")
     check_words(words, place)
-    return words, matrix, place
+    return Contents(words, matrix, place)
 
 
-def _extent(words: Any) -> tuple[int, int]:
-    """How many words of a column differ, at most, and the bytes of all together."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_string_view(words.type):
-        # A view has 16 bytes, of which the first four are its length; many may share one word.
-        views = np.frombuffer(words.buffers()[1], "<i4")[::4]
-        return len(words), int(views[words.offset : words.offset + len(words)].sum(dtype=np.int64))
-    if not pa.types.is_dictionary(words.type):
-        return len(words), pc.sum(pc.binary_length(words)).as_py() or 0
-    lengths = pc.binary_length(words.dictionary).cast(pa.int64())
-    return len(words.dictionary), pc.sum(lengths.take(words.indices)).as_py() or 0
-
-
-def _values(vectors: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The values of a column of lists on end, and how many each row has: 0 if one is null."""
+def _values(vectors: Any) -> tuple[Array, Int64]:
+    """All values of a column of lists, and the length of each list: 0 if it is or holds a null."""
     import pyarrow as pa
 
     if pa.types.is_fixed_size_list(vectors.type):
-        dims = np.full(len(vectors), vectors.type.list_size)
+        lengths = np.full(len(vectors), vectors.type.list_size)
     else:
-        dims = np.diff(vectors.offsets.to_numpy())
+        lengths = np.diff(vectors.offsets.to_numpy())
     if vectors.null_count:
-        dims = np.where(vectors.is_null().to_numpy(zero_copy_only=False), 0, dims)
+        lengths = np.where(vectors.is_null().to_numpy(zero_copy_only=False), 0, lengths)
     values = vectors.flatten()
     if values.null_count:
-        of_row = np.repeat(np.arange(len(dims)), dims)
-        dims[of_row[values.is_null().to_numpy(zero_copy_only=False)]] = 0
-    return values.to_numpy(zero_copy_only=False), dims
+        row_of_value = np.repeat(np.arange(len(lengths)), lengths)
+        lengths[row_of_value[values.is_null().to_numpy(zero_copy_only=False)]] = 0
+    return values.to_numpy(zero_copy_only=False), lengths
 
 
-def _allowed(size: int) -> int:
-    return max(SMALL, MAX_EXPANSION * size)
-
-
-def _oversized(name: str, declared: int, size: int) -> FormatError:
-    return FormatError(
-        f"{name}: declares {declared} bytes, the file of {size} may hold at most {_allowed(size)}"
-    )
-
-
-def _damaged(name: str, kind: str, error: Exception) -> FormatError:
-    reason = str(error).partition("\n")[0] or type(error).__name__
-    return FormatError(f"{name}: is not a whole {kind} file: {reason[:200]}")
-
-
-def _pyarrow(name: str) -> Any:
+def _import_pyarrow(name: str) -> Any:
     try:
         import pyarrow.ipc
     except ImportError:

@@ -1,4 +1,4 @@
-"""Words and their vectors: look-up, neighbours by cosine, analogies."""
+"""Words and their vectors: lookup, nearest neighbours by cosine, analogies."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,26 +7,31 @@ from typing import Any
 
 import numpy as np
 
-from w2v_hs.checks import whole_number
+from w2v_hs.checks import whole
 from w2v_hs.errors import UnknownWordError
 from w2v_hs.types import Float64
 
-SUGGEST_AMONG = 50_000  # comparing with every word of a large vocabulary takes seconds
+SUGGEST_AMONG = 50_000  # words; comparing with all of a large vocabulary takes seconds
 BLOCK_VALUES = 1 << 20  # values converted to float64 at once: 8 MiB
-# Norms of rows whose products with a vector of length 1 stay far inside the range of float32.
+# Products of such rows with a vector of length 1 stay far inside the range of float32.
 SAFE_NORMS = (1e-30, 1e30)
 
 
 class Vectors:
-    """Words, most frequent first, and one float32 row of `matrix` (V, dim) for each.
+    """Words and one vector for each.
 
-    `matrix` is kept as it is given, views included, and must not change afterwards: the norms of
-    its rows are computed once.
+    Parameters
+    ----------
+    words : list of str
+        Most frequent first.
+    matrix : array_like, shape (V, dim)
+        One row a word, in float32. An array of float32 is kept without a copy and must not change
+        afterwards, for the norms of its rows are computed once.
 
     Raises
     ------
     ValueError
-        `matrix` is not two-dimensional, has not one row a word, or a word occurs twice.
+        `matrix` does not have shape (V, dim), or a word occurs twice.
     TypeError
         A word is not a str.
     """
@@ -59,8 +64,8 @@ class Vectors:
 
     @cached_property
     def _inverse_norms(self) -> Float64:
-        """1 / norm of each row, (V,) float64; 0 for rows without a direction: zero, NaN, Inf."""
-        # float64, for the square of a large or subnormal float32 leaves the range of float32.
+        """1 / norm of each row, (V,) float64; 0 for rows without a direction (zero, NaN, Inf)."""
+        # In float64: the square of a large or subnormal float32 overflows or underflows float32.
         norms = np.sqrt(np.einsum("ij,ij->i", self.matrix, self.matrix, dtype=np.float64))
         # NaN > 0 is false, and 1 / Inf is 0.
         inverse: Float64 = np.zeros_like(norms)
@@ -69,7 +74,7 @@ class Vectors:
 
     @cached_property
     def _unsafe_rows(self) -> np.ndarray:
-        """The rows that have a direction, and a norm outside `SAFE_NORMS`."""
+        """The rows that have a direction but a norm outside `SAFE_NORMS`."""
         inverse, (low, high) = self._inverse_norms, SAFE_NORMS
         return np.flatnonzero((inverse > 0) & ((inverse > 1 / low) | (inverse < 1 / high)))
 
@@ -83,7 +88,7 @@ class Vectors:
         return word in self.index
 
     def __getitem__(self, word: str) -> np.ndarray:
-        """Return a copy of the vector of `word`, (dim,) float32; `UnknownWordError` if none."""
+        """Return a copy of the vector of `word`, (dim,) float32; else raise `UnknownWordError`."""
         vector: np.ndarray = self.matrix[self.row(word)]
         return vector.copy()
 
@@ -95,6 +100,20 @@ class Vectors:
         Words whose row is zero or not finite have no direction and are left out; a query without
         a direction has no neighbours.
 
+        Parameters
+        ----------
+        word_or_vector : str or ndarray of shape (dim,)
+            The query.
+        k : int
+            At least 1.
+        exclude : iterable of str
+            Words to leave out.
+
+        Returns
+        -------
+        list of (str, float)
+            Words and cosines, fewer than `k` if there are no more.
+
         Raises
         ------
         UnknownWordError
@@ -102,7 +121,7 @@ class Vectors:
         OptionError
             `k` is not a whole number of at least 1.
         ValueError
-            The vector has not the shape (dim,).
+            The vector does not have shape (dim,).
         """
         left_out = [self.row(word) for word in exclude]
         if isinstance(word_or_vector, str):
@@ -119,24 +138,24 @@ class Vectors:
     def analogy(self, a: str, b: str, c: str, k: int = 10) -> list[tuple[str, float]]:
         """Answer "a is to b as c is to ?" with the `k` words nearest to b - a + c, best first.
 
-        The rows are scaled to unit length first, and the three words are no answers: 3CosAdd of
-        Mikolov, Yih and Zweig (2013). The errors are those of `most_similar`.
+        Vectors are scaled to length 1 first, and the three words are excluded: 3CosAdd of Mikolov,
+        Yih and Zweig (2013). Raises as `most_similar`.
         """
         target = self._unit(b) - self._unit(a) + self._unit(c)
         return self._nearest(target, k, [self.row(word) for word in (a, b, c)])
 
     def head(self, n: int) -> "Vectors":
-        """Return the first `n` words, all where there are fewer; the matrix is a view.
+        """Return the first `n` words, all if there are fewer; the matrix is a view.
 
-        Raises `OptionError` where `n` is not a whole number of at least 1.
+        Raises `OptionError` unless `n` is a whole number of at least 1.
         """
-        n = whole_number("n", n, 1)
+        n = whole("n", n, 1)
         return Vectors(self.words[:n], self.matrix[:n])
 
     def normalized(self) -> "Vectors":
         """Return a copy with each row scaled to length 1; rows of zeros stay zeros.
 
-        Raises `ValueError` where a row holds NaN or Inf, which has no length.
+        Raises `ValueError` if a row holds NaN or Inf, and so has no length.
         """
         matrix = np.empty(self.matrix.shape, np.float32)
         step = max(1, BLOCK_VALUES // max(1, self.dim))
@@ -150,7 +169,7 @@ class Vectors:
         return Vectors(self.words, matrix)
 
     def to_gensim(self) -> Any:
-        """Return a gensim `KeyedVectors` with the same order and a copy of the vectors."""
+        """Return a gensim `KeyedVectors` with the same words in order, and a copy of the rows."""
         from gensim.models import KeyedVectors
 
         keyed = KeyedVectors(vector_size=self.dim)
@@ -158,19 +177,19 @@ class Vectors:
         return keyed
 
     def row(self, word: str) -> int:
-        """The row of `word`; `UnknownWordError` with words like it if there is none."""
+        """The row of `word`; else `UnknownWordError`, which suggests similar words."""
         try:
             return self.index[word]
         except KeyError:
             among = self.words[:SUGGEST_AMONG]
             close = difflib.get_close_matches(word, among)
-            if (lower := word.lower()) != word:  # most texts are trained in lower case
+            if (lower := word.lower()) != word:  # most models are trained on lower-case text
                 close = list(dict.fromkeys([*difflib.get_close_matches(lower, among), *close]))[:3]
             hint = f"; close to it: {', '.join(map(repr, close))}" if close else ""
             raise UnknownWordError(f"{word!r} is not among the {len(self):,} words{hint}") from None
 
     def _unit(self, word: str) -> np.ndarray:
-        """The vector of `word` at length 1, (dim,) float64; zeros if it has no direction."""
+        """The vector of `word` scaled to length 1, (dim,) float64; zeros if it has no direction."""
         row = self.row(word)
         if self._inverse_norms[row] == 0:
             return np.zeros(self.dim)
@@ -178,14 +197,14 @@ class Vectors:
         return unit
 
     def _nearest(self, query: np.ndarray, k: int, left_out: list[int]) -> list[tuple[str, float]]:
-        """The `k` rows of highest cosine with `query` (dim,), less `left_out` and zero rows."""
-        k = whole_number("k", k, 1)
+        """The `k` words of highest cosine with `query` (dim,), without the rows `left_out`."""
+        k = whole("k", k, 1)
         if query.shape != (self.dim,):
             raise ValueError(f"the vector has shape {query.shape}; expected ({self.dim},)")
         largest = np.max(np.abs(query), initial=0)
         if not (np.isfinite(largest) and largest > 0):
             return []
-        query = query / largest  # so that the squares in its norm leave no range
+        query = query / largest  # so that the squares in its norm neither overflow nor underflow
         cosines = self._cosines(query / np.linalg.norm(query))
         cosines[self._inverse_norms == 0] = -np.inf
         cosines[left_out] = -np.inf
@@ -199,9 +218,11 @@ class Vectors:
     def _cosines(self, unit: np.ndarray) -> np.ndarray:
         """The cosine of each row with `unit` (dim,) of length 1, (V,) float64.
 
-        Rows without a direction have a value that means nothing.
+        Values of rows without a direction are arbitrary.
         """
-        with np.errstate(invalid="ignore", over="ignore"):  # rows not finite, and those that follow
+        with np.errstate(
+            invalid="ignore", over="ignore"
+        ):  # of rows that are not finite, and of `_unsafe_rows`
             cosines: np.ndarray = (self.matrix @ unit.astype(np.float32)) * self._inverse_norms
         step = max(1, BLOCK_VALUES // self.dim)
         for start in range(0, len(self._unsafe_rows), step):

@@ -1,31 +1,33 @@
-"""Training on a cluster from text to model: what `training` does in one process."""
+"""Training on a cluster from text to model: what `training.api` does in one process."""
 
-import signal
-from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
-
-from w2v_hs.checks import argument, shown, whole
-from w2v_hs.errors import CorpusError, OptionError, VocabularyError
+from w2v_hs.checks import argument, whole
+from w2v_hs.errors import OptionError, VocabularyError
 from w2v_hs.kernels.common import padded
 from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
-from w2v_hs.options import Options, Preprocessing, Resolved
-from w2v_hs.progress import Silent
-from w2v_hs.progress import display as progress_display
+from w2v_hs.options import LEARNING_RATES, Options, Preprocessing, Resolved
+from w2v_hs.progress import Display, display
 from w2v_hs.text.vocabulary import Vocabulary
-from w2v_hs.training.checkpoint import Checkpoints, Cuts, Keeping, Saved, StopSignals
-from w2v_hs.training.cluster import client as cluster
+from w2v_hs.training.checkpoint import (
+    CheckpointSettings,
+    ClusterLayout,
+    SavedRun,
+    check_same_text,
+)
+from w2v_hs.training.cluster import client as dask
 from w2v_hs.training.cluster import shards
 from w2v_hs.training.cluster.costs import work_of
-from w2v_hs.training.cluster.run import RoundRun, check_options, resolved
+from w2v_hs.training.cluster.run import ClusterRun
 from w2v_hs.training.cluster.text import ShardedText, read
-from w2v_hs.training.divergence import WORSE, weights_fault
+from w2v_hs.training.divergence import last_loss_fault, weights_fault
+from w2v_hs.training.interruption import Checkpointer
 from w2v_hs.training.memory import model_bytes, peak_bytes
-from w2v_hs.training.provenance import facts_of
+from w2v_hs.training.recipe import facts_of
 from w2v_hs.tree.tree import Tree
 from w2v_hs.tree.user_trees import Codes, build_tree
 from w2v_hs.types import NestedTree, Texts
@@ -39,71 +41,101 @@ def train_on(
     tree: Codes | NestedTree | None,
     vocabulary: Vocabulary | None,
     preprocessing: Preprocessing,
-    keeping: Keeping | None,
+    settings: CheckpointSettings | None,
     rounds: int | None,
-    show: bool,
+    show: bool | Display,
 ) -> Model:
-    """`training.train_options` on the workers of a `distributed.Client`."""
+    """`training.api.train_with` on the workers of a `distributed.Client`."""
     check_options(options, preprocessing)
     if rounds is not None:
         whole("rounds", rounds, 1, 1_000_000)
     files = _files(corpus)
-    with cluster.faults(client, _advice(keeping)), progress_display(show) as display:
-        workers = cluster.check_workers(client)
+    with dask.dask_errors(client, partial(_advice, settings)), display(show) as shows:
+        workers = _note_workers(client, shows)
         run_options = resolved(options, workers)
-        display.note(f"{_workers(workers)}; dashboard: {client.dashboard_link}")
-        # Four shards a worker at least, so that all have about as much.
-        total = sum(file.size or 0 for file in files)
-        size = min(max(total // (4 * len(workers)), shards.SMALLEST), shards.LARGEST)
-        text = read(client, files, size, run_options, vocabulary, preprocessing, display.read)
-        display.step("tree")
+        size = _shard_bytes(files, len(workers))
+        text = read(client, files, size, run_options, vocabulary, preprocessing, shows.read)
+        shows.step("tree")
         words = text.chosen.vocabulary
         built = build_tree(tree, run_options.tree, run_options.tree_order, words, run_options.seed)
         if rounds is None:
             work = work_of(words, built, sum(text.lengths), run_options)
             rounds = work.rounds(len(workers), run_options.threads)
-        if keeping is not None:
-            keeping = replace(keeping, cuts=Cuts(size, rounds))
-        return _train(client, text, built, run_options, rounds, keeping, display)
+        if settings is not None:
+            settings = replace(settings, layout=ClusterLayout(size, rounds))
+        return _train(client, text, built, run_options, rounds, settings, shows)
 
 
-def resume_on(client: Any, saved: Saved, corpus: Texts, show: bool) -> Model:
-    """`training.resume` on the workers of a `distributed.Client`."""
-    model, cuts = saved.model, saved.keeping.cuts
-    assert cuts is not None and model.tree is not None  # as of all runs on a cluster
+def resume_on(client: Any, saved: SavedRun, corpus: Texts, show: bool | Display) -> Model:
+    """`training.api.resume` on the workers of a `distributed.Client`."""
+    model, settings, layout = saved.model, saved.settings, saved.settings.layout
+    assert layout is not None and model.tree is not None  # as of all runs on a cluster
     files = _files(corpus)
-    with cluster.faults(client, _advice(saved.keeping)), progress_display(show) as display:
-        workers = cluster.check_workers(client)
-        display.note(f"{_workers(workers)}; dashboard: {client.dashboard_link}")
+    with dask.dask_errors(client, partial(_advice, settings)), display(show) as shows:
+        _note_workers(client, shows)
         text = read(
-            client, files, cuts.shard_bytes, model.options, model.vocabulary,
-            saved.keeping.preprocessing, display.read,
-        )  # fmt: skip
-        began = model.provenance["corpus"].get("sha256")
-        if text.checksum != began:
-            raise CorpusError(
-                f"{', '.join(map(shown, text.names[:3]))}: not the text that the run began with: "
-                f"found SHA-256 {text.checksum[:16]}..., expected {str(began)[:16]}...; give the "
-                "same text, or train anew"
-            )
+            client,
+            files,
+            layout.shard_bytes,
+            model.options,
+            model.vocabulary,
+            settings.preprocessing,
+            shows.read,
+        )
+        check_same_text(text.names, text.checksum, model.provenance["corpus"].get("sha256"))
         return _train(
-            client, text, model.tree, model.options, cuts.rounds, saved.keeping, display, saved
+            client, text, model.tree, model.options, layout.rounds, settings, shows, saved
         )
 
 
-def _advice(keeping: Keeping | None) -> Callable[[], str]:
+def check_options(options: Options, preprocessing: Preprocessing) -> None:
+    """Raise `OptionError` for what a cluster does not do."""
+    if preprocessing.splits or preprocessing.text_column is not None:
+        raise OptionError(
+            "tokenize, split_sentences or text_column on a cluster: not supported; give plain "
+            "text, one sentence a line"
+        )
+    if options.loss != "hs":
+        raise OptionError(
+            f"loss={options.loss} on a cluster: not supported, since every word touches all output "
+            "weights, which would all have to travel; use loss=hs, or train in one process"
+        )
+    if options.holdout:
+        raise OptionError(
+            f"holdout={options.holdout:g} on a cluster: not supported; measure a file of its own "
+            "afterwards with 'w2v-hs perplexity'"
+        )
+
+
+def resolved(options: Options, workers: dict[str, int]) -> Resolved:
+    """Options with what depends on the run filled in; threads are those of each worker."""
+    filled = replace(
+        options,
+        lr=options.lr or LEARNING_RATES[options.arch],
+        threads=options.threads or min(workers.values()),
+    )
+    return cast(Resolved, filled)
+
+
+def _note_workers(client: Any, shows: Display) -> dict[str, int]:
+    """The threads of each worker, which a note counts."""
+    workers = dask.check_workers(client)
+    count, threads = len(workers), sum(workers.values())
+    shows.note(f"{count} workers, {threads} threads; dashboard: {client.dashboard_link}")
+    return workers
+
+
+def _shard_bytes(files: list[shards.File], workers: int) -> int:
+    """Bytes of a shard: four shards a worker at least, so that all have about as much."""
+    total = sum(file.size or 0 for file in files)
+    return min(max(total // (4 * workers), shards.SMALLEST), shards.LARGEST)
+
+
+def _advice(settings: CheckpointSettings | None) -> str:
     """What a user can do where the cluster is lost."""
-
-    def advice() -> str:
-        if keeping is None or not keeping.path.exists():
-            return "start the run again; with checkpoints it could go on"
-        return f"to go on: w2v-hs resume {argument(keeping.path)} --scheduler ADDRESS"
-
-    return advice
-
-
-def _workers(workers: dict[str, int]) -> str:
-    return f"{len(workers)} workers, {sum(workers.values())} threads"
+    if settings is None or not settings.path.exists():
+        return "start the run again; with checkpoints it could be resumed"
+    return f"to resume: w2v-hs resume {argument(settings.path)} --scheduler ADDRESS"
 
 
 def _files(corpus: Texts) -> list[shards.File]:
@@ -123,35 +155,45 @@ def _train(
     tree: Tree,
     options: Resolved,
     rounds: int,
-    keeping: Keeping | None,
-    display: Silent,
-    saved: Saved | None = None,
+    settings: CheckpointSettings | None,
+    shows: Display,
+    saved: SavedRun | None = None,
 ) -> Model:
+    """Train from the beginning, or from where `saved` was."""
     words = text.chosen.vocabulary
     _check_memory(client, words, options)
-    display.note(
+    shows.note(
         f"{len(words):,} words, {sum(text.lengths):,} tokens in {len(text.ids)} shards; "
         f"{rounds} rounds an epoch"
     )
-    display.step("compiling")
-    run = RoundRun(client, text, tree, options, rounds, saved.position if saved else None)
-
-    def model_of(weights: Weights) -> Model:
-        facts = facts_of(text.facts(), weights)
-        facts["cluster"] = asdict(run.cost)
-        facts["peak_memory_bytes"] = max(client.run(peak_bytes).values(), default=0)
-        return Model(
-            Vectors(words.words, weights.vectors), weights.outputs, weights.tree, words, options,
-            weights.losses, facts,
-        )  # fmt: skip
-
-    numbers = (signal.SIGINT, signal.SIGTERM) if keeping is not None else (signal.SIGINT,)
-    with StopSignals(numbers, display.note) as signals:
-        watch = Checkpoints(keeping, model_of, None, signals, display.note)
-        start = (saved.model.vectors.matrix, saved.model.outputs) if saved else None
-        weights = run.go(start, display.train, watch)
-    _check_weights(run, weights, words)
+    shows.step("compiling")
+    position = saved.position if saved else None
+    run = ClusterRun(client, text, tree, options, rounds, shows.train, position)
+    model_of = partial(_model, run)
+    with Checkpointer(settings, model_of, shows) as observer:
+        weights = run.run(saved.model.parameters[1:3] if saved else None, observer)
+    fault = weights_fault(weights.vectors, weights.outputs)
+    fault = fault or last_loss_fault(weights, words.counts)
+    if fault is not None:
+        raise run.diverged(fault)
     return model_of(weights)
+
+
+def _model(run: ClusterRun, weights: Weights) -> Model:
+    """The model of a run's weights, at its end or in the middle."""
+    words = run.text.chosen.vocabulary
+    facts = facts_of(run.text.facts(), weights)
+    facts["cluster"] = asdict(run.cost)
+    facts["peak_memory_bytes"] = max(run.client.run(peak_bytes).values(), default=0)
+    return Model(
+        vectors=Vectors(words.words, weights.vectors),
+        outputs=weights.outputs,
+        tree=weights.tree,
+        vocabulary=words,
+        options=run.options,
+        losses=weights.losses,
+        provenance=facts,
+    )
 
 
 def _check_memory(client: Any, words: Vocabulary, options: Options) -> None:
@@ -165,18 +207,3 @@ def _check_memory(client: Any, words: Vocabulary, options: Options) -> None:
                 f"{len(words):,} words need about {need:,} bytes on each worker, {address} may use "
                 f"{limit:,}; give workers more memory, or raise min_count or lower dim"
             )
-
-
-def _check_weights(run: RoundRun, weights: Weights, words: Vocabulary) -> None:
-    """Raise `DivergedError` where the run has led to weights that are of no use."""
-    assert weights.tree is not None  # a cluster trains hs alone
-    untrained = np.log(2) * weights.tree.expected_length(words.counts)
-    for name, matrix in (("vectors", weights.vectors), ("output weights", weights.outputs)):
-        if (fault := weights_fault(name, matrix)) is not None:
-            raise run.diverged(fault)
-    loss = weights.losses[-1]
-    if loss is not None and loss > WORSE * untrained:
-        raise run.diverged(
-            f"the mean loss of the last epoch is {loss:.4g} nats, {untrained:.4g} before any "
-            "training,"
-        )

@@ -1,8 +1,7 @@
-"""What a run asks of a Dask cluster, and what it says to its user when the cluster fails.
+"""Calls to Dask: connecting, submitting, waiting, progress, the places of shards, errors.
 
 Scheduling, transport and recovery are Dask's (Rocklin 2015): a task whose worker was lost runs
-again on another, with what it needs computed anew. Here are connecting, waiting, progress, the
-places of shards, and the bytes that workers have sent.
+again on another, and what it needs is computed anew.
 """
 
 import contextlib
@@ -18,13 +17,15 @@ from w2v_hs.version import __version__
 
 CONNECT = 10.0  # seconds to wait for a scheduler
 LOOK = 0.2  # seconds between two looks at the tasks of a round
-TELL = 0.5  # seconds between two messages of a worker about its progress
-FAN_IN = 8  # results of others that one task puts together
+REPORT_EVERY = 0.5  # seconds between two messages of a worker about its progress
+FAN_IN = 8  # results that one task merges
 PATIENCE = 60.0  # seconds to wait for a worker where there is none
 
 
-def connect(address: str) -> Any:
+def connect(address: str, timeout: float = CONNECT) -> Any:
     """A `distributed.Client` of the scheduler at an address such as tcp://host:8786.
+
+    timeout: seconds.
 
     Raises
     ------
@@ -37,12 +38,12 @@ def connect(address: str) -> Any:
         from distributed import Client
     except ImportError as error:
         raise ClusterError("--scheduler needs Dask: pip install 'w2v-hs[dask]'") from error
-    # What goes wrong is said once, by us. Dask gives its loggers levels of their own.
+    # Errors are told once, by us. Dask gives its loggers levels of their own.
     for name in list(logging.root.manager.loggerDict):
         if name.split(".")[0] == "distributed":
             logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        return Client(address, timeout=CONNECT)
+        return Client(address, timeout=timeout)
     except (OSError, ValueError, TypeError) as error:
         raise ClusterError(
             f"{shown(address)}: no Dask scheduler answers there; start one with 'dask scheduler' "
@@ -51,9 +52,11 @@ def connect(address: str) -> Any:
 
 
 @contextlib.contextmanager
-def faults(client: Any, advice: Callable[[], str]) -> Iterator[None]:
-    """What Dask raises, as `ClusterError` in one line that ends in advice(); what our own tasks
-    raise stays as it is."""
+def dask_errors(client: Any, advice: Callable[[], str]) -> Iterator[None]:
+    """Turn what Dask raises into a `ClusterError` of one line, which ends in advice().
+
+    What our own tasks raise stays as it is.
+    """
     from distributed import KilledWorker
     from distributed.comm import CommClosedError
 
@@ -158,26 +161,26 @@ def submit(
     return client.submit(function, *arguments, key=key, **where)
 
 
-def give(client: Any, value: object, workers: list[str]) -> Any:
-    """A value to some workers, not by way of the scheduler; a future of it."""
-    name = f"given-{uuid.uuid4().hex}"
+def scatter(client: Any, value: object, workers: list[str]) -> Any:
+    """Send a value to some workers, without the scheduler; a future of it."""
+    name = f"scattered-{uuid.uuid4().hex}"
     return client.scatter({name: value}, workers=workers, broadcast=True, direct=True)[name]
 
 
-def few(client: Any, function: Callable[..., Any], parts: list[Any]) -> list[Any]:
-    """At most `FAN_IN` futures for many: function(list) puts some of them together, in a tree."""
+def reduce_in_groups(client: Any, function: Callable[..., Any], parts: list[Any]) -> list[Any]:
+    """Reduce many futures to at most `FAN_IN` of them, with function(list) on groups of them."""
     while len(parts) > FAN_IN:
         groups = [parts[i : i + FAN_IN] for i in range(0, len(parts), FAN_IN)]
         parts = [submit(client, function, group) for group in groups]
     return parts
 
 
-def item(values: Any, place: int) -> Any:
+def pick(values: Any, place: int) -> Any:
     return values[place]
 
 
-class Teller:
-    """Tells the client, from a task, how many tokens of a part of a round are trained."""
+class ProgressReporter:
+    """Reports to the client, from a task, how many tokens of a part of a round are trained."""
 
     def __init__(self, topic: str, number: int, part: int):
         self.topic, self.number, self.part, self.last = topic, number, part, 0.0
@@ -185,15 +188,15 @@ class Teller:
     def __call__(self, tokens: int) -> None:
         from distributed import get_worker
 
-        if time.monotonic() - self.last > TELL:
+        if time.monotonic() - self.last > REPORT_EVERY:
             self.last = time.monotonic()
             worker = get_worker()
             place = {"round": self.number, "part": self.part, "worker": worker.address}
             worker.log_event(self.topic, {**place, "tokens": int(tokens)})
 
 
-class Heard:
-    """What tellers have told: tokens of all parts of a round."""
+class ProgressListener:
+    """Collects what `ProgressReporter`s report: tokens of all parts of a round."""
 
     def __init__(self, client: Any, topic: str):
         self.client, self.topic = client, topic
@@ -202,7 +205,7 @@ class Heard:
 
     def _hear(self, event: Any) -> None:
         _, message = event
-        # A part that is done again, where a worker was lost, begins anew.
+        # If a worker was lost, its part starts again.
         self.parts[message["round"], message["part"]] = message["tokens"]
 
     def tokens(self, number: int) -> int:
@@ -210,14 +213,16 @@ class Heard:
         return sum(n for (found, _), n in list(self.parts.items()) if found == number)
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         with contextlib.suppress(Exception):
             self.client.unsubscribe_topic(self.topic)
 
 
-def places(sizes: list[int], before: list[str | None], addresses: list[str]) -> list[str]:
-    """A worker for each shard: the one it was on, as far as that leaves none with much more text
-    than others. sizes: tokens of the shards; before: where they are."""
+def place_shards(sizes: list[int], before: list[str | None], addresses: list[str]) -> list[str]:
+    """A worker for each shard: the one that has it, unless that has much more text than others.
+
+    sizes: tokens of the shards. before: the worker that has each; None: none has it.
+    """
     load = dict.fromkeys(addresses, 0)
     share = sum(sizes) / len(addresses)
     if set(before) == set(addresses):
@@ -246,8 +251,7 @@ def places(sizes: list[int], before: list[str | None], addresses: list[str]) -> 
 
 
 def sent_bytes(client: Any) -> dict[str, int]:
-    """Bytes that each worker has sent to others and to clients since it began, as it counts them
-    itself."""
+    """Bytes that each worker has sent to others and to clients, by its own count."""
     sent: dict[str, int] = client.run(_sent)
     return sent
 

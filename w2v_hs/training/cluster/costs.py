@@ -1,4 +1,4 @@
-"""What a round on a cluster costs: a model of its bytes and seconds, and the rounds it can afford.
+"""What a round on a cluster costs in bytes and seconds, and so how many rounds pay.
 
 With V words, vectors of `dim` numbers and n workers, a worker sends its changes of each block to
 the block's owner, and gets every new block from there. Changes are bfloat16 and blocks float32, of
@@ -6,8 +6,8 @@ two matrices:
 
     bytes into a worker, and out of it, a round <= (n - 1) / n * (4 + 8) V dim
 
-Changes are less where a round touches few rows. (Beyond eight workers changes are put together in
-groups first, whose sums come on top: V dim bytes for each worker, which are left out.)
+Changes are less where a round touches few rows. (Beyond eight workers changes are merged in groups
+first, whose sums add V dim bytes for each worker; they are left out.)
 
 Training takes, for each token that subsampling keeps, window + 1 predictions (the mean over the
 reach) of L branches each, the mean length of the paths, with 6 dim operations a branch.
@@ -29,7 +29,7 @@ SHORTEST = 20_000  # tokens of a worker in a round, some 10 ms
 
 @dataclass(frozen=True)
 class Work:
-    """What there is to train: words, dim, tokens of an epoch, and operations for a token."""
+    """The work of an epoch: words, dim, tokens, and operations for a token."""
 
     words: int
     dim: int
@@ -59,8 +59,10 @@ class Work:
 
 
 def fewest_rounds(workers: int) -> int:
-    """Rounds of an epoch below which the workers go so far apart that vectors suffer, whatever the
-    rounds cost: what 2 and 4 workers needed (docs/dask.md), and beyond those a guess."""
+    """Rounds of an epoch below which the workers diverge so far that vectors suffer.
+
+    It is what 2 and 4 workers needed (docs/cluster.md), and a guess for more.
+    """
     return 4 * max(1, workers - 1) + 1
 
 

@@ -1,76 +1,53 @@
 """Training on a cluster: rounds of local SGD as tasks of Dask.
 
-    weights --train_part--> changes --merged, updated--> weights of the next round
+    weights --train_part--> changes --merge_changes, apply_changes--> weights of the next round
 
 The weights are cut into as many blocks as there are workers, and each block is merged by one of
-them: every worker sends its changes of a block to the owner, and gets the new block from there.
-So all links carry the same, whatever the number of workers (a reduce-scatter and an all-gather, as
-in Thakur, Rabenseifner, Gropp 2005). Nothing large passes through the scheduler; the client gets
+them: every worker sends its changes of a block to the owner, and gets the new block from there. So
+all links carry the same, whatever the number of workers (a reduce-scatter and an all-gather, as in
+Thakur, Rabenseifner, Gropp 2005). Nothing large passes through the scheduler; the client gets
 weights only for checkpoints and at the end, from the workers.
 
-Every task is a function of its arguments. Where a worker is lost Dask runs its tasks again, and
-each sentence is in one part of one round of every epoch, so that all of them are trained once.
+Every task is a function of its arguments. If a worker is lost, Dask runs its tasks again. Each
+sentence is in one part of one round of every epoch, so each is trained once an epoch.
 """
 
 import math
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from w2v_hs.errors import CorpusError, DivergedError, OptionError
+from w2v_hs.errors import DivergedError
 from w2v_hs.model.weights import Weights
-from w2v_hs.options import LEARNING_RATES, Options, Preprocessing, Resolved
+from w2v_hs.options import Resolved
 from w2v_hs.progress import Progress
-from w2v_hs.training.cluster import client as cluster
-from w2v_hs.training.cluster import rounds, shards
-from w2v_hs.training.cluster.rounds import Block, Changes, Job, Part, Report
+from w2v_hs.training.cluster import client as dask
+from w2v_hs.training.cluster import merging, rounds
+from w2v_hs.training.cluster.merging import BlockChanges, WeightBlock
+from w2v_hs.training.cluster.rounds import Job, Part, PartReport
+from w2v_hs.training.cluster.shards import EncodedShard
 from w2v_hs.training.cluster.text import ShardedText
-from w2v_hs.training.loop import rebuilds
-from w2v_hs.training.run import Position, Watch
+from w2v_hs.training.loop import Observer, rebuild_steps
+from w2v_hs.training.threads import Losses, Position
 from w2v_hs.tree.tree import Tree
+from w2v_hs.types import Float32
 
 # After so many rounds, if no checkpoint did it, the client takes the weights and gives them back:
 # Dask keeps the recipe of whatever is kept, and so of all rounds before it.
 FORGET = 64
 
 
-def check_options(options: Options, preprocessing: Preprocessing) -> None:
-    """Raise `OptionError` for what a cluster does not do."""
-    if preprocessing.splits or preprocessing.text_column is not None:
-        raise OptionError(
-            "tokenize, split_sentences or text_column on a cluster: not there; give plain text, a "
-            "sentence a line"
-        )
-    if options.loss != "hs":
-        raise OptionError(
-            f"loss={options.loss} on a cluster: not there; every word touches all output weights, "
-            "which would all have to travel; use loss=hs, or train in one process"
-        )
-    if options.holdout:
-        raise OptionError(
-            f"holdout={options.holdout:g} on a cluster: not there; measure a file of its own "
-            "afterwards with 'w2v-hs perplexity'"
-        )
-
-
-def resolved(options: Options, workers: dict[str, int]) -> Resolved:
-    """Options with what depends on the run filled in; threads are those of each worker."""
-    filled = replace(
-        options,
-        lr=options.lr or LEARNING_RATES[options.arch],
-        threads=options.threads or min(workers.values()),
-    )
-    return cast(Resolved, filled)
-
-
 @dataclass
 class Cost:
-    """What a run has cost: rounds, the most parts of one, bytes that workers have sent, and seconds
-    in which the slowest part of each round trained."""
+    """What a run has cost.
+
+    rounds: so far. parts: the most of one round. sent: bytes that workers have sent. training:
+    seconds for which the slowest part of each round trained.
+    """
 
     rounds: int = 0
     parts: int = 0
@@ -86,10 +63,21 @@ class _Round(NamedTuple):
     blocks: list[Any]
 
 
-class RoundRun:
-    """A run over all epochs, in `rounds` rounds each.
+class ClusterRun:
+    """A run over all epochs on the workers of a cluster.
 
-    start: weights to go on from, and position: where they were taken.
+    Parameters
+    ----------
+    client
+        A `distributed.Client`.
+    text, tree, options
+        Of the run.
+    rounds
+        Of an epoch.
+    report
+        Called with a `Progress` a few times a second.
+    position
+        Where the run resumes, if it does.
     """
 
     def __init__(
@@ -99,135 +87,151 @@ class RoundRun:
         tree: Tree,
         options: Resolved,
         rounds: int,
+        report: Callable[[Progress], None],
         position: Position | None = None,
     ):
         self.client, self.text, self.tree, self.options = client, text, tree, options
         self.words = len(text.chosen.vocabulary)
-        self.rounds, self.total = rounds, rounds * options.epochs
-        self.loss, self.predictions = np.zeros(self.total), np.zeros(self.total, np.int64)
-        self.rebuilds = rebuilds(self.total) if options.learns_tree else set()
+        self.rounds, self.total, self.report = rounds, rounds * options.epochs, report
+        self.losses = Losses(self.total, rounds, sum(text.lengths), position)
+        self.rebuilds = rebuild_steps(self.total) if options.learns_tree else set()
         self.next, self.seconds = 0, 0.0
-        self.cost = Cost()
-        self.where: list[str | None] = [*text.where]
-        self.topic = f"w2v-hs-{uuid.uuid4().hex}"
         if position is not None:
             self.next, self.seconds = len(position.loss), position.seconds
-            self.loss[: self.next] = position.loss
-            self.predictions[: self.next] = position.predictions
+        self.cost = Cost()
+        self.where: list[str | None] = [*text.where]  # the worker of each shard
+        self.topic = f"w2v-hs-{uuid.uuid4().hex}"
+        self.observer = Observer()
+        self._own_blocks: dict[str, Any] = {}  # of workers that have all blocks by themselves
+        self._ahead: _Round | None = None  # submitted before its turn
+        self._earlier: list[Any] = []  # futures of the last round
+        self._since = 0  # rounds since the client had the weights
 
-    def go(
-        self,
-        start: tuple[np.ndarray, np.ndarray] | None,
-        report: Callable[[Progress], None],
-        watch: Watch,
-    ) -> Weights:
-        """Train to the end. watch may halt the run between two rounds; a signal ends the round."""
-        client, names = self.client, list(cluster.workers(self.client))
-        self._give_job()
-        ready = [
-            cluster.submit(client, rounds.warm_up, self.job, worker=worker) for worker in names
-        ]
-        begin: dict[str, Any] = {}
+    def run(self, start: tuple[Float32, Float32] | None, observer: Observer) -> Weights:
+        """Train to the end, from `start` or from new weights.
+
+        observer may halt the run between two rounds; when it stops the run, the round is cancelled.
+        """
+        self.observer = observer
+        blocks = self._first_blocks(start)
+        before = dask.sent_bytes(self.client)
+        self.listener = dask.ProgressListener(self.client, self.topic)
+        try:
+            while self.next < self.total:
+                blocks = self._train_round(blocks)
+        finally:
+            self.listener.stop()
+        began = time.perf_counter()
+        matrices = self._take(blocks)
+        self.seconds += time.perf_counter() - began
+        after = dask.sent_bytes(self.client)
+        self.cost.sent = sum(sent - before.get(worker, 0) for worker, sent in after.items())
+        return self._weights(*matrices)
+
+    def _first_blocks(self, start: tuple[Float32, Float32] | None) -> list[Any]:
+        """Futures of the first blocks; every worker compiles meanwhile."""
+        client, names = self.client, list(dask.workers(self.client))
+        self._scatter_job()
+        ready = [dask.submit(client, rounds.warm_up, self.job, worker=name) for name in names]
         if start is None:
             # Each worker makes all of them for itself, which is faster than to send them.
             arguments = self.words, self.options, len(names)
-            begin = {
-                worker: cluster.submit(client, rounds.start_blocks, *arguments, worker=worker)
-                for worker in names
+            self._own_blocks = {
+                name: dask.submit(client, merging.start_blocks, *arguments, worker=name)
+                for name in names
             }
             blocks = [
-                cluster.submit(client, cluster.item, begin[worker], b, worker=worker)
-                for b, worker in enumerate(names)
+                dask.submit(client, dask.pick, self._own_blocks[name], b, worker=name)
+                for b, name in enumerate(names)
             ]
         else:
             blocks = self._put(*start, len(names))
-        cluster.wait_for(client, [*ready, *begin.values(), *blocks])
-        before = cluster.sent_bytes(client)
-        heard = cluster.Heard(client, self.topic)
-        # What the blocks came from stays with the workers for one more round: a worker that dies
-        # before it has sent its block on then costs no more than that round.
-        earlier, since, ahead = [], 0, None
+        dask.wait_for(client, [*ready, *self._own_blocks.values(), *blocks])
+        return blocks
+
+    def _train_round(self, blocks: list[Any]) -> list[Any]:
+        """Train the next round; the new blocks."""
+        began = time.perf_counter()
+        now = self._ahead or self._submit_round(self.next, blocks, self._own_blocks)
+        self._own_blocks = {}
+        self._ahead = self._submit_ahead(now)
+        self._wait(now, blocks, began)
+        # What the new blocks came from stays with the workers for one more round: if a worker dies
+        # before it has sent its block on, only that round is recomputed.
+        self._earlier, blocks = [*blocks, *now.changes], now.blocks
+        self._note(self.client.gather(now.reports), began)
+        if self.next in self.rebuilds:
+            blocks = self._rebuild(blocks)
+        self.report(self._progress(0, 0.0))
+        self._since += 1
+        if self.next < self.total and (self.observer.due() or self._since >= FORGET):
+            blocks = self._halt(blocks)
+        return blocks
+
+    def _submit_ahead(self, now: _Round) -> _Round | None:
+        """The round after `now`, which waits at the workers already if nothing comes between."""
+        following = self.next + 1
+        if following == self.total or self._since + 1 >= FORGET or following in self.rebuilds:
+            return None
+        return self._submit_round(following, now.blocks)
+
+    def _wait(self, now: _Round, blocks: list[Any], began: float) -> None:
+        """Wait until a round is trained; a signal cancels it and halts with the blocks before."""
+
+        def look() -> None:
+            seconds = time.perf_counter() - began
+            self.report(self._progress(self.listener.tokens(self.next), seconds))
+            if self.observer.stopping():
+                raise _Stopped
+
         try:
-            while self.next < self.total:
-                began = time.perf_counter()
-                now = ahead or self._begin(self.next, blocks, begin)
-                ahead, begin = None, {}
-                # The next round waits at the workers already, where nothing comes between.
-                following = self.next + 1
-                if (
-                    following < self.total
-                    and since + 1 < FORGET
-                    and (following not in self.rebuilds)
-                ):
-                    ahead = self._begin(following, now.blocks)
+            dask.wait_for(self.client, now.reports, look)
+        except _Stopped:
+            for part in filter(None, (now, self._ahead)):
+                self.client.cancel([*part.reports, *part.changes, *part.blocks])
+            self.observer.halt(self._weights(*self._take(blocks)), self.position())
 
-                def look() -> None:
-                    seconds = time.perf_counter() - began  # noqa: B023
-                    report(self._progress(heard.tokens(self.next), seconds))
-                    if watch.stopped():
-                        raise _Stopped
-
-                try:
-                    cluster.wait_for(client, now.reports, look)
-                except _Stopped:
-                    for part in filter(None, (now, ahead)):
-                        client.cancel([*part.reports, *part.changes, *part.blocks])
-                    watch.halt(self._weights(*self._take(blocks)), self.position())
-                earlier, blocks = [*blocks, *now.changes], now.blocks
-                self._add(client.gather(now.reports), began)
-                if self.next in self.rebuilds:
-                    blocks = self._rebuild(blocks)
-                report(self._progress(0, 0.0))
-                since += 1
-                if self.next < self.total and (watch.due() or since >= FORGET):
-                    matrices = self._take(blocks)
-                    if watch.due():
-                        watch.halt(self._weights(*matrices), self.position())
-                    if since >= FORGET:
-                        blocks, earlier, since = self._put(*matrices, len(blocks)), [], 0
-            began = time.perf_counter()
-            matrices = self._take(blocks)
-            del earlier
-            self.seconds += time.perf_counter() - began
-        finally:
-            heard.stop()
-        after = cluster.sent_bytes(client)
-        self.cost.sent = sum(n - before.get(worker, 0) for worker, n in after.items())
-        return self._weights(*matrices)
+    def _halt(self, blocks: list[Any]) -> list[Any]:
+        """Take the weights from the workers, for a checkpoint or so that Dask forgets old rounds;
+        the blocks to continue with."""
+        matrices = self._take(blocks)
+        if self.observer.due():
+            self.observer.halt(self._weights(*matrices), self.position())
+        if self._since < FORGET:
+            return blocks
+        self._earlier, self._since = [], 0
+        return self._put(*matrices, len(blocks))
 
     def diverged(self, found: str) -> DivergedError:
-        """The error for a run whose weights are of no use."""
+        """The error for a run whose weights are useless."""
         return DivergedError(
             f"round {self.next} of {self.total}: {found}; start again with a smaller lr than "
             f"{self.options.lr:g}, or with more rounds an epoch"
         )
 
     def position(self) -> Position:
-        """Where the run is. What is a chunk to one machine is a round here."""
-        done = slice(self.next)
-        return Position(1, self.loss[done].copy(), self.predictions[done].copy(), self.seconds)
+        """Where the run is. A round here is what a chunk is in one process."""
+        return self.losses.position(self.next, 1, self.seconds)
 
-    def _begin(self, number: int, blocks: list[Any], own: dict[str, Any] | None = None) -> _Round:
+    def _submit_round(
+        self, number: int, blocks: list[Any], own: dict[str, Any] | None = None
+    ) -> _Round:
         """Submit the tasks of a round. own: a future of all blocks for workers that have them."""
-        client, workers = self.client, list(cluster.workers(self.client))
-        self.where = [*cluster.places(self.text.lengths, self.where, workers)]
-        trained, texts_of = [], self._texts()
-        for place, (worker, texts) in enumerate(texts_of.items()):
-            part = Part(number, self.rounds, place, len(texts_of))
+        client, workers = self.client, list(dask.workers(self.client))
+        self.where = [*dask.place_shards(self.text.lengths, self.where, workers)]
+        trained, shards = [], self._shards_by_worker()
+        for place, (worker, texts) in enumerate(shards.items()):
+            part = Part(number, self.rounds, place, len(shards))
             arguments = self.job, part, (own or {}).get(worker, blocks), texts, self.topic
-            trained.append((cluster.submit(client, _train, *arguments, worker=worker), worker))
-        reports = [
-            cluster.submit(client, cluster.item, one, 0, worker=worker) for one, worker in trained
-        ]
+            trained.append((dask.submit(client, _train, *arguments, worker=worker), worker))
+        reports = [dask.submit(client, dask.pick, one, 0, worker=worker) for one, worker in trained]
         changes, new = [], []
         for b, block in enumerate(blocks):
             owner = workers[b % len(workers)]
-            mine = [
-                cluster.submit(client, _change, one, b, worker=worker) for one, worker in trained
-            ]
+            mine = [dask.submit(client, _change, one, b, worker=worker) for one, worker in trained]
             changes += mine
-            mine = cluster.few(client, rounds.merged, mine)
-            new.append(cluster.submit(client, rounds.updated, block, mine, worker=owner))
+            mine = dask.reduce_in_groups(client, merging.merge_changes, mine)
+            new.append(dask.submit(client, merging.apply_changes, block, mine, worker=owner))
         return _Round(reports, changes, new)
 
     def _rebuild(self, blocks: list[Any]) -> list[Any]:
@@ -235,86 +239,74 @@ class RoundRun:
         over it, as blocks."""
         client, began = self.client, time.perf_counter()
         parts = [
-            cluster.submit(client, rounds.contexts_of, self.job, blocks, texts, worker=worker)
-            for worker, texts in self._texts().items()
+            dask.submit(client, rounds.sum_contexts, self.job, blocks, texts, worker=worker)
+            for worker, texts in self._shards_by_worker().items()
         ]
-        parts = cluster.few(client, rounds.added, parts)
-        new = cluster.submit(client, rounds.rebuilt, self.job, blocks, parts)
-        tree = cluster.submit(client, cluster.item, new, 0)
-        over = cluster.submit(client, cluster.item, new, 1)
-        blocks = [cluster.submit(client, cluster.item, over, b) for b in range(len(blocks))]
-        cluster.wait_for(client, [tree, *blocks])
+        parts = dask.reduce_in_groups(client, rounds.add_contexts, parts)
+        new = dask.submit(client, rounds.rebuild_tree, self.job, blocks, parts)
+        tree, over = (dask.submit(client, dask.pick, new, place) for place in (0, 1))
+        blocks = [dask.submit(client, dask.pick, over, b) for b in range(len(blocks))]
+        dask.wait_for(client, [tree, *blocks])
         self.tree = client.gather(tree, direct=True)
-        self._give_job()
+        self._scatter_job()
         self.seconds += time.perf_counter() - began
         return blocks
 
-    def _give_job(self) -> None:
+    def _scatter_job(self) -> None:
         job = Job(self.text.chosen.vocabulary, self.tree, self.options)
-        self.job = cluster.give(self.client, job, list(cluster.workers(self.client)))
+        self.job = dask.scatter(self.client, job, list(dask.workers(self.client)))
 
-    def _texts(self) -> dict[str, list[Any]]:
+    def _shards_by_worker(self) -> dict[str, list[Any]]:
         """The shards that each worker trains."""
-        texts: dict[str, list[Any]] = {}
+        shards: dict[str, list[Any]] = {}
         for worker, ids in zip(self.where, self.text.ids, strict=True):
             assert worker is not None  # every round has set the places
-            texts.setdefault(worker, []).append(ids)
-        return dict(sorted(texts.items()))
+            shards.setdefault(worker, []).append(ids)
+        return dict(sorted(shards.items()))
 
-    def _add(self, reports: list[Report], began: float) -> None:
+    def _note(self, reports: list[PartReport], began: float) -> None:
         """Note a round that is done."""
-        self.loss[self.next] = sum(report.loss for report in reports)
-        self.predictions[self.next] = sum(report.predictions for report in reports)
+        loss = sum(report.loss for report in reports)
+        self.losses.add(self.next, loss, sum(report.predictions for report in reports))
         self.next += 1
         self.seconds += time.perf_counter() - began
         self.cost.rounds += 1
-        self.cost.training += max(report.training for report in reports)
+        self.cost.training += max(report.seconds for report in reports)
         self.cost.parts = max(self.cost.parts, len(reports))
 
-    def _take(self, blocks: list[Any]) -> tuple[np.ndarray, np.ndarray]:
+    def _take(self, blocks: list[Any]) -> tuple[Float32, Float32]:
         """Both matrices, (V, dim) and (V - 1, dim), from the workers."""
-        cluster.wait_for(self.client, blocks)
+        dask.wait_for(self.client, blocks)
         vectors = np.empty((self.words, self.options.dim), np.float32)
         outputs = np.empty((self.words - 1, self.options.dim), np.float32)
-        rounds.joined(self.client.gather(blocks, direct=True), vectors, outputs)
+        merging.join_weights(self.client.gather(blocks, direct=True), vectors, outputs)
         return vectors, outputs
 
-    def _put(self, vectors: np.ndarray, outputs: np.ndarray, count: int) -> list[Any]:
+    def _put(self, vectors: Float32, outputs: Float32, count: int) -> list[Any]:
         """Both matrices to the workers, as blocks, each on two of them."""
-        workers = list(cluster.workers(self.client))
-        blocks = rounds.cut(vectors, outputs, count)
+        workers = list(dask.workers(self.client))
+        blocks = merging.cut_weights(vectors, outputs, count)
         turns = [workers[b % len(workers) :] + workers[: b % len(workers)] for b in range(count)]
         return [
-            cluster.give(self.client, block, turn[:2])
+            dask.scatter(self.client, block, turn[:2])
             for block, turn in zip(blocks, turns, strict=True)
         ]
 
-    def _weights(self, vectors: np.ndarray, outputs: np.ndarray) -> Weights:
-        return Weights(
-            vectors, outputs, self.tree, self._losses(), int(self.predictions.sum()), self.seconds
-        )
-
-    def _losses(self) -> list[float | None]:
-        """Mean nats a prediction of each epoch begun."""
-        firsts = range(0, max(1, self.next), self.rounds)
-        loss = [self.loss[first : first + self.rounds].sum() for first in firsts]
-        counts = [self.predictions[first : first + self.rounds].sum() for first in firsts]
-        if not any(counts) and self.next >= self.rounds:
-            raise CorpusError(
-                f"nothing to predict: of {sum(self.text.lengths):,} tokens no sentence kept two "
-                "words; give longer sentences, or turn subsampling off with sample=0"
-            )
-        return [float(nats / n) if n else None for nats, n in zip(loss, counts, strict=True)]
+    def _weights(self, vectors: Float32, outputs: Float32) -> Weights:
+        predictions = int(self.losses.predictions.sum())
+        losses = self.losses.by_epoch(self.next)
+        return Weights(vectors, outputs, self.tree, losses, predictions, self.seconds)
 
     def _progress(self, tokens: int, seconds: float) -> Progress:
-        of_all, share = sum(self.text.lengths), self.next / self.total
+        of_all, share = self.losses.tokens, self.next / self.total
         last = max(self.next - 1, 0)
+        predictions = self.losses.predictions[last]
         return Progress(
             int(share * of_all * self.options.epochs) + tokens,
             of_all * self.options.epochs,
             min(self.next // self.rounds + 1, self.options.epochs),
             self.options.lr * (1 - share),
-            self.loss[last] / self.predictions[last] if self.predictions[last] else math.nan,
+            self.losses.loss[last] / predictions if predictions else math.nan,
             self.seconds + seconds,
         )
 
@@ -324,13 +316,12 @@ class _Stopped(Exception):
 
 
 def _train(
-    job: Job, part: Part, blocks: list[Block], texts: list[shards.Encoded], topic: str
-) -> tuple[Report, list[Changes]]:
+    job: Job, part: Part, blocks: list[WeightBlock], texts: list[EncodedShard], topic: str
+) -> tuple[PartReport, list[BlockChanges]]:
     """`rounds.train_part` as a task."""
-    return rounds.train_part(
-        job, part, blocks, texts, cluster.Teller(topic, part.number, part.part)
-    )
+    report = dask.ProgressReporter(topic, part.number, part.part)
+    return rounds.train_part(job, part, blocks, texts, report)
 
 
-def _change(trained: tuple[Report, list[Changes]], block: int) -> Changes:
+def _change(trained: tuple[PartReport, list[BlockChanges]], block: int) -> BlockChanges:
     return trained[1][block]

@@ -1,6 +1,6 @@
 """Text in shards, for a cluster: files on anything fsspec reads, large plain ones cut at line ends.
 
-Each shard is read once, by one worker: `scan` turns it into numbers of its own types, `together`
+Each shard is read once, by one worker: `scan` turns it into numbers of its own types, `merge_types`
 adds up the types of several shards, `choose` makes the vocabulary, and `encode` turns the numbers
 into rows of it. All are functions of their arguments alone.
 """
@@ -76,7 +76,7 @@ class Shard:
             yield data[at : at + BLOCK], at
 
 
-class Counted(NamedTuple):
+class CountedTypes(NamedTuple):
     """Types and how often they occur: type t is arena[starts[t]:starts[t + 1]] (uint8, UTF-8),
     starts (types + 1,) int64, counts (types,) int64. mended: malformed UTF-8 sequences."""
 
@@ -86,17 +86,17 @@ class Counted(NamedTuple):
     mended: int
 
 
-class Scanned(NamedTuple):
+class ScannedShard(NamedTuple):
     """A shard as numbers of its types, with `reader.END` for each of its newlines, int32; its
     types; the SHA-256 of its bytes."""
 
     numbers: np.ndarray
     newlines: int
-    counted: Counted
+    counted: CountedTypes
     checksum: bytes
 
 
-class Chosen(NamedTuple):
+class ChosenVocabulary(NamedTuple):
     """A vocabulary, and what it was chosen from."""
 
     vocabulary: Vocabulary
@@ -105,7 +105,7 @@ class Chosen(NamedTuple):
     mended: int
 
 
-class Encoded(NamedTuple):
+class EncodedShard(NamedTuple):
     """The text of a shard as rows of the vocabulary: ids (N,) int32, sentences (n + 1,) int64
     offsets into them."""
 
@@ -196,7 +196,7 @@ def cut(files: list[File], size: int) -> list[Shard]:
 # ---- what workers do ----------------------------------------------------------------------------
 
 
-def scan(shard: Shard, preprocessing: Preprocessing) -> Scanned:
+def scan(shard: Shard, preprocessing: Preprocessing) -> ScannedShard:
     """Read a shard.
 
     Raises
@@ -229,7 +229,7 @@ def scan(shard: Shard, preprocessing: Preprocessing) -> Scanned:
     used = int(types.used[0])
     counts = np.zeros(used, np.int64)
     newlines = reader.count(numbers, counts)
-    return Scanned(numbers, newlines, _counted(types, counts, mended), checksum.digest())
+    return ScannedShard(numbers, newlines, _counted(types, counts, mended), checksum.digest())
 
 
 def _located(shard: Shard, lines: int, block: TextBlock, error: BadByte) -> CorpusError:
@@ -245,12 +245,12 @@ def _located(shard: Shard, lines: int, block: TextBlock, error: BadByte) -> Corp
     return CorpusError(f"{shown(shard.file.name)}: byte {at}: {error}; {error.remedy}")
 
 
-def _counted(types: reader.Types, counts: np.ndarray, mended: int) -> Counted:
+def _counted(types: reader.Types, counts: np.ndarray, mended: int) -> CountedTypes:
     starts = types.starts[: len(counts) + 1].copy()
-    return Counted(types.arena[: starts[-1]].copy(), starts, counts, mended)
+    return CountedTypes(types.arena[: starts[-1]].copy(), starts, counts, mended)
 
 
-def _types(counted: Counted) -> reader.Types:
+def _types(counted: CountedTypes) -> reader.Types:
     """A table whose types can be read, not found."""
     arena = np.zeros(len(counted.arena) + reader.PAD, np.uint8)
     arena[: len(counted.arena)] = counted.arena
@@ -259,7 +259,7 @@ def _types(counted: Counted) -> reader.Types:
     return empty._replace(starts=counted.starts.copy(), arena=arena, used=used)
 
 
-def together(parts: list[Counted]) -> Counted:
+def merge_types(parts: list[CountedTypes]) -> CountedTypes:
     """The types of several shards."""
     types, numbers = reader.merged([reader.new_types(), *map(_types, parts)])
     counts = np.zeros(int(types.used[0]), np.int64)
@@ -269,12 +269,12 @@ def together(parts: list[Counted]) -> Counted:
 
 
 def choose(
-    counted: Counted,
+    counted: CountedTypes,
     where: str,
     min_count: int,
     max_vocab: int | None,
     vocabulary: Vocabulary | None = None,
-) -> Chosen:
+) -> ChosenVocabulary:
     """The vocabulary of all types, or the one that is given; raises as `choose_words`."""
     tokens = int(counted.counts.sum())
     if tokens == 0:
@@ -284,10 +284,10 @@ def choose(
         vocabulary, _ = choose_words(
             counted.counts, lambda numbers: reader.words_of(types, numbers), min_count, max_vocab
         )
-    return Chosen(vocabulary, len(counted.counts), tokens, counted.mended)
+    return ChosenVocabulary(vocabulary, len(counted.counts), tokens, counted.mended)
 
 
-def encode(scanned: Scanned, chosen: Chosen) -> Encoded:
+def encode(scanned: ScannedShard, chosen: ChosenVocabulary) -> EncodedShard:
     """A shard as rows of the vocabulary, in sentences, without the words left out."""
     index = chosen.vocabulary.index
     count = len(scanned.counted.counts)
@@ -302,4 +302,4 @@ def encode(scanned: Scanned, chosen: Chosen) -> Encoded:
     if state[0] > sentences[state[1]]:
         state[1] += 1
         sentences[state[1]] = state[0]
-    return Encoded(ids[: state[0]].copy(), sentences[: state[1] + 1].copy())
+    return EncodedShard(ids[: state[0]].copy(), sentences[: state[1] + 1].copy())

@@ -1,6 +1,6 @@
 """Text on a cluster: read, counted and encoded in shards by its workers, which keep the ids.
 
-    shards --scan--> numbers and types --together--> vocabulary --encode--> ids
+    shards --scan--> numbers and types --merge_types--> vocabulary --encode--> ids
 
 Every step is a function of `shards`, run as a task of Dask; a shard whose worker was lost is read
 again.
@@ -15,19 +15,19 @@ from w2v_hs.checks import shown
 from w2v_hs.errors import CorpusError
 from w2v_hs.options import Options, Preprocessing
 from w2v_hs.text.vocabulary import Vocabulary
-from w2v_hs.training.cluster import client as cluster
+from w2v_hs.training.cluster import client as dask
 from w2v_hs.training.cluster import shards
 
 
 @dataclass(frozen=True)
 class ShardedText:
-    """A text on a cluster. ids: a future of `shards.Encoded` for each shard; where: the worker
+    """A text on a dask. ids: a future of `shards.EncodedShard` for each shard; where: the worker
     that read it; lengths: tokens of each. The others as in `corpus.Corpus`."""
 
     ids: list[Any]
     where: list[str]
     lengths: list[int]
-    chosen: shards.Chosen
+    chosen: shards.ChosenVocabulary
     names: list[str]
     sentences: int
     checksum: str
@@ -65,11 +65,11 @@ def read(
     pieces = shards.cut(files, size)
     total = sum(piece.size for piece in pieces)
     # Each shard stays where it is read, and every worker gets its share.
-    workers = [*cluster.workers(client)]
+    workers = [*dask.workers(client)]
     sizes = [piece.size or 1 for piece in pieces]  # some are unknown
-    where = cluster.places(sizes, [None] * len(pieces), workers)
+    where = dask.place_shards(sizes, [None] * len(pieces), workers)
     scanned = [
-        cluster.submit(client, shards.scan, piece, preprocessing, worker=worker)
+        dask.submit(client, shards.scan, piece, preprocessing, worker=worker)
         for piece, worker in zip(pieces, where, strict=True)
     ]
 
@@ -79,22 +79,22 @@ def read(
     names = [file.name for file in files]
     said = ", ".join(map(shown, names[:3]))
     said += f" and {len(names) - 3} more" if len(names) > 3 else ""
-    counted = [cluster.submit(client, cluster.item, one, 2) for one in scanned]
-    counted = cluster.few(client, shards.together, counted)
-    counted = cluster.submit(client, shards.together, counted)
-    given = None if vocabulary is None else cluster.give(client, vocabulary, workers)
-    chosen = cluster.submit(
+    counted = [dask.submit(client, dask.pick, one, 2) for one in scanned]
+    counted = dask.reduce_in_groups(client, shards.merge_types, counted)
+    counted = dask.submit(client, shards.merge_types, counted)
+    given = None if vocabulary is None else dask.scatter(client, vocabulary, workers)
+    chosen = dask.submit(
         client, shards.choose, counted, said, options.min_count, options.max_vocab, given
     )
-    cluster.wait_for(client, [chosen], show)
+    dask.wait_for(client, [chosen], show)
     look(total, total)
     ids = [
-        cluster.submit(client, shards.encode, one, chosen, worker=worker)
+        dask.submit(client, shards.encode, one, chosen, worker=worker)
         for one, worker in zip(scanned, where, strict=True)
     ]
-    found = [cluster.submit(client, _size, one) for one in ids]
-    sums = [cluster.submit(client, cluster.item, one, 3) for one in scanned]
-    cluster.wait_for(client, found + sums)
+    found = [dask.submit(client, _size, one) for one in ids]
+    sums = [dask.submit(client, dask.pick, one, 3) for one in scanned]
+    dask.wait_for(client, found + sums)
     found, sums = client.gather(found), client.gather(sums)
     if not sum(tokens for tokens, _ in found):
         raise CorpusError(f"no word of {said} is in the vocabulary")
@@ -109,5 +109,5 @@ def read(
     )
 
 
-def _size(text: shards.Encoded) -> tuple[int, int]:
+def _size(text: shards.EncodedShard) -> tuple[int, int]:
     return len(text.ids), len(text.sentences) - 1

@@ -1,4 +1,4 @@
-"""A model's description as names and texts, for tables."""
+"""Values and nested descriptions as text, for the tables of commands and of the report."""
 
 from collections.abc import Iterable, Iterator
 

@@ -1,0 +1,64 @@
+"""The command `demo`: train, export, evaluate and query on the embedded corpus."""
+
+from pathlib import Path
+
+import click
+
+from w2v_hs.cli import parameters, show
+from w2v_hs.cli.train import exit_when_interrupted
+
+_EXAMPLE_WORDS = ("france", "island", "religion", "copper", "coffee", "army")
+
+
+@click.command()
+@click.argument("corpus", default="factbook", shell_complete=parameters.complete_texts)
+@click.option(
+    "-o",
+    "--output",
+    type=parameters.FILE,
+    default=Path("w2v-demo"),
+    show_default=True,
+    help="Folder for the results.",
+)
+@click.option("--epochs", default=20, show_default=True, help="Passes over the text.")
+@click.option("--seed", default=1, show_default=True, help="Random seed.")
+def demo(corpus: str, output: Path, epochs: int, seed: int) -> None:
+    """Train on CORPUS, export, evaluate, show neighbours.
+
+    The default CORPUS is the embedded one, the text of the CIA World Factbook. The window is 10,
+    which suits such a small text.
+
+    \b
+    w2v-hs demo
+    w2v-hs demo factbook --epochs 5 -o tour
+    """
+    from w2v_hs import training
+    from w2v_hs.cli.evaluation_tables import print_evaluation
+    from w2v_hs.errors import OutputError
+    from w2v_hs.evaluation import evaluate
+
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{output}: cannot make this folder: {error.strerror}") from error
+    console = show.console()
+    path, vectors = output / "model.safetensors", output / "vectors.txt"
+    console.print(f"Training on {corpus} ...", markup=False)
+    with exit_when_interrupted():
+        model = training.train(corpus, window=10, epochs=epochs, seed=seed, progress=True)
+    model.save(path)
+    model.export(vectors)
+    click.echo(f"{show.training_summary(model, path)}\nwrote {vectors}")
+    for word in _EXAMPLE_WORDS:
+        if word in model.vectors:
+            found = " ".join(w for w, _ in model.vectors.most_similar(word, k=8))
+            console.print(f"{word:>9}  {found}", highlight=False, markup=False)
+    result = evaluate(model)
+    print_evaluation(result, console)
+    show.write_json(output / "evaluation.json", result.as_dict())
+    console.print(
+        f"Vectors of {len(model.vocabulary):,} words lie in {output}. Next, try:\n"
+        f"  w2v-hs neighbors {path} island\n"
+        f"  w2v-hs train YOUR-TEXT.txt -o model.safetensors",
+        highlight=False,
+    )

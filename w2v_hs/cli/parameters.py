@@ -1,0 +1,268 @@
+"""What commands share: arguments and options, shell completion, and checks of file names."""
+
+import glob
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from w2v_hs.options import (
+    ARCHITECTURES,
+    ERRORS,
+    LANGUAGES,
+    LOSSES,
+    ORDERS,
+    TOKENIZERS,
+    TREES,
+    Options,
+)
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+# Those of `vectors.formats`, which takes too long to import for a help text.
+FORMAT_NAMES = (
+    "word2vec-text",
+    "word2vec-binary",
+    "glove",
+    "npz",
+    "safetensors",
+    "parquet",
+    "arrow",
+    "projector",
+    "sentence-transformers",
+)
+NAMED_TREES = TREES[:3]  # all but "given"
+SIMILARITY_SETS = ("wordsim353", "simlex999")
+
+
+class _Name(click.Path):
+    """The name of a file or text; an empty one, which `Path` takes for ".", is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("an empty name", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE = _Name(path_type=Path)
+NAME = _Name()  # as a string: it may also name a corpus or a test set
+
+
+def combined(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """A decorator that adds several options, listed by --help in this order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+# ---- shell completion ---------------------------------------------------------------------------
+
+
+def complete_or_files(names: Callable[[], Sequence[str]]) -> Completer:
+    """Complete names that begin as typed; if there are none, the shell completes files."""
+
+    def complete(
+        context: click.Context, parameter: click.Parameter, begin: str
+    ) -> list[CompletionItem]:
+        found = [CompletionItem(name) for name in names() if begin and name.startswith(begin)]
+        return found or [CompletionItem(begin, type="file")]
+
+    return complete
+
+
+def _corpora() -> Sequence[str]:
+    from w2v_hs.text.catalog import names
+
+    return names()
+
+
+complete_texts = complete_or_files(_corpora)
+
+
+def complete_corpora(
+    context: click.Context, parameter: click.Parameter, begin: str
+) -> list[CompletionItem]:
+    """Complete named corpora only."""
+    return [CompletionItem(name) for name in _corpora() if name.startswith(begin)]
+
+
+# ---- arguments and options ----------------------------------------------------------------------
+
+model_argument = click.argument("model", type=FILE)
+texts_argument = click.argument(
+    "text", nargs=-1, required=True, type=NAME, shell_complete=complete_texts
+)
+json_option = click.option(
+    "--json", "json_out", is_flag=True, help="Print JSON instead of a table."
+)
+threads_option = click.option(
+    "--threads", type=int, help="Number of threads.  [default: one per core]"
+)
+format_option = click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(FORMAT_NAMES),
+    help="Format of a vector file, if its suffix does not tell.",
+)
+errors_option = click.option(
+    "--errors",
+    type=click.Choice(ERRORS),
+    default="strict",
+    show_default=True,
+    help="How to handle bytes that are not UTF-8.",
+)
+# Names and choices are those of `options.Preprocessing`.
+preprocessing_options = combined(
+    click.option("--lowercase", is_flag=True, help="Lowercase the text.", show_default=False),
+    click.option(
+        "--tokenize",
+        type=click.Choice(TOKENIZERS),
+        default="none",
+        show_default=True,
+        help="For raw text: split into words with this NLTK tokenizer, about a megabyte per "
+        "second.",
+    ),
+    click.option(
+        "--split-sentences",
+        metavar="LANGUAGE",
+        type=click.Choice(LANGUAGES),
+        help="For raw text: split into sentences with NLTK's model for this language, such as "
+        "english. If omitted, each line is a sentence.",
+    ),
+    click.option(
+        "--text-column",
+        metavar="NAME",
+        help="Read Parquet files or JSON lines, with the text in this column.",
+    ),
+)
+test_set_options = combined(
+    click.option(
+        "--analogies",
+        multiple=True,
+        type=NAME,
+        shell_complete=complete_or_files(lambda: ("google",)),
+        help="Analogy questions: 'google' or a file. Can be repeated.  [default: google]",
+    ),
+    click.option(
+        "--similarity",
+        multiple=True,
+        type=NAME,
+        shell_complete=complete_or_files(lambda: SIMILARITY_SETS),
+        help="Rated word pairs: 'wordsim353', 'simlex999' or a file. Can be repeated.  "
+        "[default: both]",
+    ),
+)
+
+_DEFAULTS = Options()
+training_options = combined(
+    click.option(
+        "--arch",
+        type=click.Choice(ARCHITECTURES),
+        default=_DEFAULTS.arch,
+        help="Architecture: predict each word from one context word (skipgram), or from the mean "
+        "of all (cbow).",
+    ),
+    click.option(
+        "--loss",
+        type=click.Choice(LOSSES),
+        default=_DEFAULTS.loss,
+        help="Hierarchical softmax (hs), or full softmax for small vocabularies.",
+    ),
+    click.option(
+        "--tree",
+        default=_DEFAULTS.tree,
+        metavar="[learned|huffman|balanced|FILE]",
+        shell_complete=complete_or_files(lambda: NAMED_TREES),
+        help="Tree for hierarchical softmax: learned during training, with the shortest expected "
+        "path (huffman), with equal depths (balanced), or read from a file of 'word bits' lines.",
+    ),
+    click.option(
+        "--tree-order",
+        type=click.Choice(ORDERS),
+        default=_DEFAULTS.tree_order,
+        help="Order of the words in a balanced tree.",
+    ),
+    click.option("--dim", default=_DEFAULTS.dim, help="Dimension of the vectors."),
+    click.option(
+        "--window",
+        default=_DEFAULTS.window,
+        help="Maximum distance of context words, to either side.",
+    ),
+    click.option("--epochs", default=_DEFAULTS.epochs, help="Passes over the text."),
+    click.option(
+        "--min-count", default=_DEFAULTS.min_count, help="Leave out words that occur less often."
+    ),
+    click.option("--max-vocab", type=int, help="Maximum vocabulary size."),
+    click.option(
+        "--sample",
+        default=_DEFAULTS.sample,
+        help="Subsampling threshold for frequent words; 0 turns subsampling off.",
+    ),
+    click.option("--lr", type=float, help="Initial learning rate.  [default: 0.025, CBOW 0.05]"),
+    threads_option,
+    click.option("--seed", default=_DEFAULTS.seed, help="Random seed."),
+    click.option(
+        "--holdout",
+        default=_DEFAULTS.holdout,
+        help="Share of the sentences to hold out; their loss is measured after each epoch.",
+    ),
+    click.option(
+        "--patience",
+        type=int,
+        help="With --holdout: stop after this many epochs without improvement of the held-out "
+        "loss, and keep the best model.  [default: all epochs]",
+    ),
+)
+
+
+# ---- file names ---------------------------------------------------------------------------------
+
+
+def check_distinct(outputs: Sequence[Path | None], inputs: Sequence[Path | None]) -> None:
+    """Refuse outputs that would overwrite an input or each other, and the output "-".
+
+    Inputs may also be folders, patterns or names of corpora. None: an option that was not given.
+    """
+    sources = [source for source in inputs if source is not None]
+    taken = {source.resolve() for source in sources}
+    for output in outputs:
+        if output is None:
+            continue
+        if str(output) == "-":
+            raise click.UsageError("the output '-': a file is written, so give its name")
+        real = output.resolve()
+        if real in taken:
+            raise click.UsageError(f"{output} is given twice; writing it would destroy the other")
+        if os.path.exists(output):  # noqa: PTH110 (never raises)
+            _check_not_within(output, sources)
+        taken.add(real)
+
+
+def _check_not_within(output: Path, sources: Sequence[Path]) -> None:
+    """Refuse an existing output that a source folder or pattern contains."""
+    real = output.resolve()
+    for source in sources:
+        if real in _files_in(source):
+            raise click.UsageError(
+                f"{output} is one of the files of {source}; writing it would destroy what is read"
+            )
+
+
+def _files_in(source: Path) -> Iterator[Path]:
+    """The files in a folder or matched by a pattern."""
+    if os.path.isdir(source):  # noqa: PTH112 (never raises)
+        yield from (path.resolve() for path in source.rglob("*") if path.is_file())
+    elif glob.has_magic(str(source)) and not os.path.exists(source):  # noqa: PTH110
+        for name in glob.iglob(str(source), recursive=True):  # noqa: PTH207 (as `find_sources`)
+            found = Path(name)
+            yield found.resolve()
+            if found.is_dir():
+                yield from _files_in(found)

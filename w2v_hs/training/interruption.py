@@ -1,0 +1,118 @@
+"""What happens while a run trains: signals that stop it, and checkpoints from time to time."""
+
+import contextlib
+import os
+import signal
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from w2v_hs.errors import Interrupted, OutputError
+from w2v_hs.model.model import Model
+from w2v_hs.model.weights import Weights
+from w2v_hs.progress import Display
+from w2v_hs.training.checkpoint import CheckpointSettings, UpdateStart, save_checkpoint
+from w2v_hs.training.holdout import Holdout
+from w2v_hs.training.loop import Observer
+from w2v_hs.training.threads import LOOK, Position
+
+
+class StopSignals:
+    """While the block lasts, SIGINT and SIGTERM are noted and the program continues.
+
+    A second signal stops the program at once. Outside the main thread, and where the program has
+    handlers of its own, nothing changes.
+    """
+
+    def __init__(self, numbers: tuple[int, ...], note: Callable[[str], None]):
+        self.numbers, self.note = numbers, note
+        self.received: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "StopSignals":
+        for number in self.numbers:
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                with contextlib.suppress(ValueError):  # not the main thread
+                    self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def _receive(self, number: int, frame: object) -> None:
+        if self.received is None:
+            self.received = number
+            self.note("stopping ...")
+            return
+        self.__exit__()
+        os.kill(os.getpid(), number)
+
+
+class Checkpointer(Observer):
+    """Writes a checkpoint from time to time and when a signal came; then it ends the run.
+
+    Use it as a context manager around the run.
+
+    Parameters
+    ----------
+    settings
+        Where and when; None: no checkpoints, and only Ctrl-C ends the run with the model as it is.
+    model_of
+        Makes a model of the weights as they are.
+    display
+        Gets notes for people.
+    holdout, update
+        Of the run, if it has one.
+    """
+
+    def __init__(
+        self,
+        settings: CheckpointSettings | None,
+        model_of: Callable[[Weights], Model],
+        display: Display,
+        holdout: Holdout | None = None,
+        update: UpdateStart | None = None,
+    ):
+        self.settings, self.model_of, self.display = settings, model_of, display
+        self.holdout, self.update = holdout, update
+        self.every = settings.every if settings is not None else 0.0
+        self.look = min(LOOK, self.every) if self.every else LOOK
+        numbers = (signal.SIGINT,) if settings is None else (signal.SIGINT, signal.SIGTERM)
+        self.signals = StopSignals(numbers, display.note)
+        self.last = time.monotonic()
+
+    def __enter__(self) -> "Checkpointer":
+        self.signals.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.signals.__exit__()
+
+    def stopping(self) -> bool:
+        return self.signals.received is not None
+
+    def due(self) -> bool:
+        return self.stopping() or 0 < self.every <= time.monotonic() - self.last
+
+    def halt(self, weights: Weights, position: Position) -> None:
+        """Write a checkpoint. Raises `Interrupted` after a signal."""
+        model, number = self.model_of(weights), self.signals.received
+        if self.settings is None:
+            assert number is not None  # else nothing was due
+            raise Interrupted("stopped", model, number, None)
+        started = time.monotonic()
+        try:
+            save_checkpoint(self.settings, model, position, self.holdout, self.update)
+        except OutputError as error:
+            if number is not None:
+                message = f"stopped, nothing saved: {error}"
+                raise Interrupted(message, model, number, None) from error
+            warnings.warn(f"no checkpoint: {error}; training continues", stacklevel=2)
+        else:
+            if number is not None:
+                raise Interrupted("stopped", model, number, self.settings.path)
+            self.display.checkpoint(self.settings.path, time.monotonic() - started, self.every)
+        self.last = time.monotonic()

@@ -1,0 +1,156 @@
+"""The steps from text to model: read the text, make the first tree, train."""
+
+import platform
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from w2v_hs.kernels import tokens
+from w2v_hs.kernels.common import padded
+from w2v_hs.model.model import Model
+from w2v_hs.model.weights import Weights
+from w2v_hs.options import Preprocessing, Resolved
+from w2v_hs.progress import Display
+from w2v_hs.text.corpus import Corpus, read_corpus
+from w2v_hs.text.vocabulary import Vocabulary
+from w2v_hs.training.checkpoint import CheckpointSettings, SavedRun
+from w2v_hs.training.holdout import Holdout, set_aside
+from w2v_hs.training.interruption import Checkpointer
+from w2v_hs.training.loop import TrainingLoop, check_softmax
+from w2v_hs.training.memory import check_fits, peak_bytes, run_bytes
+from w2v_hs.tree.tree import Tree
+from w2v_hs.tree.user_trees import Codes, build_tree
+from w2v_hs.types import NestedTree, Texts
+from w2v_hs.vectors.vectors import Vectors
+from w2v_hs.version import __version__
+
+
+def read_text(
+    corpus: Texts,
+    options: Resolved,
+    vocabulary: Vocabulary | None,
+    preprocessing: Preprocessing,
+    shows: Display,
+    extend: bool = False,
+) -> Corpus:
+    """Read and encode a corpus.
+
+    Parameters
+    ----------
+    vocabulary
+        None: it is counted.
+    extend
+        Whether words that occur often enough join the given vocabulary.
+    """
+    shows.step("compiling")
+    tokens.warm_up()
+    return read_corpus(
+        corpus,
+        min_count=options.min_count,
+        max_vocab=options.max_vocab,
+        vocabulary=vocabulary,
+        extend=extend,
+        preprocessing=preprocessing,
+        threads=options.threads,
+        progress=shows.read,
+    )
+
+
+def make_tree(
+    vocabulary: Vocabulary, options: Resolved, tree: Codes | NestedTree | None, shows: Display
+) -> Tree | None:
+    """The tree that training begins with; None for the full softmax."""
+    if options.loss == "softmax":
+        check_softmax(len(vocabulary), options.dim)
+        return None
+    shows.step("tree")
+    return build_tree(tree, options.tree, options.tree_order, vocabulary, options.seed)
+
+
+def train_model(
+    text: Corpus,
+    tree: Tree | None,
+    options: Resolved,
+    shows: Display,
+    settings: CheckpointSettings | None = None,
+    saved: SavedRun | None = None,
+) -> Model:
+    """Train from the beginning, or from where `saved` was."""
+    words = len(text.vocabulary)
+    need = _check_memory(text, options)
+    holdout = None
+    if options.holdout:
+        text, aside = set_aside(text, options.holdout, options.seed)
+        earlier = (saved.results, saved.best) if saved is not None else ((), None)
+        holdout = Holdout(aside, options, shows.note, *earlier)
+    shows.note(f"{words:,} words, {len(text.ids):,} tokens; about {need / 1e6:,.0f} MB of memory")
+    shows.step("compiling")
+    model_of = partial(_model, text, options, holdout)
+    with Checkpointer(settings, model_of, shows, holdout) as observer:
+        weights = TrainingLoop(
+            text,
+            tree,
+            options,
+            shows.train,
+            after_epoch=holdout.measure if holdout else None,
+            observer=observer,
+            start=saved.model.parameters[1:3] if saved else None,
+            position=saved.position if saved else None,
+        ).run()
+    return model_of(weights)
+
+
+def _check_memory(text: Corpus, options: Resolved) -> int:
+    """Bytes that the run is expected to take; `VocabularyError` where they are not there."""
+    stride = padded(options.dim)
+    matrices = 2 * (1 if options.patience is None else 2) + options.learns_tree
+    check_fits(text.vocabulary, stride, matrices)
+    return run_bytes(len(text.vocabulary), stride, len(text.ids), matrices)
+
+
+def _model(text: Corpus, options: Resolved, holdout: Holdout | None, weights: Weights) -> Model:
+    """The model of a run's weights, at its end or in the middle."""
+    words, dim = text.vocabulary, options.dim
+    return Model(
+        vectors=Vectors(words.words, weights.vectors[:, :dim]),
+        outputs=weights.outputs[: len(words) - (weights.tree is not None), :dim],
+        tree=weights.tree,
+        vocabulary=words,
+        options=options,
+        losses=weights.losses,
+        provenance=provenance(text, weights) | (holdout.provenance() if holdout else {}),
+        holdout_losses=[result.nats for result in holdout.results] if holdout else [],
+    )
+
+
+def provenance(corpus: Corpus, weights: Weights) -> dict[str, Any]:
+    """What a model file says of the run: text, versions, figures."""
+    text = {
+        "names": corpus.names,
+        "sha256": corpus.checksum,
+        "tokens": corpus.tokens,
+        "types": corpus.types,
+        "retained_tokens": len(corpus.ids),
+        "sentences": len(corpus.sentences) - 1,
+        "mended_utf8": corpus.mended,
+    }
+    return facts_of(text, weights)
+
+
+def facts_of(text: dict[str, Any], weights: Weights) -> dict[str, Any]:
+    """As `provenance`, of a text of which these facts are known."""
+    import numba
+
+    return {
+        "corpus": text,
+        "versions": {
+            "w2v_hs": __version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "numba": numba.__version__,
+        },
+        "training_seconds": weights.seconds,
+        "predictions": weights.predictions,
+        "peak_memory_bytes": peak_bytes(),
+    }

@@ -1,0 +1,135 @@
+"""The order of a run: chunks of sentences, each with its learning rate and its random seed.
+
+The corpus is cut into chunks, which are trained one after the other, epoch after epoch. Rate and
+seed of a chunk depend on its place alone, not on the thread that trains it or on time. So a run
+with one thread can be repeated to the bit, and a run that was stopped between two chunks resumes
+there exactly: there is no other state.
+"""
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from w2v_hs.kernels.common import padded
+from w2v_hs.options import Resolved
+from w2v_hs.text.corpus import LONGEST_SENTENCE, Corpus
+from w2v_hs.types import Int64
+
+LOWEST_RATE = 1e-4  # as a share of the rate at the start, as in word2vec.c
+LONGEST_CHUNK = 50_000  # tokens: some 50 ms, so that Ctrl-C and the progress bar need not wait
+LONGEST_WORK = 5 * 10**10  # floating-point operations of a chunk: half a second or so
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a longer run, as a round of a cluster is.
+
+    The learning rate falls as it does from share `begin` to share `end` of the longer run; `seed`
+    keeps the random numbers of different parts apart.
+    """
+
+    begin: float = 0.0
+    end: float = 1.0
+    seed: tuple[int, ...] = ()
+
+
+class Chunk(NamedTuple):
+    """Sentences first .. last - 1, `tokens` in all, the learning rate, the generator's state."""
+
+    first: int
+    last: int
+    tokens: int
+    rate: float
+    state: np.uint64
+
+
+class Schedule:
+    """The chunks of a run over all its epochs.
+
+    Parameters
+    ----------
+    corpus
+        What is trained, with sentences short enough for one chunk; see `with_short_sentences`.
+    options
+        Those of the run.
+    most
+        Tokens of a chunk at most; see `most_tokens`.
+    stretch
+        Where the run lies in a longer one.
+    chunk_tokens
+        Tokens of a chunk in a run that is resumed; by default they are chosen here.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        options: Resolved,
+        most: int,
+        stretch: Stretch = Stretch(),
+        chunk_tokens: int | None = None,
+    ):
+        self.options, self.stretch = options, stretch
+        self.tokens = len(corpus.ids)  # of an epoch
+        self.total_tokens = self.tokens * options.epochs
+        if chunk_tokens is None:
+            # The rate falls in at least 200 steps a run, and at its end no thread waits long.
+            threads, length = options.threads, stretch.end - stretch.begin
+            steps = max(16 * threads, round(200 * length), round(50 * threads * length))
+            chunk_tokens = min(most, self.total_tokens // steps + 1)
+        self.chunk_tokens = chunk_tokens
+        self._bounds = _cut(corpus.sentences, chunk_tokens)
+        self._before = corpus.sentences[self._bounds]  # tokens before each chunk
+        self.per_epoch = len(self._bounds) - 1
+        self.chunks = self.per_epoch * options.epochs
+
+    def chunk(self, place: int) -> Chunk:
+        """The chunk at `place`, counted over all epochs."""
+        number = place % self.per_epoch
+        seeds = [self.options.seed, *self.stretch.seed, place]
+        return Chunk(
+            int(self._bounds[number]),
+            int(self._bounds[number + 1]),
+            int(self._before[number + 1] - self._before[number]),
+            self.rate(self.tokens_before(place)),
+            np.random.SeedSequence(seeds).generate_state(1, np.uint64)[0],
+        )
+
+    def tokens_before(self, place: int) -> int:
+        """Tokens trained before the chunk at `place`."""
+        epoch, number = divmod(place, self.per_epoch)
+        return epoch * self.tokens + int(self._before[number])
+
+    def rate(self, tokens: int) -> float:
+        """The learning rate after so many tokens: linear, down to `LOWEST_RATE` of the first."""
+        begin, end = self.stretch.begin, self.stretch.end
+        share = begin + (end - begin) * (tokens / (self.total_tokens + 1))
+        return self.options.lr * max(LOWEST_RATE, 1 - share)
+
+
+def most_tokens(options: Resolved, softmax_words: int) -> int:
+    """Tokens that one call of a kernel may train; softmax_words: V of the full softmax, or 0."""
+    work = 6 * padded(options.dim) * max(softmax_words, 32) * 2 * options.window
+    return max(1, min(LONGEST_CHUNK, LONGEST_WORK // work))
+
+
+def with_short_sentences(corpus: Corpus, most: int, window: int) -> Corpus:
+    """The corpus with its sentences cut to `most` tokens, but not below two windows.
+
+    A longer one would keep a kernel busy for longer than a user waits for Ctrl-C.
+    """
+    most = max(most, 2 * window)
+    if most >= LONGEST_SENTENCE:
+        return corpus
+    bounds = corpus.sentences
+    pieces = [np.arange(first, last, most) for first, last in itertools.pairwise(bounds.tolist())]
+    return replace(corpus, sentences=np.concatenate([*pieces, bounds[-1:]]))
+
+
+def _cut(sentences: Int64, size: int) -> Int64:
+    """Bounds of chunks of about `size` tokens, as numbers of sentences; no sentence is cut."""
+    targets = np.arange(0, sentences[-1] + size, size)
+    bounds = np.unique(np.searchsorted(sentences, targets))
+    bounds = np.minimum(bounds, len(sentences) - 1)
+    return np.unique(np.append(bounds, len(sentences) - 1))

@@ -1,0 +1,223 @@
+"""Threads that train chunk after chunk, and the losses that come back.
+
+Threads take the next chunk of the schedule until all are trained. Nothing locks the weights
+(Hogwild: Recht, Re, Wright, Niu 2011).
+"""
+
+import contextlib
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import numpy as np
+
+from w2v_hs.errors import CorpusError, DivergedError, FormatError
+from w2v_hs.progress import Progress
+from w2v_hs.training.schedule import Schedule
+from w2v_hs.training.workers import Worker
+from w2v_hs.types import Float64, Int64
+
+LOOK = 0.1  # seconds between two looks at the threads, for progress, signals and checkpoints
+
+
+@dataclass
+class Position:
+    """A place between two chunks, at which a run can be resumed.
+
+    chunk_tokens: about how many tokens the run's chunks hold. loss (n,) float64, in nats, and
+    predictions (n,) int64, of each chunk trained so far. seconds: of training so far.
+    """
+
+    chunk_tokens: int
+    loss: Float64
+    predictions: Int64
+    seconds: float
+
+
+class Losses:
+    """Loss and predictions of each step of a run: of a chunk or, on a cluster, of a round.
+
+    Parameters
+    ----------
+    steps
+        Of the whole run.
+    per_epoch
+        Steps of an epoch.
+    tokens
+        Tokens of an epoch.
+    position
+        Where the run resumes, if it does.
+    """
+
+    def __init__(self, steps: int, per_epoch: int, tokens: int, position: Position | None = None):
+        self.per_epoch, self.tokens = per_epoch, tokens
+        self.loss = np.zeros(steps)  # nats
+        self.predictions = np.zeros(steps, np.int64)
+        if position is not None:
+            done = len(position.loss)
+            if done > steps:
+                raise FormatError(
+                    f"the checkpoint stands after step {done:,} of a run of {steps:,}: it does not "
+                    "belong to this text and these options; train anew"
+                )
+            self.loss[:done], self.predictions[:done] = position.loss, position.predictions
+
+    def add(self, step: int, loss: float, predictions: int) -> None:
+        """Note a step that is done."""
+        self.loss[step], self.predictions[step] = loss, predictions
+
+    def position(self, done: int, chunk_tokens: int, seconds: float) -> Position:
+        """Where the run is after `done` steps."""
+        loss, predictions = self.loss[:done].copy(), self.predictions[:done].copy()
+        return Position(chunk_tokens, loss, predictions, seconds)
+
+    def by_epoch(self, done: int) -> list[float | None]:
+        """Mean nats a prediction of each epoch begun; None for an epoch without a prediction.
+
+        Raises
+        ------
+        CorpusError
+            A whole epoch is done, and there was nothing to predict.
+        """
+        firsts = range(0, max(1, done), self.per_epoch)
+        nats = [self.loss[first : first + self.per_epoch].sum() for first in firsts]
+        counts = [self.predictions[first : first + self.per_epoch].sum() for first in firsts]
+        if not any(counts) and done >= self.per_epoch:
+            raise CorpusError(
+                f"nothing to predict: of {self.tokens:,} tokens no sentence kept two words; give "
+                "longer sentences, or turn subsampling off with sample=0"
+            )
+        return [float(n / count) if count else None for n, count in zip(nats, counts, strict=True)]
+
+
+class Threads:
+    """Trains the chunks of a schedule with one thread a worker.
+
+    Parameters
+    ----------
+    schedule
+        The chunks.
+    workers
+        One for each thread. The list may be replaced while no thread trains.
+    report
+        Called with a `Progress` about ten times a second, from the thread that calls `train_to`.
+    position
+        Where the run resumes, if it does.
+
+    Attributes
+    ----------
+    next
+        The first chunk that no thread has taken.
+    seconds
+        Of training so far.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        workers: list[Worker],
+        report: Callable[[Progress], None] = lambda progress: None,
+        position: Position | None = None,
+    ):
+        self.schedule, self.workers, self.report = schedule, workers, report
+        self.losses = Losses(schedule.chunks, schedule.per_epoch, schedule.tokens, position)
+        self.next, self.seconds = 0, 0.0
+        if position is not None:
+            self.next, self.seconds = len(position.loss), position.seconds
+        self._end = 0  # no thread takes this chunk or a later one
+        self._stopped = False
+        self._lock = threading.Lock()
+        self._trained = schedule.tokens_before(self.next)
+        self._rate = schedule.rate(self._trained)
+        self._recent = (0.0, 0.0)  # nats and predictions, of late
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Keep a pool of threads while the block lasts; they end with it."""
+        # BLAS must not start threads of its own beside ours.
+        from threadpoolctl import threadpool_limits
+
+        with (
+            threadpool_limits(1),
+            ThreadPoolExecutor(len(self.workers), "trainer") as self._pool,
+        ):
+            try:
+                yield
+            finally:
+                self._stopped = True
+
+    def train_to(
+        self, end: int, due: Callable[[], bool] = lambda: False, look: float = LOOK
+    ) -> None:
+        """Train the chunks before `end`, or fewer: all threads wait soon after due() is true.
+
+        due is asked every `look` seconds. An error in one thread is raised here and names it.
+        """
+        self._end = end
+        before, started = self.seconds, time.perf_counter()
+        futures = [self._pool.submit(self._train_chunks, worker) for worker in self.workers]
+        waiting = set(futures)
+        while waiting:
+            finished, waiting = wait(waiting, look, FIRST_EXCEPTION)
+            for future in finished:
+                if (error := future.exception()) is not None:
+                    number = futures.index(future) + 1
+                    error.add_note(f"in training thread {number} of {len(futures)}")
+                    raise error
+            self.seconds = before + time.perf_counter() - started
+            self.report(self._progress())
+            if waiting and due():
+                with self._lock:
+                    self._end = min(self._end, self.next)
+
+    def _train_chunks(self, worker: Worker) -> None:
+        """Train chunk after chunk, in one thread."""
+        while (place := self._take()) is not None:
+            chunk = self.schedule.chunk(place)
+            loss, predictions, _ = worker.train(chunk.first, chunk.last, chunk.rate, chunk.state)
+            if not math.isfinite(loss):
+                raise self.diverged(place, f"the loss is {loss}")
+            with self._lock:
+                self.losses.add(place, loss, int(predictions))
+                self._trained += chunk.tokens
+                self._rate = chunk.rate
+                # A mean that forgets: the loss of about the last 50 chunks.
+                nats, count = self._recent
+                self._recent = (0.98 * nats + loss, 0.98 * count + predictions)
+        worker.finish()
+
+    def _take(self) -> int | None:
+        """The place of the next chunk, or None where a thread is to wait."""
+        with self._lock:
+            if self._stopped or self.next >= self._end:
+                return None
+            self.next += 1
+            return self.next - 1
+
+    def position(self) -> Position:
+        """Where the run is; all threads must wait."""
+        return self.losses.position(self.next, self.schedule.chunk_tokens, self.seconds)
+
+    def diverged(self, place: int, found: str) -> DivergedError:
+        """The error for a run whose weights are useless before chunk `place`."""
+        tokens = self.schedule.tokens_before(place)
+        return DivergedError(
+            f"epoch {place // self.schedule.per_epoch + 1}, token {tokens:,}: {found} at the "
+            f"learning rate {self.schedule.rate(tokens):.3g}; start again with a smaller lr than "
+            f"{self.schedule.options.lr:g}"
+        )
+
+    def _progress(self) -> Progress:
+        with self._lock:
+            nats, count = self._recent
+            return Progress(
+                self._trained,
+                self.schedule.total_tokens,
+                min(self._trained // self.schedule.tokens + 1, self.schedule.options.epochs),
+                self._rate,
+                nats / count if count else math.nan,
+                self.seconds,
+            )
