@@ -170,7 +170,7 @@ def test_progress_and_checksum(tmp_path):
         assert read_corpus(source, preprocessing=COLUMN, threads=3).checksum == first.checksum
 
 
-def test_a_run_that_was_stopped_goes_on(tmp_path, run, monkeypatch):
+def test_a_stopped_run_resumes_with_its_column_and_tokenizer(tmp_path, run):
     """The checkpoint holds the column, and the tokeniser."""
     pytest.importorskip("pyarrow")
     texts = ["Paris is the capital of France.", "Can't the king rule, then?"] * 300
@@ -181,7 +181,6 @@ def test_a_run_that_was_stopped_goes_on(tmp_path, run, monkeypatch):
     ):
         kept = tmp_path / "m.checkpoint.safetensors"
         reading = {"text_column": "text", "tokenize": "treebank"}
-        monkeypatch.setattr("w2v_hs.training.run.LOOK", 1e-9)
         whole = w2v_hs.train(path, checkpoint=kept, checkpoint_every=1e-9, **options, **reading)
         assert {"ca", "n't", "."} <= set(whole.vectors.words)
         done = run("resume", kept)
