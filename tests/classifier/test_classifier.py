@@ -1,4 +1,4 @@
-"""Both estimators against float64 twins, scikit-learn's solver and scikit-learn's own checks."""
+"""Both estimators against float64 oracles, and scikit-learn's solver and estimator checks."""
 
 import math
 import re
@@ -62,7 +62,7 @@ def probabilities(clf, X):
 
 
 @pytest.mark.parametrize("build", [None, huffman, balanced])
-def test_the_twin_agrees_with_calculus(build):
+def test_the_oracle_agrees_with_calculus(build):
     X, labels = data()
     tree = build and build(np.bincount(labels))
     generator = np.random.default_rng(2)
@@ -91,7 +91,7 @@ problems = st.builds(
 @pytest.mark.parametrize("estimator", BOTH)
 @given(problem=problems, l2=st.sampled_from([0.0, 0.5]), intercept=st.booleans())
 def test_descent_on_all_rows(estimator, make, problem, l2, intercept):
-    """With one batch there is no chance in it: every step is the twin's."""
+    """With one batch nothing is random: every step is the oracle's."""
     X, labels = data(**problem)
     clf = estimator(epochs=7, lr=0.3, batch_size=10**6, l2=l2, fit_intercept=intercept)
     clf.fit(make(X), labels)
@@ -112,7 +112,7 @@ def kernel_rows(X):
 
 
 def check_batches(make, X, labels, order, size, rate, l2):
-    """The kernel for the tree against the twin, batch after batch."""
+    """The kernel for the tree against the oracle, batch after batch."""
     tree = huffman(np.bincount(labels))
     bounds = np.minimum(np.arange(-(-len(order) // size) + 1) * size, len(order))
     rates = np.linspace(rate, rate / 2, len(bounds) - 1)
@@ -154,8 +154,8 @@ def test_a_penalty_that_shrinks_weights_past_the_range_of_float64(make):
 
 @pytest.mark.parametrize("estimator", BOTH)
 def test_large_batches_are_cut_to_equal_ones(estimator):
-    """5 rows at most 4 at a time are 3 and 2: with a batch of 4 and one of 1 the row that comes
-    alone would count four times."""
+    """5 rows in batches of at most 4 become 2 and 3: in batches of 4 and 1, the last row would
+    count four times."""
     X, labels = data(rows=5, classes=2)
     clf = estimator(epochs=1, lr=0.5, batch_size=4, fit_intercept=False).fit(X, labels)
     order = np.random.Generator(np.random.PCG64(1)).permutation(5)
@@ -220,7 +220,7 @@ def fitted(estimator, X, y, **options):
 
 
 def many_classes(classes=300, seed=1):
-    """Rows whose class can be guessed from the features but not known."""
+    """Rows whose features make their class probable, not certain."""
     generator = np.random.default_rng(seed)
     labels = generator.permutation(np.arange(classes * 4) % classes) ** 2 % classes
     centres = generator.normal(size=(classes, 12))
