@@ -1,5 +1,6 @@
 """What a model says of words: against the definition in float64, in every mode."""
 
+import dataclasses
 import math
 
 import naive
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 import w2v_hs
 from w2v_hs.errors import CorpusError, DivergedError, FormatError, OptionError, UnknownWordError
 from w2v_hs.model.model import Model
+from w2v_hs.model.scoring import Scorer, text_perplexity
+from w2v_hs.options import Preprocessing
 from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.tree.tree import Tree, balanced, huffman, tree_from_children
 
@@ -205,10 +208,11 @@ def naive_losses(model, sentence):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_perplexity_is_the_average_of_the_definition(trained, tmp_path, threads, monkeypatch):
     monkeypatch.setattr("w2v_hs.options.available_cores", lambda: threads)
-    monkeypatch.setattr("w2v_hs.model.scoring.CHUNK", 7)
+    scorer = Scorer.of(trained.parameters, trained.options, chunk_words=7)
     lines = [*ODD, *TEXT.splitlines(), " ".join(trained.vectors.words * 3)]
     (tmp_path / "held-out.txt").write_text("\n".join(lines))
-    found = trained.perplexity(str(tmp_path / "held-out.txt"), threads=threads)
+    text = tmp_path / "held-out.txt"
+    found = text_perplexity(scorer, text, Preprocessing(), threads, show=False)
     sentences = [line.split() for line in lines]
     losses = [loss for sentence in sentences for loss in naive_losses(trained, sentence)]
     assert found.pairs == len(losses)
@@ -236,7 +240,10 @@ def test_perplexity_is_the_average_of_the_definition(trained, tmp_path, threads,
         else math.log(2) * np.mean(trained.tree.lengths[centres])
     )
     assert found.untrained == pytest.approx(untrained)
-    assert trained.perplexity(sentences, threads=1) == found  # threads change no bit
+    again = text_perplexity(scorer, sentences, Preprocessing(), 1, show=False)
+    assert again == found  # threads change no bit
+    whole = trained.perplexity(str(text), threads=threads)
+    assert dataclasses.astuple(whole) == pytest.approx(dataclasses.astuple(found))
 
 
 def test_losses_out_of_range_are_told():

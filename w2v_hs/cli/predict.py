@@ -45,7 +45,7 @@ def predict(model: Path, words: tuple[str, ...], k: int, combine: Combine, json_
     w2v-hs predict model.safetensors coffee
     w2v-hs predict model.safetensors new york -k 3
     """
-    from w2v_hs.model.loading import load
+    from w2v_hs.model import load
 
     loaded = load(model)
     found = loaded.top_k(list(words), k, combine=combine)
@@ -82,7 +82,7 @@ def perplexity(
     \b
     w2v-hs perplexity model.safetensors held-out.txt
     """
-    from w2v_hs.model.loading import load
+    from w2v_hs.model import load
 
     sources = [Path(source) for source in text]
     result = load(model).perplexity(sources, threads=threads, progress=True, **preprocessing)
@@ -130,7 +130,7 @@ def score(
     w2v-hs score model.safetensors sentences.txt
     echo "paris is the capital of france" | w2v-hs score model.safetensors -
     """
-    from w2v_hs.model.loading import load
+    from w2v_hs.model import load
     from w2v_hs.model.scoring import score_sentences
     from w2v_hs.options import Preprocessing
     from w2v_hs.text.blocks import read_lines

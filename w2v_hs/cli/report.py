@@ -52,7 +52,7 @@ def report(
     w2v-hs report vectors.bin -o report.html --words 2000
     """
     from w2v_hs.files.atomic import check_writable
-    from w2v_hs.model.loading import load
+    from w2v_hs.model import load
     from w2v_hs.report.report import write_report
     from w2v_hs.vectors.formats import load_vectors
 

@@ -191,7 +191,7 @@ def exit_when_interrupted(scheduler: str | None = None) -> Iterator[None]:
     except Interrupted as stop:
         command = ""
         if stop.checkpoint is not None:
-            command = f"; to go on: w2v-hs resume {argument(stop.checkpoint)}"
+            command = f"; to resume: w2v-hs resume {argument(stop.checkpoint)}"
             if scheduler is not None:
                 command += f" --scheduler {shlex.quote(scheduler)}"
         click.echo(f"{stop}{command}", err=True)

@@ -163,7 +163,7 @@ def export(model: Path, output: Path) -> None:
 def _with_tree(path: Path) -> "tuple[Model, WordTree]":
     """Load a model and its tree; `OptionError` if it has none."""
     from w2v_hs.errors import OptionError
-    from w2v_hs.model.loading import load
+    from w2v_hs.model import load
 
     model = load(path)
     if model.tree is None:

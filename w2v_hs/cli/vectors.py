@@ -23,7 +23,7 @@ def info(model: Path, json_out: bool) -> None:
     w2v-hs info model.safetensors
     w2v-hs info model.safetensors --json
     """
-    from w2v_hs.model.loading import load
+    from w2v_hs.model import load
 
     summary = load(model).summary()
     if json_out:
@@ -137,7 +137,7 @@ def export(
     w2v-hs export model.safetensors vectors.txt --top 10000 --normalize
     w2v-hs export model.safetensors folder --format sentence-transformers
     """
-    from w2v_hs.model.loading import load
+    from w2v_hs.model import load
     from w2v_hs.vectors.formats import load_vectors, save_vectors
 
     parameters.check_distinct([output], [model])

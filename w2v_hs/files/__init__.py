@@ -1,10 +1,10 @@
-"""Files, whatever is in them.
+"""Files, whatever they contain.
 
-Writing so that a file is the old one or the new one and never half of each, arrays in one
-`.safetensors` container with a checksum, downloads.
+Writing that leaves the old file or the new one and never half of each (`atomic`), arrays in one
+`.safetensors` file with a checksum (`container`), and downloads (`download`). Only `atomic` is
+re-exported, as the command line imports it at its start and the other two need NumPy and more.
 """
 
 from w2v_hs.files.atomic import check_writable, holding, new_folder, replacing
-from w2v_hs.files.container import load_arrays, save_arrays
 
-__all__ = ["check_writable", "holding", "load_arrays", "new_folder", "replacing", "save_arrays"]
+__all__ = ["check_writable", "holding", "new_folder", "replacing"]

@@ -1,4 +1,4 @@
-"""Room for new words in a trained model: its parameters over a larger vocabulary."""
+"""New words for a trained model: its parameters over a larger vocabulary."""
 
 from collections.abc import Mapping
 from numbers import Integral
@@ -9,17 +9,24 @@ import numpy as np
 from w2v_hs.checks import shown
 from w2v_hs.errors import OptionError, VocabularyError
 from w2v_hs.model.weights import start_vectors
-from w2v_hs.text.vocabulary import Vocabulary
-from w2v_hs.tree.growth import grow
-from w2v_hs.tree.tree import Tree
+from w2v_hs.text import Vocabulary
+from w2v_hs.tree import Tree, grow
 from w2v_hs.types import Float32
 
 
 class Parameters(NamedTuple):
     """What training changes in a model.
 
-    vectors: (V, dim) float32. outputs: (V - 1, dim) float32 of the inner nodes of `tree` or, where
-    that is None, (V, dim) of the words.
+    Attributes
+    ----------
+    vocabulary
+        V words and their counts.
+    vectors
+        (V, dim) float32.
+    outputs
+        (V - 1, dim) float32, by inner node of `tree`; without a tree (V, dim), by word.
+    tree
+        None for the full softmax.
     """
 
     vocabulary: Vocabulary
@@ -29,7 +36,7 @@ class Parameters(NamedTuple):
 
 
 def check_counts(counts: Mapping[str, int]) -> None:
-    """Raise `VocabularyError` for what is not a word, or not a number of occurrences."""
+    """Raise `VocabularyError` for a key that is not a word, or a value that is not a count."""
     for word, count in counts.items():
         if not isinstance(word, str) or not word:
             raise VocabularyError(f"{shown(repr(word), 60)}: expected a word")
@@ -41,21 +48,30 @@ def check_counts(counts: Mapping[str, int]) -> None:
 
 
 def extended(known: Parameters, vocabulary: Vocabulary, seed: int) -> Parameters:
-    """Parameters over `vocabulary`, which holds all words of the known ones and maybe more.
+    """Parameters over a vocabulary that contains all known words, and maybe new ones.
 
-    Known words keep their vectors, and all nodes of the tree their weights (see `tree.growth`).
+    Known words keep their vectors, and nodes of the tree their weights (see `tree.growth`).
+
+    Parameters
+    ----------
+    known
+        Those of the model.
+    vocabulary
+        All words and their counts.
+    seed
+        That of the model, for the vectors of new words.
 
     Raises
     ------
     OptionError
-        New words, and no tree in which they could have a place.
+        There are new words, but no tree to put them in.
     """
     old, dim = known.vocabulary, known.vectors.shape[1]
     new = [word for word in vocabulary.words if word not in old.index]
     rows = np.array([vocabulary.index[word] for word in (*old.words, *new)], np.int64)
     vectors = np.empty((len(vocabulary), dim), np.float32)
     vectors[rows[: len(old)]] = known.vectors
-    # A seed of its own: these vectors must not be those that other words began with.
+    # Another seed than in training, so that no new word starts with the vector of a known one.
     vectors[rows[len(old) :]] = start_vectors(len(new), dim, seed + len(old))[:, :dim]
     if known.tree is None:
         if new:

@@ -1,6 +1,5 @@
-"""A trained model: vectors, output weights, tree, counts, and how it came about."""
+"""A trained model: vectors, output weights, tree, counts, and how it was trained."""
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,49 +7,33 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from w2v_hs.checks import shown
-from w2v_hs.errors import FormatError, OptionError
-from w2v_hs.files import container as storage
+from w2v_hs.errors import OptionError
 from w2v_hs.model.growth import Parameters, check_counts, extended
 from w2v_hs.model.output_vectors import output_vectors
 from w2v_hs.model.probability import Predictor, TopWords
-from w2v_hs.model.scoring import (
-    Perplexity,
-    Scorer,
-    padded_weights,
-    score_sentences,
-    text_perplexity,
-)
-from w2v_hs.options import Combine, Options, OutOfVocabulary, Preprocessing, Resolved
-from w2v_hs.text.vocabulary import Vocabulary
-from w2v_hs.tree.tree import Tree, entropy
+from w2v_hs.model.scoring import Perplexity, Scorer, score_sentences, text_perplexity
+from w2v_hs.options import Combine, OutOfVocabulary, Preprocessing, Resolved
+from w2v_hs.text import Vocabulary
+from w2v_hs.tree import Tree
 from w2v_hs.types import Array, Context, Float32, Float64, Texts
-from w2v_hs.vectors.contents import first_nonfinite_row
-from w2v_hs.vectors.formats import save_vectors
-from w2v_hs.vectors.vectors import Vectors
-
-FORMAT = 1  # of the model file
+from w2v_hs.vectors import Vectors, save_vectors
 
 
 @dataclass(repr=False)
 class Model:
-    """Word vectors and what predicts words from them.
+    """Word vectors and the weights that predict words from them.
 
-    The methods that take a context, a word or a list of words, give the probability that the model
-    was trained for: of a word among words near to it. `w2v_hs.model.probability` says what
-    combine="inputs" and combine="log_probs" mean where a skip-gram model gets several words. All
-    raise `UnknownWordError` for a word that the vocabulary does not hold, and `OptionError` for an
-    empty context or an option outside its range.
+    Methods that take a context, a word or a list of words, return the probability of a word near
+    it, which the model was trained for; `w2v_hs.model.probability` explains `combine`. They raise
+    `UnknownWordError` for a word outside the vocabulary, and `OptionError` for an empty context or
+    an option outside its range.
 
     Attributes
     ----------
     vectors
         Input vectors, most frequent word first.
     outputs
-        float32: (V - 1, dim) weights of the tree's inner nodes, or (V, dim) output vectors of the
-        full softmax.
+        (V - 1, dim) float32, by inner node of `tree`; (V, dim), by word, without a tree.
     tree
         None for the full softmax.
     vocabulary
@@ -58,12 +41,12 @@ class Model:
     options
         Those of the run.
     losses
-        Mean nats a prediction, one for each epoch; None where there was nothing to predict.
+        Mean nats per prediction of each epoch; None if there was nothing to predict.
     provenance
         Corpus, versions, figures of the run.
     holdout_losses
-        As `losses`, of the sentences set aside, if there were any, after each epoch; with patience
-        the weights are those of the least.
+        As `losses`, of the held-out sentences, if any. With patience, the weights are those of the
+        epoch with the lowest.
     """
 
     vectors: Vectors
@@ -79,40 +62,35 @@ class Model:
         kind = f"{self.options.arch}/{self.options.loss}"
         return f"Model({len(self.vocabulary):,} words, dim {self.options.dim}, {kind})"
 
+    # ---- files and figures (`file` and `summary` import this module) ----------------------------
+
     def save(self, path: str | Path) -> None:
         """Write the model to one `.safetensors` file.
 
-        Raises `OutputError` where that fails, and `FormatError` where the weights hold NaN or
-        Inf; a file that was there before stays whole.
+        Raises `OutputError` if that fails, and `FormatError` if the weights contain NaN or Inf; an
+        existing file then stays intact.
         """
-        self.check_finite(path)
-        storage.save_arrays(path, *self.parts())
+        from w2v_hs.model.file import save_model
+
+        save_model(self, path)
 
     def check_finite(self, where: object) -> None:
-        for name, matrix in (("vectors", self.vectors.matrix), ("outputs", self.outputs)):
-            if (row := first_nonfinite_row(matrix)) is not None:
-                raise FormatError(
-                    f"{shown(where)}: row {row} of the model's {name} holds NaN or Inf; expected "
-                    "finite numbers: load the model again, or train anew"
-                )
+        """Raise `FormatError`, which begins with `where`, if the weights contain NaN or Inf."""
+        from w2v_hs.model.file import check_finite
+
+        check_finite(self, where)
 
     def parts(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        """What a model file holds: arrays by name, and a description as JSON can hold it."""
-        arrays: dict[str, Array] = {
-            "vectors": self.vectors.matrix,
-            "outputs": self.outputs,
-            "counts": self.vocabulary.counts,
-            **storage.pack_words(self.vocabulary.words),
-        }
-        if self.tree is not None:
-            arrays |= tree_arrays(self.tree)
-        return arrays, {
-            "format": FORMAT,
-            "options": self.options.as_dict(),
-            "losses": self.losses,
-            "holdout_losses": self.holdout_losses,
-            "provenance": self.provenance,
-        }
+        """The contents of a model file: arrays by name, and a description that fits into JSON."""
+        from w2v_hs.model.file import model_parts
+
+        return model_parts(self)
+
+    def summary(self) -> dict[str, Any]:
+        """Options, corpus, counts, tree and figures, as JSON can represent them."""
+        from w2v_hs.model.summary import summary
+
+        return summary(self)
 
     def export(
         self,
@@ -124,75 +102,43 @@ class Model:
         normalize: bool = False,
         float16: bool = False,
     ) -> None:
-        """Write vectors in a format other tools read; see `formats.save_vectors`.
+        """Write vectors in a format that other tools read.
 
-        weights: "input", the word vectors, or "output", `output_vectors`. Raises `OptionError`
-        where it has another value, and what `save_vectors` raises.
+        Parameters
+        ----------
+        weights
+            "input" for the word vectors, "output" for `output_vectors`; else `OptionError`.
+        path, format, top, normalize, float16
+            As in `w2v_hs.save_vectors`, whose errors it raises.
         """
         if weights not in ("input", "output"):
             raise OptionError(f"weights={weights!r}: expected input or output")
         vectors = self.vectors if weights == "input" else self.output_vectors()
-        save_vectors(
-            vectors,
-            path,
-            format=format,
-            top=top,
-            normalize=normalize,
-            float16=float16,
-        )
+        save_vectors(vectors, path, format=format, top=top, normalize=normalize, float16=float16)
 
     def output_vectors(self) -> Vectors:
-        """The output weights with names: those of words (full softmax), or of the inner nodes of
-        the tree, ``node:`` and the bits of the way there; see the module `output_vectors`."""
+        """The output weights with names: those of the words (full softmax), or ``node:`` and the
+        branches from the root to an inner node; see the module `output_vectors`."""
         return output_vectors(self.vectors.words, self.outputs, self.tree)
 
-    def summary(self) -> dict[str, Any]:
-        """Options, corpus, counts, tree and figures, as JSON can hold them."""
-        counts = self.vocabulary.counts
-        keep = self.vocabulary.keep_probabilities(self.options.sample).astype(np.float64)
-        tree = None
-        if self.tree is not None:
-            tree = {
-                "kind": self.options.tree,
-                "inner_nodes": self.tree.inner,
-                "expected_length_bits": self.tree.expected_length(counts),
-                "deepest_leaf": int(self.tree.lengths.max()),
-            }
-        return {
-            "options": self.options.as_dict(),
-            "vocabulary": {
-                "words": len(self.vocabulary),
-                "tokens": self.vocabulary.tokens,
-                "entropy_bits": entropy(counts),
-                # What relative frequencies alone reach, to compare with the losses.
-                "unigram_loss_nats": entropy(counts * keep) * math.log(2),
-            },
-            "tree": tree,
-            "losses": self.losses,
-            "holdout_losses": self.holdout_losses,
-            "provenance": self.provenance,
-        }
-
-    # ---- growing --------------------------------------------------------------------------------
+    # ---- more text and new words ----------------------------------------------------------------
 
     def add_words(self, counts: Mapping[str, int]) -> None:
-        """Give words a place in the tree: each splits the leaf of a word about as frequent.
+        """Add words to the tree: each splits the leaf of a word with a similar frequency.
 
         No node moves: the probability of every word whose leaf is not split stays the same to the
         bit, and a split leaf shares its probability equally with the new word. New vectors are
-        small and random: the words have a place, but no meaning before they are trained.
+        small and random: until they are trained, they carry no meaning.
 
         Parameters
         ----------
         counts
-            Occurrences of each word; those of known words are added up.
+            Occurrences of each word; those of known words are added to theirs.
 
         Raises
         ------
-        OptionError
-            The model has no tree.
-        VocabularyError
-            An empty word, or a count that is not a whole number above 0.
+        OptionError, VocabularyError
+            The model has no tree; a word is empty, or a count is not a whole number above 0.
         """
         check_counts(counts)
         vocabulary = self.vocabulary.extended(counts)
@@ -215,11 +161,11 @@ class Model:
         text_column: str | None = None,
         progress: bool = False,
     ) -> None:
-        """Train further with more text, whose new words join the model as in `add_words`.
+        """Train on more text; its new words are added as in `add_words`.
 
-        Rows that were trained before move only by the share of their occurrences that is new
-        (`w2v_hs.tree.growth.damp_in_place`), so that a small text does not undo a large one. If
-        anything fails, the model stays as it was.
+        Each row moves only in proportion to the share of its occurrences that is new
+        (`w2v_hs.tree.growth.damp_in_place`), so that a small text does not undo a large one. If an
+        error occurs, the model stays as it was.
 
         Parameters
         ----------
@@ -227,22 +173,16 @@ class Model:
             As in `train`.
         new_words
             False leaves out words that the model does not know.
-        epochs, min_count, seed
-            As in `train`, by default those of the model.
-        lr
-            Learning rate at the start, by default half of the model's.
-        threads
-            By default one a core.
-        lowercase, errors, tokenize, split_sentences, text_column
-            Preprocessing, as in `train`.
-        progress
-            Show progress bars on standard error, if that is a terminal.
+        epochs, min_count, seed, lr
+            As in `train`; by default the model's, and half of its learning rate.
+        threads, lowercase, errors, tokenize, split_sentences, text_column, progress
+            As in `train`.
 
         Raises
         ------
         OptionError, CorpusError, DivergedError, TypeError
         """
-        # Training builds models, so it is above this module, and is loaded by name.
+        # `training` builds models, so it imports this folder, and is loaded by name.
         updating = import_module("w2v_hs.training.update")
         options = updating.update_options(
             self.options, epochs=epochs, lr=lr, min_count=min_count, threads=threads, seed=seed
@@ -265,13 +205,13 @@ class Model:
     # ---- probabilities --------------------------------------------------------------------------
 
     def log_prob(self, context: Context, word: str, *, combine: Combine = "inputs") -> float:
-        """log P(word | context) in nats, float64; O(path) for a tree, O(V) for the full softmax."""
+        """log P(word | context) in nats; O(path) for a tree, O(V) for the full softmax."""
         return float(self._predictor.log_probs([context], [word], combine)[0])
 
     def log_probs(
         self, contexts: Iterable[Context], words: Iterable[str], *, combine: Combine = "inputs"
     ) -> Float64:
-        """(B,) float64: `log_prob` of each of B contexts with the word at the same place."""
+        """(B,) float64: `log_prob` of B contexts, each with the word at the same position."""
         return self._predictor.log_probs(contexts, words, combine)
 
     def distribution(self, context: Context, *, combine: Combine = "inputs") -> Float64:
@@ -279,10 +219,9 @@ class Model:
         return self._predictor.distribution(context, combine)
 
     def top_k(self, context: Context, k: int = 10, *, combine: Combine = "inputs") -> TopWords:
-        """The k most probable words, all V where k is more: .words, .probabilities, .visited.
+        """The k most probable words, all V if k is larger: .words, .probabilities, .visited.
 
-        Exact. In a tree they are found by best-first search (see `kernels.probability`), which
-        visits a small part of the inner nodes unless the distribution is almost flat.
+        Exact: a best-first search, which visits few inner nodes unless the distribution is flat.
         """
         return self._predictor.top_k(context, k, combine)
 
@@ -303,22 +242,29 @@ class Model:
         threads: int | None = None,
         progress: bool = False,
     ) -> Perplexity:
-        """The exact mean loss of a text, and baselines beside it; see `Perplexity`.
+        """The exact mean loss of a text, and baselines to compare it with.
 
-        text: anything `train` takes for a corpus, in UTF-8; what is done to it: as there. Each word
-        is predicted from every word at most `window` away, or from their mean; nothing is
-        subsampled. Long lines are cut as in training. threads: None is one a core; the result does
-        not depend on them.
+        Each word is predicted from every word at most `window` away, or from their mean; nothing is
+        subsampled. Long lines are split as in training.
+
+        Parameters
+        ----------
+        text
+            As the corpus of `train`, in UTF-8.
+        lowercase, tokenize, split_sentences, text_column, progress
+            As in `train`.
+        threads
+            By default one per core. The result does not depend on it.
 
         Raises
         ------
         CorpusError
-            The text cannot be read, or holds nothing to predict.
+            The text cannot be read, or contains nothing to predict.
         """
         preprocessing = Preprocessing(
             lowercase, tokenize=tokenize, split_sentences=split_sentences, text_column=text_column
         )
-        return text_perplexity(self.scorer, text, preprocessing, _threads(threads), progress)
+        return text_perplexity(self.scorer, text, preprocessing, threads, progress)
 
     def score(
         self,
@@ -327,17 +273,22 @@ class Model:
         oov: OutOfVocabulary = "skip",
         threads: int | None = None,
     ) -> Float64:
-        """(n,) float64: mean log-probability a prediction of each sentence, in nats.
+        """(n,) float64: the mean log-probability per prediction of each sentence, in nats.
 
-        sentences: strings, split at white space, or lists of tokens. Windows are as in
-        `perplexity`; dividing by the number of predictions makes sentences of different lengths
-        comparable. A sentence without a prediction, as one of a single word, has the score NaN.
-        oov: words that the model does not know are left out before windows are formed ("skip"), or
-        are an `UnknownWordError` ("error").
+        The mean makes sentences of different lengths comparable. It is NaN for a sentence without
+        a prediction, such as a single word. Windows are as in `perplexity`.
+
+        Parameters
+        ----------
+        sentences
+            Strings, which are split at white space, or lists of tokens.
+        oov
+            Words that the model does not know are left out before windows are formed ("skip"), or
+            raise `UnknownWordError` ("error").
+        threads
+            By default one per core.
         """
-        return score_sentences(self.scorer, sentences, oov, _threads(threads)).means
-
-    # Both are made when first asked for, and take the model as it is then.
+        return score_sentences(self.scorer, sentences, oov, threads).means
 
     @cached_property
     def _predictor(self) -> Predictor:
@@ -345,25 +296,5 @@ class Model:
 
     @cached_property
     def scorer(self) -> Scorer:
-        """What adds up losses of text, with copies of both matrices that its kernels can read.
-
-        Raises `FormatError` where the paths that a file gave are not those of a tree.
-        """
-        if self.tree is not None:
-            self.tree.children()
-        weights = padded_weights(self.vectors.matrix, self.outputs, self.tree)
-        return Scorer(*weights, self.tree, self.vocabulary, self.options)
-
-
-def _threads(threads: int | None) -> int:
-    """How many threads to use: at most one a core."""
-    return Options(threads=threads).resolved().threads
-
-
-def tree_arrays(tree: Tree, prefix: str = "tree") -> dict[str, Array]:
-    """The arrays of a tree, by the names they have in a file."""
-    return {
-        f"{prefix}.offsets": tree.offsets,
-        f"{prefix}.nodes": tree.nodes,
-        f"{prefix}.bits": tree.bits,
-    }
+        """A `Scorer` with copies of both matrices; `FormatError` if the paths form no tree."""
+        return Scorer.of(self.parameters, self.options)

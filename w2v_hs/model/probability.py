@@ -1,17 +1,17 @@
-"""Probabilities of a model: of a word, of all words, the most probable, samples.
+"""Probabilities under a model: of a word, of all words, of the most probable ones; samples.
 
 A context is one word or a list of words. A CBOW model was trained to predict from the mean of the
-inputs of its context, so there is nothing to choose. A skip-gram model was trained to predict
-from one word; for several there are two ways to put its predictions together:
+input vectors of its context. A skip-gram model was trained to predict from one word; for several
+words there are two ways to combine its predictions:
 
 combine="inputs" (the default)
-    The mean of the input vectors predicts, as in CBOW. That is one point of the model, so the
-    probabilities sum to 1 by themselves, a word costs O(path), and the search for the most
-    probable words can leave out most of the tree.
+    Predict from the mean of the input vectors, as in CBOW. The probabilities sum to 1 without
+    normalisation, one word costs O(path), and the search for the most probable words can skip most
+    of the tree.
 combine="log_probs"
-    The mean of the log-probabilities given each word alone, normalised: the geometric mean of the
-    distributions. That is what the loss of a skip-gram window adds up, but its sum over all words
-    is below 1, so every answer costs a sweep of the whole tree for each context word.
+    Average the log-probabilities given each word alone, and normalise: the geometric mean of the
+    distributions. This is what the loss of a skip-gram window adds up. Without normalisation the
+    sum over all words is below 1, so every answer needs the whole tree for each context word.
 
 For a context of one word both are the same.
 """
@@ -23,13 +23,13 @@ import numpy as np
 
 from w2v_hs.checks import whole
 from w2v_hs.errors import OptionError
-from w2v_hs.kernels import probability as kernel
+from w2v_hs.kernels.probability import all_log_probs, best_first, draw_words, path_log_probs
 from w2v_hs.options import COMBINE, Combine, Options
-from w2v_hs.tree.tree import Tree
+from w2v_hs.tree import Tree
 from w2v_hs.types import Array, Context, Float32, Float64, Int64
-from w2v_hs.vectors.vectors import Vectors
+from w2v_hs.vectors import Vectors
 
-BLOCK_VALUES = 1 << 20  # hidden vectors, and scores of the full softmax, held at once: 8 MiB
+BLOCK_VALUES = 1 << 20  # of hidden vectors, or scores of the full softmax, at once: 8 MiB
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class TopWords:
     Attributes
     ----------
     words
-        Best first, of equals the more frequent.
+        Best first; of equally probable words, the more frequent first.
     probabilities
         (k,) float64.
     visited
-        Inner nodes whose branches were computed; output vectors for the full softmax.
+        Inner nodes whose branches were computed; for the full softmax, output vectors.
     """
 
     words: list[str]
@@ -56,20 +56,29 @@ class TopWords:
 
 
 class Predictor:
-    """What a model predicts, for contexts of words.
+    """Predicts words from contexts.
 
-    outputs: float32, (V - 1, dim) weights of the inner nodes of `tree`, or (V, dim) output vectors
-    of the full softmax, where `tree` is None.
+    Parameters
+    ----------
+    vectors
+        The input vectors of V words.
+    outputs
+        (V - 1, dim) float32, by inner node of `tree`; (V, dim), by word, without a tree.
+    tree
+        None for the full softmax.
+    options
+        Those of the model.
 
     Raises
     ------
     FormatError
-        The paths of `tree` are not those of a tree.
+        The paths are not those of a tree, as in a damaged file.
     """
 
     def __init__(self, vectors: Vectors, outputs: Float32, tree: Tree | None, options: Options):
         self.vectors = vectors
-        # One layout: kernels are compiled for each. float64 where NumPy would convert every time.
+        # Contiguous, since a kernel is compiled anew for each layout. NumPy multiplies the outputs
+        # of the full softmax with float64, and would convert them every time.
         dtype = np.float64 if tree is None else np.float32
         self.outputs: Array = np.ascontiguousarray(outputs, dtype)
         self.tree = tree
@@ -83,20 +92,22 @@ class Predictor:
     ) -> Float64:
         """(B,) float64: log P(words[i] | contexts[i]) in nats."""
         if isinstance(contexts, str) or isinstance(words, str):
-            raise TypeError("log_probs takes a list of contexts and a list of words; for one of "
-                            "each there is log_prob")  # fmt: skip
+            raise TypeError(
+                "log_probs takes a list of contexts and a list of words; for one of each use "
+                "log_prob"
+            )
         rows = [self._rows(context, combine) for context in contexts]
         targets = np.array([self.vectors.row(word) for word in words], np.int64)
         if len(rows) != len(targets):
-            raise OptionError(f"found {len(rows)} contexts and {len(targets)} words; expected as "
-                              "many of the one as of the other")  # fmt: skip
+            raise OptionError(
+                f"found {len(rows)} contexts and {len(targets)} words; expected equal numbers"
+            )
         if combine == "log_probs":
             pairs = zip(rows, targets, strict=True)
             return np.array([self._mean_log_probs(r)[target] for r, target in pairs])
         result = np.empty(len(rows))
-        step = max(
-            1, BLOCK_VALUES // (self.vectors.dim if self.tree is not None else len(self.vectors))
-        )
+        width = self.vectors.dim if self.tree is not None else len(self.vectors)
+        step = max(1, BLOCK_VALUES // width)
         for first in range(0, len(rows), step):
             block = slice(first, first + step)
             result[block] = self._log_probs_of(self._hidden(rows[block]), targets[block])
@@ -107,11 +118,11 @@ class Predictor:
         return np.exp(self._all_log_probs(self._rows(context, combine), combine))
 
     def top_k(self, context: Context, k: int, combine: Combine) -> TopWords:
-        """The `k` most probable words, all V where `k` is more."""
+        """The `k` most probable words, all V if `k` is larger."""
         rows = self._rows(context, combine)
         k = min(whole("k", k, 1), len(self.vectors))
         if self.tree is not None and combine == "inputs":
-            best, log_probs, visited = kernel.best_first(
+            best, log_probs, visited = best_first(
                 self._hidden([rows])[0], self.children, self.root, self.outputs, k
             )
         else:
@@ -121,15 +132,15 @@ class Predictor:
         return TopWords([self.vectors.words[row] for row in best], np.exp(log_probs), int(visited))
 
     def sample(self, context: Context, n: int, seed: int, combine: Combine) -> list[str]:
-        """`n` words, drawn independently."""
+        """Draw `n` words independently."""
         rows = self._rows(context, combine)
         n, seed = whole("n", n, 0), whole("seed", seed, 0)
         if self.tree is not None and combine == "inputs":
             state = np.random.SeedSequence(seed).generate_state(1, np.uint64)
-            drawn = kernel.draw_words(
+            drawn = draw_words(
                 self._hidden([rows])[0], self.children, self.root, self.outputs, n, state
             )
-        else:  # the inverse of the cumulative distribution
+        else:  # by the inverse of the cumulative distribution
             sums = np.cumsum(np.exp(self._all_log_probs(rows, combine)))
             uniform = np.random.Generator(np.random.PCG64(seed)).random(n)
             drawn = np.searchsorted(sums / sums[-1], uniform, side="right")
@@ -141,8 +152,8 @@ class Predictor:
             raise OptionError(f"combine={combine!r}: expected one of {', '.join(COMBINE)}")
         if combine == "log_probs" and self.options.arch == "cbow":
             raise OptionError(
-                "combine='log_probs': a CBOW model predicts from the mean of its inputs alone; "
-                "leave combine at 'inputs'"
+                "combine='log_probs': a CBOW model predicts from the mean of its inputs; use "
+                "combine='inputs'"
             )
         words = [context] if isinstance(context, str) else list(context)
         if not words:
@@ -150,17 +161,17 @@ class Predictor:
         return [self.vectors.row(word) for word in words]
 
     def _hidden(self, contexts: list[list[int]]) -> Float64:
-        """The mean of the inputs of each context, (b, dim) float64."""
+        """The mean of the input vectors of each context, (b, dim) float64."""
         sizes = np.array([len(rows) for rows in contexts])
         inputs = self.vectors.matrix[np.concatenate(contexts)].astype(np.float64)
         means: Float64 = np.add.reduceat(inputs, np.cumsum(sizes) - sizes) / sizes[:, np.newaxis]
         return means
 
     def _log_probs_of(self, hidden: Float64, targets: Int64) -> Float64:
-        """log P(targets[i] | hidden[i]): (b, dim) float64 and (b,) give (b,)."""
+        """(b,): log P(targets[i] | hidden[i]), of hidden (b, dim) and targets (b,)."""
         if self.tree is not None:
             paths = self.tree.offsets, self.tree.nodes, self.tree.bits
-            found: Float64 = kernel.path_log_probs(hidden, targets, *paths, self.outputs)
+            found: Float64 = path_log_probs(hidden, targets, *paths, self.outputs)
         else:
             found = _log_softmax(hidden @ self.outputs.T)[np.arange(len(targets)), targets]
         return found
@@ -169,32 +180,32 @@ class Predictor:
         """(V,): log P(w | context) of every word w."""
         if combine == "log_probs":
             return self._mean_log_probs(rows)
-        return self._given(rows)
+        return self._log_probs_given(rows)
 
-    def _given(self, rows: list[int]) -> Float64:
-        """(V,): log P(w | the mean of the inputs) of every word w."""
+    def _log_probs_given(self, rows: list[int]) -> Float64:
+        """(V,): log P(w | mean of the input vectors) of every word w."""
         hidden = self._hidden([rows])[0]
         if self.tree is not None:
-            found: Float64 = kernel.all_log_probs(hidden, self.children, self.order, self.outputs)
+            found: Float64 = all_log_probs(hidden, self.children, self.order, self.outputs)
         else:
             found = _log_softmax(self.outputs @ hidden)
         return found
 
     def _mean_log_probs(self, rows: list[int]) -> Float64:
         """(V,): the normalised mean of the log-probabilities given each row alone."""
-        total = sum((self._given([row]) for row in rows), np.zeros(len(self.vectors)))
+        total = sum((self._log_probs_given([row]) for row in rows), np.zeros(len(self.vectors)))
         return _log_softmax(total / len(rows))
 
 
 def _log_softmax(scores: Float64) -> Float64:
-    """Scores less the logarithm of the sum of their exponentials, over the last axis."""
+    """The logarithm of the softmax over the last axis."""
     scores = scores - scores.max(axis=-1, keepdims=True)
     log_probs: Float64 = scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True))
     return log_probs
 
 
 def _largest(values: Float64, k: int) -> Int64:
-    """Places of the k largest values, the largest first; of equals the earlier place."""
+    """Positions of the k largest values, largest first; of equal values, the first position."""
     least = np.partition(values, len(values) - k)[len(values) - k]
     above = np.flatnonzero(values > least)
     places = np.append(above, np.flatnonzero(values == least)[: k - len(above)])

@@ -1,8 +1,8 @@
 """The exact loss of text under a model: perplexity of a text, scores of sentences.
 
-Every window reaches its full width and no word is subsampled, so that nothing depends on chance:
-each word is predicted once from each word at most `window` away (skip-gram) or from their mean
-(CBOW). Words that the model does not know are left out before windows are formed, and counted.
+Every window has its full width and no word is subsampled, so nothing is random: each word is
+predicted once from each word at most `window` away (skip-gram), or from their mean (CBOW). Words
+that the model does not know are left out before windows are formed, and counted.
 """
 
 import contextlib
@@ -11,31 +11,30 @@ import queue
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from w2v_hs.checks import shown
 from w2v_hs.errors import CorpusError, DivergedError, OptionError, UnknownWordError
-from w2v_hs.kernels import likelihood as kernel
-from w2v_hs.kernels import tokens as reader
+from w2v_hs.kernels import likelihood, tokens
 from w2v_hs.kernels.common import Paths, aligned_zeros, padded
+from w2v_hs.model.growth import Parameters
 from w2v_hs.options import Options, OutOfVocabulary, Preprocessing
 from w2v_hs.progress import display
-from w2v_hs.text.corpus import Corpus, read_corpus
-from w2v_hs.text.vocabulary import Vocabulary
-from w2v_hs.tree.tree import Tree
+from w2v_hs.text import Corpus, Vocabulary, read_corpus
+from w2v_hs.tree import Tree
 from w2v_hs.types import Float32, Float64, Int32, Int64, Texts
 
-_Worker: TypeAlias = Callable[[int, int, Float64], None]  # (first, last, out)
-CHUNK = 20_000  # words: tens of milliseconds, so that Ctrl-C and the progress bar need not wait
+CHUNK_WORDS = 20_000  # tens of milliseconds, so that Ctrl-C and the progress bar need not wait
+LARGEST_EXPONENT = 709  # of exp in float64
 
 
 @dataclass(frozen=True)
 class Perplexity:
     """How well a model predicts a text.
 
-    The last three know nothing of contexts; they are in nats, over the same pairs.
+    `unigram`, `sampled` and `untrained` are baselines without contexts: nats over the same pairs.
 
     Attributes
     ----------
@@ -44,19 +43,18 @@ class Perplexity:
     perplexity
         exp(nats).
     pairs
-        Predictions: one for each context word (skip-gram) or for each word with a context (CBOW).
+        Predictions: one for each context word (skip-gram), or for each word with a context (CBOW).
     tokens
         Of the text.
     oov
-        Those of the tokens that the model does not know, which are left out.
+        Tokens that the model does not know, which are left out.
     unigram
-        The cross entropy with the relative frequencies of the training text.
+        Cross entropy with the relative frequencies of the training text.
     sampled
-        With those that subsampling left of it, which are what the model has seen. A model trained
-        with subsampling gives frequent words too little, and may stay behind `unigram` for that.
+        Cross entropy with these frequencies after subsampling, which are what the model has seen.
+        Subsampling makes a model underrate frequent words, so it can lose to `unigram`.
     untrained
-        The loss of a model without training: ln 2 times the mean code length, ln V for the full
-        softmax.
+        The loss of an untrained model: ln 2 times the mean code length, ln V for the full softmax.
     """
 
     nats: float
@@ -69,18 +67,29 @@ class Perplexity:
     untrained: float
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as JSON can hold them: None for a perplexity beyond the range of float64."""
-        return asdict(self) | {
-            "perplexity": self.perplexity if math.isfinite(self.perplexity) else None
-        }
+        """The fields as JSON can represent them; a perplexity that overflows float64 is None."""
+        finite = math.isfinite(self.perplexity)
+        return asdict(self) | {"perplexity": self.perplexity if finite else None}
 
 
 class Scorer:
-    """Adds up the losses of text, on several threads.
+    """Computes the losses of text, on several threads.
 
-    vectors: (V, stride) float32, stride a multiple of 16, zeros behind the columns in use. outputs:
-    (rows, stride): the inner nodes of `tree` by number; for the full softmax, where `tree` is None,
-    the output vectors and rows of zeros up to a multiple of 16.
+    Parameters
+    ----------
+    vectors
+        (V, stride) float32, the stride a multiple of 16; unused columns are 0.
+    outputs
+        (rows, stride) float32: by inner node of `tree`; for the full softmax the output vectors,
+        padded with rows of zeros to a multiple of 16.
+    tree
+        None for the full softmax.
+    vocabulary
+        V words and their counts.
+    options
+        Those of the model: `arch`, `window` and `sample`.
+    chunk_words
+        Words that a thread scores at once.
     """
 
     def __init__(
@@ -90,19 +99,51 @@ class Scorer:
         tree: Tree | None,
         vocabulary: Vocabulary,
         options: Options,
+        chunk_words: int = CHUNK_WORDS,
     ):
         self.vectors, self.outputs, self.tree = vectors, outputs, tree
-        self.vocabulary, self.options = vocabulary, options
+        self.vocabulary, self.options, self.chunk_words = vocabulary, options, chunk_words
         counts = vocabulary.counts.astype(np.float64)
         sampled = counts * vocabulary.keep_probabilities(options.sample)
         self.unigram = -np.log(counts / counts.sum())
         self.sampled = -np.log(sampled / sampled.sum())
 
-    def losses(self, ids: Int32, sentences: Int64, threads: int) -> Iterator[tuple[Float64, int]]:
-        """Rows of `kernels.likelihood` for all sentences, chunk by chunk in their order, each with
-        the words done after it.
+    @classmethod
+    def of(
+        cls, parameters: Parameters, options: Options, chunk_words: int = CHUNK_WORDS
+    ) -> "Scorer":
+        """A scorer with padded copies of a model's matrices.
 
-        ids: (N,) int32; sentences: (n + 1,) int64 offsets into it.
+        Raises `FormatError` if the paths are not those of a tree, as in a damaged file.
+        """
+        vocabulary, vectors, outputs, tree = parameters
+        if tree is not None:
+            tree.children()
+        words, dim = vectors.shape
+        inputs = aligned_zeros(words, padded(dim))
+        inputs[:, :dim] = vectors
+        rows = aligned_zeros(padded(words) if tree is None else len(outputs), padded(dim))
+        rows[: len(outputs), :dim] = outputs
+        return cls(inputs, rows, tree, vocabulary, options, chunk_words)
+
+    def losses(self, ids: Int32, sentences: Int64, threads: int) -> Iterator[tuple[Float64, int]]:
+        """The losses of sentences, chunk by chunk in their order.
+
+        Parameters
+        ----------
+        ids
+            (N,) int32, the words of all sentences.
+        sentences
+            (n + 1,) int64, where each sentence begins and the last one ends.
+        threads
+            The result does not depend on it.
+
+        Yields
+        ------
+        rows
+            (sentences of the chunk, 5) float64, as in `kernels.likelihood`.
+        done
+            Words scored so far.
 
         Raises
         ------
@@ -111,27 +152,25 @@ class Scorer:
         """
         from threadpoolctl import threadpool_limits
 
-        words = kernel.Words(np.asarray(ids), sentences, self.unigram, self.sampled)
-        targets = np.arange(CHUNK, sentences[-1], CHUNK)
-        bounds = np.unique([0, *np.searchsorted(sentences, targets), len(sentences) - 1])
-        free: queue.SimpleQueue[_Worker] = queue.SimpleQueue()  # workers no thread is using
+        words = likelihood.Words(np.asarray(ids), sentences, self.unigram, self.sampled)
+        targets = np.arange(self.chunk_words, sentences[-1], self.chunk_words)
+        bounds = np.unique([0, *np.searchsorted(sentences, targets), len(sentences) - 1]).tolist()
+        idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
         for _ in range(threads):
-            free.put(self._worker(words))
+            idle.put(_Worker(self, words))
 
         def score(first: int, last: int) -> Float64:
-            worker = free.get()
+            worker = idle.get()
             try:
-                out = np.empty((last - first, 5))
-                worker(first, last, out)
-                return out
+                return worker.score(first, last)
             finally:
-                free.put(worker)
+                idle.put(worker)
 
         # BLAS, which only the full softmax uses, must not start threads of its own beside ours.
         alone = threadpool_limits(1) if self.tree is None else contextlib.nullcontext()
         with alone, ThreadPoolExecutor(threads, "scorer") as pool:
-            firsts, lasts = bounds[:-1].tolist(), bounds[1:].tolist()
-            for last, rows in zip(lasts, pool.map(score, firsts, lasts), strict=True):
+            chunks = pool.map(score, bounds[:-1], bounds[1:])
+            for last, rows in zip(bounds[1:], chunks, strict=True):
                 if not np.isfinite(rows).all():
                     raise DivergedError(
                         f"the loss before word {sentences[last]:,} is not a finite number: the "
@@ -145,9 +184,16 @@ class Scorer:
         threads: int,
         report: Callable[[int, int], None] = lambda done, total: None,
     ) -> Perplexity:
-        """The perplexity of a corpus that was read with the model's vocabulary.
+        """The perplexity of a corpus.
 
-        report(done, total): words scored so far and in all.
+        Parameters
+        ----------
+        corpus
+            Read with the vocabulary of the model.
+        threads
+            The result does not depend on it.
+        report
+            Called with the words scored so far and in all.
 
         Raises
         ------
@@ -170,7 +216,7 @@ class Scorer:
         nats = loss / pairs
         return Perplexity(
             nats=nats,
-            perplexity=math.exp(nats) if nats < 709 else math.inf,
+            perplexity=math.exp(nats) if nats < LARGEST_EXPONENT else math.inf,
             pairs=int(pairs),
             tokens=corpus.tokens,
             oov=corpus.tokens - len(corpus.ids),
@@ -179,50 +225,42 @@ class Scorer:
             untrained=untrained / pairs,
         )
 
-    def _worker(self, words: kernel.Words) -> _Worker:
-        """A function (first, last, out) that scores sentences into out."""
-        stride, window = self.vectors.shape[1], self.options.window
-        cbow = self.options.arch == "cbow"
-        if self.tree is None:
-            batch = kernel.make_batch(window, len(self.outputs), stride)
 
-            def score(first: int, last: int, out: Float64) -> None:
-                kernel.softmax_losses(
-                    words, first, last, window, cbow, self.vectors, self.outputs, batch,
-                    out,
-                )  # fmt: skip
+class _Worker:
+    """Scores sentences on one thread, with working memory of its own."""
+
+    def __init__(self, scorer: Scorer, words: likelihood.Words):
+        self.scorer, self.words = scorer, words
+        window, stride = scorer.options.window, scorer.vectors.shape[1]
+        if scorer.tree is None:
+            self.batch = likelihood.make_batch(window, len(scorer.outputs), stride)
         else:
-            paths = Paths(self.tree.offsets, self.tree.nodes, self.tree.bits)
-            scratch = kernel.make_scratch(window, int(self.tree.lengths.max()), stride)
+            self.paths = Paths(scorer.tree.offsets, scorer.tree.nodes, scorer.tree.bits)
+            longest = int(scorer.tree.lengths.max())
+            self.scratch = likelihood.make_scratch(window, longest, stride)
 
-            def score(first: int, last: int, out: Float64) -> None:
-                kernel.tree_losses(
-                    words, first, last, window, cbow, paths, self.vectors.ravel(),
-                    self.outputs.ravel(), stride, scratch, out,
-                )  # fmt: skip
-
-        return score
-
-
-def padded_weights(
-    vectors: Float32, outputs: Float32, tree: Tree | None
-) -> tuple[Float32, Float32]:
-    """Copies of a model's matrices as `Scorer` takes them."""
-    words, dim = vectors.shape
-    inputs = aligned_zeros(words, padded(dim))
-    inputs[:, :dim] = vectors
-    rows = aligned_zeros(padded(words) if tree is None else len(outputs), padded(dim))
-    rows[: len(outputs), :dim] = outputs
-    return inputs, rows
+    def score(self, first: int, last: int) -> Float64:
+        """(last - first, 5) float64: the losses of these sentences."""
+        scorer, options = self.scorer, self.scorer.options
+        vectors, outputs = scorer.vectors, scorer.outputs
+        out = np.empty((last - first, 5))
+        text = self.words, first, last, options.window, options.arch == "cbow"
+        if scorer.tree is None:
+            likelihood.softmax_losses(*text, vectors, outputs, self.batch, out)
+        else:
+            flat, stride = (vectors.ravel(), outputs.ravel()), vectors.shape[1]
+            likelihood.tree_losses(*text, self.paths, *flat, stride, self.scratch, out)
+        return out
 
 
 def text_perplexity(
-    scorer: Scorer, text: Texts, preprocessing: Preprocessing, threads: int, show: bool
+    scorer: Scorer, text: Texts, preprocessing: Preprocessing, threads: int | None, show: bool
 ) -> Perplexity:
-    """Read anything `read_corpus` takes, with the scorer's vocabulary, and score it."""
+    """Read a text as `read_corpus` does, with the scorer's vocabulary, and score it."""
+    threads = _available(threads)
     with display(show) as bars:
         bars.step("compiling")
-        reader.warm_up()
+        tokens.warm_up()
         corpus = read_corpus(
             text,
             vocabulary=scorer.vocabulary,
@@ -235,8 +273,17 @@ def text_perplexity(
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of n sentences. means: (n,) float64, mean log-probability in nats, NaN without a
-    prediction. pairs and oov: (n,) int64, predictions and unknown words."""
+    """Scores of n sentences.
+
+    Attributes
+    ----------
+    means
+        (n,) float64, mean log-probability per prediction in nats; NaN without a prediction.
+    pairs
+        (n,) int64, predictions.
+    oov
+        (n,) int64, words that the model does not know.
+    """
 
     means: Float64
     pairs: Int64
@@ -244,44 +291,58 @@ class Scores:
 
 
 def score_sentences(
-    scorer: Scorer, sentences: Iterable[str | Iterable[str]], oov: OutOfVocabulary, threads: int
+    scorer: Scorer,
+    sentences: Iterable[str | Iterable[str]],
+    oov: OutOfVocabulary,
+    threads: int | None,
 ) -> Scores:
     """Score each sentence: a string, which is split at white space, or a list of tokens.
 
     Raises
     ------
     OptionError
-        oov is neither "skip" nor "error".
+        `oov` is neither "skip" nor "error".
     TypeError
         `sentences` is one string, or a token is not a str.
     UnknownWordError
-        With oov="error", a word that the vocabulary does not hold.
+        With oov="error", a word is not in the vocabulary.
     """
     if oov not in ("skip", "error"):
         raise OptionError(f"oov={oov!r}: expected one of skip, error")
     if isinstance(sentences, str):
-        raise TypeError("score takes a list of sentences; for one put it in brackets")
-    index = scorer.vocabulary.index
+        raise TypeError("score takes a list of sentences; put a single one in brackets")
     ids: list[int] = []
     ends, unknown = [0], []
-    for place, sentence in enumerate(sentences):
-        tokens = sentence.split() if isinstance(sentence, str) else list(sentence)
-        rows = []
-        for token in tokens:
-            if not isinstance(token, str):
-                raise TypeError(f"sentence {place + 1} holds {token!r}: expected a str")
-            if token in index:
-                rows.append(index[token])
-            elif oov == "error":
-                raise UnknownWordError(
-                    f"sentence {place + 1}: {shown(repr(token), 60)} is not among the "
-                    f"{len(index):,} words; choose oov skip to leave such words out"
-                )
-        ids += rows
+    for number, sentence in enumerate(sentences, 1):
+        rows = _rows(scorer.vocabulary.index, sentence, number, oov == "error")
+        known = [row for row in rows if row is not None]
+        ids += known
         ends.append(len(ids))
-        unknown.append(len(tokens) - len(rows))
-    parts = scorer.losses(np.array(ids, np.int32), np.array(ends, np.int64), threads)
-    sums = np.concatenate([np.zeros((0, 5)), *(part for part, _ in parts)])
+        unknown.append(len(rows) - len(known))
+    chunks = scorer.losses(np.array(ids, np.int32), np.array(ends, np.int64), _available(threads))
+    sums = np.concatenate([np.zeros((0, 5)), *(rows for rows, _ in chunks)])
     loss, pairs = sums[:, 0], sums[:, 1]
     means = np.divide(-loss, pairs, out=np.full(len(sums), np.nan), where=pairs > 0)
     return Scores(means, pairs.astype(np.int64), np.array(unknown, np.int64))
+
+
+def _rows(
+    index: dict[str, int], sentence: str | Iterable[str], number: int, strict: bool
+) -> list[int | None]:
+    """The row of each token of a sentence; None for an unknown one, unless that is an error."""
+    rows = []
+    for token in sentence.split() if isinstance(sentence, str) else sentence:
+        if not isinstance(token, str):
+            raise TypeError(f"sentence {number} contains {token!r}: expected a str")
+        rows.append(index.get(token))
+        if strict and rows[-1] is None:
+            raise UnknownWordError(
+                f"sentence {number}: {shown(repr(token), 60)} is not among the {len(index):,} "
+                "words; choose oov skip to leave such words out"
+            )
+    return rows
+
+
+def _available(threads: int | None) -> int:
+    """The number of threads to use: at most one per core."""
+    return Options(threads=threads).resolved().threads

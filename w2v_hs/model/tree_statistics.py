@@ -1,5 +1,4 @@
-"""What a tree looks like: lengths, where the mass lies, what its first splits mean, the
-neighbourhood of a word."""
+"""Statistics of a model's tree: code lengths, mass by depth, first splits, neighbourhoods."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
@@ -8,19 +7,30 @@ import numpy as np
 
 from w2v_hs.errors import OptionError
 from w2v_hs.model.model import Model
-from w2v_hs.tree.tree import Tree, entropy
+from w2v_hs.tree import Tree, entropy
 from w2v_hs.types import Int64
 
 Nested: TypeAlias = list["str | Nested"]  # a tree as lists, left side first
 
-_SHOWN = 6  # words that stand for a side of a split
-_CANDIDATES = 5000  # most frequent words of a side among which typical ones are looked for
+_SHOWN = 6  # words that describe a side of a split
+_CANDIDATES = 5000  # most frequent words of a side, from which the typical ones are chosen
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a split: its share of all occurrences, its number of words, the most frequent of
-    them, and those nearest by cosine to the mean of its unit vectors."""
+    """One side of a split.
+
+    Attributes
+    ----------
+    mass
+        Its share of all occurrences.
+    words
+        Its number of words.
+    frequent
+        Its most frequent words.
+    typical
+        The words nearest by cosine to the mean of its unit vectors.
+    """
 
     mass: float
     words: int
@@ -30,7 +40,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Split:
-    """An inner node by its code, empty for the root, and its two sides."""
+    """An inner node: its code, which is empty for the root, and its two sides."""
 
     code: str
     left: Side
@@ -39,8 +49,31 @@ class Split:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """A tree in figures. Lengths in bits; gap: expected length less entropy, which no tree can
-    reach below; mass_by_depth: share of all occurrences at each depth from 0; words_by_depth."""
+    """Statistics of a tree.
+
+    Attributes
+    ----------
+    kind
+        "huffman", "balanced", "learned" or "given".
+    words
+        Leaves.
+    expected_length
+        Mean code length over all occurrences, in bits.
+    entropy
+        Of the words, in bits: the lower bound of the expected length.
+    gap
+        expected_length - entropy.
+    shallowest_leaf, deepest_leaf
+        Code lengths in bits.
+    deepest_word
+        The most frequent word at the deepest leaf.
+    mass_by_depth
+        Share of all occurrences at each depth from 0.
+    words_by_depth
+        Words at each depth from 0.
+    splits
+        The inner nodes of the first levels, level by level.
+    """
 
     kind: str
     words: int
@@ -55,35 +88,28 @@ class Anatomy:
     splits: list[Split]
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as JSON can hold them."""
+        """The fields as JSON can represent them."""
         return asdict(self)
 
 
 def anatomy(model: Model, levels: int = 2) -> Anatomy:
-    """Figures of the tree of a model, and the splits of its first `levels` levels.
+    """Statistics of the tree of a model.
 
-    Raises `OptionError` for a model of the full softmax, which has no tree.
+    Parameters
+    ----------
+    model
+        Trained with hierarchical softmax.
+    levels
+        How many levels of splits to describe.
+
+    Raises
+    ------
+    OptionError
+        The model is one of the full softmax, which has no tree.
     """
     tree, counts = _tree_of(model), model.vocabulary.counts
     lengths, share = tree.lengths, counts / counts.sum(dtype=np.float64)
     expected, least = tree.expected_length(counts), entropy(counts)
-    order, ranges = _leaf_order(model)
-    splits: list[Split] = []
-    level = [("", int(tree.nodes[0]))]
-    children, _ = tree.children()
-    for _ in range(levels):
-        for code, node in level:
-            first, last = ranges[node]
-            left = children[node, 0]
-            middle = first + 1 if left < len(counts) else ranges[left - len(counts)][1]
-            sides = [_side(model, order[a:b]) for a, b in ((first, middle), (middle, last))]
-            splits.append(Split(code, *sides))
-        level = [
-            (f"{code}{side}", int(children[node, side]) - len(counts))
-            for code, node in level
-            for side in (0, 1)
-            if children[node, side] >= len(counts)
-        ]
     return Anatomy(
         kind=model.options.tree,
         words=len(counts),
@@ -95,44 +121,86 @@ def anatomy(model: Model, levels: int = 2) -> Anatomy:
         deepest_word=model.vocabulary.words[int(np.argmax(lengths))],
         mass_by_depth=np.bincount(lengths, share).tolist(),
         words_by_depth=np.bincount(lengths).tolist(),
-        splits=splits,
+        splits=_first_splits(model, tree, levels),
     )
 
 
-def neighbourhood(model: Model, word: str, k: int = 20) -> tuple[str, Nested]:
-    """The largest part of the tree around a word that holds at most k words, or the smallest that
-    holds more than one: its code, and the part as nested lists, left side first.
+def _first_splits(model: Model, tree: Tree, levels: int) -> list[Split]:
+    """The splits of the first levels, level by level."""
+    words = len(model.vocabulary)
+    order, ranges = _leaf_order(tree)
+    children, _ = tree.children()
+    splits: list[Split] = []
+    level = [("", int(tree.nodes[0]))]
+    for _ in range(levels):
+        for code, node in level:
+            first, last = ranges[node]
+            left = children[node, 0]
+            middle = first + 1 if left < words else ranges[left - words][1]
+            sides = [_side(model, order[a:b]) for a, b in ((first, middle), (middle, last))]
+            splits.append(Split(code, *sides))
+        level = [
+            (f"{code}{side}", int(children[node, side]) - words)
+            for code, node in level
+            for side in (0, 1)
+            if children[node, side] >= words
+        ]
+    return splits
 
-    Raises `UnknownWordError` for a word that the vocabulary does not hold, `OptionError` for a
-    model without a tree or a k below 2.
+
+def neighbourhood(model: Model, word: str, k: int = 20) -> tuple[str, Nested]:
+    """The largest subtree that contains a word and at most k words; at least its parent's.
+
+    Parameters
+    ----------
+    model
+        Trained with hierarchical softmax.
+    word
+        A word of the vocabulary.
+    k
+        At least 2.
+
+    Returns
+    -------
+    code
+        The branches from the root to the subtree.
+    subtree
+        Nested lists of words, left side first.
+
+    Raises
+    ------
+    UnknownWordError
+        The word is not in the vocabulary.
+    OptionError
+        The model has no tree, or `k` is below 2.
     """
     if k < 2:
         raise OptionError(f"k={k}: expected a whole number from 2")
     tree, row = _tree_of(model), model.vectors.row(word)
-    words, (_, ranges) = model.vocabulary.words, _leaf_order(model)
+    words, (_, ranges) = model.vocabulary.words, _leaf_order(tree)
     path = tree.nodes[tree.offsets[row] : tree.offsets[row + 1]].tolist()
     depth = len(path) - 1
     while depth and ranges[path[depth - 1]][1] - ranges[path[depth - 1]][0] <= k:
         depth -= 1
     children, _ = tree.children()
 
-    def part(node: int) -> Nested:
+    def subtree(node: int) -> Nested:
         below = children[node].tolist()
-        return [words[c] if c < len(words) else part(c - len(words)) for c in below]
+        return [words[c] if c < len(words) else subtree(c - len(words)) for c in below]
 
-    return tree.code(row)[:depth], part(path[depth])
+    return tree.code(row)[:depth], subtree(path[depth])
 
 
 def _tree_of(model: Model) -> Tree:
+    """The tree of a model; `OptionError` if it has none."""
     if model.tree is None:
         raise OptionError("a model of the full softmax has no tree")
     return model.tree
 
 
-def _leaf_order(model: Model) -> tuple[Int64, Int64]:
-    """Words from left to right, (V,) int64, and for each inner node the range of its words there,
-    (V - 1, 2) int64."""
-    children, order = _tree_of(model).children()
+def _leaf_order(tree: Tree) -> tuple[Int64, Int64]:
+    """Words from left to right, (V,), and the range of those below each inner node, (V - 1, 2)."""
+    children, order = tree.children()
     words = len(children) + 1
     sizes = np.ones(2 * words - 1, np.int64)
     for node in order[::-1].tolist():
@@ -148,6 +216,7 @@ def _leaf_order(model: Model) -> tuple[Int64, Int64]:
 
 
 def _side(model: Model, rows: Int64) -> Side:
+    """The side of a split whose words have these rows."""
     words, counts = model.vocabulary.words, model.vocabulary.counts
     rows = np.sort(rows)  # most frequent first
     vectors = model.vectors.matrix[rows[:_CANDIDATES]]
