@@ -45,8 +45,7 @@ from w2v_hs.files import container as storage
 from w2v_hs.model.scoring import Perplexity
 from w2v_hs.options import Preprocessing
 from w2v_hs.text import blocks as text
-from w2v_hs.text import catalog, sources
-from w2v_hs.text import named as extract
+from w2v_hs.text import catalog, named, sources
 from w2v_hs.text.vocabulary import Vocabulary, load_vocabulary
 from w2v_hs.training import checkpoint
 from w2v_hs.training.threads import Position
@@ -291,9 +290,9 @@ def read_tests(kind: str) -> Callable[[Path], None]:
 
 
 def read_archive(path: Path) -> None:
-    """As `catalog.find` and `extract.open_text` read one whose checksum is right."""
+    """As `catalog.find` and `named.open_text` read one whose checksum is right."""
     fields = {"licence": "", "member": "wiki", "member_size": len(WIKI), "skip": ("Image:",)}
-    for kind, recipe in (("zip-member", extract._zip_member), ("mediawiki", extract._mediawiki)):
+    for kind, recipe in (("zip-member", named._zip_member), ("mediawiki", named._mediawiki)):
         corpus = catalog.Entry("fox", "a fox", kind, **fields)
         fault = catalog._archive_fault(corpus, path)
         if fault:
@@ -309,14 +308,14 @@ def read_wiki(path: Path) -> None:
         out.writestr("wiki", data)
     for cut_off in (False, True):
         corpus = catalog.Entry("w", "w", "mediawiki", licence="", member="wiki", cut_off=cut_off)
-        for _ in extract._mediawiki(corpus, archive):
+        for _ in named._mediawiki(corpus, archive):
             pass
 
 
 def read_json(path: Path) -> None:
     fields = {"licence": "", "files": path.name, "requirement": "", "module": ""}
     corpus = catalog.Entry("fox", "a fox", "package-json", **fields)
-    for block in extract._package_json(corpus, path.parent):
+    for block in named._package_json(corpus, path.parent):
         block.decode()
 
 

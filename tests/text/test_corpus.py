@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2v_hs.errors import CorpusError, OutputError, VocabularyError
-from w2v_hs.kernels import tokens as reader
+from w2v_hs.kernels import tokens as token_kernels
 from w2v_hs.options import Preprocessing
 from w2v_hs.text.blocks import whole_tokens
 from w2v_hs.text.corpus import read_corpus
@@ -63,12 +63,12 @@ def test_any_text_is_split_as_python_splits_it(text, threads):
 
 def scan_alone(data):
     """The tokens of one block, by the compiled scanner alone."""
-    block = np.frombuffer(data + b"\n" + bytes(reader.PAD), np.uint8)
-    types, stream = reader.new_types(256, 1 << 10), np.zeros(len(block), np.int32)
-    position, written = reader.scan(block, len(data) + 1, 0, types, stream)
+    block = np.frombuffer(data + b"\n" + bytes(token_kernels.PAD), np.uint8)
+    types, stream = token_kernels.new_types(256, 1 << 10), np.zeros(len(block), np.int32)
+    position, written = token_kernels.scan(block, len(data) + 1, 0, types, stream)
     assert position == len(data) + 1
-    words = reader.words_of(types, np.arange(types.used[0]))
-    return [words[number] for number in stream[:written] if number != reader.END]
+    words = token_kernels.words_of(types, np.arange(types.used[0]))
+    return [words[number] for number in stream[:written] if number != token_kernels.END]
 
 
 @given(st.text(max_size=60))

@@ -5,6 +5,7 @@ import gzip
 import json
 import lzma
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import naive
@@ -14,9 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from w2v_hs.errors import CorpusError, OptionError, OutputError
-from w2v_hs.text import phrases as module
+from w2v_hs.options import Preprocessing
 from w2v_hs.text.corpus import read_corpus
-from w2v_hs.text.phrases import join_phrases
+from w2v_hs.text.encoding import encode
+from w2v_hs.text.phrase_text import PhraseText
+from w2v_hs.text.phrases import Pass, join_phrases
 
 # A tight alphabet, so that pairs repeat, names of joined pairs meet words, and words repeat.
 WORDS = ["a", "b", "c", "a_b", "b_c", "_", "é", "long-word-of-many-bytes"]
@@ -39,7 +42,7 @@ def assert_same(corpus, sentences, output=None, **options):
         theirs = sorted((f"{a}_{b}", *value) for (a, b), value in expected.items())
         assert mine == theirs
         joined = tokens - sum(map(len, sentences))
-        assert found.passes[number - 1] == module.Pass(threshold, len(expected), joined)
+        assert found.passes[number - 1] == Pass(threshold, len(expected), joined)
     assert found.tokens_after == sum(map(len, sentences))
     if output is not None:
         assert Path(output).read_text() == "".join(" ".join(s) + "\n" for s in sentences if s)
@@ -79,25 +82,37 @@ def zipf():
     return sentences
 
 
-def test_little_memory_changes_nothing(zipf, tmp_path, monkeypatch):
-    whole = join_phrases(zipf, tmp_path / "a.txt", thresholds=[20, 5])
-    tables = []
-    fill = module.kernel.fill
-    monkeypatch.setattr(
-        module.kernel, "fill", lambda k, v, *new: (tables.append(len(new[0])), fill(k, v, *new))
-    )
-    monkeypatch.setattr(module, "MEMORY", 1 << 12)
-    small = join_phrases(zipf, tmp_path / "b.txt", thresholds=[20, 5], threads=1)
-    assert small == whole and len(whole.phrases) > 20
-    assert (tmp_path / "a.txt").read_bytes() == (tmp_path / "b.txt").read_bytes()
-    assert len(tables) == 3  # of the warm-up and of the phrases of two passes: none grew
+def passes(sentences, **sizes):
+    """The phrases of two passes as (name, score, count), the text after them, and the most bytes
+    that were needed to find them."""
+    text = PhraseText(encode(sentences, Preprocessing(), 1), "_", 1, **sizes)
+    tracemalloc.start()
+    found = [text.join(5, 5, threshold) for threshold in (20, 5)]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return [*found[0], *found[1]], b"".join(text.blocks()), peak
 
 
-def test_small_chunks_and_small_tables_change_nothing(zipf, tmp_path, monkeypatch):
-    whole = join_phrases(zipf, tmp_path / "a.txt", thresholds=[20, 5])
-    monkeypatch.setattr(module, "CHUNK", 7)
-    assert join_phrases(zipf, tmp_path / "b.txt", thresholds=[20, 5]) == whole
-    assert (tmp_path / "a.txt").read_bytes() == (tmp_path / "b.txt").read_bytes()
+@pytest.fixture(scope="module")
+def whole(zipf):
+    return passes(zipf)
+
+
+def test_passes_are_those_of_join_phrases(zipf, whole, tmp_path):
+    found = join_phrases(zipf, tmp_path / "a.txt", thresholds=[20, 5])
+    assert [(p.phrase, p.score, p.count) for p in found.phrases] == whole[0]
+    assert (tmp_path / "a.txt").read_bytes() == whole[1]
+    assert len(whole[0]) > 20
+
+
+def test_little_memory_changes_nothing(zipf, whole):
+    small = passes(zipf, memory=1 << 12)
+    assert small[:2] == whole[:2]
+    assert small[2] < 1 << 19 < 1 << 20 < whole[2]  # a table of pairs begins with 1 MiB
+
+
+def test_small_chunks_and_small_tables_change_nothing(zipf, whole):
+    assert passes(zipf, chunk=7)[:2] == whole[:2]
 
 
 def word2phrase_scorer(

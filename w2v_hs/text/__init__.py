@@ -1,7 +1,7 @@
-"""Text to numbers: sources -> blocks of bytes -> tokens -> a corpus of word ids.
+"""From text to a corpus of word ids: sources -> blocks of bytes -> tokens -> rows of a vocabulary.
 
-`sources` finds texts (files, folders, named and NLTK corpora), `blocks` reads them, `corpus`
-encodes them and chooses the `vocabulary`; `phrases` joins words that belong together.
+`sources` finds text (files, folders, `named` corpora) and reads it; `blocks` cuts it between
+tokens; `encoding` numbers these; `corpus` chooses the `vocabulary`; `phrases` joins words.
 """
 
 from w2v_hs.text.corpus import Corpus, read_corpus

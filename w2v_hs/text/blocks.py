@@ -1,4 +1,4 @@
-"""Blocks of bytes made fit for the scanner: valid UTF-8, cut between tokens."""
+"""Blocks of text that the scanner can take: valid UTF-8, cut between tokens."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -6,31 +6,55 @@ from dataclasses import dataclass
 
 from w2v_hs.errors import CorpusError
 from w2v_hs.options import Preprocessing
-from w2v_hs.text.columns import LONGEST_LINE, BadRow, json_texts
+from w2v_hs.text.columns import LONGEST_LINE, BadRow
+from w2v_hs.text.json_lines import json_text
 from w2v_hs.text.sources import Source
 from w2v_hs.text.tokenizing import tokenized
 
 BOM = b"\xef\xbb\xbf"
+_SURROGATE_OR_NUL = re.compile("[\0\ud800-\udfff]")
+_REMOVE = "remove it (is this a text file?)"
+_CONVERT = "convert the file to UTF-8, or train with errors replace or ignore"
 
 
 @dataclass(frozen=True)
-class Block:
-    """A piece of one source that ends between two tokens. `offset` is its first byte in the text
-    (decompressed), `position` how far the file was read, for the progress bar."""
+class TextBlock:
+    """A part of one source that ends between two tokens.
+
+    Attributes
+    ----------
+    data
+        The text, as read.
+    offset
+        The byte of the (decompressed) source at which it begins.
+    position
+        Bytes of the source read so far, of compressed text as compressed.
+    """
 
     data: bytes
     offset: int
     position: int
 
 
-def text_blocks(source: Source, preprocessing: Preprocessing) -> Iterator[Block]:
-    """The blocks of a source, fit for `prepared`.
+class BadByte(Exception):
+    """A place in a block that is not text: the byte, what was found, and what to do about it."""
+
+    def __init__(self, at: int, what: str, remedy: str):
+        super().__init__(what)
+        self.at, self.remedy = at, remedy
+
+
+# ---- cutting ------------------------------------------------------------------------------------
+
+
+def text_blocks(source: Source, preprocessing: Preprocessing) -> Iterator[TextBlock]:
+    """Read a source in blocks for `prepared`.
 
     Raises
     ------
     CorpusError
-        The source cannot be read; or a line is longer than `LONGEST_LINE`, where whole lines are
-        needed: of JSON, and for NLTK.
+        The source cannot be read, or a line is longer than `LONGEST_LINE` where lines are processed
+        as a whole: JSON lines, and text that NLTK tokenizes.
     """
     blocks = source.blocks(preprocessing)
     if source.layout != "jsonl" and not _tokenizes(source, preprocessing):
@@ -39,14 +63,14 @@ def text_blocks(source: Source, preprocessing: Preprocessing) -> Iterator[Block]
 
 
 def _tokenizes(source: Source, preprocessing: Preprocessing) -> bool:
-    """Whether lines go through NLTK; its own corpora have done so already (`extract`)."""
+    """Whether lines must be tokenized; `named` has already tokenized NLTK's own corpora."""
     return preprocessing.splits and not source.name.startswith("nltk:")
 
 
 def _short_lines(
     source: Source, blocks: Iterable[tuple[bytes, int]]
 ) -> Iterator[tuple[bytes, int]]:
-    """Blocks as they are; `CorpusError` where one line goes on and on through them."""
+    """The same blocks; `CorpusError` if a line is longer than `LONGEST_LINE`."""
     lines, length, offset = 0, 0, 0
     for data, position in blocks:
         newline = data.find(b"\n")
@@ -63,28 +87,24 @@ def _short_lines(
         yield data, position
 
 
-def whole_tokens(blocks: Iterable[tuple[bytes, int]], lines: bool = False) -> Iterator[Block]:
-    """Cut blocks after their last newline or space; strip a byte order mark; end with a newline.
+def whole_tokens(blocks: Iterable[tuple[bytes, int]], lines: bool = False) -> Iterator[TextBlock]:
+    """Cut blocks after a newline or space, so that no token is split.
 
-    A block without newline and space grows until one comes, so that no token is ever cut. lines:
-    cut after newlines only.
+    A block with neither is joined to the next one. A byte order mark is removed, and a newline is
+    added at the end.
+
+    Parameters
+    ----------
+    blocks
+        Blocks of bytes, each with the bytes of the source read so far.
+    lines
+        Cut after newlines only.
     """
     rest: list[bytes] = []
     offset = position = 0
-    first = True
-    for data, position in blocks:
-        if first and len(data) < len(BOM):
-            rest.append(data)  # a pipe may deliver single bytes
-            data = b"".join(rest)
-            rest = []
-            if len(data) < len(BOM):
-                rest = [data]
-                continue
-        if first and rest:
-            data, rest = b"".join([*rest, data]), []
-        if first and data.startswith(BOM):
+    for number, (data, position) in enumerate(_long_enough_for_bom(blocks)):
+        if number == 0 and data.startswith(BOM):
             data, offset = data[len(BOM) :], len(BOM)
-        first = False
         cut = data.rfind(b"\n") + 1
         if not lines:
             cut = max(cut, data.rfind(b" ") + 1)
@@ -93,33 +113,41 @@ def whole_tokens(blocks: Iterable[tuple[bytes, int]], lines: bool = False) -> It
             continue
         whole = b"".join([*rest, data[:cut]])
         rest = [data[cut:]]
-        yield Block(whole, offset, position)
+        yield TextBlock(whole, offset, position)
         offset += len(whole)
-    yield Block(b"".join([*rest, b"\n"]), offset, position)
+    yield TextBlock(b"".join([*rest, b"\n"]), offset, position)
 
 
-_REMOVE = "remove it (is this a text file?)"
-_CONVERT = "convert the file to UTF-8, or train with errors replace or ignore"
+def _long_enough_for_bom(blocks: Iterable[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
+    """The same blocks, the first ones joined: a pipe may deliver single bytes."""
+    start, position = b"", 0
+    remaining = iter(blocks)
+    for data, position in remaining:  # noqa: B007
+        start += data
+        if len(start) >= len(BOM):
+            break
+    yield start, position
+    yield from remaining
 
 
-class BadByte(Exception):
-    """Something in a block that cannot be text: where (byte within the block), what, and what to
-    do about it."""
-
-    def __init__(self, at: int, what: str, remedy: str):
-        super().__init__(what)
-        self.at, self.remedy = at, remedy
+# ---- validating ---------------------------------------------------------------------------------
 
 
 def prepared(data: bytes, source: Source, preprocessing: Preprocessing) -> tuple[bytes, int]:
-    """A block as lines of tokens, valid UTF-8 without NUL, and the number of malformed sequences
-    mended.
+    """Turn a block into lines of tokens.
+
+    Returns
+    -------
+    lines : bytes
+        Valid UTF-8 without NUL.
+    mended : int
+        Malformed UTF-8 sequences that were replaced or removed.
 
     Raises
     ------
     BadByte
-        A NUL, bytes that are not UTF-8 where `preprocessing.errors` is "strict", or a line of JSON
-        that holds no text.
+        A NUL; bytes that are not UTF-8 if `preprocessing.errors` is "strict"; a line of JSON that
+        holds no text.
     CorpusError
         A model of NLTK is missing.
     """
@@ -127,33 +155,35 @@ def prepared(data: bytes, source: Source, preprocessing: Preprocessing) -> tuple
     if source.layout != "jsonl" and not tokenizes:
         return clean(data, preprocessing)
     valid, mended = clean(data, Preprocessing(errors=preprocessing.errors))
-    try:
-        if source.layout == "jsonl":
-            assert preprocessing.text_column is not None  # JSON lines without it are refused
-            texts = json_texts(valid, preprocessing.text_column, raw=tokenizes)
-        else:
-            texts = valid.decode().split("\n")
-    except BadRow as error:
-        raise BadByte(_line_start(data, error.row), str(error), "correct the line") from None
     lines = []
-    for row, text in enumerate(texts):
-        if tokenizes:
-            text = "\n".join(
-                tokenized(line, preprocessing.tokenize, preprocessing.split_sentences)
-                for line in text.split("\n")
-            )
-        if _SURROGATE_OR_NUL.search(text):  # of an escape that JSON or NLTK undid, as &#0;
-            raise BadByte(_line_start(data, row), "an escape that is no character", _REMOVE)
-        lines.append(text)
+    for number, line in enumerate(valid.split(b"\n")):
+        try:
+            lines.append(_prepared_line(line, source, preprocessing, tokenizes))
+        except BadRow as error:
+            raise BadByte(_line_start(data, number), str(error), error.remedy) from None
     joined = "\n".join(lines)
     return (joined.lower() if preprocessing.lowercase else joined).encode(), mended
 
 
-_SURROGATE_OR_NUL = re.compile("[\0\ud800-\udfff]")
+def _prepared_line(
+    line: bytes, source: Source, preprocessing: Preprocessing, tokenizes: bool
+) -> str:
+    """The text of a line, tokenized if asked for."""
+    if source.layout == "jsonl":
+        assert preprocessing.text_column is not None  # `find_sources` refuses it
+        text = json_text(line, preprocessing.text_column, tokenizes)
+    else:
+        text = line.decode()
+    if tokenizes:
+        tokenize, language = preprocessing.tokenize, preprocessing.split_sentences
+        text = "\n".join(tokenized(part, tokenize, language) for part in text.split("\n"))
+    if _SURROGATE_OR_NUL.search(text):  # JSON and NLTK resolve escapes, such as &#0;
+        raise BadRow("an escape that is no character", _REMOVE)
+    return text
 
 
 def _line_start(data: bytes, line: int) -> int:
-    """Where a line of a block begins; lines count from 0."""
+    """The byte of a block at which a line begins; lines count from 0."""
     begin = 0
     for _ in range(line):
         begin = data.index(b"\n", begin) + 1
@@ -161,40 +191,43 @@ def _line_start(data: bytes, line: int) -> int:
 
 
 def clean(data: bytes, preprocessing: Preprocessing) -> tuple[bytes, int]:
-    """The block as valid UTF-8 without NUL, and the number of malformed sequences mended.
+    """Validate a block, and convert it to lowercase if asked for; returns as `prepared`.
 
     Raises
     ------
     BadByte
-        A NUL, or bytes that are not UTF-8 where `preprocessing.errors` is "strict".
+        A NUL, or bytes that are not UTF-8 if `preprocessing.errors` is "strict".
     """
     nul = data.find(b"\0")
     mended = 0
     if data.isascii():
-        if preprocessing.lowercase:
-            data = data.lower()
+        valid = data.lower() if preprocessing.lowercase else data
     else:
         try:
-            text = data.decode()
+            text, valid = data.decode(), data
         except UnicodeDecodeError as error:
-            if preprocessing.errors == "strict":
-                if 0 <= nul < error.start:
-                    raise BadByte(nul, "a NUL byte", _REMOVE) from None
+            if preprocessing.errors == "strict" and not 0 <= nul < error.start:
                 what = f"{data[error.start]:#04x} is not UTF-8"
                 raise BadByte(error.start, what, _CONVERT) from None
-            text = data.decode(errors="replace")
-            mended = text.count("\ufffd") - data.count("\ufffd".encode())
-            text = data.decode(errors=preprocessing.errors)
-            data = text.encode()
+            replaced = data.decode(errors="replace")
+            mended = replaced.count("\ufffd") - data.count("\ufffd".encode())
+            text = replaced if preprocessing.errors == "replace" else data.decode(errors="ignore")
+            valid = text.encode()
         if preprocessing.lowercase:
-            data = text.lower().encode()
+            valid = text.lower().encode()
     if nul >= 0:
         raise BadByte(nul, "a NUL byte", _REMOVE)
-    return data, mended
+    return valid, mended
+
+
+def locate(source: Source, lines_before: int, block: TextBlock, error: BadByte) -> CorpusError:
+    """The error for the user, ``path:line: byte offset: what; remedy``; lines count from 1."""
+    line = lines_before + block.data.count(b"\n", 0, error.at) + 1
+    return CorpusError(f"{source.place(line, block.offset + error.at)}: {error}; {error.remedy}")
 
 
 def read_lines(source: Source, preprocessing: Preprocessing) -> Iterator[str]:
-    """Lines of a text without their newlines. `CorpusError` where a byte cannot be text."""
+    """Read a source line by line, without newlines; `CorpusError` where it is not text."""
     rest, lines, line = b"", 0, None
     for block in text_blocks(source, preprocessing):
         try:
@@ -207,11 +240,5 @@ def read_lines(source: Source, preprocessing: Preprocessing) -> Iterator[str]:
             if line is not None:
                 yield line.decode()
             line = following
-    if line:  # `whole_tokens` ends with a newline, which may come after that of the text
+    if line:  # empty where the newline that `whole_tokens` adds follows that of the text
         yield line.decode()
-
-
-def locate(source: Source, lines_before: int, block: Block, error: BadByte) -> CorpusError:
-    """The error for a user: ``path:line: byte offset: what``. Line and byte count from 1 and 0."""
-    line = lines_before + block.data.count(b"\n", 0, error.at) + 1
-    return CorpusError(f"{source.place(line, block.offset + error.at)}: {error}; {error.remedy}")

@@ -1,4 +1,4 @@
-"""Text of the named corpora: one recipe for each kind of the manifest."""
+"""The text of the named corpora, with one recipe for each kind in the manifest."""
 
 import contextlib
 import html
@@ -16,33 +16,42 @@ from w2v_hs.errors import CorpusError
 from w2v_hs.options import Preprocessing
 from w2v_hs.text import catalog
 from w2v_hs.text.catalog import Entry
-from w2v_hs.text.tokenizing import sentence_splitter, tokenized
-
-BLOCK = 1 << 20  # bytes
+from w2v_hs.text.compression import BLOCK, read_plain
+from w2v_hs.text.tokenizing import joined, sentence_splitter, tokenized
 
 
 def open_text(name: str, preprocessing: Preprocessing = Preprocessing()) -> Iterator[bytes]:  # noqa: B008
-    """Blocks of UTF-8, of about 1 MB, of a corpus of the catalogue or of ``nltk:NAME``.
+    """Read a named corpus.
 
-    A sentence a line where the recipe knows sentences; the bytes as they are for plain text.
-    preprocessing: for NLTK's corpora, how raw text is tokenised (`_nltk_lines`).
+    Parameters
+    ----------
+    name
+        A corpus of the catalogue, or ``nltk:NAME``.
+    preprocessing
+        For NLTK's corpora, how raw text is split into sentences and tokens.
+
+    Yields
+    ------
+    bytes
+        UTF-8 in blocks of about 1 MB: one sentence per line where the recipe finds sentences, plain
+        text as it is.
 
     Raises
     ------
     CorpusError
-        There is no such corpus, it is not here yet, or it cannot be read.
+        There is no such corpus, it has not been downloaded or installed, or it cannot be read.
     DownloadError
-        Its file is not the one of the manifest.
+        Its file differs from that of the manifest.
     """
     if name.startswith("nltk:"):
         return _blocks(_nltk_lines(catalog.nltk_name(name), preprocessing))
     path = catalog.find(name)
-    assert path is not None  # that has no path is NLTK's
+    assert path is not None  # only NLTK's corpora have none
     return _RECIPES[catalog.entry(name).kind](catalog.entry(name), path)
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[bytes]:
-    """Lines, put together to blocks, each line ended by a newline."""
+    """Join lines to blocks of about 1 MB; each line ends with a newline."""
     block, size = [], 0
     for line in lines:
         block.append(line)
@@ -57,21 +66,21 @@ def _blocks(lines: Iterable[str]) -> Iterator[bytes]:
 # ---- prose --------------------------------------------------------------------------------------
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
-# What decomposition leaves of accents, and characters of no width inside a word.
+# Accents after decomposition, and zero-width characters inside a word.
 _MARKS = re.compile("[\u0300-\u036f\u00ad\u200b-\u200d\u2060\ufeff]+")
-# Letters that Unicode does not decompose, and the apostrophes of typesetters.
+# Letters that Unicode does not decompose, and typographic apostrophes.
 _LETTERS = str.maketrans(
     {"’": "'", "ʼ": "'", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ð": "d"}
     | {"Ð": "D", "þ": "th", "Þ": "Th", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ß": "ss"}
     | {"ı": "i", "ħ": "h", "Ħ": "H", "ŋ": "n", "Ŋ": "N"}
 )
-# A full stop before a small letter is an abbreviation's ("per sq. km").
+# A full stop before a lowercase letter ends an abbreviation ("per sq. km").
 _SENTENCE_END = re.compile(r"\n|(?<=;)\s+|(?<=[.!?])[\"'”’)]*\s+(?![a-z])")
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Sentences of two and more lower-case words, joined by spaces, of English prose with tags."""
+    """Sentences of English prose with tags: two or more lowercase words, joined by spaces."""
     text = html.unescape(_TAG.sub("\n", text))
     if not text.isascii():
         text = _MARKS.sub("", unicodedata.normalize("NFKD", text)).translate(_LETTERS)
@@ -86,26 +95,24 @@ def sentences(text: str) -> Iterator[str]:
 
 def _plain(corpus: Entry, path: Path) -> Iterator[bytes]:
     with path.open("rb") as stream:
-        while block := stream.read(BLOCK):
-            yield block
+        yield from read_plain(stream)
 
 
 def _zip_member(corpus: Entry, path: Path) -> Iterator[bytes]:
     with _member(corpus, path) as stream:
-        while block := stream.read(BLOCK):
-            yield block
+        yield from read_plain(stream)
 
 
 @contextlib.contextmanager
 def _member(corpus: Entry, path: Path) -> Iterator[IO[bytes]]:
-    """The named member as a stream. zipfile reads no more than the size that was checked before."""
+    """The member as a stream; zipfile reads at most the size that the catalogue checked."""
     assert corpus.member is not None
     try:
         with zipfile.ZipFile(path) as archive, archive.open(corpus.member) as stream:
             yield stream
     except CorpusError:
         raise
-    # OSError: a place before the start of the file; ValueError: a name not of its encoding.
+    # OSError: an offset before the start of the file. ValueError: a name in another encoding.
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
         raise CorpusError(
             f"{path}: member {corpus.member!r} cannot be read: {shown(error, 200)}"
@@ -136,14 +143,14 @@ def _pages(corpus: Entry, path: Path, stream: IO[bytes]) -> Iterator[tuple[str, 
         for title, markup, _ in extract_pages(stream):
             yield title or "", markup
     except ParseError as error:
-        # Text that just stops is what a cut-off dump has at its end; the last page is left out.
+        # A truncated dump ends within a page, which is left out.
         if not corpus.cut_off or error.code not in _XML_ENDED:
             raise CorpusError(f"{path}: {corpus.member}: not MediaWiki XML: {error}") from error
-    except AttributeError as error:  # gensim takes it for granted that they are there
+    except AttributeError as error:  # gensim assumes that they exist
         raise CorpusError(
             f"{path}: {corpus.member}: a page lacks its title, its text or its id"
         ) from error
-    except (LookupError, ValueError) as error:  # an unknown encoding, another kind of XML
+    except (LookupError, ValueError) as error:  # an unknown encoding, other XML
         raise CorpusError(
             f"{path}: {corpus.member}: not MediaWiki XML: {shown(error, 200)}"
         ) from error
@@ -179,7 +186,7 @@ def _load_json(path: Path) -> Any:
 
 
 def _strings(node: object, key: str | None, wanted: bool) -> Iterator[str]:
-    """Strings of parsed JSON in the order of the file; with a key, only those below that key."""
+    """The strings in parsed JSON, in order; with a key, only those below that key."""
     pending = [(node, wanted)]
     while pending:
         node, wanted = pending.pop()
@@ -193,12 +200,11 @@ def _strings(node: object, key: str | None, wanted: bool) -> Iterator[str]:
 
 
 def _nltk_lines(name: str, preprocessing: Preprocessing) -> Iterator[str]:
-    """Lines of tokens: the sentences of a corpus that marks them, the tweets of one of tweets, else
-    whole files.
+    """Lines of tokens: sentences if the corpus marks them, single tweets, otherwise whole files.
 
-    Plain text marks no sentences: NLTK finds them with a model that may not be installed. So that
-    is done where `split_sentences` asks for it; files give the same text everywhere. With
-    `tokenize` the paragraphs of raw text go through that tokeniser instead of the corpus's own.
+    Plain text marks no sentences, and the model that finds them may not be installed, so sentences
+    are found only if `split_sentences` asks for it. With `tokenize`, that tokenizer replaces the
+    corpus's own and splits the paragraphs of raw text.
     """
     corpus = catalog.nltk_corpus(name)
     lines = _nltk_recipe(f"nltk:{name}", corpus, preprocessing)
@@ -206,10 +212,10 @@ def _nltk_lines(name: str, preprocessing: Preprocessing) -> Iterator[str]:
     try:
         for file in corpus.fileids():
             for tokens in lines(corpus, file, preprocessing):
-                yield _line(f"nltk:{name}: {file}", tokens)
+                yield _line(f"nltk:{name}: {file}", list(tokens))
     except CorpusError:
         raise
-    except Exception as error:  # whatever NLTK's readers happen to raise at damaged data
+    except Exception as error:  # NLTK's readers raise all kinds for damaged data
         reason = shown(" ".join(str(error).split()), 200) or type(error).__name__
         raise CorpusError(f"nltk:{name}: {file}: cannot be read: {reason}") from error
 
@@ -217,7 +223,7 @@ def _nltk_lines(name: str, preprocessing: Preprocessing) -> Iterator[str]:
 def _nltk_recipe(
     where: str, corpus: Any, preprocessing: Preprocessing
 ) -> Callable[[Any, str, Preprocessing], Iterable[list[str]]]:
-    """Which of the functions below reads a corpus of NLTK."""
+    """The function below that reads a corpus of NLTK."""
     from nltk.corpus.reader.plaintext import PlaintextCorpusReader
 
     plain = isinstance(corpus, PlaintextCorpusReader)
@@ -229,14 +235,14 @@ def _nltk_recipe(
     if tokenizes and hasattr(corpus, "raw"):
         return _nltk_paragraphs
     if plain and preprocessing.split_sentences is not None:
-        sentence_splitter(preprocessing.split_sentences)  # says how to get it where it is missing
+        sentence_splitter(preprocessing.split_sentences)  # fails with a remedy if it is missing
         return _nltk_sentences
     if hasattr(corpus, "sents") and not plain:
         return _nltk_sentences
     if hasattr(corpus, "words"):
         return _nltk_files
     raise CorpusError(
-        f"{where}: NLTK finds no words in it; give tokenize if it is running text, else choose "
+        f"{where}: NLTK finds no words in it; give tokenize if it is running text, or choose "
         "another corpus"
     )
 
@@ -252,15 +258,14 @@ def _nltk_files(corpus: Any, file: str, preprocessing: Preprocessing) -> Iterabl
 
 def _nltk_tweets(corpus: Any, file: str, preprocessing: Preprocessing) -> Iterable[list[str]]:
     if not preprocessing.splits:
-        return [[part for token in tokens for part in token.split()]  # telephone numbers
-                for tokens in corpus.tokenized(file)]  # fmt: skip
+        tweets = corpus.tokenized(file)
+        return [" ".join(tokens).split() for tokens in tweets]  # telephone numbers have spaces
     tokenizer = "tweet" if preprocessing.tokenize == "none" else preprocessing.tokenize
     return _tokenized(corpus.strings(file), tokenizer, preprocessing.split_sentences)
 
 
 def _nltk_paragraphs(corpus: Any, file: str, preprocessing: Preprocessing) -> Iterable[list[str]]:
-    """Sentences of raw text, whose lines are broken anywhere and whose paragraphs are parted by
-    blank ones."""
+    """Sentences of raw text whose paragraphs are separated by blank lines."""
     paragraphs = re.split(r"\n\s*\n", corpus.raw(file))
     return _tokenized(paragraphs, preprocessing.tokenize, preprocessing.split_sentences)
 
@@ -271,13 +276,11 @@ def _tokenized(texts: Iterable[str], tokenizer: str, language: str | None) -> It
             yield line.split(" ") if line else []
 
 
-def _line(where: str, tokens: Iterable[str]) -> str:
-    tokens = list(tokens)
-    line = " ".join(tokens)
-    if len(line.split()) != len(tokens):
-        token = next(token for token in tokens if len(token.split()) != 1)
-        raise CorpusError(f"{where}: the token {token!r} is empty or has white space inside")
-    return line
+def _line(where: str, tokens: list[str]) -> str:
+    try:
+        return joined(tokens)
+    except ValueError as error:
+        raise CorpusError(f"{where}: {error}") from None
 
 
 _RECIPES = {

@@ -1,34 +1,51 @@
-"""Words and sentences of raw text, as NLTK's tokenisers find them.
+"""Sentences and tokens of raw text, found by NLTK.
 
-They are written in Python: a megabyte takes seconds, where reading takes milliseconds.
+NLTK's tokenizers are written in Python: a megabyte takes seconds, where reading takes milliseconds.
 """
 
 import functools
 from collections.abc import Callable
 
+from w2v_hs.checks import quoted
 from w2v_hs.errors import CorpusError
 
 
 def tokenized(line: str, tokenizer: str, language: str | None) -> str:
-    """A line of raw text as one line for each sentence, tokens between spaces.
+    """Tokenize a line of raw text: one line per sentence, tokens separated by spaces.
 
-    tokenizer: one of `TOKENIZERS`; "none" leaves words as they are. language: that of the
-    sentences (Punkt; Kiss and Strunk 2006), or None for a line that is one. A token with white
-    space inside, such as a telephone number of "tweet", becomes several.
+    Parameters
+    ----------
+    line
+        The text. Any newline in it counts as white space.
+    tokenizer
+        One of `TOKENIZERS`; "none" splits at white space. A token with white space inside, such as
+        a telephone number found by "tweet", becomes several.
+    language
+        The language of the Punkt model that finds sentences (Kiss and Strunk 2006); None if the
+        line is one sentence.
 
     Raises
     ------
     CorpusError
-        Punkt's model of the language is not there; the message has the command that gets it.
+        The Punkt model is missing; the message has the command that fetches it.
     """
     sentences = [line] if language is None else sentence_splitter(language)(line)
     words = word_splitter(tokenizer)
     return "\n".join(" ".join(" ".join(words(sentence)).split()) for sentence in sentences)
 
 
+def joined(tokens: list[str]) -> str:
+    """Join tokens by spaces; `ValueError` if splitting the result would give other tokens."""
+    line = " ".join(tokens)
+    if len(line.split()) != len(tokens):
+        token = next(token for token in tokens if len(token.split()) != 1)
+        raise ValueError(f"the token {quoted(token)} is empty or has white space inside")
+    return line
+
+
 @functools.cache
 def word_splitter(tokenizer: str) -> Callable[[str], list[str]]:
-    """The method of one of NLTK's tokenisers that splits a sentence."""
+    """The function that splits a sentence into tokens."""
     from nltk import tokenize
 
     if tokenizer == "none":
@@ -45,7 +62,7 @@ def word_splitter(tokenizer: str) -> Callable[[str], list[str]]:
 
 @functools.cache
 def sentence_splitter(language: str) -> Callable[[str], list[str]]:
-    """The method of Punkt's model of a language that splits a text; raises as `tokenized`."""
+    """The function that splits text of a language into sentences; raises as `tokenized`."""
     from nltk.tokenize.punkt import PunktTokenizer
 
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from w2v_hs.checks import shown
+from w2v_hs.checks import quoted, shown
 from w2v_hs.errors import FormatError, VocabularyError
 from w2v_hs.files.atomic import replacing
 from w2v_hs.types import Float32, Int32, Int64
@@ -16,10 +16,24 @@ from w2v_hs.types import Float32, Int32, Int64
 
 @dataclass(frozen=True, repr=False)
 class Vocabulary:
-    """V words and their counts (int64), most frequent first; ties by code point order."""
+    """V words, most frequent first; words of equal count are in code point order.
+
+    Attributes
+    ----------
+    words
+        The words by row.
+    counts
+        (V,) int64: how often each occurs.
+    """
 
     words: list[str]
     counts: Int64
+
+    @classmethod
+    def from_counts(cls, counts: Mapping[str, int]) -> "Vocabulary":
+        """Sort words by their counts."""
+        words = sorted(counts, key=lambda word: (-counts[word], word))
+        return cls(words, np.array([counts[word] for word in words], np.int64))
 
     def __len__(self) -> int:
         return len(self.words)
@@ -29,19 +43,28 @@ class Vocabulary:
 
     @cached_property
     def index(self) -> dict[str, int]:
-        """Row of each word."""
+        """The row of each word."""
         return {word: row for row, word in enumerate(self.words)}
 
     @property
     def tokens(self) -> int:
-        """Occurrences of all words together."""
+        """Occurrences of all words."""
         return int(self.counts.sum())
 
     def keep_probabilities(self, sample: float) -> Float32:
-        """(V,) float32: probability that subsampling keeps an occurrence of each word.
+        """The probability that subsampling keeps an occurrence of each word.
 
-        (sqrt(n / tN) + 1) tN / n for a word that occurs n times among N, with t = `sample`; 1
-        where that is more, or where t is 0 (word2vec.c; Mikolov et al. 2013 print another form).
+        A word with n occurrences among N is kept with probability (sqrt(n / tN) + 1) tN / n, at
+        most 1, as in word2vec.c; Mikolov et al. 2013 print another formula.
+
+        Parameters
+        ----------
+        sample
+            The threshold t; 0 keeps everything.
+
+        Returns
+        -------
+        (V,) float32
         """
         if sample == 0:
             return np.ones(len(self), np.float32)
@@ -50,25 +73,27 @@ class Vocabulary:
         return np.minimum(keep, 1).astype(np.float32)
 
     def extended(self, more: Mapping[str, int]) -> "Vocabulary":
-        """These words and more, in their new order; counts of words that are here are added up."""
+        """Add words and counts; the counts of words already here are summed."""
         counts = dict(zip(self.words, self.counts.tolist(), strict=True))
         for word, count in more.items():
             counts[word] = counts.get(word, 0) + int(count)
-        words = sorted(counts, key=lambda word: (-counts[word], word))
-        return Vocabulary(words, np.array([counts[word] for word in words], np.int64))
+        return Vocabulary.from_counts(counts)
 
     def save(self, path: str | Path) -> None:
-        """Write one ``word count`` a line, as word2vec.c's -save-vocab does."""
+        """Write ``word count`` lines, as word2vec.c's -save-vocab does.
+
+        Raises
+        ------
+        FormatError
+            A word holds white space.
+        OutputError
+            The file cannot be written.
+        """
         with replacing(Path(path)) as temporary, temporary.open("w", encoding="utf-8") as out:
             for word, count in zip(self.words, self.counts, strict=True):
                 if word.split() != [word]:
-                    raise FormatError(f"{shown(path)}: the word {_quoted(word)} holds white space")
+                    raise FormatError(f"{shown(path)}: the word {quoted(word)} holds white space")
                 out.write(f"{word} {count}\n")
-
-
-def _quoted(word: str) -> str:
-    """A word for a message, cut where it is very long."""
-    return f"'{shown(word, 60)}'"
 
 
 def choose_words(
@@ -77,11 +102,24 @@ def choose_words(
     min_count: int,
     max_vocab: int | None,
 ) -> tuple[Vocabulary, Int32]:
-    """The vocabulary of all types that occur `min_count` times, cut to the `max_vocab` first.
+    """Choose the vocabulary of a text.
 
-    counts: (types,) int64. words_of(numbers): the types of these numbers as strings; it is asked
-    only for those that may be kept. Returns the vocabulary and the row of each type in it, (types,)
-    int32, -1 for those left out.
+    Parameters
+    ----------
+    counts
+        (types,) int64: occurrences of each type.
+    words_of
+        Returns the types of given numbers as strings; called only for types that may be kept.
+    min_count
+        Types that occur less often are left out.
+    max_vocab
+        Keep only this many of the most frequent ones; None keeps all.
+
+    Returns
+    -------
+    vocabulary : Vocabulary
+    rows : (types,) int32
+        The row of each type in the vocabulary; -1 for those left out.
 
     Raises
     ------
@@ -93,13 +131,13 @@ def choose_words(
         word = min(words_of(np.flatnonzero(counts == counts.max())))
         raise VocabularyError(
             f"all {len(counts)} types occur fewer than min_count={min_count} times; the most "
-            f"frequent, {_quoted(word)}, occurs {counts.max()} times; lower min_count"
+            f"frequent, {quoted(word)}, occurs {counts.max()} times; lower min_count"
         )
     words = words_of(numbers)
     order = _by_count(words, counts[numbers])[:max_vocab]
     if len(order) < 2:
         raise VocabularyError(
-            f"need at least 2 words, found 1: {_quoted(words[order[0]])} is all that is "
+            f"need at least 2 words, found 1: {quoted(words[order[0]])} is all that is "
             f"left of {len(counts)} types at min_count={min_count}, max_vocab={max_vocab}"
         )
     rows = np.full(len(counts), -1, np.int32)
@@ -108,11 +146,11 @@ def choose_words(
 
 
 def _by_count(words: list[str], counts: Int64) -> Int64:
-    """The order of words by falling count, of equals by the word."""
+    """The order of words by falling count, then by word."""
     falling = np.argsort(-counts, kind="stable")
     bounds = [0, *(np.flatnonzero(np.diff(counts[falling])) + 1).tolist(), len(words)]
     order: list[int] = falling.tolist()
-    for begin, end in itertools.pairwise(bounds):  # sorting ties alone takes a seventh of the time
+    for begin, end in itertools.pairwise(bounds):  # seven times as fast as sorting by both keys
         order[begin:end] = sorted(order[begin:end], key=words.__getitem__)
     return np.array(order)
 
@@ -123,8 +161,8 @@ def load_vocabulary(path: str | Path) -> Vocabulary:
     Raises
     ------
     FormatError
-        ``path:line: found, expected``: a malformed line, a count below 1, a word twice;
-        or counts that add up to more than int64 holds.
+        A line is malformed, a count is below 1, a word is repeated, or the sum of the counts
+        exceeds int64. The message has the path and the line.
     VocabularyError
         Fewer than 2 words.
     """
@@ -136,11 +174,11 @@ def load_vocabulary(path: str | Path) -> Vocabulary:
             raise FormatError(f"{name}:{number}: found {line[:80]!r}, expected 'word count'")
         word, digits = fields
         if "\0" in word:
-            raise FormatError(f"{name}:{number}: the word {_quoted(word)} holds a NUL")
+            raise FormatError(f"{name}:{number}: the word {quoted(word)} holds a NUL")
         if word in counts:
             first = list(counts).index(word) + 1  # every line holds one word
-            raise FormatError(f"{name}:{number}: {_quoted(word)} stands in line {first} already")
-        # Python reads no number of thousands of digits; 2^62 has 19.
+            raise FormatError(f"{name}:{number}: {quoted(word)} is already in line {first}")
+        # Python does not convert thousands of digits; 2^62 has 19.
         if len(digits) > 19 or not 1 <= int(digits) < 2**62:
             raise FormatError(
                 f"{name}:{number}: the count {shown(digits, 60)} is not in 1 .. 2^62 - 1"
@@ -151,14 +189,16 @@ def load_vocabulary(path: str | Path) -> Vocabulary:
         raise FormatError(f"{name}: the counts add up to {total}, more than 2^63 - 1")
     if len(counts) < 2:
         raise VocabularyError(f"{name}: need at least 2 words, found {len(counts)}")
-    words = sorted(counts, key=lambda word: (-counts[word], word))
-    return Vocabulary(words, np.array([counts[word] for word in words], np.int64))
+    return Vocabulary.from_counts(counts)
 
 
 def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    """Numbers and texts of the lines of a file, one after the other; a byte order mark is left out.
+    """Read a file line by line, with line numbers from 1, without a byte order mark.
 
-    Raises `FormatError` where it cannot be read or is not UTF-8.
+    Raises
+    ------
+    FormatError
+        The file cannot be read or is not UTF-8.
     """
     name = shown(path)
     number = begin = 0

@@ -18,10 +18,12 @@ from w2v_hs.checks import shown
 from w2v_hs.errors import CorpusError, W2VError
 from w2v_hs.kernels import tokens as reader
 from w2v_hs.options import Preprocessing
-from w2v_hs.text.blocks import BadByte, Block, clean, locate, whole_tokens
+from w2v_hs.text.blocks import BadByte, TextBlock, clean, locate, whole_tokens
 from w2v_hs.text.columns import layout
-from w2v_hs.text.corpus import LONGEST_SENTENCE, scan_block
-from w2v_hs.text.sources import BLOCK, Source, compressed, decoded, find_sources
+from w2v_hs.text.compression import BLOCK, is_compressed, read_blocks
+from w2v_hs.text.corpus import LONGEST_SENTENCE
+from w2v_hs.text.encoding import scan_block
+from w2v_hs.text.sources import Source, find_sources
 from w2v_hs.text.vocabulary import Vocabulary, choose_words
 
 SMALLEST, LARGEST = 1 << 16, 1 << 26  # bytes of a shard
@@ -63,7 +65,7 @@ class Shard:
         """Blocks of bytes, decompressed, each with how far the shard is read after it."""
         with self.file.open() as raw:
             if self.end is None:
-                yield from decoded(raw, self.file.name, self.file.size)
+                yield from read_blocks(raw, self.file.name, self.file.size)
                 return
             from fsspec.utils import read_block
 
@@ -183,7 +185,7 @@ def cut(files: list[File], size: int) -> list[Shard]:
     """Shards of about `size` bytes. Compressed files, and those of unknown size, are not cut."""
     shards = []
     for file in files:
-        if file.size is None or compressed(file.name):
+        if file.size is None or is_compressed(file.name):
             shards.append(Shard(file))
             continue
         bounds = [*range(0, max(file.size - size // 2, 1), size), file.size]
@@ -202,7 +204,7 @@ def scan(shard: Shard, preprocessing: Preprocessing) -> ScannedShard:
     CorpusError
         It cannot be read, or is not UTF-8.
     """
-    table = [reader.new_types()]
+    types = reader.new_types()
     pieces, checksum, mended, lines = [], hashlib.sha256(), 0, 0
     try:
         for block in whole_tokens(shard.blocks()):
@@ -213,7 +215,8 @@ def scan(shard: Shard, preprocessing: Preprocessing) -> ScannedShard:
                 raise _located(shard, lines, block, error) from None
             mended += more
             lines += block.data.count(b"\n")
-            pieces.append(scan_block(data, table, 0)[0])
+            piece, types = scan_block(data, types)
+            pieces.append(piece)
     except W2VError:
         raise
     except Exception as error:  # file systems raise what they like
@@ -223,13 +226,13 @@ def scan(shard: Shard, preprocessing: Preprocessing) -> ScannedShard:
             "must find it under this name"
         ) from error
     numbers = np.concatenate(pieces)
-    used = int(table[0].used[0])
+    used = int(types.used[0])
     counts = np.zeros(used, np.int64)
     newlines = reader.count(numbers, counts)
-    return ScannedShard(numbers, newlines, _counted(table[0], counts, mended), checksum.digest())
+    return ScannedShard(numbers, newlines, _counted(types, counts, mended), checksum.digest())
 
 
-def _located(shard: Shard, lines: int, block: Block, error: BadByte) -> CorpusError:
+def _located(shard: Shard, lines: int, block: TextBlock, error: BadByte) -> CorpusError:
     """The error with its place; the lines before a shard in its file are not known."""
     if shard.begin == 0:
         return locate(Source(shard.file.name, "file"), lines, block, error)
