@@ -1,7 +1,7 @@
 """How good vectors are: analogies, word similarity, comparison of models.
 
-`testsets` reads the test sets, `answering` answers them, `statistics` gives intervals and tests,
-`protocol` what two evaluations share.
+`testsets` reads the test sets, `protocol` checks the options and asks one model everything,
+`answering` computes the answers, `statistics` intervals and tests.
 """
 
 from w2v_hs.evaluation.comparison import compare

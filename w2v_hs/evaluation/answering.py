@@ -1,34 +1,62 @@
-"""What vectors say to a test set: the answer to each question, the cosine of each pair."""
+"""The answers of vectors to a test set: of each analogy question, the cosine of each pair."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from w2v_hs.evaluation.testsets import Pair, Question
-from w2v_hs.vectors.vectors import Vectors
+from w2v_hs.types import Float32, Float64, Int64
+from w2v_hs.vectors import Vectors
 
+Int8: TypeAlias = npt.NDArray[np.int8]
 METHODS = ("3cosadd", "3cosmul")
 MISSING = -1  # the outcome of a question one of whose words has no vector
-# At once: so many questions, against so many words that their scores, 1 MiB, stay in the cache.
-QUESTIONS, CANDIDATES = 256, 1024
-TABLE_VALUES = 1 << 22  # cosines of asked words with candidates held at once: 16 MiB
-# Levy and Goldberg (2014) take 0.001, gensim 1e-6; hardly any answer depends on it.
+# Levy and Goldberg (2014) use 0.001, gensim 1e-6; hardly any answer depends on it.
 EPSILON = 1e-6
-FLOOR = 1e-12  # a word opposite to b is still nearer than a word that may not be the answer
+FLOOR = 1e-12  # a word opposite to b still ranks above the words that cannot be the answer
+
+
+class BlockSize(NamedTuple):
+    """How much `outcomes` computes at once.
+
+    Attributes
+    ----------
+    questions, candidates
+        Questions and words whose scores are computed together: 1 MiB, which stays in the cache.
+    table_values
+        Cosines of the words of the questions with candidates: 16 MiB.
+    """
+
+    questions: int = 256
+    candidates: int = 1024
+    table_values: int = 1 << 22
+
+
+DEFAULT_BLOCK = BlockSize()
 
 
 @dataclass(frozen=True)
 class Usable:
-    """Vectors as a test set sees them.
+    """Vectors, and which of them can be used with a test set.
 
-    rows (U,): those that have a direction, most frequent first. norms (V,) float64. fold: what
-    words are compared as.
+    Attributes
+    ----------
+    vectors
+        V words and their vectors.
+    rows
+        (U,) int64, the rows that have a direction, most frequent word first.
+    norms
+        (V,) float64.
+    fold
+        Applied to words before they are compared.
     """
 
     vectors: Vectors
-    rows: np.ndarray
-    norms: np.ndarray
+    rows: Int64
+    norms: Float64
     fold: Callable[[str], str]
 
     @classmethod
@@ -38,8 +66,8 @@ class Usable:
         rows = np.flatnonzero(np.isfinite(norms) & (norms > 0))
         return cls(vectors, rows, norms, str.upper if case_insensitive else str)
 
-    def forms(self, asked: set[str], rows: np.ndarray) -> dict[str, list[int]]:
-        """Where in `rows` the forms of each asked word stand, most frequent first."""
+    def forms(self, asked: set[str], rows: Int64) -> dict[str, list[int]]:
+        """The positions in `rows` of all forms of each asked word, most frequent first."""
         forms: dict[str, list[int]] = {}
         for position, row in enumerate(rows):
             folded = self.fold(self.vectors.words[row])
@@ -49,14 +77,35 @@ class Usable:
 
 
 def outcomes(
-    usable: Usable, questions: list[Question], restrict_vocab: int | None, method: str
-) -> np.ndarray:
-    """Answer questions among the `restrict_vocab` most frequent words.
+    usable: Usable,
+    questions: list[Question],
+    restrict_vocab: int | None,
+    method: str,
+    block: BlockSize = DEFAULT_BLOCK,
+) -> Int8:
+    """Answer analogy questions.
 
-    Returns (Q,) int8: 1 where a form of the fourth word is the answer, 0 where another word is,
-    `MISSING` where one of the four words is not among those words. gensim's
-    `evaluate_word_analogies` finds the same, many times slower: it multiplies the matrix with one
-    question at a time, and gives up after five forms of a, b or c.
+    gensim's `evaluate_word_analogies` finds the same answers, but far more slowly: it multiplies
+    the matrix with one question at a time. It also gives up after five forms of a, b or c.
+
+    Parameters
+    ----------
+    usable
+        The vectors.
+    questions
+        Q questions.
+    restrict_vocab
+        Only the words of so many first rows are used in questions and answers; None: all.
+    method
+        One of `METHODS`.
+    block
+        How much to compute at once.
+
+    Returns
+    -------
+    ndarray
+        (Q,) int8: 1 if a form of the fourth word is the answer, 0 if another word is, `MISSING` if
+        one of the four words is not among those that are used.
     """
     rows = usable.rows[usable.rows < restrict_vocab] if restrict_vocab else usable.rows
     folded = [tuple(map(usable.fold, question)) for question in questions]
@@ -69,68 +118,76 @@ def outcomes(
     asked = np.array(
         [[numbers[w] for w in q] for q, known in zip(folded, seen, strict=True) if known]
     )
-    places = list(forms.values())
-    of_place = np.full(len(rows), MISSING)
-    for number, positions in enumerate(places):
-        of_place[positions] = number
-    best = _nearest(usable, rows, asked[:, :3], places, of_place, method)
+    number_at = np.full(len(rows), MISSING)
+    for number, positions in enumerate(forms.values()):
+        number_at[positions] = number
+    first_forms = rows[[positions[0] for positions in forms.values()]]
+    best = _nearest(usable, rows, asked[:, :3], first_forms, number_at, method, block)
     # A fourth word that repeats one of the three is never the answer.
     fresh = (asked[:, :3] != asked[:, 3:]).all(axis=1)
-    result[seen] = fresh & (of_place[best] == asked[:, 3])
+    result[seen] = fresh & (number_at[best] == asked[:, 3])
     return result
 
 
 def _nearest(
     usable: Usable,
-    rows: np.ndarray,
-    asked: np.ndarray,
-    places: list[list[int]],
-    of_place: np.ndarray,
+    rows: Int64,
+    asked: Int64,
+    first_forms: Int64,
+    number_at: Int64,
     method: str,
-) -> np.ndarray:
-    """The place in `rows` of the answer to each question of numbers a, b, c (Q, 3), as (Q,).
+    block: BlockSize,
+) -> Int64:
+    """The positions in `rows` of the answers to the questions a, b, c in `asked`: (Q, 3) to (Q,).
 
-    With unit vectors, and the most frequent of equal scores:
+    A question consists of word numbers: `first_forms` has the row of each word number, `number_at`
+    the word number of each position. With unit vectors, and the most frequent of words with equal
+    scores:
 
         3CosAdd  argmax over d of  cos(d, b) - cos(d, a) + cos(d, c)
         3CosMul  argmax over d of  s(d, b) s(d, c) / (s(d, a) + EPSILON),  s = (1 + cos) / 2
 
-    The first is Mikolov, Yih and Zweig (2013), the second Levy and Goldberg (2014), equation 4.
-    Few words make many questions (Google's 19,544 have 905, and 550 pairs a, b), so their cosines
-    are computed once, then combined for each pair, then with c. Forms of a, b and c are made
-    impossible in that table, -inf in sums and 0 in products, which combines to impossible again.
+    The first is from Mikolov, Yih and Zweig (2013), the second from Levy and Goldberg (2014),
+    equation 4. Many questions share few words (Google's 19,544 have 905, and 550 pairs a, b), so
+    their cosines are computed once, then combined for each pair, then with c. Forms of a, b and c
+    are made impossible in that table: -inf in sums and 0 in products stay impossible when combined.
     """
     combine, impossible = (np.add, -np.inf) if method == "3cosadd" else (np.multiply, 0.0)
-    words = _unit_rows(usable, rows[[positions[0] for positions in places]])
+    words = _unit_rows(usable, first_forms)
     best = np.zeros(len(asked), dtype=np.int64)
     highest = np.full(len(asked), -np.inf, dtype=np.float32)
     pairs, pair_of = np.unique(asked[:, :2], axis=0, return_inverse=True)
     pair_of = pair_of.ravel()  # NumPy 2.0 gave it a second axis
-    width = min(CANDIDATES, max(1, TABLE_VALUES // max(len(words), len(pairs))))
+    width = min(block.candidates, max(1, block.table_values // max(len(words), len(pairs))))
     for start in range(0, len(rows), width):
         cosines = words @ _unit_rows(usable, rows[start : start + width]).T  # (words, width)
-        if method == "3cosadd":
-            toward, away = cosines, -cosines
-        else:
-            toward = np.maximum((1 + cosines) / 2, np.float32(FLOOR))
-            away = 1 / (toward + np.float32(EPSILON))
-        owners = of_place[start : start + width]
-        columns = np.flatnonzero(owners != MISSING)
-        toward[owners[columns], columns] = away[owners[columns], columns] = impossible
-        halves = combine(toward[pairs[:, 1]], away[pairs[:, 0]])  # (pairs, width): b, less a
-        for first in range(0, len(asked), QUESTIONS):
-            scores = halves[pair_of[first : first + QUESTIONS]]
-            combine(scores, toward[asked[first : first + QUESTIONS, 2]], out=scores)
-            place = scores.argmax(axis=1)
-            score = scores[np.arange(len(place)), place]
-            better = first + np.flatnonzero(score > highest[first : first + QUESTIONS])
-            best[better] = start + place[better - first]
+        toward, away = _factors(cosines, method)
+        numbers = number_at[start : start + width]
+        columns = np.flatnonzero(numbers != MISSING)
+        toward[numbers[columns], columns] = away[numbers[columns], columns] = impossible
+        halves = combine(toward[pairs[:, 1]], away[pairs[:, 0]])  # (pairs, width): b and a
+        for first in range(0, len(asked), block.questions):
+            these = slice(first, first + block.questions)
+            scores = halves[pair_of[these]]
+            combine(scores, toward[asked[these, 2]], out=scores)
+            position = scores.argmax(axis=1)
+            score = scores[np.arange(len(position)), position]
+            better = first + np.flatnonzero(score > highest[these])
+            best[better] = start + position[better - first]
             highest[better] = score[better - first]
     return best
 
 
-def cosines(usable: Usable, pairs: list[Pair]) -> np.ndarray:
-    """The cosine of each pair, (P,) float64; NaN where a word has no vector."""
+def _factors(cosines: Float32, method: str) -> tuple[Float32, Float32]:
+    """What a cosine contributes to a score: with b or c, and with a."""
+    if method == "3cosadd":
+        return cosines, -cosines
+    toward: Float32 = np.maximum((1 + cosines) / 2, np.float32(FLOOR))
+    return toward, np.float32(1) / (toward + np.float32(EPSILON))
+
+
+def cosines(usable: Usable, pairs: list[Pair]) -> Float64:
+    """The cosine of each pair, (P,) float64; NaN if a word has no vector."""
     folded = [(usable.fold(pair.a), usable.fold(pair.b)) for pair in pairs]
     forms = usable.forms({word for pair in folded for word in pair}, usable.rows)
     known = [a in forms and b in forms for a, b in folded]
@@ -143,16 +200,16 @@ def cosines(usable: Usable, pairs: list[Pair]) -> np.ndarray:
             (numbers[a], numbers[b]) for (a, b), found in zip(folded, known, strict=True) if found
         ]
         a, b = unit[np.array(pair_rows).T]
-        # One root of a product, not a product of roots: a word is then 1 to itself, to the bit,
-        # and such pairs tie as they should.
+        # The root of a product, not a product of roots: the cosine of a word with itself is then
+        # 1 to the bit, so such pairs tie.
         squares = np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b)
         result[known] = np.einsum("ij,ij->i", a, b) / np.sqrt(squares)
     return result
 
 
-def _unit_rows(usable: Usable, rows: np.ndarray) -> np.ndarray:
-    """A copy of these rows at length 1, (rows, dim) float32."""
-    picked: np.ndarray = usable.vectors.matrix[rows]
-    # Divided in float64, for the norm of large float32 values may not fit float32.
+def _unit_rows(usable: Usable, rows: Int64) -> Float32:
+    """A copy of these rows scaled to length 1, (rows, dim) float32."""
+    picked: Float32 = usable.vectors.matrix[rows]
+    # In float64: the norm of large float32 values can overflow float32.
     np.divide(picked, usable.norms[rows, None], out=picked, casting="same_kind")
     return picked

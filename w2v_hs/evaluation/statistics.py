@@ -1,16 +1,20 @@
-"""How sure a figure is: intervals of accuracies and correlations, tests of paired differences."""
+"""Intervals of accuracies and correlations, tests of paired differences."""
 
 import warnings
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from w2v_hs.errors import OptionError
+from w2v_hs.types import Float64
 
-RESAMPLES = 2_000  # of every bootstrap: another seed moves a bound by a thirtieth of the interval
-BATCH_VALUES = 1 << 20  # resampled values held at once: 8 MiB an array
+RESAMPLES = 2_000  # another seed moves a bound by about a thirtieth of the interval
+BATCH_VALUES = 1 << 20  # resampled values held at once: 8 MiB per array
 
 Interval = tuple[float, float]
+Bool: TypeAlias = npt.NDArray[np.bool_]
 
 
 def check_confidence(confidence: float) -> float:
@@ -27,7 +31,7 @@ def check_confidence(confidence: float) -> float:
 
 
 def wilson(successes: int, trials: int, confidence: float) -> Interval | None:
-    """Wilson's score interval (1927) of a proportion; None of no trials."""
+    """Wilson's score interval (1927) of a proportion; None without a trial."""
     if not trials:
         return None
     from scipy.stats import binomtest
@@ -36,21 +40,17 @@ def wilson(successes: int, trials: int, confidence: float) -> Interval | None:
     return float(interval.low), float(interval.high)
 
 
-def pearson(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Pearson's correlation along an axis; NaN where one side is constant."""
-    constant = [(v == v.take([0], axis=axis)).all(axis=axis) for v in (x, y)]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        # To at most 1, since squares of large numbers are infinite.
-        x, y = (v / np.abs(v).max(axis=axis, keepdims=True) for v in (x, y))
-    x, y = (v - v.mean(axis=axis, keepdims=True) for v in (x, y))
-    squares = (x * x).sum(axis=axis) * (y * y).sum(axis=axis)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        result = (x * y).sum(axis=axis) / np.sqrt(squares)
-    # Checked by itself: the mean of equal numbers may miss them by a rounding.
-    return np.where(constant[0] | constant[1], np.nan, np.clip(result, -1, 1))
+def pearson(x: Float64, y: Float64, axis: int = -1) -> Float64:
+    """Pearson's correlation along an axis; NaN if one side is constant."""
+    from scipy.stats import pearsonr
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of constant input
+        correlation: Float64 = pearsonr(x, y, axis=axis).statistic
+    return correlation
 
 
-def spearman(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
+def spearman(x: Float64, y: Float64, axis: int = -1) -> Float64:
     """Spearman's rank correlation along an axis; equal values share the mean of their ranks."""
     from scipy.stats import rankdata
 
@@ -58,38 +58,52 @@ def spearman(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
 
 
 def bootstrap(
-    statistic: Callable[..., np.ndarray], columns: Sequence[np.ndarray], seed: int
-) -> np.ndarray:
-    """The statistic of `RESAMPLES` resamples of the items, (RESAMPLES,) float64.
+    statistic: Callable[..., Float64],
+    columns: Sequence[Float64],
+    seed: int,
+    batch_values: int = BATCH_VALUES,
+) -> Float64:
+    """A statistic of `RESAMPLES` resamples of the items (Efron 1979).
 
-    columns: arrays (n,) that describe the same items, so that they are drawn together. statistic:
-    takes such arrays, (..., n), and `axis`. Efron (1979); the same seed gives the same resamples.
+    Parameters
+    ----------
+    statistic
+        Takes arrays (..., n) and `axis`.
+    columns
+        Arrays (n,) that describe the same items, and are therefore resampled together.
+    seed
+        The same seed gives the same resamples.
+    batch_values
+        Values of each column that are held at once.
+
+    Returns
+    -------
+    ndarray
+        (RESAMPLES,) float64; NaN for a resample in which the statistic is undefined.
     """
     from scipy import stats
 
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # of resamples without a figure: NaN, which callers look for
+        warnings.simplefilter("ignore")  # of resamples in which the statistic is undefined
         done = stats.bootstrap(
             tuple(columns),
             statistic,
             paired=True,
             vectorized=True,
             n_resamples=RESAMPLES,
-            batch=max(1, BATCH_VALUES // len(columns[0])),
+            batch=max(1, batch_values // len(columns[0])),
             method="percentile",
             rng=np.random.default_rng(seed),
         )
-    distribution: np.ndarray = done.bootstrap_distribution
+    distribution: Float64 = done.bootstrap_distribution
     return distribution
 
 
-def percentiles(resampled: np.ndarray, confidence: float) -> Interval | None:
-    """The percentile interval of a bootstrap; None where a resample has no figure.
+def percentiles(resampled: Float64, confidence: float) -> Interval | None:
+    """The percentile interval of a bootstrap; None if a resample is NaN.
 
-    A handful of pairs may be drawn as one pair alone, which has no correlation. An interval of the
-    other resamples would be too narrow.
+    If there are few pairs, a resample may repeat one pair, which has no correlation. An interval of
+    the other resamples would be too narrow.
     """
     if not np.isfinite(resampled).all():
         return None
@@ -98,7 +112,7 @@ def percentiles(resampled: np.ndarray, confidence: float) -> Interval | None:
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """The exact two-sided McNemar test (1947): p of the answers that one of two got right alone."""
+    """p of the exact two-sided McNemar test (1947), of questions that only one model has right."""
     from scipy.stats import binomtest
 
     if only_first + only_second == 0:
@@ -106,23 +120,37 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return float(binomtest(only_first, only_first + only_second, 0.5).pvalue)
 
 
-def resampled_difference(first: np.ndarray, second: np.ndarray, seed: int) -> np.ndarray:
-    """Accuracy of `second` less that of `first`, (n,) bool each, in bootstraps of the questions.
+def resampled_difference(first: Bool, second: Bool, seed: int) -> Float64:
+    """The difference of two accuracies in bootstrap resamples of the questions.
 
-    Only how often one of the two is right alone matters, so each resample is one multinomial draw.
+    It depends only on how often one of the two alone is right, so each resample is one multinomial
+    draw.
+
+    Parameters
+    ----------
+    first, second
+        (n,) bool, which of the questions each model has right.
+    seed
+        The same seed gives the same resamples.
+
+    Returns
+    -------
+    ndarray
+        (RESAMPLES,) float64, accuracy of the second minus that of the first.
     """
     shares = np.array([np.mean(second & ~first), np.mean(first & ~second)])
     drawn = np.random.default_rng(seed).multinomial(
         len(first), [*shares, 1 - shares.sum()], size=RESAMPLES
     )
-    return (drawn[:, 0] - drawn[:, 1]) / len(first)
+    difference: Float64 = (drawn[:, 0] - drawn[:, 1]) / len(first)
+    return difference
 
 
-def bootstrap_p(differences: np.ndarray) -> float | None:
-    """Two-sided p of resampled differences: twice the smaller share beyond 0.
+def bootstrap_p(differences: Float64) -> float | None:
+    """Two-sided p of resampled differences: twice the smaller share beyond 0; None if one is NaN.
 
-    Davison and Hinkley (1997), section 4.2: what was observed counts as one more resample, so that
-    p is never below 2 / (RESAMPLES + 1). None where a resample has no figure.
+    The observation counts as one more resample (Davison and Hinkley 1997, section 4.2), so p is at
+    least 2 / (RESAMPLES + 1).
     """
     if not np.isfinite(differences).all():
         return None
@@ -131,7 +159,7 @@ def bootstrap_p(differences: np.ndarray) -> float | None:
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:
-    """Holm's (1979) adjusted p of several tests at once, in the order given; None stays None."""
+    """Adjust p of several tests by Holm (1979), in the order given; None stays None."""
     order = sorted(((p, i) for i, p in enumerate(values) if p is not None))
     adjusted: list[float | None] = [None] * len(values)
     largest = 0.0
