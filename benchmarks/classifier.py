@@ -28,7 +28,7 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 import w2v_hs
-from w2v_hs.classifier.classifier import HierarchicalSoftmaxRegression, SoftmaxRegression
+from w2v_hs.classifier import HierarchicalSoftmaxRegression, SoftmaxRegression
 from w2v_hs.text import named as extract
 
 WINDOW = 5

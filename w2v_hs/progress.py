@@ -58,7 +58,7 @@ class Display:
         """Report the words scored so far, and in all."""
 
     def checkpoint(self, path: Path, seconds: float, every: float) -> None:
-        """A checkpoint was written in so many seconds, as one is every so many."""
+        """Report a written checkpoint: the seconds it took, and those between checkpoints."""
 
 
 class Bars(Display):

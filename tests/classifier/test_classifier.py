@@ -1,6 +1,7 @@
 """Both estimators against float64 twins, scikit-learn's solver and scikit-learn's own checks."""
 
 import math
+import re
 import subprocess
 import sys
 
@@ -19,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from w2v_hs.classifier.classifier import HierarchicalSoftmaxRegression, SoftmaxRegression
+from w2v_hs.classifier import HierarchicalSoftmaxRegression, SoftmaxRegression
 from w2v_hs.errors import DivergedError, OptionError, W2VError
 from w2v_hs.kernels import classifier as kernel
 from w2v_hs.kernels.common import Paths
@@ -116,26 +117,24 @@ def check_batches(make, X, labels, order, size, rate, l2):
     bounds = np.minimum(np.arange(-(-len(order) // size) + 1) * size, len(order))
     rates = np.linspace(rate, rate / 2, len(bounds) - 1)
     weights, bias, loss = np.zeros((tree.inner, X.shape[1])), np.zeros(tree.inner), 0.0
-    for first, last, rate in zip(bounds[:-1], bounds[1:], rates, strict=True):
+    for first, last, step in zip(bounds[:-1], bounds[1:], rates, strict=True):
         batch = order[first:last]
         entropy, _, dweights, dbias = naive.regression(
             X[batch], labels[batch], weights, bias, l2, tree
         )
         loss += entropy * len(batch)
-        weights, bias = weights - rate * dweights, bias - rate * dbias
-    found, found_bias = np.zeros_like(weights), np.zeros_like(bias)
+        weights, bias = weights - step * dweights, bias - step * dbias
+    nodes = kernel.Nodes(np.zeros_like(weights), np.zeros_like(bias), np.ones(1))
     paths = Paths(tree.offsets, tree.nodes, tree.bits)
-    slopes, scale = np.empty(size * tree.lengths.max()), np.ones(1)
-    none = np.zeros(X.shape[1])  # a centre that moves nothing
-    shift = kernel.Centre(X @ none, 0.0, np.zeros((tree.inner, 2)))
-    total = kernel.train(
-        kernel_rows(make(X)), order, bounds, labels, paths, shift, found, found_bias, True, rates,
-        l2, scale, slopes,
-    )  # fmt: skip
-    found *= scale
+    batches = kernel.Batches(order, bounds, rates)
+    slopes = np.empty(size * tree.lengths.max())
+    zero = np.zeros(X.shape[1])  # a centre that moves nothing
+    centre = kernel.Centre(X @ zero, 0.0, np.zeros((tree.inner, 2)))
+    rows = kernel_rows(make(X))
+    total = kernel.train(rows, labels, paths, batches, centre, nodes, l2, True, slopes)
     assert total == pytest.approx(loss, rel=1e-9)
-    np.testing.assert_allclose(found, weights, rtol=1e-8, atol=1e-11)
-    np.testing.assert_allclose(found_bias, bias, rtol=1e-8, atol=1e-11)
+    np.testing.assert_allclose(nodes.weights * nodes.scale, weights, rtol=1e-8, atol=1e-11)
+    np.testing.assert_allclose(nodes.bias, bias, rtol=1e-8, atol=1e-11)
 
 
 @pytest.mark.parametrize("make", FORMATS)
@@ -162,9 +161,8 @@ def test_large_batches_are_cut_to_equal_ones(estimator):
     order = np.random.Generator(np.random.PCG64(1)).permutation(5)
     weights, bias = np.zeros_like(clf.coef_), np.zeros_like(clf.intercept_)
     for batch, rate in ((order[:2], 0.5), (order[2:], 0.25)):
-        weights = weights - rate * naive.regression(
-            X[batch], labels[batch], weights, bias, 0.0, tree_of(clf)
-        )[2]  # fmt: skip
+        found = naive.regression(X[batch], labels[batch], weights, bias, 0.0, tree_of(clf))
+        weights = weights - rate * found[2]
     np.testing.assert_allclose(clf.coef_, weights, rtol=1e-10)
 
 
@@ -279,9 +277,8 @@ def test_best_first_leaves_most_of_the_tree_alone():
     X, y = many_classes()
     clf = fitted(HierarchicalSoftmaxRegression, X, y, epochs=60)
     children, order = clf.tree_.children()
-    visited = kernel.best_first(
-        kernel_rows(X), clf.coef_, clf.intercept_, children, int(order[0]), 1
-    )[2]  # fmt: skip
+    rows, root = kernel_rows(X), int(order[0])
+    _, _, visited = kernel.best_first(rows, clf.coef_, clf.intercept_, children, root, 1)
     assert visited.min() >= clf.tree_.lengths.min()
     assert np.median(visited) < clf.tree_.inner / 4
 
@@ -361,25 +358,32 @@ def test_a_large_offset_of_a_feature_does_no_harm(estimator, digits):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"epochs": 0}, "epochs=0: expected a whole number from 1"),
-        ({"batch_size": 1.5}, "batch_size=1.5"),
-        ({"lr": 0.0}, "lr=0.0: expected a finite number above 0"),
-        ({"lr": math.nan}, "lr=nan"),
-        ({"l2": -1}, "l2=-1: expected a finite number of at least 0"),
-        ({"lr": 1.0, "l2": 1.0}, "set lr \\* l2 below 1"),
-        ({"seed": -1}, "seed=-1"),
+        ({"epochs": 0}, "'epochs' {} an int in the range [1, 1000000]. Got 0 instead."),
+        ({"batch_size": 1.5}, "'batch_size' {} an int in the range [1, 2147483648]. Got 1.5 in"),
+        ({"lr": 0.0}, "'lr' {} None or a float in the range [1e-30, inf). Got 0.0 instead."),
+        ({"lr": math.nan}, "'lr' {} None or a float in the range [1e-30, inf). Got nan instead."),
+        ({"l2": -1}, "'l2' {} a float in the range [0, inf). Got -1 instead."),
+        ({"lr": 1.0, "l2": 1.0}, "set lr * l2 below 1"),
+        ({"seed": -1}, "'seed' {} an int in the range [0, 9223372036854775807]. Got -1 instead."),
+        (
+            {"epochs": 10**5000},
+            "'epochs' {} an int in the range [1, 1000000]. Got an object",
+        ),
+        ({"l2": "a\n b"}, r"'l2' {} a float in the range [0, inf). Got 'a\n b' instead."),
     ],
 )
 def test_parameters_out_of_range(estimator, options, message):
-    with pytest.raises(OptionError, match=message) as error:
+    message = message.format(f"parameter of {estimator.__name__} must be")
+    with pytest.raises(OptionError, match=re.escape(message)) as error:
         estimator(**options).fit(*data())
     assert "\n" not in str(error.value)
 
 
 def test_a_tree_that_does_not_fit():
-    with pytest.raises(OptionError, match="tree='oak': expected one of huffman, balanced"):
+    with pytest.raises(OptionError, match=r"must be 'huffman', 'balanced' or .*\. Got 'oak' inst"):
         HierarchicalSoftmaxRegression(tree="oak").fit(*data())
-    with pytest.raises(OptionError, match="tree is over 3 classes, y holds 5"):
+    message = "must be a tree over the sorted classes of y, of which there are 5. Got .* 3 classes"
+    with pytest.raises(OptionError, match=message):
         HierarchicalSoftmaxRegression(tree=huffman([1, 1, 1])).fit(*data())
 
 
@@ -414,7 +418,7 @@ import sys
 sys.modules["sklearn"] = None
 import w2v_hs
 try:
-    import w2v_hs.classifier.classifier
+    from w2v_hs.classifier import SoftmaxRegression
 except ImportError as error:
     print(error)
 """

@@ -110,7 +110,7 @@ def test_every_command_is_documented(name, command):
             assert parameter.help, f"{name}: {parameter.opts}"
     if not isinstance(command, click.Group):
         assert re.search(rf"^\| `{name}[ `]", REFERENCE, re.MULTILINE), (
-            f"{name}: not in the reference"
+            f"not in the reference: {name}"
         )
 
 

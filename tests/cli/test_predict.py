@@ -32,7 +32,7 @@ def test_predict(run, fails, model, model_file):
     assert "of 17 rows of output weights read" in shown
     assert "near the king" in shown and expected.words[0] in shown and "probability" in shown
     assert "'zebra' is not among the 18 words" in fails("predict", model_file, "zebra")
-    assert "k is 0" in fails("predict", model_file, "king", "-k", "0")
+    assert "k=0: expected" in fails("predict", model_file, "king", "-k", "0")
     assert "WORD" in fails("predict", model_file, code=2)
 
 

@@ -182,7 +182,7 @@ def test_a_signal_saves_a_checkpoint_and_says_how_to_go_on(text, tmp_path, run, 
     message = process.communicate(timeout=60)[1].decode()
     assert process.returncode == code
     kept = checkpoint_path(output)
-    assert message == f"stopped; to go on: w2v-hs resume {kept}\n"
+    assert message == f"stopped; to resume: w2v-hs resume {kept}\n"
     assert output.read_bytes() == b"the old one"
     assert sorted(path.name for path in tmp_path.iterdir()) == [kept.name, output.name]
     done = run("resume", kept)
@@ -208,7 +208,7 @@ def test_an_update_that_is_stopped_keeps_the_model_and_goes_on(text, tmp_path, r
     process.terminate()
     message = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 143
-    assert message.endswith(f"stopped; to go on: w2v-hs resume {kept}\n")
+    assert message.endswith(f"stopped; to resume: w2v-hs resume {kept}\n")
     assert base.read_bytes() == before
     done = run("resume", kept)
     assert done.returncode == 0, done.stderr

@@ -1,5 +1,10 @@
-"""Softmax regression as scikit-learn estimators: full, or over a tree of classes."""
+"""Softmax regression as scikit-learn estimators, on features of any kind.
 
-from w2v_hs.classifier.classifier import HierarchicalSoftmaxRegression, SoftmaxRegression
+`full` is multinomial logistic regression; `tree` is softmax over a binary tree of the classes;
+`base` holds what they share, with objective and method.
+"""
+
+from w2v_hs.classifier.full import SoftmaxRegression
+from w2v_hs.classifier.tree import HierarchicalSoftmaxRegression
 
 __all__ = ["HierarchicalSoftmaxRegression", "SoftmaxRegression"]

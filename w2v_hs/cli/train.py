@@ -108,7 +108,9 @@ def train(
     w2v-hs train s3://bucket/texts -o m.safetensors --tree huffman --scheduler tcp://host:8786
     """
     from w2v_hs.files.atomic import check_writable, holding
+    from w2v_hs.training.api import train_with
     from w2v_hs.training.checkpoint import CheckpointSettings, checkpoint_path, named_texts
+    from w2v_hs.tree.user_trees import choose_tree
 
     explicit = _explicit_options(ctx)
     _check_combinations(ctx.params, explicit)
@@ -116,12 +118,14 @@ def train(
     preprocessing = Preprocessing(
         **{field.name: options.pop(field.name) for field in fields(Preprocessing)}
     )
+    kind, tree = choose_tree(options["tree"])
+    run = Options(**options | {"tree": kind})
     sources, checkpoint = _sources(text, scheduler), checkpoint_path(output)
     vocab_name = None if save_vocab is None else str(save_vocab.absolute())
     settings = CheckpointSettings(
         checkpoint, checkpoint_every, named_texts(sources), preprocessing, vocab_name
     )
-    tree_file = None if options["tree"] in parameters.NAMED_TREES else Path(options["tree"])
+    tree_file = None if tree is None else Path(options["tree"])
     model_read = resume_from if output != resume_from else None
     inputs = [*map(Path, text), vocab, tree_file, model_read]
     parameters.check_distinct([output, save_vocab, checkpoint], inputs)
@@ -130,11 +134,20 @@ def train(
     with holding(output), exit_when_interrupted(scheduler), _connected(scheduler) as client:
         _warn_of_old_checkpoint(checkpoint)
         if resume_from is None:
-            more = {"vocab": vocab, "client": client, "rounds": rounds}
-            model = _train_new(sources, settings, options, **more)
+            model = train_with(
+                run,
+                sources,
+                tree=tree,
+                vocab=vocab,
+                preprocessing=preprocessing,
+                settings=settings,
+                client=client,
+                rounds=rounds,
+                show=True,
+            )
         else:
             given = {name: options[name] for name in _UPDATE_OPTIONS if name in explicit}
-            model = _train_further(resume_from, sources, settings, update_vocab, given)
+            model = _update(resume_from, sources, settings, update_vocab, given)
         _finish(model, output, save_vocab)
         checkpoint.unlink(missing_ok=True)
 
@@ -178,7 +191,7 @@ def exit_when_interrupted(scheduler: str | None = None) -> Iterator[None]:
     except Interrupted as stop:
         command = ""
         if stop.checkpoint is not None:
-            command = f"; to go on: w2v-hs resume {argument(stop.checkpoint)}"
+            command = f"; to resume: w2v-hs resume {argument(stop.checkpoint)}"
             if scheduler is not None:
                 command += f" --scheduler {shlex.quote(scheduler)}"
         click.echo(f"{stop}{command}", err=True)
@@ -282,30 +295,7 @@ def _warn_of_old_checkpoint(path: Path) -> None:
         )
 
 
-def _train_new(
-    sources: list[str | Path],
-    settings: "CheckpointSettings",
-    options: dict[str, Any],
-    **more: Any,
-) -> "Model":
-    """Train a new model; `options` are the fields of `Options`, but the tree may be a file."""
-    from w2v_hs.training.api import train_with
-    from w2v_hs.tree.user_trees import choose_tree
-
-    kind, tree = choose_tree(options["tree"])
-    run = Options(**options | {"tree": kind})
-    return train_with(
-        run,
-        sources,
-        tree=tree,
-        preprocessing=settings.preprocessing,
-        settings=settings,
-        show=True,
-        **more,
-    )
-
-
-def _train_further(
+def _update(
     path: Path,
     sources: list[str | Path],
     settings: "CheckpointSettings",

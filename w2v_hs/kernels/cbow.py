@@ -14,16 +14,8 @@ mean would divide it by C; C then only scales the rate of the inputs.)
 
 import numpy as np
 
-from w2v_hs.kernels.common import (
-    collect_loss,
-    draw_reach,
-    gradients,
-    start_loss,
-    subsample,
-)
-from w2v_hs.kernels.copies import merge, merge_due
+from w2v_hs.kernels.common import gradients
 from w2v_hs.kernels.jit import inline, jit
-from w2v_hs.kernels.paths import find_contexts, look_ahead
 from w2v_hs.kernels.simd import (
     LANES,
     add,
@@ -34,11 +26,10 @@ from w2v_hs.kernels.simd import (
     multiply,
     multiply_add,
     multiply_add_each,
-    pointer,
-    pointers,
     store,
     zeros_like_each,
 )
+from w2v_hs.kernels.windows import train_windows
 
 NODES = (0,) * 8  # path nodes that are multiplied with the hidden vector at once
 
@@ -91,45 +82,32 @@ def add_error(rows, count, vectors, stride, hidden):
             store(vectors, rows[c] + k, add(load(vectors, rows[c] + k), load(hidden, stride + k)))
 
 
+@inline
+def train_window(contexts, path, length, vectors, weights, stride, rate, scratch):
+    """Train on one window; return the number of predictions, 1."""
+    mean_input(scratch.rows, contexts, vectors, stride, scratch.hidden)
+    train_path(path, length, weights, stride, rate, scratch.hidden, scratch)
+    add_error(scratch.rows, contexts, vectors, stride, scratch.hidden)
+    return 1
+
+
 @jit
 def train(text, first, last, window, paths, vectors, weights, stride, rate, nodes, scratch):
-    """Train on sentences first .. last - 1.
+    """Train on sentences first .. last - 1; arguments and results as in `windows.train_windows`.
 
-    vectors (V*stride,) and weights (rows*stride,) float32, flat; nodes: which rows of `weights`
-    are private to this thread, see `copies`. They are merged every so many
-    windows, and where there are no sentences. Adds to scratch.totals: loss in nats, predictions
-    (centres), kept tokens.
+    A prediction is a centre.
     """
-    centres, tokens = 0, 0
-    path, ahead = 0, len(scratch.path) // 2
-    # Only pointers from here on; see `pointer`.
-    text, paths, scratch = pointers(text), pointers(paths), pointers(scratch)
-    nodes, vectors, weights = pointers(nodes), pointer(vectors), pointer(weights)
-    rows, hidden = scratch.rows, scratch.hidden
-    start_loss(scratch)
-    for sentence in range(first, last):
-        length = subsample(text, sentence, scratch)
-        tokens += length
-        depth, next_depth = 0, 0
-        for i in range(-1, length):
-            depth, path, ahead = next_depth, ahead, path
-            next_depth = look_ahead(
-                i, length, window, paths, vectors, weights, stride, nodes, scratch, ahead
-            )
-            if i < 0:
-                continue
-            reach = draw_reach(window, scratch.random)
-            begin, end = max(0, i - reach), min(length, i + reach + 1)
-            contexts = find_contexts(scratch.kept, begin, i, end, stride, rows)
-            if contexts == 0:
-                continue
-            mean_input(rows, contexts, vectors, stride, hidden)
-            train_path(path, depth, weights, stride, rate, hidden, scratch)
-            add_error(rows, contexts, vectors, stride, hidden)
-            centres += 1
-            merge_due(weights, stride, nodes)
-    if first == last:
-        merge(weights, stride, nodes)
-    collect_loss(scratch)
-    scratch.totals[1] += centres
-    scratch.totals[2] += tokens
+    train_windows(
+        train_window,
+        text,
+        first,
+        last,
+        window,
+        paths,
+        vectors,
+        weights,
+        stride,
+        rate,
+        nodes,
+        scratch,
+    )

@@ -7,9 +7,11 @@ node l on the path of y, with weights w_l, bias b_l and branch bit (0 is left), 
     loss            = -sum_l log sigmoid(s_l f)
     -d loss / d f   = s_l sigmoid(-s_l f)
 
-The features stay as they are, so only nodes learn; all is float64. While training the weights are
-scale * weights: the L2 penalty shrinks all nodes by one factor a step, and that factor is all that
-has to be written (Bottou 2010, "Large-Scale Machine Learning with Stochastic Gradient Descent").
+The features are fixed, so only nodes learn; all numbers are float64. During training the weights
+are scale * weights: a step of the L2 penalty shrinks all nodes by one factor, so it only changes
+the scale (Bottou 2010, "Large-Scale Machine Learning with Stochastic Gradient Descent").
+
+Oracles in tests/naive.py: `regression` for `train`, `tree_probabilities` for the rest.
 """
 
 import math
@@ -18,10 +20,10 @@ from typing import NamedTuple
 import numpy as np
 
 from w2v_hs.kernels.jit import inline, jit
-from w2v_hs.kernels.probability import log_sigmoid, pop, push
+from w2v_hs.kernels.probability import log_sigmoid, search
 
-# Below it `scale` is multiplied into all weights. Scaling loses no digits, so the only limit is
-# the range of float64; that is once in some 300 / (rate * l2) steps.
+# Below it `scale` is multiplied into all weights, once in some 300 / (rate * l2) steps. Scaling
+# loses no digits, so the range of float64 is the only limit.
 LEAST_SCALE = 1e-130
 
 
@@ -29,7 +31,7 @@ class Rows(NamedTuple):
     """Features of n rows, dense or sparse.
 
     Row i has values[starts[i]:starts[i + 1]], float64, in the given columns; `columns` is None
-    where each row holds all columns in their order.
+    if each row holds all columns in their order.
     """
 
     starts: np.ndarray
@@ -37,8 +39,31 @@ class Rows(NamedTuple):
     values: np.ndarray
 
 
+class Batches(NamedTuple):
+    """The steps of an epoch.
+
+    Step i takes the rows order[bounds[i]:bounds[i + 1]], both int64, at the learning rate
+    rates[i], float64.
+    """
+
+    order: np.ndarray
+    bounds: np.ndarray
+    rates: np.ndarray
+
+
+class Nodes(NamedTuple):
+    """What is learned of a tree of m classes: the weights of the nodes are scale * weights.
+
+    weights (m - 1, d), bias (m - 1,) and scale (1,), float64.
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray
+    scale: np.ndarray
+
+
 class Centre(NamedTuple):
-    """A vector c that is taken off each row x without writing x - c, which would not be sparse.
+    """A vector c that is subtracted from each row x without writing x - c, which is not sparse.
 
     products (n,) float64: x . c of each row; square: c . c. sums (m - 1, 2) float64, written:
     weights[l] - sums[l, 0] * c are the weights of node l, and sums[l, 1] is weights[l] . c.
@@ -51,7 +76,7 @@ class Centre(NamedTuple):
 
 @inline
 def product(begin, end, columns, values, weights, node):
-    """x . weights[node] for the row x that stands in values[begin:end]."""
+    """x . weights[node] for the row x in values[begin:end]."""
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
     if columns is None:
         # Four sums side by side, for each addition waits for the one before it.
@@ -71,7 +96,7 @@ def product(begin, end, columns, values, weights, node):
 
 @inline
 def add_multiple(begin, end, columns, values, factor, weights, node):
-    """weights[node] += factor * x for the row x that stands in values[begin:end]."""
+    """weights[node] += factor * x for the row x in values[begin:end]."""
     if columns is None:
         for k in range(end - begin):
             weights[node, k] += factor * values[begin + k]
@@ -81,17 +106,18 @@ def add_multiple(begin, end, columns, values, factor, weights, node):
 
 
 @jit
-def train(rows, order, bounds, labels, paths, centre, weights, bias, has_bias, rates, l2,
-          scale, slopes):  # fmt: skip
+def train(rows, labels, paths, batches, centre, nodes, l2, has_bias, slopes):
     """Train on batches of rows; return the sum of their losses in nats, each before its step.
 
-    Batch i is order[bounds[i]:bounds[i + 1]] and takes one step of rates[i] down the gradient of
-    its mean loss + l2 / 2 * ||weights||^2. labels (n,) int64: the class of each row; paths:
-    `common.Paths` over the classes. Written, all float64: weights (m - 1, d), bias (m - 1,), the
-    sums of `centre`, and scale (1,), by which weights and sums are to be multiplied. slopes: room
-    for one number for each row of a batch and node on its path.
+    A batch takes one step down the gradient of its mean loss + l2 / 2 * ||weights||^2.
+
+    rows: `Rows`. labels (n,) int64: the class of each row. paths: `common.Paths` over the classes.
+    batches: `Batches`. slopes: memory for one float64 for each row of a batch and node on its path.
+    Written: `nodes`, the bias only if `has_bias`, and the sums of `centre`, which `nodes.scale`
+    multiplies too.
     """
-    offsets, nodes, bits = paths
+    order, bounds, rates = batches
+    weights, bias, scale = nodes
     products, square, sums = centre
     loss = 0.0
     for batch in range(len(bounds) - 1):
@@ -101,11 +127,11 @@ def train(rows, order, bounds, labels, paths, centre, weights, bias, has_bias, r
         for i in range(first, last):
             row = order[i]
             begin, end, label = rows.starts[row], rows.starts[row + 1], labels[row]
-            for step in range(offsets[label], offsets[label + 1]):
-                node = nodes[step]
+            for step in range(paths.offsets[label], paths.offsets[label + 1]):
+                node = paths.nodes[step]
                 f = product(begin, end, rows.columns, rows.values, weights, node)
                 f -= sums[node, 0] * (products[row] - square) + sums[node, 1]
-                sign = 1.0 - 2.0 * bits[step]
+                sign = 1.0 - 2.0 * paths.bits[step]
                 z = sign * (scale[0] * f + bias[node])
                 e = math.exp(-abs(z))
                 loss += max(-z, 0.0) + math.log1p(e)
@@ -121,8 +147,8 @@ def train(rows, order, bounds, labels, paths, centre, weights, bias, has_bias, r
         for i in range(first, last):
             row = order[i]
             begin, end, label = rows.starts[row], rows.starts[row + 1], labels[row]
-            for step in range(offsets[label], offsets[label + 1]):
-                node, g = nodes[step], share * slopes[at]
+            for step in range(paths.offsets[label], paths.offsets[label + 1]):
+                node, g = paths.nodes[step], share * slopes[at]
                 h = g / scale[0]
                 add_multiple(begin, end, rows.columns, rows.values, h, weights, node)
                 sums[node, 0] += h
@@ -137,7 +163,7 @@ def train(rows, order, bounds, labels, paths, centre, weights, bias, has_bias, r
 def leaf_log_probs(scores, children, order):
     """(n, m) float64: log P of every class, by one sweep from the root down for each row.
 
-    scores (n, m - 1) float64: f of each inner node. children, order: see `tree.Tree.children`.
+    scores (n, m - 1) float64: f of each inner node. children, order: see `probability`.
     """
     classes = len(children) + 1
     result = np.empty((len(scores), classes))
@@ -151,34 +177,27 @@ def leaf_log_probs(scores, children, order):
     return result
 
 
+@inline
+def node_score(node, begin, end, columns, values, weights, bias):
+    """f = x . weights[node] + bias[node] for the row x in values[begin:end]."""
+    return bias[node] + product(begin, end, columns, values, weights, node)
+
+
 @jit
 def best_first(rows, weights, bias, children, root, k):
-    """The k most probable classes of each row: (classes (n, k) int64, log P (n, k), visited (n,)).
+    """The k most probable classes of each row, by `probability.search`.
 
-    The queue holds prefixes of paths, the most probable first. No branch has a probability above
-    1, so a prefix bounds all leaves below it: a leaf that leaves the queue is final. `visited`
-    counts the inner nodes whose score was computed.
+    rows: `Rows`. weights (m - 1, d), bias (m - 1,) float64. children, root: see `probability`.
+    Returns classes (n, k) int64, log P (n, k) float64, and the inner nodes visited (n,) int64.
     """
     classes, count = len(children) + 1, len(rows.starts) - 1
     keys, items = np.empty(classes), np.empty(classes, np.int64)
     best, log_probs = np.empty((count, k), np.int64), np.empty((count, k))
     visited = np.zeros(count, np.int64)
     for i in range(count):
-        keys[0], items[0] = 0.0, classes + root
-        size, found = 1, 0
-        while found < k:
-            key, item = keys[0], items[0]
-            pop(keys, items, size, classes)
-            size -= 1
-            if item < classes:
-                best[i, found], log_probs[i, found] = item, key
-                found += 1
-                continue
-            node = item - classes
-            visited[i] += 1
-            begin, end = rows.starts[i], rows.starts[i + 1]
-            f = bias[node] + product(begin, end, rows.columns, rows.values, weights, node)
-            push(keys, items, size, key + log_sigmoid(f), children[node, 0], classes)
-            push(keys, items, size + 1, key + log_sigmoid(-f), children[node, 1], classes)
-            size += 2
+        begin, end = rows.starts[i], rows.starts[i + 1]
+        score = (begin, end, rows.columns, rows.values, weights, bias)
+        visited[i] = search(
+            k, children, root, node_score, score, keys, items, best[i], log_probs[i]
+        )
     return best, log_probs, visited

@@ -43,6 +43,7 @@ from w2v_hs.kernels.simd import (
     zeros_like_each,
 )
 from w2v_hs.kernels.softmax import ROWS, largest
+from w2v_hs.kernels.windows import in_batches
 
 
 class Words(NamedTuple):
@@ -162,29 +163,6 @@ def score_contexts(contexts, nodes, first, vectors, weights, stride, length, scr
 
 
 @inline
-def score_batch(count, first, vectors, weights, stride, length, scratch):
-    """`score_contexts` for a number of contexts known only at run time."""
-    # fmt: off
-    if count == 1:
-        score_contexts((0,), (0,) * 8, first, vectors, weights, stride, length, scratch)
-    elif count == 2:
-        score_contexts((0,) * 2, (0,) * 8, first, vectors, weights, stride, length, scratch)
-    elif count == 3:
-        score_contexts((0,) * 3, (0,) * 5, first, vectors, weights, stride, length, scratch)
-    elif count == 4:
-        score_contexts((0,) * 4, (0,) * 4, first, vectors, weights, stride, length, scratch)
-    elif count == 5:
-        score_contexts((0,) * 5, (0,) * 3, first, vectors, weights, stride, length, scratch)
-    elif count == 6:
-        score_contexts((0,) * 6, (0,) * 2, first, vectors, weights, stride, length, scratch)
-    elif count == 7:
-        score_contexts((0,) * 7, (0,) * 2, first, vectors, weights, stride, length, scratch)
-    else:
-        score_contexts((0,) * 8, (0,) * 2, first, vectors, weights, stride, length, scratch)
-    # fmt: on
-
-
-@inline
 def score_hidden(vectors, weights, stride, length, scratch):
     """Add the loss of scratch.hidden against a path, eight nodes at once."""
     nodes = (0,) * 8
@@ -230,12 +208,7 @@ def tree_losses(words, first, last, window, cbow, paths, vectors, weights, strid
                 score_hidden(vectors, weights, stride, length, scratch)
                 contexts = 1
             else:
-                batches = (contexts + BATCH - 1) // BATCH
-                done = 0
-                for batch in range(batches):
-                    count = (contexts - done) // (batches - batch)
-                    score_batch(count, done, vectors, weights, stride, length, scratch)
-                    done += count
+                in_batches(score_contexts, contexts, (vectors, weights, stride, length, scratch))
             predictions += contexts
             unigram += contexts * words.unigram[ids[i]]
             sampled += contexts * words.sampled[ids[i]]

@@ -115,19 +115,20 @@ def pop(keys, items, size, words):
     keys[at], items[at] = key, item
 
 
-@jit
-def best_first(h, children, root, weights, k):
-    """The k most probable words, by best-first search: (words (k,) int64, log P (k,), visited).
+@inline
+def search(k, children, root, score, arguments, keys, items, best, log_probs):
+    """Best-first search for the k most probable words; returns the number of inner nodes visited.
 
-    A queue holds prefixes, the most probable first. Every branch has a probability of at most 1,
-    so a prefix bounds all leaves below it, and a leaf that leaves the queue is beaten by nothing
-    that is still in it. `visited` is the number of inner nodes whose branches were computed.
+    score(node, *arguments) is f of an inner node. A queue holds prefixes, the most probable first.
+    Every branch has a probability of at most 1, so a prefix bounds all leaves below it, and a leaf
+    that leaves the queue is beaten by nothing that is still in it.
+
+    keys (V,) float64 and items (V,) int64: memory for the queue. Written: best (k,) int64 and
+    log_probs (k,) float64, the most probable first; of equals the first in the vocabulary.
     """
     words = len(children) + 1
-    keys, items = np.empty(words), np.empty(words, np.int64)
     keys[0], items[0] = 0.0, words + root
     size, found, visited = 1, 0, 0
-    best, log_probs = np.empty(k, np.int64), np.empty(k)
     while found < k:
         key, item = keys[0], items[0]
         pop(keys, items, size, words)
@@ -138,10 +139,26 @@ def best_first(h, children, root, weights, k):
             continue
         node = item - words
         visited += 1
-        f = product(h, weights, node)
+        f = score(node, *arguments)
         push(keys, items, size, key + log_sigmoid(f), children[node, 0], words)
         push(keys, items, size + 1, key + log_sigmoid(-f), children[node, 1], words)
         size += 2
+    return visited
+
+
+@inline
+def node_score(node, h, weights):
+    """f = h . weights[node]."""
+    return product(h, weights, node)
+
+
+@jit
+def best_first(h, children, root, weights, k):
+    """The k most probable words, by `search`: (words (k,) int64, log P (k,) float64, visited)."""
+    words = len(children) + 1
+    keys, items = np.empty(words), np.empty(words, np.int64)
+    best, log_probs = np.empty(k, np.int64), np.empty(k)
+    visited = search(k, children, root, node_score, (h, weights), keys, items, best, log_probs)
     return best, log_probs, visited
 
 

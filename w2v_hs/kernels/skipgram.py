@@ -15,17 +15,8 @@ batches, each of which sees what the batch before it wrote.
 
 import numpy as np
 
-from w2v_hs.kernels.common import (
-    BATCH,
-    collect_loss,
-    draw_reach,
-    gradients,
-    start_loss,
-    subsample,
-)
-from w2v_hs.kernels.copies import merge, merge_due
+from w2v_hs.kernels.common import gradients
 from w2v_hs.kernels.jit import inline, jit
-from w2v_hs.kernels.paths import find_contexts, look_ahead
 from w2v_hs.kernels.simd import (
     LANES,
     add_products,
@@ -37,13 +28,12 @@ from w2v_hs.kernels.simd import (
     load_each,
     multiply_add_each,
     outer_multiply_add,
-    pointer,
-    pointers,
     repeat_each,
     store,
     zeros_for_products,
     zeros_like_each,
 )
+from w2v_hs.kernels.windows import in_batches, train_windows
 
 
 @inline
@@ -79,72 +69,29 @@ def train_batch(contexts, nodes, at, vectors, weights, stride, path, length, rat
 
 
 @inline
-def train_contexts(count, at, vectors, weights, stride, path, length, rate, scratch):
-    """`train_batch` for a number of contexts known only at run time.
-
-    16 sums of products fill the lanes of a vector: the fewer contexts, the more nodes at once.
-    """
-    # fmt: off
-    if count == 1:
-        train_batch((0,), (0,) * 8, at, vectors, weights, stride, path, length, rate, scratch)
-    elif count == 2:
-        train_batch((0,) * 2, (0,) * 8, at, vectors, weights, stride, path, length, rate, scratch)
-    elif count == 3:
-        train_batch((0,) * 3, (0,) * 5, at, vectors, weights, stride, path, length, rate, scratch)
-    elif count == 4:
-        train_batch((0,) * 4, (0,) * 4, at, vectors, weights, stride, path, length, rate, scratch)
-    elif count == 5:
-        train_batch((0,) * 5, (0,) * 3, at, vectors, weights, stride, path, length, rate, scratch)
-    elif count == 6:
-        train_batch((0,) * 6, (0,) * 2, at, vectors, weights, stride, path, length, rate, scratch)
-    elif count == 7:
-        train_batch((0,) * 7, (0,) * 2, at, vectors, weights, stride, path, length, rate, scratch)
-    else:
-        train_batch((0,) * 8, (0,) * 2, at, vectors, weights, stride, path, length, rate, scratch)
-    # fmt: on
+def train_window(contexts, path, length, vectors, weights, stride, rate, scratch):
+    """Train on one window, in batches; return the number of predictions, one a context."""
+    in_batches(train_batch, contexts, (vectors, weights, stride, path, length, rate, scratch))
+    return contexts
 
 
 @jit
 def train(text, first, last, window, paths, vectors, weights, stride, rate, nodes, scratch):
-    """Train on sentences first .. last - 1.
+    """Train on sentences first .. last - 1; arguments and results as in `windows.train_windows`.
 
-    vectors (V*stride,) and weights (rows*stride,) float32, flat; nodes: which rows of `weights`
-    are private to this thread, see `copies`. They are merged every so many
-    windows, and where there are no sentences. Adds to scratch.totals: loss in nats, predictions
-    (context-centre pairs), kept tokens.
+    A prediction is a pair of a context and its centre.
     """
-    pairs, tokens = 0, 0
-    path, ahead = 0, len(scratch.path) // 2
-    # Only pointers from here on; see `pointer`.
-    text, paths, scratch = pointers(text), pointers(paths), pointers(scratch)
-    nodes, vectors, weights = pointers(nodes), pointer(vectors), pointer(weights)
-    start_loss(scratch)
-    for sentence in range(first, last):
-        length = subsample(text, sentence, scratch)
-        tokens += length
-        depth, next_depth = 0, 0
-        for i in range(-1, length):
-            depth, path, ahead = next_depth, ahead, path
-            next_depth = look_ahead(
-                i, length, window, paths, vectors, weights, stride, nodes, scratch, ahead
-            )
-            if i < 0:
-                continue
-            reach = draw_reach(window, scratch.random)
-            begin, end = max(0, i - reach), min(length, i + reach + 1)
-            contexts = find_contexts(scratch.kept, begin, i, end, stride, scratch.rows)
-            if contexts == 0:
-                continue
-            batches = (contexts + BATCH - 1) // BATCH
-            done = 0
-            for batch in range(batches):
-                count = (contexts - done) // (batches - batch)
-                train_contexts(count, done, vectors, weights, stride, path, depth, rate, scratch)
-                done += count
-            pairs += contexts
-            merge_due(weights, stride, nodes)
-    if first == last:
-        merge(weights, stride, nodes)
-    collect_loss(scratch)
-    scratch.totals[1] += pairs
-    scratch.totals[2] += tokens
+    train_windows(
+        train_window,
+        text,
+        first,
+        last,
+        window,
+        paths,
+        vectors,
+        weights,
+        stride,
+        rate,
+        nodes,
+        scratch,
+    )
