@@ -307,4 +307,4 @@ def test_wrong_usage_of_the_command(fails, saved, asked):
     assert "given twice" in fails("evaluate", a, b, "--json", b, code=2)
     assert "none.bin" in fails("evaluate", a, saved / "none.bin", "--compare", *asked)
     assert "confidence is 2.0" in fails("evaluate", a, "--confidence", "2", *asked)
-    assert "restrict_vocab is -1" in fails("evaluate", a, "--restrict-vocab", "-1", *asked)
+    assert "restrict_vocab=-1" in fails("evaluate", a, "--restrict-vocab", "-1", *asked)

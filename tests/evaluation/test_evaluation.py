@@ -9,14 +9,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gensim.models import KeyedVectors, Word2Vec
-from gensim.models.word2vec import LineSentence
-from gensim.test.utils import datapath
 from rich.console import Console
 from scipy.stats import binomtest, spearmanr
 
 from w2v_hs.cli.evaluation_tables import print_evaluation
 from w2v_hs.errors import EvaluationError, OptionError
+from w2v_hs.evaluation.answering import MISSING, BlockSize, Usable, outcomes
 from w2v_hs.evaluation.evaluation import evaluate
 from w2v_hs.evaluation.testsets import SETS
 from w2v_hs.vectors.vectors import Vectors
@@ -24,9 +22,18 @@ from w2v_hs.vectors.vectors import Vectors
 CAPITALS = {"athens": "greece", "berlin": "germany", "paris": "france", "oslo": "norway"}
 
 
+def datapath(name):
+    from gensim.test.utils import datapath
+
+    return datapath(name)
+
+
 @pytest.fixture(scope="module")
-def lee():
+def lee(gensim):
     """Vectors trained on a small corpus of news, words as written: "The", "the", "Australia"."""
+    from gensim.models import Word2Vec
+    from gensim.models.word2vec import LineSentence
+
     model = Word2Vec(
         LineSentence(datapath("lee_background.cor")),
         vector_size=24,
@@ -41,7 +48,7 @@ def lee():
 
 
 @pytest.fixture(scope="module")
-def structured():
+def structured(gensim):
     """The words of the Google set in lower case, b - a = d - c up to noise; a tenth is missing."""
     rng = np.random.default_rng(5)
     rows = {}
@@ -60,6 +67,8 @@ def structured():
 
 
 def keyed(vectors):
+    from gensim.models import KeyedVectors
+
     result = KeyedVectors(vectors.dim)
     result.add_vectors(list(vectors.words), np.array(vectors.matrix))
     return result
@@ -200,7 +209,7 @@ def test_correlations_are_those_of_gensim(lee, name, fold):
     assert 20 < computed.used < computed.total == {"wordsim353": 353, "simlex999": 999}[name]
 
 
-def test_ties_and_duplicates_of_pairs(tmp_path):
+def test_ties_and_duplicates_of_pairs(gensim, tmp_path):
     """Equal cosines tie to the bit, a pair counts as often as it stands there."""
     rng = np.random.default_rng(6)
     words = [f"w{number}" for number in range(12)]
@@ -333,13 +342,7 @@ def naive_counts(words, matrix, questions, restrict, fold, method):
 @pytest.mark.parametrize("fold", [True, False])
 @pytest.mark.parametrize("method", ["3cosadd", "3cosmul"])
 @pytest.mark.parametrize("seed", range(2))
-def test_analogies_of_random_words_agree_with_the_oracle(
-    tmp_path, monkeypatch, seed, method, fold, restrict
-):
-    # Many blocks, the last ones short; the table of asked words narrows them further.
-    monkeypatch.setattr("w2v_hs.evaluation.answering.QUESTIONS", 37)
-    monkeypatch.setattr("w2v_hs.evaluation.answering.CANDIDATES", 11)
-    monkeypatch.setattr("w2v_hs.evaluation.answering.TABLE_VALUES", 300)
+def test_analogies_of_random_words_agree_with_the_oracle(seed, method, fold, restrict):
     rng = np.random.default_rng(seed)
     # Three letters in all forms: "abc", "aBc" ... seven forms of the same word may be in the way.
     letters = ["".join(rng.choice(list("abAB"), size=3)) for _ in range(200)]
@@ -348,15 +351,15 @@ def test_analogies_of_random_words_agree_with_the_oracle(
     matrix[[2, 7]] = 0
     matrix[11, 1] = np.nan
     questions = [rng.choice([*words, "missing"], size=4).tolist() for _ in range(400)]
-    path = written(tmp_path, ": all\n" + "\n".join(" ".join(question) for question in questions))
-    computed = analogies(
-        Vectors(words, matrix), path, restrict_vocab=restrict, case_insensitive=fold, method=method
-    )
+    usable = Usable.of(Vectors(words, matrix), case_insensitive=fold)
+    # Many blocks, the last ones short; the table of asked words narrows them further.
+    block = BlockSize(questions=37, candidates=11, table_values=300)
+    computed = outcomes(usable, questions, restrict, method, block)
     reference = naive_counts(words, matrix, questions, restrict, str.upper if fold else str, method)
-    assert (computed.correct, computed.seen) == reference
-    assert computed.total == 400
+    assert ((computed == 1).sum(), (computed != MISSING).sum()) == reference
+    assert len(computed) == 400
     if restrict is None:
-        assert computed.correct > 0
+        assert (computed == 1).any()
 
 
 # --- meaning of the options -------------------------------------------------------------------
@@ -418,8 +421,8 @@ def test_a_model_is_judged_by_its_vectors(tmp_path):
     path = written(tmp_path, "athens greece berlin germany\n")
     model = SimpleNamespace(vectors=capitals())
     assert analogies(model, path) == analogies(capitals(), path)
-    with pytest.raises(TypeError, match="found KeyedVectors; expected a model or Vectors"):
-        evaluate(keyed(capitals()))
+    with pytest.raises(TypeError, match="found dict; expected a model or Vectors"):
+        evaluate(dict(zip(capitals().words, capitals().matrix, strict=True)))
 
 
 @pytest.mark.parametrize("restrict", [-1, "x", 1.5, True, False, (30, -1), ["x"]])
@@ -490,7 +493,7 @@ def test_no_words_at_all(tmp_path):
     path = written(tmp_path, "w x y z\n")
     empty = Vectors([], np.zeros((0, 4), dtype=np.float32))
     assert analogies(empty, path).accuracy is None
-    assert similarity(empty, "wordsim353").used == 0
+    assert similarity(empty, written(tmp_path, "a b 1\n", "pairs.txt")).used == 0
 
 
 @pytest.mark.parametrize(
@@ -548,7 +551,8 @@ def test_left_out_words_keep_their_rank(tmp_path):
     vectors = capitals(words, nothing=np.zeros(5))
     assert analogies(vectors, path, restrict_vocab=4).seen == 0
     assert analogies(vectors, path, restrict_vocab=5).seen == 1
-    assert evaluate(vectors, restrict_vocab=4).left_out_vectors == 1  # counted among all words
+    of_all = evaluate(vectors, analogies=path, similarity=(), restrict_vocab=4)
+    assert of_all.left_out_vectors == 1
 
 
 @pytest.mark.parametrize(
@@ -741,7 +745,7 @@ def test_json_has_exactly_the_documented_keys(lee):
     assert done.accuracy == done.correct / done.seen == data["analogies"][0]["accuracy"]
 
 
-def test_tables_show_every_count(tmp_path):
+def test_tables_show_every_count(gensim, tmp_path):
     questions = written(
         tmp_path, ": [red]one\n" + "athens greece oslo norway\n" * 2 + "athens greece paris x\n"
     )

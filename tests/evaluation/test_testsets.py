@@ -128,11 +128,19 @@ def test_the_columns_that_were_read_stand_in_the_result(tmp_path):
         ),
     ],
     ids=[
-        "four columns", "no such column", "twice", "named twice", "no header",
-        "too few fields", "no number",
-        "no word", "an open quote", "nothing below", "no line end",
+        "four columns",
+        "no such column",
+        "twice",
+        "named twice",
+        "no header",
+        "too few fields",
+        "no number",
+        "no word",
+        "an open quote",
+        "nothing below",
+        "no line end",
     ],
-)  # fmt: skip
+)
 def test_a_faulty_table_is_an_error_with_its_line(tmp_path, text, columns, message):
     path = written(tmp_path, text)
     with pytest.raises(EvaluationError) as raised:
@@ -151,7 +159,7 @@ def test_columns_are_three_names(columns):
         evaluate(Vectors(["a"], np.ones((1, 1))), columns=columns)
 
 
-def test_columns_are_not_asked_of_the_sets_known_by_name():
+def test_columns_are_not_asked_of_the_sets_known_by_name(gensim):
     assert len(find_pairs("wordsim353", ("a", "b", "c")).pairs) == 353
 
 
