@@ -118,9 +118,7 @@ def windows(sentences, keep, window, random):
     """(centre, contexts) of each kept word, with the random numbers of the kernels."""
     for sentence in sentences:
         kept = [
-            word
-            for word in sentence
-            if np.float32(random.bits() >> 40) * np.float32(2**-24) < keep[word]
+            word for word in sentence if np.float32(random.bits() >> 40) * np.float32(2**-24) < keep[word]
         ]
         for i, centre in enumerate(kept):
             reach = 1 + ((random.bits() >> 32) * window >> 32)
@@ -296,8 +294,7 @@ def spearman(x, y):
 
     def ranks(values):
         return [
-            sum(v < value for v in values) + (sum(v == value for v in values) + 1) / 2
-            for value in values
+            sum(v < value for v in values) + (sum(v == value for v in values) + 1) / 2 for value in values
         ]
 
     return statistics.correlation(ranks(x), ranks(y))

@@ -119,9 +119,7 @@ def check_batches(make, X, labels, order, size, rate, l2):
     weights, bias, loss = np.zeros((tree.inner, X.shape[1])), np.zeros(tree.inner), 0.0
     for first, last, step in zip(bounds[:-1], bounds[1:], rates, strict=True):
         batch = order[first:last]
-        entropy, _, dweights, dbias = naive.regression(
-            X[batch], labels[batch], weights, bias, l2, tree
-        )
+        entropy, _, dweights, dbias = naive.regression(X[batch], labels[batch], weights, bias, l2, tree)
         loss += entropy * len(batch)
         weights, bias = weights - step * dweights, bias - step * dbias
     nodes = kernel.Nodes(np.zeros_like(weights), np.zeros_like(bias), np.ones(1))
@@ -258,9 +256,7 @@ def test_top_k_is_the_head_of_the_sorted_probabilities(estimator, make):
         labels, found = clf.top_k(make(X), k)
         assert labels.shape == found.shape == (len(X), k)
         np.testing.assert_array_equal(labels, clf.classes_[order[:, :k]])
-        np.testing.assert_allclose(
-            found, np.take_along_axis(everything, order[:, :k], axis=1), rtol=1e-9
-        )
+        np.testing.assert_allclose(found, np.take_along_axis(everything, order[:, :k], axis=1), rtol=1e-9)
     np.testing.assert_array_equal(clf.predict(make(X)), clf.classes_[order[:, 0]])
 
 
@@ -294,9 +290,7 @@ def test_trees(digits):
         by_name = fitted(HierarchicalSoftmaxRegression, X, y, tree=name)
         given = fitted(HierarchicalSoftmaxRegression, X, y, tree=build(counts))
         assert by_name.coef_.shape == (len(counts) - 1, 64)
-        assert [by_name.tree_.code(c) for c in range(6)] == [
-            build(counts).code(c) for c in range(6)
-        ]
+        assert [by_name.tree_.code(c) for c in range(6)] == [build(counts).code(c) for c in range(6)]
         np.testing.assert_array_equal(by_name.coef_, given.coef_)
     np.testing.assert_array_equal(clone(given).fit(X, y).coef_, given.coef_)
     assert fitted(HierarchicalSoftmaxRegression, X, y).tree_.lengths[np.argmax(counts)] <= 2
@@ -335,9 +329,7 @@ def test_features_that_say_nothing_give_the_frequencies(estimator, intercept):
         X = make(np.full((100, 1), 3.0))
         clf = estimator(epochs=500, batch_size=100, fit_intercept=intercept).fit(X, y)
         np.testing.assert_allclose(clf.predict_proba(X[:1])[0], [0.6, 0.3, 0.1], atol=5e-3)
-        assert clf.losses_[-1] == pytest.approx(
-            -sum(p * math.log(p) for p in (0.6, 0.3, 0.1)), rel=1e-3
-        )
+        assert clf.losses_[-1] == pytest.approx(-sum(p * math.log(p) for p in (0.6, 0.3, 0.1)), rel=1e-3)
 
 
 @pytest.mark.parametrize("estimator", BOTH)
@@ -365,10 +357,7 @@ def test_a_large_offset_of_a_feature_does_no_harm(estimator, digits):
         ({"l2": -1}, "'l2' {} a float in the range [0, inf). Got -1 instead."),
         ({"lr": 1.0, "l2": 1.0}, "set lr * l2 below 1"),
         ({"seed": -1}, "'seed' {} an int in the range [0, 9223372036854775807]. Got -1 instead."),
-        (
-            {"epochs": 10**5000},
-            "'epochs' {} an int in the range [1, 1000000]. Got an object",
-        ),
+        ({"epochs": 10**5000}, "'epochs' {} an int in the range [1, 1000000]. Got an object"),
         ({"l2": "a\n b"}, r"'l2' {} a float in the range [0, inf). Got 'a\n b' instead."),
     ],
 )

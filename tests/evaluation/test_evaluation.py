@@ -140,32 +140,20 @@ def test_both_conventions_of_the_google_set_are_those_of_gensim(structured, tmp_
     path = written(tmp_path, "\n".join(kept))
     for fold in (True, False):
         result = evaluate(
-            vectors,
-            analogies=path,
-            similarity=(),
-            restrict_vocab=(30_000, 300_000),
-            case_insensitive=fold,
+            vectors, analogies=path, similarity=(), restrict_vocab=(30_000, 300_000), case_insensitive=fold
         )
         for done, restrict in zip(result.analogies, (30_000, 300_000), strict=True):
             score, reference = keyed(vectors).evaluate_word_analogies(
                 str(path), restrict_vocab=restrict, case_insensitive=fold
             )
             counts = [(len(part["correct"]), len(part["incorrect"])) for part in reference]
-            assert [(part.correct, part.seen - part.correct) for part in done.sections] == (
-                counts[:-1]
-            )
+            assert [(part.correct, part.seen - part.correct) for part in done.sections] == (counts[:-1])
             for whole, parts in (done.semantic, counts[:5]), (done.syntactic, counts[5:-1]):
                 assert whole.correct == sum(correct for correct, _ in parts)
                 assert whole.seen == sum(map(sum, parts))
-            assert (done.correct, done.seen, done.accuracy) == (
-                counts[-1][0],
-                sum(counts[-1]),
-                score,
-            )
+            assert (done.correct, done.seen, done.accuracy) == (counts[-1][0], sum(counts[-1]), score)
             assert (done.restrict_vocab, done.case_insensitive) == (restrict, fold)
-            assert done.convention == (
-                {30_000: "word2vec.c", 300_000: "gensim"}[restrict] * fold or None
-            )
+            assert done.convention == ({30_000: "word2vec.c", 300_000: "gensim"}[restrict] * fold or None)
         fewer, more = result.analogies
         assert fewer.seen < more.seen < more.total == fewer.total
         assert result.restrict_vocab == [30_000, 300_000]
@@ -229,9 +217,7 @@ def test_ties_and_duplicates_of_pairs(gensim, tmp_path):
     assert done.pearson == pytest.approx(reference[0][0], abs=1e-6)
     once = similarity(
         vectors,
-        written(
-            tmp_path, "".join(f"{a}\t{b}\t{rating}\n" for a, b, rating in rows[:-10]), "once.txt"
-        ),
+        written(tmp_path, "".join(f"{a}\t{b}\t{rating}\n" for a, b, rating in rows[:-10]), "once.txt"),
     )
     assert once.spearman != done.spearman
 
@@ -321,9 +307,7 @@ def naive_counts(words, matrix, questions, restrict, fold, method):
             unit[row] = [float(x) / norm for x in values]
     correct = seen = 0
     for question in questions:
-        found = [
-            next((row for row in unit if folded[row] == fold(word)), None) for word in question
-        ]
+        found = [next((row for row in unit if folded[row] == fold(word)), None) for word in question]
         if None in found:
             continue
         seen += 1
@@ -570,9 +554,7 @@ def test_a_malformed_question_is_an_error_with_its_line(tmp_path, line, found):
     path = written(tmp_path, f": s\n\nathens greece berlin germany\n{line}\n")
     with pytest.raises(EvaluationError) as raised:
         evaluate(capitals(), analogies=[path])
-    assert str(raised.value) == (
-        f"{path}:4: found {found}; expected four words, or ': ' and a name"
-    )
+    assert str(raised.value) == (f"{path}:4: found {found}; expected four words, or ': ' and a name")
 
 
 @pytest.mark.parametrize(
@@ -655,10 +637,7 @@ def test_a_message_is_one_line_whatever_the_name(tmp_path, kind):
 def test_nul_is_an_error_with_its_line(tmp_path, kind):
     line = {"analogies": "athens greece ber\0lin x", "similarity": "ath\0ens greece 3"}[kind]
     with pytest.raises(EvaluationError, match=r"set.txt:2: found NUL"):
-        evaluate(
-            capitals(),
-            **{"analogies": [], "similarity": [], kind: written(tmp_path, f"\n{line}\n")},
-        )
+        evaluate(capitals(), **{"analogies": [], "similarity": [], kind: written(tmp_path, f"\n{line}\n")})
 
 
 @pytest.mark.parametrize("kind", ["analogies", "similarity"])
@@ -749,9 +728,7 @@ def test_tables_show_every_count(gensim, tmp_path):
     questions = written(
         tmp_path, ": [red]one\n" + "athens greece oslo norway\n" * 2 + "athens greece paris x\n"
     )
-    result = evaluate(
-        capitals(), analogies=questions, restrict_vocab=1_000, similarity="wordsim353"
-    )
+    result = evaluate(capitals(), analogies=questions, restrict_vocab=1_000, similarity="wordsim353")
     text = rendered(result, width=200)
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()]
     part = ["2", "2", "3", "66.7%", "100.0%", "34.2% to 100.0%"]

@@ -94,9 +94,7 @@ def by_hand(correlation):
     return lambda x, y: correlation(x, y).statistic
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs"), [(spearman, stats.spearmanr), (pearson, stats.pearsonr)]
-)
+@pytest.mark.parametrize(("ours", "theirs"), [(spearman, stats.spearmanr), (pearson, stats.pearsonr)])
 def test_bootstrap_intervals_are_those_of_scipy(rated, ours, theirs):
     """SciPy's interval of SciPy's own correlation, one resample at a time, other random numbers."""
     computed = percentiles(bootstrap(ours, rated, seed=1), 0.95)
@@ -172,9 +170,7 @@ def test_models_that_differ_by_chance_are_rarely_told_apart():
     rng, found = np.random.default_rng(11), 0
     for _ in range(80):
         ratings = rng.normal(size=60)
-        resampled = [
-            bootstrap(spearman, (ratings, ratings + rng.normal(size=60)), seed=1) for _ in range(2)
-        ]
+        resampled = [bootstrap(spearman, (ratings, ratings + rng.normal(size=60)), seed=1) for _ in range(2)]
         found += bootstrap_p(resampled[1] - resampled[0]) < 0.05
     assert 0 < found <= 10
 

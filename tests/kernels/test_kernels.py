@@ -76,9 +76,7 @@ class Problem:
         model = self.words, self.x, self.out
         softmax.train(*part, self.window, cbow_, *model, rate, batch, scratch)
         finite = np.isfinite(self.x).all()
-        assert not finite or not self.out[self.words :].any(), (
-            "a row beyond the vocabulary was written"
-        )
+        assert not finite or not self.out[self.words :].any(), "a row beyond the vocabulary was written"
         return scratch.totals
 
 
@@ -93,9 +91,7 @@ problems = st.builds(
 
 def check(problem, x, out, totals, loss, predictions):
     np.testing.assert_allclose(problem.x[:, : problem.dim], x, rtol=2e-4, atol=2e-5)
-    np.testing.assert_allclose(
-        problem.out[: problem.used, : problem.dim], out, rtol=2e-4, atol=2e-5
-    )
+    np.testing.assert_allclose(problem.out[: problem.used, : problem.dim], out, rtol=2e-4, atol=2e-5)
     assert totals[1] == predictions
     assert totals[0] == pytest.approx(loss, rel=1e-5)
 

@@ -17,13 +17,7 @@ from w2v_hs.kernels.simd import (
     pointers,
     store,
 )
-from w2v_hs.kernels.tiles import (
-    fold,
-    load_each,
-    outer_multiply_add,
-    repeat_each,
-    zeros_for_products,
-)
+from w2v_hs.kernels.tiles import fold, load_each, outer_multiply_add, repeat_each, zeros_for_products
 
 
 @jit

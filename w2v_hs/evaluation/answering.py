@@ -115,9 +115,7 @@ def outcomes(
     if not any(seen):
         return result
     numbers = {word: number for number, word in enumerate(forms)}
-    asked = np.array(
-        [[numbers[w] for w in q] for q, known in zip(folded, seen, strict=True) if known]
-    )
+    asked = np.array([[numbers[w] for w in q] for q, known in zip(folded, seen, strict=True) if known])
     number_at = np.full(len(rows), MISSING)
     for number, positions in enumerate(forms.values()):
         number_at[positions] = number
@@ -196,9 +194,7 @@ def cosines(usable: Usable, pairs: list[Pair]) -> Float64:
         numbers = {word: number for number, word in enumerate(forms)}
         rows = usable.rows[[positions[0] for positions in forms.values()]]
         unit = _unit_rows(usable, rows).astype(np.float64)
-        pair_rows = [
-            (numbers[a], numbers[b]) for (a, b), found in zip(folded, known, strict=True) if found
-        ]
+        pair_rows = [(numbers[a], numbers[b]) for (a, b), found in zip(folded, known, strict=True) if found]
         a, b = unit[np.array(pair_rows).T]
         # The root of a product, not a product of roots: the cosine of a word with itself is then
         # 1 to the bit, so such pairs tie.

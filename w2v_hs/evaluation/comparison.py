@@ -83,9 +83,7 @@ class Comparison(Result):
     evaluations: list[Evaluation]
 
 
-def compare(
-    models: Mapping[str, object] | Iterable[tuple[str, object]], **options: Any
-) -> Comparison:
+def compare(models: Mapping[str, object] | Iterable[tuple[str, object]], **options: Any) -> Comparison:
     """Evaluate several models on the items that all of them can answer, and test the differences.
 
     Accuracies are compared by the exact McNemar test (1947) of the questions that only one of two
@@ -138,9 +136,7 @@ def compare(
     )
 
 
-def _questions(
-    way: Way, part: str | None, outcomes: dict[str, Int8], protocol: Protocol
-) -> Compared:
+def _questions(way: Way, part: str | None, outcomes: dict[str, Int8], protocol: Protocol) -> Compared:
     """Compare the outcomes (Q,) of models."""
     known = np.all([values != MISSING for values in outcomes.values()], axis=0)
     right = {model: values[known] == 1 for model, values in outcomes.items()}
@@ -193,9 +189,7 @@ def _pairs(rated: PairSet, cosines: dict[str, Float64], protocol: Protocol) -> C
         if values[model] is not None:
             # All models have the same seed, and so the same resamples: differences are paired.
             resampled[model] = bootstrap(spearman, (ratings, found[known]), protocol.seed)
-    intervals = {
-        model: percentiles(drawn, protocol.confidence) for model, drawn in resampled.items()
-    }
+    intervals = {model: percentiles(drawn, protocol.confidence) for model, drawn in resampled.items()}
     standings = [
         Standing(model, values[model], intervals.get(model), int(np.isfinite(found).sum()))
         for model, found in cosines.items()

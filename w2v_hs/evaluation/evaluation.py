@@ -211,14 +211,12 @@ def _analogies(way: Way, outcomes: Int8, protocol: Protocol) -> Analogies:
     by_section = np.split(outcomes, ends[:-1])
     names = [name for name, _ in asked.sections]
     totals = {
-        name: _section(name, outcomes[which], protocol.confidence)
-        for name, which in parts(asked).items()
+        name: _section(name, outcomes[which], protocol.confidence) for name, which in parts(asked).items()
     }
     return Analogies(
         **vars(_section(asked.name, outcomes, protocol.confidence)),
         sections=[
-            _section(name, part, protocol.confidence)
-            for name, part in zip(names, by_section, strict=True)
+            _section(name, part, protocol.confidence) for name, part in zip(names, by_section, strict=True)
         ],
         semantic=totals.get("semantic"),
         syntactic=totals.get("syntactic"),

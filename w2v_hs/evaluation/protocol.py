@@ -116,10 +116,7 @@ def measure(vectors: Vectors, protocol: Protocol) -> Measured:
     return Measured(
         [
             answering.outcomes(
-                usable,
-                [q for _, section in way.asked.sections for q in section],
-                way.limit,
-                way.method,
+                usable, [q for _, section in way.asked.sections for q in section], way.limit, way.method
             )
             for way in protocol.ways()
         ],
@@ -141,7 +138,5 @@ def parts(asked: QuestionSet) -> dict[str, Bool]:
 
     As in compute-accuracy of word2vec.c, where they are sections 1-5 and 6-14 of Google's set.
     """
-    syntactic = np.array(
-        [bool(SYNTACTIC.match(name)) for name, section in asked.sections for _ in section]
-    )
+    syntactic = np.array([bool(SYNTACTIC.match(name)) for name, section in asked.sections for _ in section])
     return {"semantic": ~syntactic, "syntactic": syntactic} if syntactic.any() else {}

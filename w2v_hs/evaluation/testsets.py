@@ -90,8 +90,7 @@ def _find(kind: str, which: str | Path) -> tuple[str, Path]:
         missing = isinstance(error, FileNotFoundError)
         reason = "no such file" if missing else getattr(error, "strerror", None) or error
         raise EvaluationError(
-            f"{shown(which)}: {reason}; for {kind} expected the path of a file "
-            f"or {' or '.join(known)}"
+            f"{shown(which)}: {reason}; for {kind} expected the path of a file or {' or '.join(known)}"
         ) from error
     return str(which), Path(which)
 
@@ -123,9 +122,7 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
                     )
                 line = content.decode().removeprefix("\ufeff" if number == 1 else "")
                 if "\0" in line:
-                    raise EvaluationError(
-                        f"{name}:{number}: found NUL; expected text: is it a text file?"
-                    )
+                    raise EvaluationError(f"{name}:{number}: found NUL; expected text: is it a text file?")
                 if line.strip():
                     yield f"{name}:{number}", line.rstrip("\r\n")
     except OSError as error:
@@ -158,9 +155,7 @@ def _read_questions(path: Path) -> list[tuple[str, list[Question]]]:
     return sections
 
 
-def _read_pairs(
-    path: Path, columns: tuple[str, str, str] | None
-) -> tuple[list[Pair], list[str] | None]:
+def _read_pairs(path: Path, columns: tuple[str, str, str] | None) -> tuple[list[Pair], list[str] | None]:
     """The pairs, and the names of their columns if the file has a header."""
     lines = ((where, line) for where, line in _lines(path) if not line.lstrip().startswith("#"))
     pairs: list[Pair] = []
@@ -179,9 +174,7 @@ def _read_pairs(
                 )
             pairs.append(pair)
     if not pairs:
-        raise EvaluationError(
-            f"{shown(path)}: found no pair; expected lines of two words and a number"
-        )
+        raise EvaluationError(f"{shown(path)}: found no pair; expected lines of two words and a number")
     return pairs, header.columns if header else None
 
 

@@ -92,16 +92,5 @@ def train(text, first, last, window, paths, vectors, weights, stride, rate, node
     A prediction is a centre.
     """
     train_windows(
-        train_window,
-        text,
-        first,
-        last,
-        window,
-        paths,
-        vectors,
-        weights,
-        stride,
-        rate,
-        nodes,
-        scratch,
+        train_window, text, first, last, window, paths, vectors, weights, stride, rate, nodes, scratch
     )

@@ -103,9 +103,7 @@ def own_zeros(size: int, dtype) -> np.ndarray:
     return memory[shift : shift + room].view(dtype)[:size]
 
 
-def make_scratch(
-    longest_sentence: int, window: int, longest_path: int, stride: int
-) -> TrainScratch:
+def make_scratch(longest_sentence: int, window: int, longest_path: int, stride: int) -> TrainScratch:
     """Scratch memory of one thread."""
     path, pairs = longest_path + LANES, (longest_path + LANES) * BATCH + LANES
     return TrainScratch(
@@ -149,9 +147,7 @@ def subsample(text, sentence, scratch):
 @inline
 def draw_reach(window, random):
     """How far the window reaches to either side: uniform over 1 .. window, as in word2vec.c."""
-    return 1 + np.int64(
-        ((next_random(random) >> np.uint64(32)) * np.uint64(window)) >> np.uint64(32)
-    )
+    return 1 + np.int64(((next_random(random) >> np.uint64(32)) * np.uint64(window)) >> np.uint64(32))
 
 
 @inline

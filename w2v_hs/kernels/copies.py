@@ -23,14 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from w2v_hs.kernels.jit import inline
-from w2v_hs.kernels.simd import (
-    LANES,
-    broadcast,
-    load,
-    multiply_add,
-    prefetch_to_write,
-    store,
-)
+from w2v_hs.kernels.simd import LANES, broadcast, load, multiply_add, prefetch_to_write, store
 
 AHEAD = 3  # rows that `merge` prefetches
 
@@ -76,9 +69,7 @@ def merge(matrix, stride, copies):
         for k in range(0, stride, LANES):
             # They are in another core's cache. (Prefetching beyond the matrix does no harm.)
             prefetch_to_write(matrix, shared + AHEAD * stride + k)
-            change = multiply_add(
-                load(copies.snapshot, saved + k), minus_one, load(matrix, private + k)
-            )
+            change = multiply_add(load(copies.snapshot, saved + k), minus_one, load(matrix, private + k))
             total = multiply_add(change, share, load(matrix, shared + k))
             store(matrix, shared + k, total)
             store(matrix, private + k, total)

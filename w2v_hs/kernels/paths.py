@@ -28,9 +28,7 @@ def find_path(paths, word, weights, stride, nodes, scratch, at):
     cached = max(CACHED, nodes.count)
     for j in range(length):
         scratch.path[at + j] = own_row(nodes, np.int64(paths.nodes[start + j])) * stride
-        scratch.signs[at + j] = np.float32(1.0) - np.float32(2.0) * np.float32(
-            paths.bits[start + j]
-        )
+        scratch.signs[at + j] = np.float32(1.0) - np.float32(2.0) * np.float32(paths.bits[start + j])
     for j in range(length, length + LANES):
         scratch.path[at + j] = own_row(nodes, 0) * stride
     for j in range(length - 1, -1, -1):  # rows nearer the root are used more often

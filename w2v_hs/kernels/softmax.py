@@ -24,17 +24,7 @@ import numpy as np
 
 from w2v_hs.kernels.common import aligned_zeros, draw_reach, padded, subsample
 from w2v_hs.kernels.jit import inline, jit
-from w2v_hs.kernels.simd import (
-    LANES,
-    add,
-    broadcast,
-    exp_minus_abs,
-    load,
-    maximum,
-    multiply,
-    store,
-    subtract,
-)
+from w2v_hs.kernels.simd import LANES, add, broadcast, exp_minus_abs, load, maximum, multiply, store, subtract
 
 ROWS = 64  # predictions in a batch
 

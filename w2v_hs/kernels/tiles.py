@@ -162,9 +162,7 @@ def fold(typing, vectors):
         width = LANES
         while len(vectors) > 1:
             half = len(vectors) // 2
-            vectors = [
-                _add_halves(builder, vectors[i], vectors[i + half], width) for i in range(half)
-            ]
+            vectors = [_add_halves(builder, vectors[i], vectors[i + half], width) for i in range(half)]
             width //= 2
         return vectors[0]
 
