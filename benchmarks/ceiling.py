@@ -39,9 +39,7 @@ def product_rate() -> float:
 def slice_of(corpus: Corpus, tokens: int) -> Corpus:
     """The first sentences of a corpus, about `tokens` words."""
     last = int(np.searchsorted(corpus.sentences, tokens))
-    return replace(
-        corpus, ids=corpus.ids[: corpus.sentences[last]], sentences=corpus.sentences[: last + 1]
-    )
+    return replace(corpus, ids=corpus.ids[: corpus.sentences[last]], sentences=corpus.sentences[: last + 1])
 
 
 def tree_rate(corpus: Corpus, arch: str, dim: int) -> tuple[float, float]:
@@ -94,9 +92,7 @@ def main() -> None:
     table = Table("one thread", "GFLOP/s", "product GFLOP/s", "share", "words or pairs / s")
     figures = {}
     for name, runs in rows.items():
-        work, ceiling, share, speed = (
-            statistics.median(column) for column in zip(*runs, strict=True)
-        )
+        work, ceiling, share, speed = (statistics.median(column) for column in zip(*runs, strict=True))
         figures[name] = {"gflops": work, "product_gflops": ceiling, "share": share, "speed": speed}
         table.add_row(name, f"{work:.1f}", f"{ceiling:.1f}", f"{share:.0%}", f"{speed:,.0f}")
     Console().print(table)
@@ -107,9 +103,7 @@ def main() -> None:
     seconds = {n: [] for n in {1, min(2, available_cores()), available_cores()}}
     for _ in range(o.runs):
         for threads, times in seconds.items():
-            os.sched_setaffinity(
-                0, cores[:threads]
-            )  # else reading, preprocessing and hashing overlap
+            os.sched_setaffinity(0, cores[:threads])  # else reading, preprocessing and hashing overlap
             started = time.perf_counter()
             read_corpus(o.text, threads=threads)
             times.append(time.perf_counter() - started)

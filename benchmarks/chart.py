@@ -22,9 +22,12 @@ def main() -> None:
     results = [json.loads(path.read_text()) for path in o.results]
     height = 0.7 + 0.42 * sum(len(r["summary"]) for r in results) + 0.5 * len(results)
     figure, axes = plt.subplots(
-        len(results), 1, figsize=(7.5, height), squeeze=False,
+        len(results),
+        1,
+        figsize=(7.5, height),
+        squeeze=False,
         gridspec_kw={"height_ratios": [len(r["summary"]) for r in results]},
-    )  # fmt: skip
+    )
     for ax, result in zip(axes[:, 0], results, strict=True):
         rows, options = result["summary"][::-1], result["options"]
         ours = result["summary"][0]["seconds"]
@@ -44,8 +47,9 @@ def main() -> None:
             f"{options['arch']}, {options['loss']}, {epochs} epoch{'s' if epochs > 1 else ''}, "
             f"dim {options['dim']}, "
             f"{options['threads']} threads: text to exported vectors",
-            loc="left", fontsize=9,
-        )  # fmt: skip
+            loc="left",
+            fontsize=9,
+        )
         ax.spines[["top", "right"]].set_visible(False)
         ax.tick_params(labelsize=8)
     axes[-1, 0].set_xlabel("seconds, the whole process", fontsize=8)

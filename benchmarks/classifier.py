@@ -45,8 +45,9 @@ def synthetic(classes, rows, features):
     shares = 1 / np.arange(1, classes + 1)
     drawn = generator.choice(classes, rows - classes, p=shares / shares.sum())
     labels = generator.permutation(np.append(np.arange(classes), drawn))
-    return (generator.normal(size=(classes, features))[labels]
-            + generator.normal(size=(rows, features))), labels  # fmt: skip
+    return (
+        generator.normal(size=(classes, features))[labels] + generator.normal(size=(rows, features))
+    ), labels
 
 
 def windows(sentences, vectors, words):
@@ -108,17 +109,17 @@ def real(o):
 
 
 def show(title, results):
-    table = Table(
-        "classes", "estimator", "µs a row", "branches", "ns a branch", "held-out nats", title=title
-    )
+    table = Table("classes", "estimator", "µs a row", "branches", "ns a branch", "held-out nats", title=title)
     for r in results:
         branches = r.get("branches")
         table.add_row(
-            f"{r['classes']:,}", r["estimator"], f"{r['microseconds']:.2f}",
+            f"{r['classes']:,}",
+            r["estimator"],
+            f"{r['microseconds']:.2f}",
             f"{branches:.2f}" if branches else "",
             f"{1000 * r['microseconds'] / branches:.0f}" if branches else "",
             f"{r['held_out']:.3f} (unigram {r['unigram']:.3f})" if "held_out" in r else "",
-        )  # fmt: skip
+        )
     Console(width=110).print(table)
 
 
@@ -137,8 +138,14 @@ def draw(results, path):
         ax.plot(at, cost, "o-", color=colour, lw=2, label=names[name])
         if name == "huffman":
             per_branch = cost[0] / mine[0]["branches"]
-            ax.plot(at, [per_branch * r["branches"] for r in mine], ":", color=colour, lw=1.2,
-                    label="proportional to its mean path")  # fmt: skip
+            ax.plot(
+                at,
+                [per_branch * r["branches"] for r in mine],
+                ":",
+                color=colour,
+                lw=1.2,
+                label="proportional to its mean path",
+            )
     ax.set(xscale="log", yscale="log", xlabel="classes", ylabel="µs a training row")
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(alpha=0.25)

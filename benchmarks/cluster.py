@@ -75,9 +75,14 @@ def run(o) -> None:
     import w2v_hs
 
     options = {
-        "tree": o.tree, "epochs": o.epochs, "sample": o.sample, "seed": o.seed, "threads": 1,
-        "dim": o.dim, "window": o.window,
-    }  # fmt: skip
+        "tree": o.tree,
+        "epochs": o.epochs,
+        "sample": o.sample,
+        "seed": o.seed,
+        "threads": 1,
+        "dim": o.dim,
+        "window": o.window,
+    }
     figures = {}
     started = time.perf_counter()
     if o.workers[0] == 0:
@@ -87,9 +92,7 @@ def run(o) -> None:
         from distributed.deploy import SubprocessCluster
 
         with (
-            SubprocessCluster(
-                n_workers=o.workers[0], threads_per_worker=1, dashboard_address=None
-            ) as local,
+            SubprocessCluster(n_workers=o.workers[0], threads_per_worker=1, dashboard_address=None) as local,
             Client(local) as client,
         ):
             client.wait_for_workers(o.workers[0])
@@ -197,18 +200,29 @@ def model(o) -> None:
     large = replace(here, words=3_000_000, tokens=10**11, operations=1.25 * here.operations)
     for name, work in (("this text", here), ("3 million words, 1e11 tokens", large)):
         table = Table(
-            "workers", "MB into each, a round", "s a round", "training alone, s", "rounds",
-            "communication, s", "speed-up", title=name, title_justify="left",
-        )  # fmt: skip
+            "workers",
+            "MB into each, a round",
+            "s a round",
+            "training alone, s",
+            "rounds",
+            "communication, s",
+            "speed-up",
+            title=name,
+            title_justify="left",
+        )
         alone = work.training_seconds(1)
         for workers in (2, 4, 8, 16, 32, 64):
             training, rounds = work.training_seconds(workers), work.rounds(workers)
             moving = rounds * work.round_seconds(workers)
             table.add_row(
-                str(workers), f"{work.round_bytes(workers) / 1e6:,.0f}",
-                f"{work.round_seconds(workers):.2f}", f"{training:,.1f}", str(rounds),
-                f"{moving:,.1f}", f"{alone / (training + moving):.1f}",
-            )  # fmt: skip
+                str(workers),
+                f"{work.round_bytes(workers) / 1e6:,.0f}",
+                f"{work.round_seconds(workers):.2f}",
+                f"{training:,.1f}",
+                str(rounds),
+                f"{moving:,.1f}",
+                f"{alone / (training + moving):.1f}",
+            )
         Console(width=120).print(table)
 
 

@@ -58,16 +58,55 @@ BATCH = 200
 SECONDS, BYTES = 10, 1 << 30  # that one file may take
 WORDS = ["the", "of", "été", "new_york", "語", "x"]
 TOKENS = [
-    b"\0", b"\n", b"\r\n", b" ", b"\t", b"\xff", b"\xc3", b"\xef\xbb\xbf", b"nan", b"-inf",
-    b"1e999", b"0", b"-1", b"9" * 40, b"1_0", b"18446744073709551616", b"\xff" * 8, b"[[[[",
-    b"'''", b"#", b":", "\u2028".encode(), "\u0661".encode(), b"0x" + b"f" * 4000, b"{" * 50,
-    b"<a>", b"&lt;", b"]]>",
-]  # fmt: skip
+    b"\0",
+    b"\n",
+    b"\r\n",
+    b" ",
+    b"\t",
+    b"\xff",
+    b"\xc3",
+    b"\xef\xbb\xbf",
+    b"nan",
+    b"-inf",
+    b"1e999",
+    b"0",
+    b"-1",
+    b"9" * 40,
+    b"1_0",
+    b"18446744073709551616",
+    b"\xff" * 8,
+    b"[[[[",
+    b"'''",
+    b"#",
+    b":",
+    "\u2028".encode(),
+    "\u0661".encode(),
+    b"0x" + b"f" * 4000,
+    b"{" * 50,
+    b"<a>",
+    b"&lt;",
+    b"]]>",
+]
 ROWS = '{"a": "of the", "b": [1, {"a": null}]}\n\n{"a": ["x", "\\u00e9t\\u00e9"]}\n'
 VALUES = [
-    None, True, -1, 0, 2**63, 10**400, 1e300, float("nan"), "", "x\ny", "\ud800", [], {}, [[]],
-    {"a": 1}, ["a"], "1",
-]  # fmt: skip
+    None,
+    True,
+    -1,
+    0,
+    2**63,
+    10**400,
+    1e300,
+    float("nan"),
+    "",
+    "x\ny",
+    "\ud800",
+    [],
+    {},
+    [[]],
+    {"a": 1},
+    ["a"],
+    "1",
+]
 FOLDERS = {
     "projector": ("vectors.tsv", "metadata.tsv"),
     "sentence-transformers": ("modules.json", "tokenizer.json", "model.safetensors"),
@@ -219,9 +258,7 @@ def read_checkpoint(path: Path) -> None:
     valid(place.predictions.dtype == np.int64, "predictions are not whole numbers")
     valid(place.predictions.shape == place.loss.shape, "it has more losses than chunks")
     valid(np.all(place.predictions >= 0), "a chunk has fewer predictions than none")
-    valid(
-        keeping.preprocessing.errors in ("strict", "replace", "ignore"), "errors has no such value"
-    )
+    valid(keeping.preprocessing.errors in ("strict", "replace", "ignore"), "errors has no such value")
     valid(isinstance(keeping.preprocessing.lowercase, bool), "lowercase is neither true nor false")
     for texts in (keeping.texts, [keeping.save_vocab]):
         names = isinstance(texts, list) and all(isinstance(t, (str, type(None))) for t in texts)
@@ -382,12 +419,13 @@ def readers(folder: Path) -> dict[str, Reader]:
         for model, held in zip(models, (holdout, None), strict=True)
     ]
     start = checkpoint.UpdateStart(
-        update_options(models[0].options, threads=1), models[0].vectors.matrix, models[0].outputs,
-        models[0].vocabulary.counts // 2, "0" * 64,
-    )  # fmt: skip
-    kept.append(
-        written("u.safetensors", lambda path: save_checkpoint(path, models[0], None, start))
+        update_options(models[0].options, threads=1),
+        models[0].vectors.matrix,
+        models[0].outputs,
+        models[0].vocabulary.counts // 2,
+        "0" * 64,
     )
+    kept.append(written("u.safetensors", lambda path: save_checkpoint(path, models[0], None, start)))
     lines = "\n".join(" ".join(sentence) for sentence in sentences).encode()
 
     found = {
@@ -415,9 +453,7 @@ def readers(folder: Path) -> dict[str, Reader]:
             place = folder / f"{format} {member}"
             save_vectors(vectors, place, format=format)
             samples = [(place / member).read_bytes()]
-            found[f"{format} {member}"] = Reader(
-                ".part", samples, read_member(format, place, member)
-            )
+            found[f"{format} {member}"] = Reader(".part", samples, read_member(format, place, member))
     questions = b": capitals\n" + " ".join(WORDS[:4]).encode() + b"\n: b\nx of the x\n"
     pairs = "# a b\nthe\tof\t7.5\nnew_york,x,1e-1\nété 語 3\n".encode()
     tree = "the 0\nof 100\nété 101\nnew_york 110\n語 1110\nx 1111\n".encode()
@@ -445,14 +481,9 @@ def readers(folder: Path) -> dict[str, Reader]:
         import pyarrow.parquet as pq
 
         tables = [pa.table({"a": ["été x", "of"], "b": [1, 2]}), pa.table({"a": [["of", "x"], []]})]
-        samples = [written("t.parquet", lambda path, t=table: pq.write_table(t, path))
-                   for table in tables]  # fmt: skip
+        samples = [written("t.parquet", lambda path, t=table: pq.write_table(t, path)) for table in tables]
         found["text.parquet"] = Reader(".parquet", samples, read_text)
-    packed = {
-        ".gz": lambda data: gzip.compress(data, mtime=0),
-        ".bz2": bz2.compress,
-        ".xz": lzma.compress,
-    }
+    packed = {".gz": lambda data: gzip.compress(data, mtime=0), ".bz2": bz2.compress, ".xz": lzma.compress}
     if importlib.util.find_spec("zstandard"):
         import zstandard
 

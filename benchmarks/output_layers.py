@@ -18,11 +18,7 @@ from rich.table import Table
 import w2v_hs
 from w2v_hs.text import named
 
-LAYERS = {
-    "huffman": {"tree": "huffman"},
-    "balanced": {"tree": "balanced"},
-    "softmax": {"loss": "softmax"},
-}
+LAYERS = {"huffman": {"tree": "huffman"}, "balanced": {"tree": "balanced"}, "softmax": {"loss": "softmax"}}
 
 
 def examples(sentences, index, window, arch):
@@ -73,8 +69,8 @@ def main() -> None:
         pairs = counts = None
         for layer, options in LAYERS.items():
             model = w2v_hs.train(
-                training, arch=arch, **options, max_vocab=o.max_vocab, epochs=o.epochs, sample=0,
-            )  # fmt: skip
+                training, arch=arch, **options, max_vocab=o.max_vocab, epochs=o.epochs, sample=0
+            )
             if pairs is None:
                 pairs = list(examples(held_out, model.vocabulary.index, model.options.window, arch))
                 pairs = pairs[:: len(pairs) // 50_000 + 1]

@@ -45,18 +45,62 @@ def command(program: str, o, text: Path, output: Path, seed: int) -> list[str]:
     """The command line of one run."""
     if program == "word2vec.c":
         return [
-            o.word2vec, "-train", text, "-output", output, "-cbow", int(o.arch == "cbow"),
-            "-hs", 1, "-negative", 0, "-size", o.dim, "-window", o.window, "-sample", o.sample,
-            "-min-count", o.min_count, "-iter", o.epochs, "-threads", o.threads, "-binary", 1,
-            "-alpha", 0.05 if o.arch == "cbow" else 0.025,
-        ]  # fmt: skip
+            o.word2vec,
+            "-train",
+            text,
+            "-output",
+            output,
+            "-cbow",
+            int(o.arch == "cbow"),
+            "-hs",
+            1,
+            "-negative",
+            0,
+            "-size",
+            o.dim,
+            "-window",
+            o.window,
+            "-sample",
+            o.sample,
+            "-min-count",
+            o.min_count,
+            "-iter",
+            o.epochs,
+            "-threads",
+            o.threads,
+            "-binary",
+            1,
+            "-alpha",
+            0.05 if o.arch == "cbow" else 0.025,
+        ]
     name, _, variant = program.partition("-")
     more = {"ns": ["--negative", 5], "learned": ["--tree", "learned"]}.get(variant, [])
     return [
-        sys.executable, TRAINERS, name, text, output, "--arch", o.arch, "--dim", o.dim,
-        "--window", o.window, "--epochs", o.epochs, "--threads", o.threads, "--seed", seed,
-        "--loss", o.loss, "--sample", o.sample, "--min-count", o.min_count, *more,
-    ]  # fmt: skip
+        sys.executable,
+        TRAINERS,
+        name,
+        text,
+        output,
+        "--arch",
+        o.arch,
+        "--dim",
+        o.dim,
+        "--window",
+        o.window,
+        "--epochs",
+        o.epochs,
+        "--threads",
+        o.threads,
+        "--seed",
+        seed,
+        "--loss",
+        o.loss,
+        "--sample",
+        o.sample,
+        "--min-count",
+        o.min_count,
+        *more,
+    ]
 
 
 def run(program: str, o, text: Path, seed: int) -> dict:
@@ -107,16 +151,7 @@ def summary(program: str, runs: list[dict]) -> dict:
 
 def show(rows: list[dict], title: str) -> None:
     table = Table(title=title, title_justify="left")
-    for column in (
-        "program",
-        "seconds",
-        "ratio",
-        "training",
-        "ratio ",
-        "Google",
-        "WS-353",
-        "SimLex",
-    ):
+    for column in ("program", "seconds", "ratio", "training", "ratio ", "Google", "WS-353", "SimLex"):
         table.add_column(column, justify="left" if column == "program" else "right", no_wrap=True)
     base = rows[0]
     for row in rows:
@@ -176,9 +211,7 @@ def main() -> None:
         options = {k: v.name if isinstance(v, Path) else v for k, v in vars(o).items()}
         machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
         o.json.write_text(
-            json.dumps(
-                {"options": options, "machine": machine, "summary": rows, "runs": runs}, indent=1
-            )
+            json.dumps({"options": options, "machine": machine, "summary": rows, "runs": runs}, indent=1)
         )
 
 

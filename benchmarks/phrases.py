@@ -85,9 +85,12 @@ def main() -> None:
     for program in PROGRAMS:
         median, result = statistics.median(seconds[program]), results[program]
         table.add_row(
-            program, f"{median:.1f}", f"{median / ours:.1f}", f"{len(result['phrases']):,}",
+            program,
+            f"{median:.1f}",
+            f"{median / ours:.1f}",
+            f"{len(result['phrases']):,}",
             f"{result['megabytes']:,.0f}",
-        )  # fmt: skip
+        )
     Console().print(table)
     print("the same phrases, scores and text" if same else "the results DIFFER")
     sys.exit(not same)

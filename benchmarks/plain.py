@@ -95,9 +95,19 @@ def plain(corpus: Corpus, tree: Tree, run: Options) -> tuple[np.ndarray, float]:
     keep = corpus.vocabulary.keep_probabilities(run.sample)
     started = time.perf_counter()
     train_plain(
-        np.asarray(corpus.ids), corpus.sentences, keep, tree.offsets, tree.nodes, tree.bits, x,
-        nodes, run.window, rates, run.arch == "cbow", run.seed,
-    )  # fmt: skip
+        np.asarray(corpus.ids),
+        corpus.sentences,
+        keep,
+        tree.offsets,
+        tree.nodes,
+        tree.bits,
+        x,
+        nodes,
+        run.window,
+        rates,
+        run.arch == "cbow",
+        run.seed,
+    )
     return x, time.perf_counter() - started
 
 
@@ -126,9 +136,7 @@ def main() -> None:
         run = Options(arch=o.arch, tree="huffman", epochs=1, threads=1, seed=seed).resolved()
         note("plain", seed, *plain(corpus, tree, run))
         for threads in o.threads:
-            run = Options(
-                arch=o.arch, tree="huffman", epochs=1, threads=threads, seed=seed
-            ).resolved()
+            run = Options(arch=o.arch, tree="huffman", epochs=1, threads=threads, seed=seed).resolved()
             weights = TrainingLoop(corpus, tree, run).run()
             note(f"ours, {threads} threads", seed, weights.vectors[:, : run.dim], weights.seconds)
 

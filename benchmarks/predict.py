@@ -81,14 +81,10 @@ def main() -> None:
     cases = {
         "the model": (model, contexts, True),
         "zero weights, its tree": (with_outputs(model, 0 * noise, model.tree), contexts[:9], False),
-        "small random weights, its tree": (
-            with_outputs(model, noise, model.tree), contexts[:9], False,
-        ),
+        "small random weights, its tree": (with_outputs(model, noise, model.tree), contexts[:9], False),
         "zero weights, balanced tree": (with_outputs(model, 0 * noise, even), contexts[:9], False),
-        "small random weights, balanced tree": (
-            with_outputs(model, noise, even), contexts[:9], False,
-        ),
-    }  # fmt: skip
+        "small random weights, balanced tree": (with_outputs(model, noise, even), contexts[:9], False),
+    }
     results = {name: measure(*case) for name, case in cases.items()}
     if o.json:
         print(json.dumps({"words": len(model.vocabulary), "cases": results}, indent=1))
@@ -97,10 +93,14 @@ def main() -> None:
     for name, rows in results.items():
         for row in rows:
             table.add_row(
-                name, str(row["k"]), f"{row['visited']:,}", f"{row['visited_share']:.2%}",
-                f"{row['largest_share']:.2%}", f"{row['milliseconds']:.3f}",
+                name,
+                str(row["k"]),
+                f"{row['visited']:,}",
+                f"{row['visited_share']:.2%}",
+                f"{row['largest_share']:.2%}",
+                f"{row['milliseconds']:.3f}",
                 f"{row['slowest_milliseconds']:.3f}",
-            )  # fmt: skip
+            )
     table.caption = f"{len(model.vocabulary):,} words, {o.contexts:,} contexts, all answers checked"
     Console().print(table)
 

@@ -39,9 +39,8 @@ def start(arguments: list, limit: int | None) -> subprocess.Popen:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
     return subprocess.Popen(
-        [sys.executable, "-m", "w2v_hs", *map(str, arguments)],
-        stderr=subprocess.PIPE, preexec_fn=prepare,
-    )  # fmt: skip
+        [sys.executable, "-m", "w2v_hs", *map(str, arguments)], stderr=subprocess.PIPE, preexec_fn=prepare
+    )
 
 
 def check(truth: bool, what: str) -> None:
@@ -64,9 +63,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         whole, output = Path(folder) / "whole.safetensors", Path(folder) / "m.safetensors"
         kept = checkpoint_path(output)
-        options = [
-            "--threads", 1, "--epochs", o.epochs, "--tree", "learned", "--checkpoint-every", 0.3,
-        ]  # fmt: skip
+        options = ["--threads", 1, "--epochs", o.epochs, "--tree", "learned", "--checkpoint-every", 0.3]
         started = time.perf_counter()
         undisturbed = start(["train", o.text, "-o", whole, *options], None)
         errors = undisturbed.communicate()[1].decode()
@@ -75,8 +72,7 @@ def main() -> None:
         stops, place = 0, 0
         while stops < o.kills:
             limit = SMALL if stops % 5 == 4 else None
-            arguments = ["resume", kept] if kept.exists() else ["train", o.text, "-o", output,
-                                                                *options]  # fmt: skip
+            arguments = ["resume", kept] if kept.exists() else ["train", o.text, "-o", output, *options]
             process = start(arguments, limit)
             time.sleep(chance.uniform(0.1, o.longest))
             if process.poll() is None:
@@ -103,8 +99,7 @@ def main() -> None:
             half = [path for path in Path(folder).glob(".*.tmp")]
             seen["half files after a stop, removed later"] += len(half)
         if not output.exists():
-            arguments = ["resume", kept] if kept.exists() else ["train", o.text, "-o", output,
-                                                                *options]  # fmt: skip
+            arguments = ["resume", kept] if kept.exists() else ["train", o.text, "-o", output, *options]
             last = start(arguments, None)
             errors = last.communicate()[1].decode()
             check(last.returncode == 0, f"the last run: {errors}")

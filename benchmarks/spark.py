@@ -41,10 +41,17 @@ def main() -> None:
     sentences.count()
     started = time.perf_counter()
     model = Word2Vec(
-        vectorSize=o.dim, windowSize=o.window, minCount=o.min_count, maxIter=o.epochs,
-        numPartitions=o.partitions, seed=o.seed, stepSize=0.025, maxSentenceLength=1000,
-        inputCol="words", outputCol="vector",
-    ).fit(sentences)  # fmt: skip
+        vectorSize=o.dim,
+        windowSize=o.window,
+        minCount=o.min_count,
+        maxIter=o.epochs,
+        numPartitions=o.partitions,
+        seed=o.seed,
+        stepSize=0.025,
+        maxSentenceLength=1000,
+        inputCol="words",
+        outputCol="vector",
+    ).fit(sentences)
     seconds = time.perf_counter() - started
     found = model.getVectors().collect()
     counts = dict(
@@ -54,9 +61,7 @@ def main() -> None:
     with o.output.open("w") as out:
         out.write(f"{len(found)} {o.dim}\n")
         for row in found:
-            out.write(
-                row["word"] + " " + " ".join(map(repr, row["vector"].toArray().tolist())) + "\n"
-            )
+            out.write(row["word"] + " " + " ".join(map(repr, row["vector"].toArray().tolist())) + "\n")
     print(json.dumps({"training_seconds": seconds, "spark": session.version}))
     session.stop()
 

@@ -23,12 +23,18 @@ def parts(runs: int, word2vec: list[str], fasttext: list[str]) -> dict[str, list
     return {
         "skipgram-1": [*peers, *word2vec, "--programs", "ours", "gensim", *fasttext],
         "cbow-1": [*peers, *word2vec, "--arch", "cbow"],
-        "skipgram-5": [
-            *peers, "--epochs", 5, "--programs", "ours", "ours-learned", "gensim", "gensim-ns",
-        ],
+        "skipgram-5": [*peers, "--epochs", 5, "--programs", "ours", "ours-learned", "gensim", "gensim-ns"],
         "softmax": [
-            *peers, "--loss", "softmax", "--words", 5000, "--tokens", 100_000,
-            "--programs", "ours", *fasttext,
+            *peers,
+            "--loss",
+            "softmax",
+            "--words",
+            5000,
+            "--tokens",
+            100_000,
+            "--programs",
+            "ours",
+            *fasttext,
         ],
         "threads-skipgram": ["threads.py", "--seeds", runs],
         "threads-cbow": ["threads.py", "--seeds", runs, "--arch", "cbow"],
@@ -36,7 +42,7 @@ def parts(runs: int, word2vec: list[str], fasttext: list[str]) -> dict[str, list
         "plain-cbow": ["plain.py", "--seeds", runs, "--arch", "cbow"],
         "ceiling": ["ceiling.py", "--runs", runs],
         "trees": ["trees.py", "--seeds", runs],
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

@@ -49,9 +49,22 @@ def separate_processes(count: int, o, seed: int) -> float:
         processes = []
         for number in range(count):
             command = [
-                sys.executable, TRAINERS, "ours", o.text, f"{folder}/{number}.bin", "--threads", 1,
-                "--arch", o.arch, "--dim", o.dim, "--epochs", o.epochs, "--seed", seed,
-            ]  # fmt: skip
+                sys.executable,
+                TRAINERS,
+                "ours",
+                o.text,
+                f"{folder}/{number}.bin",
+                "--threads",
+                1,
+                "--arch",
+                o.arch,
+                "--dim",
+                o.dim,
+                "--epochs",
+                o.epochs,
+                "--seed",
+                seed,
+            ]
             processes.append(subprocess.Popen([str(a) for a in command], stdout=subprocess.PIPE))
         printed = [process.communicate()[0] for process in processes]
     return statistics.mean(json.loads(text)["training_seconds"] for text in printed)
@@ -134,13 +147,7 @@ def main() -> None:
         print(json.dumps(runs[-1]), file=sys.stderr, flush=True)
         if setting == settings[-1] and not o.turns:
             for count in o.threads[1:]:
-                runs.append(
-                    {
-                        "processes": count,
-                        "seed": seed,
-                        "seconds": separate_processes(count, o, seed),
-                    }
-                )
+                runs.append({"processes": count, "seed": seed, "seconds": separate_processes(count, o, seed)})
                 print(json.dumps(runs[-1]), file=sys.stderr, flush=True)
     columns = ("loss", "google", "wordsim353", "simlex999")
     table = Table("threads", "top", "interval", "q", "seconds", "M words/s", "speed-up", *columns)

@@ -17,9 +17,18 @@ def ours(o) -> dict:
     import w2v_hs
 
     model = w2v_hs.train(
-        o.text, arch=o.arch, loss=o.loss, tree=o.tree, dim=o.dim, window=o.window,
-        epochs=o.epochs, min_count=o.min_count, sample=o.sample, threads=o.threads, seed=o.seed,
-    )  # fmt: skip
+        o.text,
+        arch=o.arch,
+        loss=o.loss,
+        tree=o.tree,
+        dim=o.dim,
+        window=o.window,
+        epochs=o.epochs,
+        min_count=o.min_count,
+        sample=o.sample,
+        threads=o.threads,
+        seed=o.seed,
+    )
     model.export(o.output, format="word2vec-binary")
     return {
         "training_seconds": model.provenance["training_seconds"],
@@ -32,16 +41,25 @@ def gensim(o) -> dict:
     from gensim.models import Word2Vec
 
     model = Word2Vec(
-        sg=int(o.arch == "skipgram"), hs=int(not o.negative), negative=o.negative,
-        vector_size=o.dim, window=o.window, sample=o.sample, min_count=o.min_count,
-        workers=o.threads, seed=o.seed, alpha=0.025 if o.arch == "skipgram" else 0.05,
-    )  # fmt: skip
+        sg=int(o.arch == "skipgram"),
+        hs=int(not o.negative),
+        negative=o.negative,
+        vector_size=o.dim,
+        window=o.window,
+        sample=o.sample,
+        min_count=o.min_count,
+        workers=o.threads,
+        seed=o.seed,
+        alpha=0.025 if o.arch == "skipgram" else 0.05,
+    )
     model.build_vocab(corpus_file=o.text)
     started = time.perf_counter()
     model.train(
-        corpus_file=o.text, total_words=model.corpus_total_words,
-        total_examples=model.corpus_count, epochs=o.epochs,
-    )  # fmt: skip
+        corpus_file=o.text,
+        total_words=model.corpus_total_words,
+        total_examples=model.corpus_count,
+        epochs=o.epochs,
+    )
     seconds = time.perf_counter() - started
     model.wv.save_word2vec_format(o.output, binary=True)
     return {"training_seconds": seconds}
@@ -52,10 +70,20 @@ def fasttext(o) -> dict:
 
     started = time.perf_counter()
     model = library.train_unsupervised(
-        o.text, model=o.arch, loss=o.loss, dim=o.dim, ws=o.window, epoch=o.epochs,
-        minCount=o.min_count, t=o.sample or 1e9, thread=o.threads, maxn=0, bucket=0, verbose=0,
+        o.text,
+        model=o.arch,
+        loss=o.loss,
+        dim=o.dim,
+        ws=o.window,
+        epoch=o.epochs,
+        minCount=o.min_count,
+        t=o.sample or 1e9,
+        thread=o.threads,
+        maxn=0,
+        bucket=0,
+        verbose=0,
         lr=0.025 if o.arch == "skipgram" else 0.05,
-    )  # fmt: skip
+    )
     seconds = time.perf_counter() - started
     words = model.get_words()
     with open(o.output, "wb") as out:  # noqa: PTH123

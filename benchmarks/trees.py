@@ -44,9 +44,8 @@ def main() -> None:
     for seed in range(1, o.seeds + 1):
         for name in o.trees:
             model = w2v_hs.train(
-                o.text, arch=o.arch, epochs=o.epochs, window=o.window, seed=seed, holdout=0.01,
-                **TREES[name],
-            )  # fmt: skip
+                o.text, arch=o.arch, epochs=o.epochs, window=o.window, seed=seed, holdout=0.01, **TREES[name]
+            )
             result = w2v_hs.evaluate(model)
             tokens = model.provenance["corpus"]["retained_tokens"] * o.epochs
             runs.append(

@@ -32,6 +32,12 @@ def model(text_file):
     return w2v_hs.train(text_file, dim=20, epochs=3, threads=1, sample=0)
 
 
+@pytest.fixture(scope="session")
+def gensim():
+    """For a test that needs gensim: without it the test is skipped."""
+    return pytest.importorskip("gensim", exc_type=ImportError)
+
+
 @pytest.fixture
 def run():
     """Run `w2v-hs` as a process of its own; returns the finished process."""

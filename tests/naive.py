@@ -1,4 +1,4 @@
-"""Slow, obvious twins of what the package does fast: float64, plain Python, one word at a time."""
+"""Oracles: what the package does fast, slow and obvious; float64, plain Python, word by word."""
 
 import collections
 import heapq
@@ -33,7 +33,7 @@ def sigmoid(z):
 
 
 def huffman_cost(counts):
-    """Sum of count times code length, by a heap of weights alone."""
+    """Sum of count times code length, by a heap of weights."""
     heap = [int(count) for count in counts]
     heapq.heapify(heap)
     cost = 0
@@ -115,12 +115,10 @@ def sentence_losses(sentence, window, cbow, x, outputs, tree):
 
 
 def windows(sentences, keep, window, random):
-    """(centre, contexts) for each kept word, drawn like the kernels draw."""
+    """(centre, contexts) of each kept word, with the random numbers of the kernels."""
     for sentence in sentences:
         kept = [
-            word
-            for word in sentence
-            if np.float32(random.bits() >> 40) * np.float32(2**-24) < keep[word]
+            word for word in sentence if np.float32(random.bits() >> 40) * np.float32(2**-24) < keep[word]
         ]
         for i, centre in enumerate(kept):
             reach = 1 + ((random.bits() >> 32) * window >> 32)
@@ -132,7 +130,7 @@ def windows(sentences, keep, window, random):
 def train_skipgram_tree(sentences, keep, window, tree, x, nodes, rate, random, batch=8):
     """Train x (V, dim) and nodes (V - 1, dim) in place; return (loss, predictions).
 
-    The contexts of a window see the same nodes, in equal batches of at most `batch`.
+    A window is cut into equal batches of at most `batch` contexts, which see the same nodes.
     """
     loss = predictions = 0
     for centre, contexts in windows(sentences, keep, window, random):
@@ -155,6 +153,7 @@ def train_skipgram_tree(sentences, keep, window, tree, x, nodes, rate, random, b
 
 
 def train_cbow_tree(sentences, keep, window, tree, x, nodes, rate, random):
+    """As `train_skipgram_tree`, for CBOW: one prediction a window, from the mean."""
     loss = predictions = 0
     for centre, contexts in windows(sentences, keep, window, random):
         steps = path(tree, centre)
@@ -169,7 +168,8 @@ def train_cbow_tree(sentences, keep, window, tree, x, nodes, rate, random):
 
 
 def train_softmax(sentences, keep, window, cbow, x, outputs, rate, random, batch):
-    """Predictions in batches: all of a batch see the same weights, their gradients are summed."""
+    """As `train_skipgram_tree`, for the full softmax: all predictions of a batch see the same
+    weights, and their gradients are summed."""
     loss = predictions = 0
     pending = []
 
@@ -225,8 +225,10 @@ def regression(X, labels, weights, bias, l2, tree=None):
 
 
 def descend(X, labels, outputs, rate, epochs, l2, has_bias, tree=None):
-    """Gradient descent on all rows from zero, the rate falling linearly; returns (weights, bias,
-    cross entropy before each step)."""
+    """Gradient descent on all rows from zero at a rate that falls linearly to 0.
+
+    Returns (weights, bias, cross entropy before each step).
+    """
     weights, bias, losses = np.zeros((outputs, X.shape[1])), np.zeros(outputs), []
     for epoch in range(epochs):
         entropy, _, dweights, dbias = regression(X, labels, weights, bias, l2, tree)
@@ -238,7 +240,7 @@ def descend(X, labels, outputs, rate, epochs, l2, has_bias, tree=None):
 
 
 def tree_probabilities(x, nodes, tree):
-    """(m,): the probability of every leaf, each as the product of the branches on its path."""
+    """(m,): the probability of each leaf, the product of the branches on its path."""
     words = range(len(tree.offsets) - 1)
     return np.array([math.exp(-tree_loss(x, nodes, path(tree, word))) for word in words])
 
@@ -247,7 +249,7 @@ def tree_probabilities(x, nodes, tree):
 
 
 def encode(text, min_count, longest=1000):
-    """(words, counts, sentences of rows) of a text, by str.split and a dict."""
+    """(words, counts, sentences as rows of the vocabulary) of a text, by str.split and a dict."""
     lines = [line.split() for line in text.split("\n")]
     counts = {}
     for line in lines:
@@ -263,7 +265,7 @@ def encode(text, min_count, longest=1000):
 
 
 def mean_contexts(sentences, keep, vectors, window):
-    """`learned.mean_contexts` for words that are all kept or all left out (keep 1 or 0)."""
+    """`tree.learned.mean_contexts` if subsampling keeps a word always or never (keep 1 or 0)."""
     around = [[] for _ in vectors]
     for sentence in sentences:
         kept = [word for word in sentence if keep[word]]
@@ -292,15 +294,14 @@ def spearman(x, y):
 
     def ranks(values):
         return [
-            sum(v < value for v in values) + (sum(v == value for v in values) + 1) / 2
-            for value in values
+            sum(v < value for v in values) + (sum(v == value for v in values) + 1) / 2 for value in values
         ]
 
     return statistics.correlation(ranks(x), ranks(y))
 
 
 def mcnemar(only_first, only_second):
-    """Twice the probability of so few heads, or fewer, of a fair coin; at most 1."""
+    """Twice the probability that a fair coin shows so few heads or fewer; at most 1."""
     n, k = only_first + only_second, min(only_first, only_second)
     return min(1.0, 2 * sum(math.comb(n, i) for i in range(k + 1)) / 2**n)
 
@@ -309,8 +310,7 @@ def mcnemar(only_first, only_second):
 
 
 def join_phrases(sentences, min_count, delta, threshold, connector="_"):
-    """One pass: {(a, b): (score, count)} of the pairs above the threshold, and the sentences with
-    them joined."""
+    """One pass: {(a, b): (score, count)} of pairs above the threshold, and the joined sentences."""
     words = collections.Counter(word for sentence in sentences for word in sentence)
     pairs = collections.Counter(pair for s in sentences for pair in itertools.pairwise(s))
     tokens = sum(words.values())

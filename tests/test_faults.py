@@ -59,9 +59,7 @@ def test_no_tokens_and_only_rare_words_are_told_apart(tmp_path):
     with pytest.raises(CorpusError, match=f"^0 tokens in {re.escape(str(empty))}$"):
         w2v_hs.train(empty)
     rare = " ".join(["x"] * 3 + [f"w{i}" for i in range(811)])
-    message = (
-        "all 812 types occur fewer than min_count=5 times; the most frequent, 'x', occurs 3 times"
-    )
+    message = "all 812 types occur fewer than min_count=5 times; the most frequent, 'x', occurs 3 times"
     with pytest.raises(VocabularyError, match=message):
         w2v_hs.train(written(tmp_path, rare))
 
@@ -125,8 +123,11 @@ def test_a_vocabulary_too_large_for_memory_is_refused_with_a_min_count_that_fits
     arguments = ("train", written(tmp_path, text), "-o", output, "--min-count", 1, "--dim", dim)
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, str(limit), *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
     found = re.search(r"100,000 words need about ([\d,]+) bytes.*min_count=(\d+)", done.stderr)
     need, min_count = (int(number.replace(",", "")) for number in found.groups())
@@ -182,11 +183,22 @@ def test_divergence_ends_the_run_and_leaves_the_last_good_checkpoint(tmp_path, d
 
 
 BAD_OPTIONS = [
-    ("arch", "glove"), ("loss", "nce"), ("tree", "oak"), ("tree_order", "size"), ("dim", 0),
-    ("window", 0), ("epochs", 0), ("min_count", 0), ("max_vocab", 1), ("sample", -0.1),
-    ("threads", 0), ("seed", -1), ("holdout", 0.6), ("patience", 0),
+    ("arch", "glove"),
+    ("loss", "nce"),
+    ("tree", "oak"),
+    ("tree_order", "size"),
+    ("dim", 0),
+    ("window", 0),
+    ("epochs", 0),
+    ("min_count", 0),
+    ("max_vocab", 1),
+    ("sample", -0.1),
+    ("threads", 0),
+    ("seed", -1),
+    ("holdout", 0.6),
+    ("patience", 0),
     *(("lr", value) for value in (0.0, -0.025, math.nan, math.inf, -math.inf, "0.1")),
-]  # fmt: skip
+]
 
 
 def test_every_option_has_a_range_and_a_message(fails, text_file, tmp_path):
@@ -229,9 +241,7 @@ def test_losses_are_summed_in_float64(mode):
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity masks")
-def test_threads_below_1_are_an_error_and_above_the_affinity_mask_a_warning(
-    run, fails, text_file, tmp_path
-):
+def test_threads_below_1_are_an_error_and_above_the_affinity_mask_a_warning(run, fails, text_file, tmp_path):
     output = tmp_path / "m.safetensors"
     arguments = ("train", text_file, "-o", output, "--dim", 4, "--epochs", 1)
     assert "threads=0: expected a whole number from 1" in fails(*arguments, "--threads", 0)
@@ -246,9 +256,7 @@ def test_threads_below_1_are_an_error_and_above_the_affinity_mask_a_warning(
     assert w2v_hs.load(output).options.threads == 1
 
 
-def test_an_error_of_a_worker_stops_all_names_it_and_publishes_nothing(
-    text_file, tmp_path, monkeypatch
-):
+def test_an_error_of_a_worker_stops_all_names_it_and_publishes_nothing(text_file, tmp_path, monkeypatch):
     calls, train = [], TreeWorker.train
 
     def broken(worker, first, last, rate, state):
@@ -384,10 +392,13 @@ def test_no_file_is_unpickled(tmp_path):
     readers = [
         lambda: load_vectors(tmp_path / "v.npz"),
         *(lambda f=format: load_vectors(path, format=f) for format in FORMATS),
-        lambda: w2v_hs.load(path), lambda: w2v_hs.resume(path), lambda: load_vocabulary(path),
-        lambda: read_codes(path), lambda: w2v_hs.train(path),
+        lambda: w2v_hs.load(path),
+        lambda: w2v_hs.resume(path),
+        lambda: load_vocabulary(path),
+        lambda: read_codes(path),
+        lambda: w2v_hs.train(path),
         lambda: evaluate(Vectors(["a"], np.ones((1, 1))), analogies=[path]),
-    ]  # fmt: skip
+    ]
     for read in readers:
         with pytest.raises(w2v_hs.W2VError):
             read()
@@ -412,9 +423,16 @@ def test_case_folding_is_an_option_and_stands_in_the_result(run, model, tmp_path
     pairs = written(tmp_path, "PARIS\tFRANCE\t9\nDog\tcat\t8\nking\tqueen\t7\n", "pairs.txt")
     questions = written(tmp_path, "Paris France Berlin Germany\n", "questions.txt")
     arguments = (
-        "evaluate", tmp_path / "m.safetensors", "--similarity", pairs, "--analogies", questions,
-        "--case-sensitive", "--json", "-",
-    )  # fmt: skip
+        "evaluate",
+        tmp_path / "m.safetensors",
+        "--similarity",
+        pairs,
+        "--analogies",
+        questions,
+        "--case-sensitive",
+        "--json",
+        "-",
+    )
     exact = json.loads(run(*arguments).stdout)
     ignored = evaluate(model, similarity=[pairs], analogies=[questions]).as_dict()
     for result, folded, used, seen in (ignored, True, 3, 1), (exact, False, 1, 0):

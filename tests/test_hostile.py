@@ -33,16 +33,38 @@ from w2v_hs.vectors.formats import load_vectors
 
 ROOT = Path(__file__).resolve().parents[1]
 VECTORS = [
-    "word2vec-text", "word2vec-binary", "glove", "npz", "safetensors", "parquet", "arrow",
-    "projector vectors.tsv", "projector metadata.tsv", "sentence-transformers modules.json",
-    "sentence-transformers tokenizer.json", "sentence-transformers model.safetensors",
-]  # fmt: skip
+    "word2vec-text",
+    "word2vec-binary",
+    "glove",
+    "npz",
+    "safetensors",
+    "parquet",
+    "arrow",
+    "projector vectors.tsv",
+    "projector metadata.tsv",
+    "sentence-transformers modules.json",
+    "sentence-transformers tokenizer.json",
+    "sentence-transformers model.safetensors",
+]
 READERS = [
-    "models", "checkpoints", *VECTORS, "vocabularies",
-    "tree files", "questions", "similarity", "archives", "MediaWiki",
-    "JSON of packages", "text", "text.gz", "text.bz2", "text.xz", "text.zst",
-    "text.jsonl", "text.parquet",
-]  # fmt: skip
+    "models",
+    "checkpoints",
+    *VECTORS,
+    "vocabularies",
+    "tree files",
+    "questions",
+    "similarity",
+    "archives",
+    "MediaWiki",
+    "JSON of packages",
+    "text",
+    "text.gz",
+    "text.bz2",
+    "text.xz",
+    "text.zst",
+    "text.jsonl",
+    "text.parquet",
+]
 CHANGES = {f"{name}, contents" for name in ("models", "checkpoints", "safetensors")}  # no bytes
 EXPECTED = {
     "vocabularies": (FormatError, VocabularyError),
@@ -103,9 +125,7 @@ def plain(thing):
     return repr(thing)
 
 
-@pytest.mark.parametrize(
-    ("name", "load"), [("models", w2v_hs.load), ("checkpoints", load_checkpoint)]
-)
+@pytest.mark.parametrize(("name", "load"), [("models", w2v_hs.load), ("checkpoints", load_checkpoint)])
 def test_a_damaged_model_or_checkpoint_is_refused_or_the_same(readers, tmp_path, name, load):
     for number, whole in enumerate(readers[name].samples):
         path = tmp_path / f"{number}.safetensors"
@@ -122,9 +142,7 @@ def test_a_damaged_model_or_checkpoint_is_refused_or_the_same(readers, tmp_path,
         assert accepted < 4  # a flag in the header that nothing depends on, at most
 
 
-@pytest.mark.parametrize(
-    "name", [*VECTORS, "vocabularies", "tree files", "questions", "similarity"]
-)
+@pytest.mark.parametrize("name", [*VECTORS, "vocabularies", "tree files", "questions", "similarity"])
 def test_a_damaged_file_is_refused_or_valid(readers, tmp_path, name):
     reader, path = readers[name], tmp_path / "damaged"
     for whole in reader.samples:
@@ -398,9 +416,7 @@ def test_whatever_is_changed_the_answer_is_an_error_or_valid(readers, tmp_path, 
 
 @pytest.mark.parametrize("name", READERS)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
-@given(
-    data=st.binary(max_size=200) | st.text(max_size=100).map(lambda t: t.encode(errors="replace"))
-)
+@given(data=st.binary(max_size=200) | st.text(max_size=100).map(lambda t: t.encode(errors="replace")))
 def test_any_bytes_at_all(readers, tmp_path, name, data):
     if name not in readers:
         pytest.skip(f"what reads {name} is not installed")

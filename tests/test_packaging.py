@@ -20,9 +20,7 @@ def test_citation_and_changelog_know_the_version():
 
 def test_types_come_with_the_package():
     assert Path(w2v_hs.__file__).with_name("py.typed").exists()
-    names = set(
-        re.findall(r"^    from .* import (\w+) as \1$", Path(w2v_hs.__file__).read_text(), re.M)
-    )
+    names = set(re.findall(r"^    from .* import (\w+) as \1$", Path(w2v_hs.__file__).read_text(), re.M))
     assert names == set(w2v_hs.__all__) - {"__version__"}  # type checkers see what there is
 
 

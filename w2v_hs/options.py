@@ -137,8 +137,7 @@ class Options:
         threads = self.threads or cores
         if threads > cores:
             warnings.warn(
-                f"threads={threads}: this process may use {cores} cores; using {cores}",
-                stacklevel=3,
+                f"threads={threads}: this process may use {cores} cores; using {cores}", stacklevel=3
             )
             threads = cores
         filled = replace(self, lr=self.lr or LEARNING_RATES[self.arch], threads=threads)

@@ -97,9 +97,7 @@ class Bars(Display):
     def checkpoint(self, path: Path, seconds: float, every: float) -> None:
         if not self._told_of_checkpoints:
             size = path.stat().st_size / 1e6
-            self.note(
-                f"checkpoint of {size:,.0f} MB in {seconds:.1f} s, and every {every:g} s: {path}"
-            )
+            self.note(f"checkpoint of {size:,.0f} MB in {seconds:.1f} s, and every {every:g} s: {path}")
             self._told_of_checkpoints = True
 
     def _begin(self, title: str, total: int | None) -> "TaskID":

@@ -1,4 +1,4 @@
-"""Both estimators against float64 twins, scikit-learn's solver and scikit-learn's own checks."""
+"""Both estimators against float64 oracles, and scikit-learn's solver and estimator checks."""
 
 import math
 import re
@@ -62,7 +62,7 @@ def probabilities(clf, X):
 
 
 @pytest.mark.parametrize("build", [None, huffman, balanced])
-def test_the_twin_agrees_with_calculus(build):
+def test_the_oracle_agrees_with_calculus(build):
     X, labels = data()
     tree = build and build(np.bincount(labels))
     generator = np.random.default_rng(2)
@@ -91,7 +91,7 @@ problems = st.builds(
 @pytest.mark.parametrize("estimator", BOTH)
 @given(problem=problems, l2=st.sampled_from([0.0, 0.5]), intercept=st.booleans())
 def test_descent_on_all_rows(estimator, make, problem, l2, intercept):
-    """With one batch there is no chance in it: every step is the twin's."""
+    """With one batch nothing is random: every step is the oracle's."""
     X, labels = data(**problem)
     clf = estimator(epochs=7, lr=0.3, batch_size=10**6, l2=l2, fit_intercept=intercept)
     clf.fit(make(X), labels)
@@ -112,16 +112,14 @@ def kernel_rows(X):
 
 
 def check_batches(make, X, labels, order, size, rate, l2):
-    """The kernel for the tree against the twin, batch after batch."""
+    """The kernel for the tree against the oracle, batch after batch."""
     tree = huffman(np.bincount(labels))
     bounds = np.minimum(np.arange(-(-len(order) // size) + 1) * size, len(order))
     rates = np.linspace(rate, rate / 2, len(bounds) - 1)
     weights, bias, loss = np.zeros((tree.inner, X.shape[1])), np.zeros(tree.inner), 0.0
     for first, last, step in zip(bounds[:-1], bounds[1:], rates, strict=True):
         batch = order[first:last]
-        entropy, _, dweights, dbias = naive.regression(
-            X[batch], labels[batch], weights, bias, l2, tree
-        )
+        entropy, _, dweights, dbias = naive.regression(X[batch], labels[batch], weights, bias, l2, tree)
         loss += entropy * len(batch)
         weights, bias = weights - step * dweights, bias - step * dbias
     nodes = kernel.Nodes(np.zeros_like(weights), np.zeros_like(bias), np.ones(1))
@@ -154,8 +152,8 @@ def test_a_penalty_that_shrinks_weights_past_the_range_of_float64(make):
 
 @pytest.mark.parametrize("estimator", BOTH)
 def test_large_batches_are_cut_to_equal_ones(estimator):
-    """5 rows at most 4 at a time are 3 and 2: with a batch of 4 and one of 1 the row that comes
-    alone would count four times."""
+    """5 rows in batches of at most 4 become 2 and 3: in batches of 4 and 1, the last row would
+    count four times."""
     X, labels = data(rows=5, classes=2)
     clf = estimator(epochs=1, lr=0.5, batch_size=4, fit_intercept=False).fit(X, labels)
     order = np.random.Generator(np.random.PCG64(1)).permutation(5)
@@ -220,7 +218,7 @@ def fitted(estimator, X, y, **options):
 
 
 def many_classes(classes=300, seed=1):
-    """Rows whose class can be guessed from the features but not known."""
+    """Rows whose features make their class probable, not certain."""
     generator = np.random.default_rng(seed)
     labels = generator.permutation(np.arange(classes * 4) % classes) ** 2 % classes
     centres = generator.normal(size=(classes, 12))
@@ -258,9 +256,7 @@ def test_top_k_is_the_head_of_the_sorted_probabilities(estimator, make):
         labels, found = clf.top_k(make(X), k)
         assert labels.shape == found.shape == (len(X), k)
         np.testing.assert_array_equal(labels, clf.classes_[order[:, :k]])
-        np.testing.assert_allclose(
-            found, np.take_along_axis(everything, order[:, :k], axis=1), rtol=1e-9
-        )
+        np.testing.assert_allclose(found, np.take_along_axis(everything, order[:, :k], axis=1), rtol=1e-9)
     np.testing.assert_array_equal(clf.predict(make(X)), clf.classes_[order[:, 0]])
 
 
@@ -294,9 +290,7 @@ def test_trees(digits):
         by_name = fitted(HierarchicalSoftmaxRegression, X, y, tree=name)
         given = fitted(HierarchicalSoftmaxRegression, X, y, tree=build(counts))
         assert by_name.coef_.shape == (len(counts) - 1, 64)
-        assert [by_name.tree_.code(c) for c in range(6)] == [
-            build(counts).code(c) for c in range(6)
-        ]
+        assert [by_name.tree_.code(c) for c in range(6)] == [build(counts).code(c) for c in range(6)]
         np.testing.assert_array_equal(by_name.coef_, given.coef_)
     np.testing.assert_array_equal(clone(given).fit(X, y).coef_, given.coef_)
     assert fitted(HierarchicalSoftmaxRegression, X, y).tree_.lengths[np.argmax(counts)] <= 2
@@ -335,9 +329,7 @@ def test_features_that_say_nothing_give_the_frequencies(estimator, intercept):
         X = make(np.full((100, 1), 3.0))
         clf = estimator(epochs=500, batch_size=100, fit_intercept=intercept).fit(X, y)
         np.testing.assert_allclose(clf.predict_proba(X[:1])[0], [0.6, 0.3, 0.1], atol=5e-3)
-        assert clf.losses_[-1] == pytest.approx(
-            -sum(p * math.log(p) for p in (0.6, 0.3, 0.1)), rel=1e-3
-        )
+        assert clf.losses_[-1] == pytest.approx(-sum(p * math.log(p) for p in (0.6, 0.3, 0.1)), rel=1e-3)
 
 
 @pytest.mark.parametrize("estimator", BOTH)
@@ -365,10 +357,7 @@ def test_a_large_offset_of_a_feature_does_no_harm(estimator, digits):
         ({"l2": -1}, "'l2' {} a float in the range [0, inf). Got -1 instead."),
         ({"lr": 1.0, "l2": 1.0}, "set lr * l2 below 1"),
         ({"seed": -1}, "'seed' {} an int in the range [0, 9223372036854775807]. Got -1 instead."),
-        (
-            {"epochs": 10**5000},
-            "'epochs' {} an int in the range [1, 1000000]. Got an object",
-        ),
+        ({"epochs": 10**5000}, "'epochs' {} an int in the range [1, 1000000]. Got an object"),
         ({"l2": "a\n b"}, r"'l2' {} a float in the range [0, inf). Got 'a\n b' instead."),
     ],
 )

@@ -35,15 +35,7 @@ def test_train_from_many_sources(run, tmp_path):
     assert b"loss by epoch" in done.stderr and done.stdout == b""
     model = w2v_hs.load(tmp_path / "m.safetensors")
     assert model.options == w2v_hs.Options(
-        arch="cbow",
-        tree="balanced",
-        dim=20,
-        window=8,
-        epochs=3,
-        min_count=10,
-        threads=1,
-        seed=7,
-        lr=0.05,
+        arch="cbow", tree="balanced", dim=20, window=8, epochs=3, min_count=10, threads=1, seed=7, lr=0.05
     )
     assert model.provenance["corpus"]["tokens"] == 150 * len(TEXT.split())
     assert (tmp_path / "v.txt").read_text().splitlines()[0] == "the 1500"
@@ -100,9 +92,7 @@ def test_neighbors_and_analogy(run, model, model_file, tmp_path):
     assert [f["word"] for f in found] == [w for w, _ in expected]
     model.export(tmp_path / "v.bin")
     assert "berlin" in run("neighbors", tmp_path / "v.bin", "paris").stdout.decode()
-    assert (
-        "is to" in run("analogy", tmp_path / "v.bin", "paris", "france", "berlin").stdout.decode()
-    )
+    assert "is to" in run("analogy", tmp_path / "v.bin", "paris", "france", "berlin").stdout.decode()
 
 
 @pytest.mark.parametrize("name", ["v.txt", "v.vec", "v.bin", "v.glove", "v.npz"])
@@ -245,9 +235,7 @@ def test_what_a_folder_or_pattern_takes_in_is_not_written_over(fails, run, tmp_p
     for text in (folder, folder / "*.txt", tmp_path / "**" / "*.txt"):
         assert "one of the files of" in fails("phrases", text, "-o", first, code=2)
         out = tmp_path / "m.safetensors"
-        assert "one of the files of" in fails(
-            "train", text, "-o", out, "--save-vocab", first, code=2
-        )
+        assert "one of the files of" in fails("train", text, "-o", out, "--save-vocab", first, code=2)
     assert first.read_text() == TEXT * 20
     done = run("phrases", folder, "-o", folder / "new.txt")  # nothing there to lose
     assert done.returncode == 0, done.stderr
@@ -267,9 +255,7 @@ def test_what_a_folder_or_pattern_takes_in_is_not_written_over(fails, run, tmp_p
         ("train {text} --resume-from {model} --scheduler tcp://host:1", "--resume-from with"),
     ],
 )
-def test_options_without_effect_are_refused(
-    fails, text_file, model_file, tmp_path, command, message
-):
+def test_options_without_effect_are_refused(fails, text_file, model_file, tmp_path, command, message):
     line = command.format(text=text_file, model=model_file)
     assert message in fails(*split(line), cwd=tmp_path, code=2)
 

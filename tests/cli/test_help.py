@@ -83,9 +83,7 @@ def prepared(tmp_path_factory):
             model.save(folder / name)
     model.export(folder / VECTORS)
     # Written whenever the tree is relearned, and left behind as by a killed run.
-    w2v_hs.train(
-        folder / "wiki.txt", checkpoint=folder / CHECKPOINT, checkpoint_every=1e-9, **OPTIONS
-    )
+    w2v_hs.train(folder / "wiki.txt", checkpoint=folder / CHECKPOINT, checkpoint_every=1e-9, **OPTIONS)
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
     (folder / "data").mkdir()
@@ -109,9 +107,7 @@ def test_every_command_is_documented(name, command):
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{name}: {parameter.opts}"
     if not isinstance(command, click.Group):
-        assert re.search(rf"^\| `{name}[ `]", REFERENCE, re.MULTILINE), (
-            f"not in the reference: {name}"
-        )
+        assert re.search(rf"^\| `{name}[ `]", REFERENCE, re.MULTILINE), f"not in the reference: {name}"
 
 
 def test_every_option_of_train_is_in_the_reference():

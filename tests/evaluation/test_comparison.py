@@ -30,8 +30,7 @@ def files(tmp_path_factory):
     lines = [": people", *even, ": gram1-plural", *any_words]
     (folder / "questions.txt").write_text("\n".join(lines))
     rated = [
-        "\t".join([*rng.choice(WORDS, size=2, replace=False), f"{rng.integers(11)}"])
-        for _ in range(150)
+        "\t".join([*rng.choice(WORDS, size=2, replace=False), f"{rng.integers(11)}"]) for _ in range(150)
     ]
     (folder / "pairs.tsv").write_text("\n".join(rated))
     return folder
@@ -95,8 +94,10 @@ def test_models_are_compared_on_the_questions_that_all_can_answer(models, files,
             assert one.interval[0] <= one.difference <= one.interval[1]
             assert one.p_holm >= one.p
         assert [(one.first, one.second) for one in done.differences] == [
-            ("plain", "fitted"), ("plain", "small"), ("fitted", "small"),
-        ]  # fmt: skip
+            ("plain", "fitted"),
+            ("plain", "small"),
+            ("fitted", "small"),
+        ]
 
 
 def test_models_are_compared_on_the_pairs_that_all_know(models, files, options):
@@ -261,9 +262,7 @@ def test_the_command_compares(run, saved, asked, options, models, tmp_path):
     done = run(*arguments, env={"COLUMNS": "300"})  # so that no path is folded
     assert done.returncode == 0, done.stderr
     found = json.loads(output.read_text())
-    expected = compare(
-        {str(path): w2v_hs.load_vectors(path) for path in names}, **options, seed=3
-    ).as_dict()
+    expected = compare({str(path): w2v_hs.load_vectors(path) for path in names}, **options, seed=3).as_dict()
     assert found == expected
     for text in ("p to 1", "pairs.tsv: 150 of 150 pairs", f"1 {names[0]}", f"2 {names[1]}"):
         assert text in done.stdout.decode()
@@ -278,11 +277,10 @@ def test_several_files_are_evaluated_one_after_the_other(run, saved, asked, opti
     assert [one.pop("vectors") for one in found] == list(map(str, names))
     assert found == [
         evaluate(
-            w2v_hs.load_vectors(path), **options, method="3cosmul", restrict_vocab=(40, 0),
-            confidence=0.8,
+            w2v_hs.load_vectors(path), **options, method="3cosmul", restrict_vocab=(40, 0), confidence=0.8
         ).as_dict()
         for path in names
-    ]  # fmt: skip
+    ]
     assert found[0]["restrict_vocab"] == [40, None]
     text = run("evaluate", *names, *asked, *more, "--confidence", "0.8").stdout.decode()
     assert "3CosMul" in text and "80% interval" in text
@@ -293,9 +291,17 @@ def test_the_command_takes_named_columns(run, saved, tmp_path):
     rows = "one,two,note,mean\nw1,w2,x,3\nw3,w4,y,2\nw5,w6,z,1\n"
     (tmp_path / "p.csv").write_text(rows)
     done = run(
-        "evaluate", saved / "a.txt", "--similarity", tmp_path / "p.csv", "--columns", "one", "two",
-        "mean", "--json", "-",
-    )  # fmt: skip
+        "evaluate",
+        saved / "a.txt",
+        "--similarity",
+        tmp_path / "p.csv",
+        "--columns",
+        "one",
+        "two",
+        "mean",
+        "--json",
+        "-",
+    )
     (found,) = json.loads(done.stdout)["similarity"]
     assert (found["used"], found["columns"]) == (3, ["one", "two", "mean"])
 
@@ -307,4 +313,4 @@ def test_wrong_usage_of_the_command(fails, saved, asked):
     assert "given twice" in fails("evaluate", a, b, "--json", b, code=2)
     assert "none.bin" in fails("evaluate", a, saved / "none.bin", "--compare", *asked)
     assert "confidence is 2.0" in fails("evaluate", a, "--confidence", "2", *asked)
-    assert "restrict_vocab is -1" in fails("evaluate", a, "--restrict-vocab", "-1", *asked)
+    assert "restrict_vocab=-1" in fails("evaluate", a, "--restrict-vocab", "-1", *asked)

@@ -94,16 +94,19 @@ def by_hand(correlation):
     return lambda x, y: correlation(x, y).statistic
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs"), [(spearman, stats.spearmanr), (pearson, stats.pearsonr)]
-)
+@pytest.mark.parametrize(("ours", "theirs"), [(spearman, stats.spearmanr), (pearson, stats.pearsonr)])
 def test_bootstrap_intervals_are_those_of_scipy(rated, ours, theirs):
     """SciPy's interval of SciPy's own correlation, one resample at a time, other random numbers."""
     computed = percentiles(bootstrap(ours, rated, seed=1), 0.95)
     reference = stats.bootstrap(
-        rated, by_hand(theirs), paired=True, vectorized=False, n_resamples=2_000,
-        method="percentile", rng=np.random.default_rng(2),
-    ).confidence_interval  # fmt: skip
+        rated,
+        by_hand(theirs),
+        paired=True,
+        vectorized=False,
+        n_resamples=2_000,
+        method="percentile",
+        rng=np.random.default_rng(2),
+    ).confidence_interval
     width = reference.high - reference.low
     assert computed == pytest.approx((reference.low, reference.high), abs=0.1 * width)
     assert computed[0] < ours(*rated) < computed[1]
@@ -116,10 +119,10 @@ def test_a_bootstrap_is_the_same_for_the_same_seed_alone(rated):
     assert not np.array_equal(first, bootstrap(spearman, rated, seed=8))
 
 
-def test_a_bootstrap_does_not_depend_on_how_many_are_held_at_once(rated, monkeypatch):
+def test_a_bootstrap_does_not_depend_on_how_many_are_held_at_once(rated):
     whole = bootstrap(spearman, rated, seed=7)
-    monkeypatch.setattr("w2v_hs.evaluation.statistics.BATCH_VALUES", 1_000)
-    np.testing.assert_allclose(bootstrap(spearman, rated, seed=7), whole, atol=1e-12)
+    in_batches = bootstrap(spearman, rated, seed=7, batch_values=1_000)
+    np.testing.assert_allclose(in_batches, whole, atol=1e-12)
 
 
 def test_an_interval_narrows_with_confidence_and_is_none_of_undefined_resamples():
@@ -167,9 +170,7 @@ def test_models_that_differ_by_chance_are_rarely_told_apart():
     rng, found = np.random.default_rng(11), 0
     for _ in range(80):
         ratings = rng.normal(size=60)
-        resampled = [
-            bootstrap(spearman, (ratings, ratings + rng.normal(size=60)), seed=1) for _ in range(2)
-        ]
+        resampled = [bootstrap(spearman, (ratings, ratings + rng.normal(size=60)), seed=1) for _ in range(2)]
         found += bootstrap_p(resampled[1] - resampled[0]) < 0.05
     assert 0 < found <= 10
 

@@ -47,10 +47,7 @@ def test_a_table_separated_by_white_space(tmp_path):
 
 def test_a_quoted_field_may_hold_the_separator(tmp_path):
     path = written(tmp_path, 'a,b,r\n"1,000",thousand,9\n"say ""hi""",greet,5\n')
-    assert find_pairs(path).pairs == [
-        Pair("1,000", "thousand", 9.0),
-        Pair('say "hi"', "greet", 5.0),
-    ]
+    assert find_pairs(path).pairs == [Pair("1,000", "thousand", 9.0), Pair('say "hi"', "greet", 5.0)]
 
 
 def test_a_file_without_a_header_has_no_columns(tmp_path):
@@ -78,8 +75,7 @@ def test_the_columns_that_were_read_stand_in_the_result(tmp_path):
         (
             "a,b,r\nold,new,1\n",
             ("a", "b", "score"),
-            ":1: found no column 'score' in the header 'a, b, r'; "
-            "expected each name that is given once",
+            ":1: found no column 'score' in the header 'a, b, r'; expected each name that is given once",
         ),
         (
             "a,b,r,r\nold,new,1,2\n",
@@ -96,14 +92,9 @@ def test_the_columns_that_were_read_stand_in_the_result(tmp_path):
         (
             "old,new,1.58\n",
             ("a", "b", "r"),
-            ":1: found no column 'a' in the header 'old, new, 1.58'; "
-            "expected each name that is given once",
+            ":1: found no column 'a' in the header 'old, new, 1.58'; expected each name that is given once",
         ),
-        (
-            "a,b,r\nold,new,1\nold,new\n",
-            None,
-            ":3: found 2 fields; expected 3 as in the header",
-        ),
+        ("a,b,r\nold,new,1\nold,new\n", None, ":3: found 2 fields; expected 3 as in the header"),
         (
             "a,b,r\n\n# more\nold,new,much\n",
             None,
@@ -123,16 +114,23 @@ def test_the_columns_that_were_read_stand_in_the_result(tmp_path):
         (
             "x" * LINE_BYTES + " y 1\n",
             None,
-            ":1: found a line of more than 1,048,576 bytes; expected a few words: "
-            "is it a test set?",
+            ":1: found a line of more than 1,048,576 bytes; expected a few words: is it a test set?",
         ),
     ],
     ids=[
-        "four columns", "no such column", "twice", "named twice", "no header",
-        "too few fields", "no number",
-        "no word", "an open quote", "nothing below", "no line end",
+        "four columns",
+        "no such column",
+        "twice",
+        "named twice",
+        "no header",
+        "too few fields",
+        "no number",
+        "no word",
+        "an open quote",
+        "nothing below",
+        "no line end",
     ],
-)  # fmt: skip
+)
 def test_a_faulty_table_is_an_error_with_its_line(tmp_path, text, columns, message):
     path = written(tmp_path, text)
     with pytest.raises(EvaluationError) as raised:
@@ -151,7 +149,7 @@ def test_columns_are_three_names(columns):
         evaluate(Vectors(["a"], np.ones((1, 1))), columns=columns)
 
 
-def test_columns_are_not_asked_of_the_sets_known_by_name():
+def test_columns_are_not_asked_of_the_sets_known_by_name(gensim):
     assert len(find_pairs("wordsim353", ("a", "b", "c")).pairs) == 353
 
 

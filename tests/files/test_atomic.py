@@ -244,9 +244,7 @@ except OutputError as error:
 
 
 def test_a_lock_that_cannot_be_written_is_not_left(tmp_path):
-    child = subprocess.run(
-        [sys.executable, "-c", FULL, tmp_path / "m.safetensors"], capture_output=True
-    )
+    child = subprocess.run([sys.executable, "-c", FULL, tmp_path / "m.safetensors"], capture_output=True)
     assert child.returncode == 0, child.stderr
     assert b"could not be written: File too large: 21 bytes are needed" in child.stdout
     assert list(tmp_path.iterdir()) == []

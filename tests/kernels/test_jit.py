@@ -1,4 +1,4 @@
-"""The cache of compiled kernels, and other processors, in processes of their own."""
+"""The cache of compiled kernels, and other processors, each in its own process."""
 
 import json
 import os

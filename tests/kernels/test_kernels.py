@@ -1,4 +1,4 @@
-"""Each kernel against its float64 twin on random small problems, and the twin against calculus."""
+"""Kernels against their float64 oracles on random small problems; oracles against calculus."""
 
 import math
 
@@ -49,17 +49,20 @@ class Problem:
         weights = aligned_zeros(inner + count, self.stride)
         weights[:inner], weights[inner:] = self.out[:inner], self.out[:count]
         nodes = Copies(
-            count, inner, 0.4, interval, np.full(count, share, np.float32),
-            weights[:count].copy().ravel(), np.zeros(1, np.int64),
-        )  # fmt: skip
+            count=count,
+            start=inner,
+            turn=0.4,
+            interval=interval,
+            share=np.full(count, share, np.float32),
+            snapshot=weights[:count].copy().ravel(),
+            windows=np.zeros(1, np.int64),
+        )
         scratch = make_scratch(1000, self.window, int(self.tree.lengths.max()), self.stride)
         scratch.random[0] = SEED
         paths = Paths(self.tree.offsets, self.tree.nodes, self.tree.bits)
+        model = paths, self.x.ravel(), weights.ravel(), self.stride
         for last in (len(self.sentences), 0)[: 1 + rest]:  # none: merge what is left
-            kernel(
-                self.text(), 0, last, self.window, paths, self.x.ravel(), weights.ravel(),
-                self.stride, rate, nodes, scratch,
-            )  # fmt: skip
+            kernel(self.text(), 0, last, self.window, *model, rate, nodes, scratch)
         if np.isfinite(self.x).all():
             assert not self.x[:, self.dim :].any() and not weights[:, self.dim :].any()
         self.out, self.private = weights[:inner], weights[inner:]
@@ -69,14 +72,11 @@ class Problem:
         batch = softmax.make_batch(self.words, self.window, self.stride)
         scratch = make_scratch(1000, self.window, 0, self.stride)
         scratch.random[0] = SEED
-        softmax.train(
-            self.text(), 0, len(self.sentences), self.window, cbow_, self.words, self.x, self.out,
-            rate, batch, scratch,
-        )  # fmt: skip
+        part = self.text(), 0, len(self.sentences)
+        model = self.words, self.x, self.out
+        softmax.train(*part, self.window, cbow_, *model, rate, batch, scratch)
         finite = np.isfinite(self.x).all()
-        assert not finite or not self.out[self.words :].any(), (
-            "a row beyond the vocabulary was written"
-        )
+        assert not finite or not self.out[self.words :].any(), "a row beyond the vocabulary was written"
         return scratch.totals
 
 
@@ -91,9 +91,7 @@ problems = st.builds(
 
 def check(problem, x, out, totals, loss, predictions):
     np.testing.assert_allclose(problem.x[:, : problem.dim], x, rtol=2e-4, atol=2e-5)
-    np.testing.assert_allclose(
-        problem.out[: problem.used, : problem.dim], out, rtol=2e-4, atol=2e-5
-    )
+    np.testing.assert_allclose(problem.out[: problem.used, : problem.dim], out, rtol=2e-4, atol=2e-5)
     assert totals[1] == predictions
     assert totals[0] == pytest.approx(loss, rel=1e-5)
 
@@ -125,10 +123,10 @@ def test_cbow_tree(build, problem):
 def test_softmax(architecture, problem):
     p = Problem(**problem, rows=padded(problem["words"]))
     x, outputs = p.exact()
+    text, random = (p.sentences, p.keep, p.window), naive.Random(SEED)
     loss, predictions = naive.train_softmax(
-        p.sentences, p.keep, p.window, architecture == "cbow", x, outputs, 0.02,
-        naive.Random(SEED), softmax.ROWS,
-    )  # fmt: skip
+        *text, architecture == "cbow", x, outputs, 0.02, random, softmax.ROWS
+    )
     totals = p.run_softmax(architecture == "cbow", 0.02)
     check(p, x, outputs, totals, loss, predictions)
 
@@ -181,14 +179,14 @@ def test_a_path_of_300_nodes(kernel):
     p.sentences = [np.full(40, words - 1, np.int32)]
     p.keep[:] = 1
     x, nodes = p.exact()
-    twin = naive.train_skipgram_tree if kernel is skipgram.train else naive.train_cbow_tree
-    loss, _ = twin(p.sentences, p.keep, 3, p.tree, x, nodes, 0.001, naive.Random(SEED))
+    oracle = naive.train_skipgram_tree if kernel is skipgram.train else naive.train_cbow_tree
+    loss, _ = oracle(p.sentences, p.keep, 3, p.tree, x, nodes, 0.001, naive.Random(SEED))
     assert p.run_tree(kernel, 0.001)[0] == pytest.approx(loss, rel=1e-5)
 
 
 @pytest.mark.parametrize("scale", [1.0, 30.0, 3000.0])
 def test_scores_of_any_size_count_in_full(scale):
-    """No table and no clipping: a confident mistake costs and teaches."""
+    """No table of sigmoids and no clipping: a confident mistake has its full loss and gradient."""
     p = Problem(10, 8, 2, seed=3)
     p.x *= scale
     x, nodes = p.exact()
@@ -235,7 +233,7 @@ def test_a_planted_nan_is_seen_by_the_softmax():
     assert math.isnan(p.run_softmax(False, 0.05)[0])
 
 
-# ---- the twins themselves -----------------------------------------------------------------------
+# ---- the oracles themselves ---------------------------------------------------------------------
 
 
 def central_differences(function, at, step=1e-6):

@@ -1,4 +1,4 @@
-"""The vector functions of kernels.vector, through small kernels of their own."""
+"""The intrinsics of `kernels.simd` and `kernels.tiles`, in small kernels."""
 
 from typing import NamedTuple
 
@@ -11,17 +11,13 @@ from w2v_hs.kernels.simd import (
     broadcast,
     complement,
     exp_minus_abs,
-    fold,
     load,
-    load_each,
     negative_part,
-    outer_multiply_add,
     pointer,
     pointers,
-    repeat_each,
     store,
-    zeros_for_products,
 )
+from w2v_hs.kernels.tiles import fold, load_each, outer_multiply_add, repeat_each, zeros_for_products
 
 
 @jit

@@ -45,9 +45,7 @@ def test_weights_that_no_file_holds_are_not_written(text_file, tmp_path):
     model.save(path)
     good = path.read_bytes()
     model.vectors.matrix[5, 3] = np.nan
-    with pytest.raises(
-        FormatError, match=r"m\.safetensors: row 5 of the model's vectors holds NaN"
-    ):
+    with pytest.raises(FormatError, match=r"m\.safetensors: row 5 of the model's vectors holds NaN"):
         model.save(path)
     with pytest.raises(FormatError, match=r"^update: row 5"):
         model.update(text_file)
@@ -128,9 +126,7 @@ def test_shapes_that_do_not_fit_together(model, tmp_path):
     model.save(path)
     arrays, description = load_arrays(path)
     save_arrays(path, arrays | {"outputs": arrays["outputs"][:-1]}, description)
-    with pytest.raises(
-        FormatError, match=r"outputs is float32 of shape \(16, 20\), expected .* \(17, 20\)"
-    ):
+    with pytest.raises(FormatError, match=r"outputs is float32 of shape \(16, 20\), expected .* \(17, 20\)"):
         w2v_hs.load(path)
     del arrays["counts"]
     save_arrays(path, arrays, description)
@@ -176,13 +172,7 @@ def test_hostile_contents_with_a_valid_checksum(model, tmp_path, name):
 
 @pytest.mark.parametrize(
     ("name", "format"),
-    [
-        ("v.txt", None),
-        ("v.bin", None),
-        ("v.npz", None),
-        ("v.dat", "word2vec-binary"),
-        ("v.dat", "glove"),
-    ],
+    [("v.txt", None), ("v.bin", None), ("v.npz", None), ("v.dat", "word2vec-binary"), ("v.dat", "glove")],
 )
 def test_exported_vectors_are_read_back(model, tmp_path, name, format):
     model.export(tmp_path / name, format=format)

@@ -38,9 +38,7 @@ def made(counts, tree="huffman", scale=1.0, dim=5, arch="skipgram", seed=0):
     loss = "softmax" if tree is None else "hs"
     built = None if tree is None else {"huffman": huffman, "balanced": balanced}[tree](words.counts)
     rows = len(counts) - (built is not None)
-    x, outputs = (
-        generator.normal(0, scale, (n, dim)).astype(np.float32) for n in (len(counts), rows)
-    )
+    x, outputs = (generator.normal(0, scale, (n, dim)).astype(np.float32) for n in (len(counts), rows))
     options = w2v_hs.Options(arch=arch, loss=loss, dim=dim, window=2)
     return Model(w2v_hs.Vectors(words.words, x), outputs, built, words, options)
 
@@ -115,9 +113,7 @@ def test_mean_of_log_probs_is_the_normalised_geometric_mean(trained):
         math.log(top.probabilities[2])
     )
     for combine in ("inputs", "log_probs"):  # one word: nothing to combine
-        np.testing.assert_allclose(
-            trained.distribution("sea", combine=combine), trained.distribution("sea")
-        )
+        np.testing.assert_allclose(trained.distribution("sea", combine=combine), trained.distribution("sea"))
 
 
 # ---- the most probable words --------------------------------------------------------------------
@@ -200,9 +196,7 @@ def naive_losses(model, sentence):
     index, x = model.vocabulary.index, model.vectors.matrix.astype(np.float64)
     rows = [index[token] for token in sentence if token in index]
     cbow, window = model.options.arch == "cbow", model.options.window
-    return naive.sentence_losses(
-        rows, window, cbow, x, model.outputs.astype(np.float64), model.tree
-    )
+    return naive.sentence_losses(rows, window, cbow, x, model.outputs.astype(np.float64), model.tree)
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -64,8 +64,15 @@ def test_commands(files, run, fails):
     one, two = files / "huffman.safetensors", files / "learned.safetensors"
     text = files / "text.txt"
     shown = run("tree", "stats", one, "--text", text).stdout.decode()
-    for part in ("huffman tree", "expected length", "gap", "Mass by depth", "First splits", "root",
-                 "nats a prediction"):  # fmt: skip
+    for part in (
+        "huffman tree",
+        "expected length",
+        "gap",
+        "Mass by depth",
+        "First splits",
+        "root",
+        "nats a prediction",
+    ):
         assert part in shown
     facts = json.loads(run("tree", "stats", two, "--json", "--text", text).stdout)
     assert facts["nats"] == w2v_hs.load(two).perplexity(text).nats

@@ -145,9 +145,15 @@ def test_evaluation_stands_in_the_page(text_file, model, tmp_path, run):
     (tmp_path / "q.txt").write_text(": capitals\nparis france berlin germany\nrome italy x y\n")
     (tmp_path / "p.txt").write_text("king\tqueen\t9\ndog\tcat\t8\nking\tmouse\t1\nx\ty\t2\n")
     done = run(
-        "report", tmp_path / "m.safetensors", "-o", tmp_path / "r.html", "--analogies",
-        tmp_path / "q.txt", "--similarity", tmp_path / "p.txt",
-    )  # fmt: skip
+        "report",
+        tmp_path / "m.safetensors",
+        "-o",
+        tmp_path / "r.html",
+        "--analogies",
+        tmp_path / "q.txt",
+        "--similarity",
+        tmp_path / "p.txt",
+    )
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "r.html").read_text()
     result = w2v_hs.evaluate(model, analogies=tmp_path / "q.txt", similarity=tmp_path / "p.txt")
@@ -193,9 +199,13 @@ def test_a_missing_package_is_named(fails, hostile, tmp_path, module, arguments)
     (tmp_path / "hidden" / f"{module}.py").write_text("raise ImportError('hidden')")
     options = [part for name in arguments for part in ("--projection", name)]
     message = fails(
-        "report", tmp_path / "m.safetensors", "-o", tmp_path / "r.html", *options,
+        "report",
+        tmp_path / "m.safetensors",
+        "-o",
+        tmp_path / "r.html",
+        *options,
         env={"PYTHONPATH": str(tmp_path / "hidden")},
-    )  # fmt: skip
+    )
     assert "pip install" in message and not (tmp_path / "r.html").exists()
 
 
@@ -271,8 +281,11 @@ def opened(browser):
     yield opened
     assert browser.get_log("browser") == []
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = [event["params"]["request"]["url"] for event in events
-             if event["method"] == "Network.requestWillBeSent"]  # fmt: skip
+    asked = [
+        event["params"]["request"]["url"]
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
+    ]
     # chrome: is the browser's own first page.
     assert asked and all(url.startswith(("file:", "data:", "chrome:")) for url in asked)
     assert browser.execute_script("return performance.getEntriesByType('resource').length") == 0
@@ -346,8 +359,7 @@ def test_hover_click_and_zoom(opened, page):
     browser = opened(page)
     x, y = browser.execute_script(PIXEL, "beast3")
     move_to(browser, x, y)
-    wait(lambda: re.search(r"word\s+\S+.*rank\s+\d+.*count\s+[\d,]+",
-                           browser.execute_script(ALL_TEXT), re.S))  # fmt: skip
+    wait(lambda: re.search(r"word\s+\S+.*rank\s+\d+.*count\s+[\d,]+", browser.execute_script(ALL_TEXT), re.S))
     assert "beast3" in browser.execute_script(ALL_TEXT)
     before = browser.execute_script(RANGE)
     origin = ScrollOrigin.from_element(find(browser, "#map")[0])
@@ -429,6 +441,5 @@ def test_ten_thousand_words_open_quickly(opened, tmp_path):
     times = []
     for _ in range(2):
         browser = opened(tmp_path / "large.html")
-        times.append(browser.execute_script(
-            "return performance.getEntriesByName('drawn')[0].startTime"))  # fmt: skip
+        times.append(browser.execute_script("return performance.getEntriesByName('drawn')[0].startTime"))
     assert min(times) < 2000, times

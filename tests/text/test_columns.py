@@ -87,9 +87,7 @@ def test_compressed_json_lines(tmp_path):
     assert lines_of(write(tmp_path / "t.jsonl.gz", gzip.compress(data))) == LINES
     zstandard = pytest.importorskip("zstandard")
     assert lines_of(write(tmp_path / "t.jsonl.zst", zstandard.compress(data))) == LINES
-    assert "damaged or truncated .gz" in refused(
-        write(tmp_path / "cut.jsonl.gz", gzip.compress(data)[:-9])
-    )
+    assert "damaged or truncated .gz" in refused(write(tmp_path / "cut.jsonl.gz", gzip.compress(data)[:-9]))
 
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30)
@@ -150,9 +148,7 @@ size = sum(len(block) for block, _ in parquet_blocks(Path(sys.argv[1]), "text"))
 status = Path("/proc/self/status").read_text()  # getrusage counts what forked this process
 print(size, int(re.search("VmHWM:\\s*(\\d+)", status)[1]) // 1024)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code, path], capture_output=True, check=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, check=True, text=True)
     size, megabytes = map(int, done.stdout.split())
     assert size == sum(len(text) + 1 for text in distinct)
     assert megabytes < 350
@@ -195,14 +191,7 @@ def test_standard_input_and_commands(tmp_path, run, fails):
     few = ("--dim", "4", "--epochs", "1", "--min-count", "1", "--threads", "1")
     done = run("train", "-", "-o", model, *few, "--text-column", "text", input=data.encode())
     assert done.returncode == 0, done.stderr
-    assert set(w2v_hs.load(model).vectors.words) == {
-        "the",
-        "king",
-        "rules",
-        "land",
-        "Paris?",
-        "Berlin",
-    }
+    assert set(w2v_hs.load(model).vectors.words) == {"the", "king", "rules", "land", "Paris?", "Berlin"}
     for command in (
         ("perplexity", model, path, "--text-column", "text"),
         ("score", model, path, "--text-column", "text", "--tokenize", "treebank"),
@@ -329,14 +318,10 @@ def test_parquet_that_holds_no_text(tmp_path):
         assert message in refused(parquet(path, values))
     bad = pa.array([b"a\nb", b"\xff", b"c"], pa.binary()).view(pa.string())
     assert "t.parquet: row 2: 0xff is not UTF-8" in refused(parquet(path, bad))
-    corpus = read_corpus(
-        path, min_count=1, preprocessing=Preprocessing(errors="ignore", text_column="text")
-    )
+    corpus = read_corpus(path, min_count=1, preprocessing=Preprocessing(errors="ignore", text_column="text"))
     assert corpus.mended == 1 and corpus.tokens == 3
     long = pa.array([["a"], ["x" * 100] * 200_000])
-    assert "row 2: the column 'text' is a list of more than 16,777,216" in refused(
-        parquet(path, long)
-    )
+    assert "row 2: the column 'text' is a list of more than 16,777,216" in refused(parquet(path, long))
     lists = pa.array([[b"a"], [b"b\xff"]], pa.list_(pa.binary()))
     assert "t.parquet: row 2: 0xff is not UTF-8" in refused(parquet(path, lists))
 

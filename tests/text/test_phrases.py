@@ -23,9 +23,7 @@ from w2v_hs.text.phrases import Pass, join_phrases
 
 # A tight alphabet, so that pairs repeat, names of joined pairs meet words, and words repeat.
 WORDS = ["a", "b", "c", "a_b", "b_c", "_", "é", "long-word-of-many-bytes"]
-corpora = st.lists(st.lists(st.sampled_from(WORDS), max_size=12), min_size=1, max_size=12).filter(
-    any
-)
+corpora = st.lists(st.lists(st.sampled_from(WORDS), max_size=12), min_size=1, max_size=12).filter(any)
 
 
 def assert_same(corpus, sentences, output=None, **options):
@@ -57,18 +55,21 @@ def assert_same(corpus, sentences, output=None, **options):
     threads=st.integers(1, 2),
     as_file=st.booleans(),
 )
-def test_any_corpus_gives_what_the_slow_twin_gives(
-    sentences, min_count, delta, thresholds, threads, as_file
-):
+def test_any_corpus_gives_what_the_slow_twin_gives(sentences, min_count, delta, thresholds, threads, as_file):
     with tempfile.TemporaryDirectory() as folder:
         corpus = sentences
         if as_file:
             corpus = Path(folder) / "in.txt"
             corpus.write_text("\n".join(" ".join(sentence) for sentence in sentences))
         assert_same(
-            corpus, sentences, Path(folder) / "out.txt", min_count=min_count, delta=delta,
-            thresholds=sorted(thresholds, reverse=True), threads=threads,
-        )  # fmt: skip
+            corpus,
+            sentences,
+            Path(folder) / "out.txt",
+            min_count=min_count,
+            delta=delta,
+            thresholds=sorted(thresholds, reverse=True),
+            threads=threads,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -115,9 +116,7 @@ def test_small_chunks_and_small_tables_change_nothing(zipf, whole):
     assert passes(zipf, chunk=7)[:2] == whole[:2]
 
 
-def word2phrase_scorer(
-    worda_count, wordb_count, bigram_count, len_vocab, min_count, corpus_word_count
-):
+def word2phrase_scorer(worda_count, wordb_count, bigram_count, len_vocab, min_count, corpus_word_count):
     """gensim's default multiplies by the number of types and pairs instead of the tokens."""
     return (bigram_count - min_count) / (worda_count * wordb_count) * corpus_word_count
 
@@ -186,9 +185,8 @@ def test_files_stay_apart_and_lines_are_not_cut(tmp_path):
     (tmp_path / "2").write_text("b " + "c d " * 3000)
     output = tmp_path / "out.txt"
     found = join_phrases(
-        [tmp_path / "1", tmp_path / "2"], output, min_count=1, delta=0, thresholds=[1000],
-        connector="+",
-    )  # fmt: skip
+        [tmp_path / "1", tmp_path / "2"], output, min_count=1, delta=0, thresholds=[1000], connector="+"
+    )
     assert [(p.phrase, p.count) for p in found.phrases] == [("a+b", 2)]
     assert output.read_text() == "a+b\na+b\na\nb " + " ".join(["c d"] * 3000) + "\n"
 
@@ -196,9 +194,13 @@ def test_files_stay_apart_and_lines_are_not_cut(tmp_path):
 def test_text_options_apply(tmp_path):
     (tmp_path / "t.jsonl").write_text('{"text": "New-York, new-york."}\n' * 6)
     found = join_phrases(
-        tmp_path / "t.jsonl", tmp_path / "out", lowercase=True, tokenize="wordpunct",
-        text_column="text", thresholds=[1],
-    )  # fmt: skip
+        tmp_path / "t.jsonl",
+        tmp_path / "out",
+        lowercase=True,
+        tokenize="wordpunct",
+        text_column="text",
+        thresholds=[1],
+    )
     assert found.tokens == 6 * 8
     assert (tmp_path / "out").read_text() == "new_- york , new_- york .\n" * 6
 
@@ -209,13 +211,24 @@ def test_text_options_apply(tmp_path):
 @pytest.mark.parametrize(
     "options",
     [
-        {"min_count": 0}, {"delta": -1}, {"delta": float("nan")}, {"thresholds": []},
-        {"thresholds": [1, 2]}, {"thresholds": [float("inf")]}, {"thresholds": [-1]},
-        {"thresholds": "9"}, {"thresholds": 9}, {"connector": ""}, {"connector": "a b"},
-        {"connector": "\0"}, {"connector": "\ud800"}, {"connector": 3}, {"threads": 0},
+        {"min_count": 0},
+        {"delta": -1},
+        {"delta": float("nan")},
+        {"thresholds": []},
+        {"thresholds": [1, 2]},
+        {"thresholds": [float("inf")]},
+        {"thresholds": [-1]},
+        {"thresholds": "9"},
+        {"thresholds": 9},
+        {"connector": ""},
+        {"connector": "a b"},
+        {"connector": "\0"},
+        {"connector": "\ud800"},
+        {"connector": 3},
+        {"threads": 0},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_options_out_of_their_range(options):
     with pytest.raises(OptionError) as caught:
         join_phrases([["a", "b"]], **options)
@@ -243,11 +256,7 @@ def test_the_command(tmp_path, run, fails):
     done = run("phrases", text, "-o", output, "--threshold", "4", "--threshold", "2", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert (
-        found["tokens"] == 270
-        and found["tokens_after"] == 180
-        and found["passes"][0]["threshold"] == 4
-    )
+    assert found["tokens"] == 270 and found["tokens_after"] == 180 and found["passes"][0]["threshold"] == 4
     names = [(phrase["phrase"], phrase["pass"]) for phrase in found["phrases"]]
     assert names == [("new_york", 1), ("new_york_times", 2)]
     assert found == join_phrases(text, thresholds=[4, 2]).as_dict()
@@ -255,9 +264,7 @@ def test_the_command(tmp_path, run, fails):
     assert "new_york" in shown and "score" in shown
     assert "is given twice" in fails("phrases", text, "-o", text, code=2)
     assert "a file is written" in fails("phrases", text, "-o", "-", code=2)
-    assert "do not rise" in fails(
-        "phrases", text, "-o", output, "--threshold", "1", "--threshold", "2"
-    )
+    assert "do not rise" in fails("phrases", text, "-o", output, "--threshold", "1", "--threshold", "2")
     assert "0 tokens in" in fails("phrases", "-", "-o", output, input=b"\n \n")
     before = output.read_bytes()
     (tmp_path / "bad.txt").write_bytes(b"a b\n\xff\n")

@@ -114,9 +114,14 @@ def test_a_missing_model_of_punkt_names_the_command(tmp_path, no_punkt, fails):
             read(path, preprocessing=preprocessing)
         assert str(caught.value) == message
     shown = fails(
-        "train", path, "-o", tmp_path / "m.safetensors", "--split-sentences", "german",
+        "train",
+        path,
+        "-o",
+        tmp_path / "m.safetensors",
+        "--split-sentences",
+        "german",
         env={"NLTK_DATA": str(tmp_path), "HOME": str(tmp_path)},
-    )  # fmt: skip
+    )
     assert shown == f"error: {message}\n"
 
 
@@ -149,9 +154,7 @@ def test_bad_bytes_are_found_in_raw_text(tmp_path):
     ):
         with pytest.raises(CorpusError, match=r"t\.txt:2: byte 7: 0xff is not UTF-8"):
             read_corpus(path, preprocessing=preprocessing)
-    mended = read_corpus(
-        path, min_count=1, preprocessing=Preprocessing(errors="ignore", tokenize="treebank")
-    )
+    mended = read_corpus(path, min_count=1, preprocessing=Preprocessing(errors="ignore", tokenize="treebank"))
     assert mended.mended == 1 and mended.vocabulary.words == ["'s", "go", "it", "no"]
 
 
@@ -166,12 +169,19 @@ def test_a_line_that_is_too_long_for_nltk(tmp_path):
 @pytest.mark.parametrize(
     "options",
     [
-        {"tokenize": "moses"}, {"tokenize": None}, {"tokenize": True}, {"tokenize": ["tweet"]},
-        {"split_sentences": "klingon"}, {"split_sentences": "../english"},
-        {"split_sentences": True}, {"lowercase": 1}, {"errors": "Strict"}, {"errors": None},
+        {"tokenize": "moses"},
+        {"tokenize": None},
+        {"tokenize": True},
+        {"tokenize": ["tweet"]},
+        {"split_sentences": "klingon"},
+        {"split_sentences": "../english"},
+        {"split_sentences": True},
+        {"lowercase": 1},
+        {"errors": "Strict"},
+        {"errors": None},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_options_that_are_none_of_the_choices(options):
     with pytest.raises(OptionError, match="expected") as caught:
         Preprocessing(**options)
@@ -256,11 +266,16 @@ def test_plain_text_of_nltk(corpus, punkt):
     assert len(made.sents()) == 4
     # Any tokeniser, a paragraph or a sentence a line.
     assert read(Preprocessing(tokenize="toktok")) == [
-        "Dr. No came. He can ' t wait .", "Next paragraph .", "The end .",
-    ]  # fmt: skip
+        "Dr. No came. He can ' t wait .",
+        "Next paragraph .",
+        "The end .",
+    ]
     assert read(Preprocessing(tokenize="treebank", split_sentences="english")) == [
-        "Dr. No came .", "He ca n't wait .", "Next paragraph .", "The end .",
-    ]  # fmt: skip
+        "Dr. No came .",
+        "He ca n't wait .",
+        "Next paragraph .",
+        "The end .",
+    ]
 
 
 def test_plain_text_of_nltk_without_punkt(corpus, no_punkt):
@@ -313,10 +328,7 @@ def test_tweets(corpus, punkt):
     assert read() == [spaced(tokens) for tokens in made.tokenized()]
     assert read()[0] == "I can't :-) @you"
     assert read(Preprocessing(tokenize="treebank"))[0] == "I ca n't : - ) @ you"
-    assert read(Preprocessing(split_sentences="english"))[1:] == [
-        "Call +1 555 123 4567 now .",
-        "Or never !",
-    ]
+    assert read(Preprocessing(split_sentences="english"))[1:] == ["Call +1 555 123 4567 now .", "Or never !"]
 
 
 def test_data_of_nltk_that_are_damaged(corpus):
@@ -338,8 +350,6 @@ def test_shared_corpora(monkeypatch, name):
     if name == "brown":
         assert len(corpus.sentences) - 1 == 57_340
     elif name == "inaugural":
-        raw = read_corpus(
-            f"nltk:{name}", min_count=1, preprocessing=Preprocessing(tokenize="treebank")
-        )
+        raw = read_corpus(f"nltk:{name}", min_count=1, preprocessing=Preprocessing(tokenize="treebank"))
         assert "n't" in raw.vocabulary.words or raw.tokens != words
         assert len(raw.sentences) > len(reader.fileids())

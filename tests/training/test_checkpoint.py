@@ -21,12 +21,7 @@ from w2v_hs.options import Options, Preprocessing
 from w2v_hs.progress import Display
 from w2v_hs.training import interruption
 from w2v_hs.training.api import train_with
-from w2v_hs.training.checkpoint import (
-    CheckpointSettings,
-    checkpoint_path,
-    load_checkpoint,
-    named_texts,
-)
+from w2v_hs.training.checkpoint import CheckpointSettings, checkpoint_path, load_checkpoint, named_texts
 from w2v_hs.training.update import update, update_options
 
 OPTIONS = {"dim": 8, "epochs": 30, "sample": 0, "threads": 1}
@@ -104,9 +99,7 @@ def test_going_on_from_any_checkpoint_ends_the_same_to_the_bit(text, tmp_path, c
 NEWS = "the zebra chases the dog and the zebra chases the mouse\n" * 6000
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"arch": "cbow", "tree": "learned"}, {"loss": "softmax"}], ids=str
-)
+@pytest.mark.parametrize("options", [{}, {"arch": "cbow", "tree": "learned"}, {"loss": "softmax"}], ids=str)
 def test_an_update_goes_on_from_any_checkpoint_to_the_same_bits(text, tmp_path, copies, options):
     """`train --resume-from`: the model before, its text, and what was known settle as they would
     have."""
@@ -124,9 +117,7 @@ def test_an_update_goes_on_from_any_checkpoint_to_the_same_bits(text, tmp_path, 
         assert len(w2v_hs.load(path).vocabulary) == len(plain.vocabulary)
         resumed = w2v_hs.resume(path)
         assert same(resumed, plain)
-        assert (
-            resumed.provenance["updates"][0]["losses"] == plain.provenance["updates"][0]["losses"]
-        )
+        assert resumed.provenance["updates"][0]["losses"] == plain.provenance["updates"][0]["losses"]
 
 
 def test_a_checkpoint_is_a_model(text, tmp_path):
@@ -157,10 +148,27 @@ def test_several_threads_train_what_is_left_and_no_more(text, tmp_path, monkeypa
 def started(text, output, epochs=60):
     """A training process of its own, once its first checkpoint is there."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "w2v_hs", "train", str(text), "-o", str(output), "--dim", "8",
-         "--threads", "1", "--sample", "0", "--epochs", str(epochs), "--checkpoint-every", "0.1"],
+        [
+            sys.executable,
+            "-m",
+            "w2v_hs",
+            "train",
+            str(text),
+            "-o",
+            str(output),
+            "--dim",
+            "8",
+            "--threads",
+            "1",
+            "--sample",
+            "0",
+            "--epochs",
+            str(epochs),
+            "--checkpoint-every",
+            "0.1",
+        ],
         stderr=subprocess.PIPE,
-    )  # fmt: skip
+    )
     wait_for(checkpoint_path(output), process)
     return process
 
@@ -196,13 +204,22 @@ def test_an_update_that_is_stopped_keeps_the_model_and_goes_on(text, tmp_path, r
     news.write_text(NEWS)
     assert run("train", text, "-o", base, "--dim", 8, "--epochs", 1, "--sample", 0).returncode == 0
     before = base.read_bytes()
-    update = ["train", "--resume-from", base, "--update-vocab", news, "--epochs", 400,
-              "--threads", 1, "--checkpoint-every", 0.1]  # fmt: skip
+    update = [
+        "train",
+        "--resume-from",
+        base,
+        "--update-vocab",
+        news,
+        "--epochs",
+        400,
+        "--threads",
+        1,
+        "--checkpoint-every",
+        0.1,
+    ]
     whole = tmp_path / "whole.safetensors"
     assert run(*update, "-o", whole).returncode == 0
-    process = subprocess.Popen(
-        [sys.executable, "-m", "w2v_hs", *map(str, update)], stderr=subprocess.PIPE
-    )
+    process = subprocess.Popen([sys.executable, "-m", "w2v_hs", *map(str, update)], stderr=subprocess.PIPE)
     kept = checkpoint_path(base)
     wait_for(kept, process)
     process.terminate()
@@ -345,13 +362,7 @@ def test_contents_that_no_checkpoint_holds_are_refused(text, tmp_path):
     save_arrays(path, whole, description | {"checkpoint": run})
     with pytest.raises(FormatError, match="inconsistent checkpoint: chunks that do not fit"):
         load_checkpoint(path)
-    for preprocessing in (
-        {"tokenize": "../a"},
-        {"lowercase": 1},
-        {"text_column": 5},
-        {"more": 1},
-        5,
-    ):
+    for preprocessing in ({"tokenize": "../a"}, {"lowercase": 1}, {"text_column": 5}, {"more": 1}, 5):
         run = description["checkpoint"] | {"cleaning": preprocessing}
         save_arrays(path, whole, description | {"checkpoint": run})
         with pytest.raises(FormatError, match="incomplete or inconsistent checkpoint"):
@@ -381,10 +392,7 @@ def test_contents_that_no_checkpoint_of_an_update_holds_are_refused(text, tmp_pa
         with pytest.raises(FormatError, match="safetensors: "):
             load_checkpoint(path)
     saved = description["checkpoint"]["update"]
-    for damage in (
-        {"options": saved["options"] | {"dim": 9}},
-        {"options": saved["options"] | {"lr": -1}},
-    ):
+    for damage in ({"options": saved["options"] | {"dim": 9}}, {"options": saved["options"] | {"lr": -1}}):
         run = description["checkpoint"] | {"update": saved | damage}
         save_arrays(path, whole, description | {"checkpoint": run})
         with pytest.raises((FormatError, OptionError), match="safetensors: "):
@@ -454,10 +462,26 @@ def test_standard_input_is_given_again(text, tmp_path, run, fails):
     output = tmp_path / "m.safetensors"
     with Path(text).open("rb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "w2v_hs", "train", "-", "-o", str(output), "--sample", "0",
-             "--epochs", "60", "--checkpoint-every", "0.1", "--dim", "8"],
-            stdin=stream, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "w2v_hs",
+                "train",
+                "-",
+                "-o",
+                str(output),
+                "--sample",
+                "0",
+                "--epochs",
+                "60",
+                "--checkpoint-every",
+                "0.1",
+                "--dim",
+                "8",
+            ],
+            stdin=stream,
+            stderr=subprocess.PIPE,
+        )
         kept = checkpoint_path(output)
         wait_for(kept, process)
         process.terminate()

@@ -106,9 +106,7 @@ def changes(parts, curvature):
     found = []
     for change, steps in parts:
         steps = np.array([steps], np.float32)
-        one = RowChanges(
-            np.array([0]), np.array([change], np.float32), steps, -np.expm1(-curvature * steps)
-        )
+        one = RowChanges(np.array([0]), np.array([change], np.float32), steps, -np.expm1(-curvature * steps))
         found.append(BlockChanges(one, one, (curvature, curvature)))
     return found
 
@@ -210,9 +208,7 @@ def client():
     from distributed import Client, LocalCluster
 
     with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
-        ) as local,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as local,
         Client(local) as client,
     ):
         yield client
@@ -328,8 +324,10 @@ def processes():
     def start(*arguments):
         process = subprocess.Popen(
             [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]],
-            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
         started.append(process)
         return process
 
@@ -356,12 +354,33 @@ def test_a_lost_scheduler_is_one_line_and_the_checkpoint_goes_on(text, tmp_path,
     output, kept = tmp_path / "m.safetensors", tmp_path / "m.checkpoint.safetensors"
     training = subprocess.Popen(
         [
-            sys.executable, "-m", "w2v_hs", "train", text, "-o", output, "--scheduler", address,
-            "--tree", "huffman", "--dim", "50", "--window", "1", "--sample", "0", "--epochs", "40",
-            "--rounds", "2", "--checkpoint-every", "0.1",
+            sys.executable,
+            "-m",
+            "w2v_hs",
+            "train",
+            text,
+            "-o",
+            output,
+            "--scheduler",
+            address,
+            "--tree",
+            "huffman",
+            "--dim",
+            "50",
+            "--window",
+            "1",
+            "--sample",
+            "0",
+            "--epochs",
+            "40",
+            "--rounds",
+            "2",
+            "--checkpoint-every",
+            "0.1",
         ],
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     while not kept.exists() and training.poll() is None:
         time.sleep(0.05)
     scheduler.kill()

@@ -205,9 +205,7 @@ def test_an_error_in_one_thread_stops_all():
 
 
 def test_full_softmax_refuses_a_large_vocabulary():
-    with pytest.raises(
-        OptionError, match=r"needs 31,338,496 bytes.*16,777,216.*max_vocab to 37449"
-    ):
+    with pytest.raises(OptionError, match=r"needs 31,338,496 bytes.*16,777,216.*max_vocab to 37449"):
         check_softmax(69_952, 100)
     check_softmax(SOFTMAX_LIMIT // 448, 100)
 

@@ -204,9 +204,7 @@ def test_the_command(tmp_path, run, fails):
     assert b"0 new words, 18 in all\nleft out 250 tokens of words that" in done.stderr
     assert path.read_bytes() != whole
     assert "needs --resume-from" in fails("train", news, "-o", out, "--update-vocab", code=2)
-    assert "--dim with --resume-from" in fails(
-        "train", news, "--resume-from", path, "--dim", "9", code=2
-    )
+    assert "--dim with --resume-from" in fails("train", news, "--resume-from", path, "--dim", "9", code=2)
     assert "--tree with --resume-from" in fails(
         "train", news, "--resume-from", path, "--tree", "learned", code=2
     )

@@ -43,9 +43,7 @@ def directions(matrix):
     return unit
 
 
-problems = st.builds(
-    dict, words=st.integers(2, 60), dim=st.integers(1, 20), seed=st.integers(0, 2**32)
-)
+problems = st.builds(dict, words=st.integers(2, 60), dim=st.integers(1, 20), seed=st.integers(0, 2**32))
 
 
 def problem(words, dim, seed):
@@ -106,9 +104,7 @@ def test_the_first_split_is_along_the_principal_direction(seed):
     _, _, components = np.linalg.svd(np.sqrt(np.sqrt(counts))[:, None] * centred)
     along = centred @ components[0]
     left, right = parts(tree, 200)[0]
-    assert (
-        max(along[left]) <= min(along[right]) + 0.01 or max(along[right]) <= min(along[left]) + 0.01
-    )
+    assert max(along[left]) <= min(along[right]) + 0.01 or max(along[right]) <= min(along[left]) + 0.01
 
 
 def test_two_topics_are_parted_at_the_root_and_below():
@@ -171,9 +167,7 @@ def test_a_tree_that_stays_keeps_its_weights(build):
     vectors = rows(generator.normal(size=(30, 8)))
     weights = rows(generator.normal(size=(29, 8)))
     carried = weights.copy()
-    transfer_weights_in_place(
-        vectors, counts, carried, tree, tree, np.empty_like(vectors), shrink=1.0
-    )
+    transfer_weights_in_place(vectors, counts, carried, tree, tree, np.empty_like(vectors), shrink=1.0)
     np.testing.assert_allclose(carried, weights, rtol=1e-4, atol=1e-5)
 
 
@@ -231,9 +225,7 @@ def text():
 
 
 @pytest.mark.parametrize("arch", ["skipgram", "cbow"])
-@pytest.mark.parametrize(
-    "options", [{"tree": "learned"}, {"tree": "balanced", "tree_order": "learned"}]
-)
+@pytest.mark.parametrize("options", [{"tree": "learned"}, {"tree": "balanced", "tree_order": "learned"}])
 def test_training_replaces_the_tree(text, arch, options, tmp_path):
     train = lambda: w2v_hs.train(  # noqa: E731
         text, arch=arch, dim=16, epochs=10, sample=0, threads=1, **options
@@ -308,7 +300,5 @@ print(before, [len(kernel.signatures) for kernel in kernels])
 
 
 def test_warming_up_compiles_all_that_a_run_needs(text_file):
-    child = subprocess.run(
-        [sys.executable, "-c", COMPILED, text_file], capture_output=True, check=True
-    )
+    child = subprocess.run([sys.executable, "-c", COMPILED, text_file], capture_output=True, check=True)
     assert child.stdout.decode().strip() == "[1, 1, 1, 1] [1, 1, 1, 1]"

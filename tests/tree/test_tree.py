@@ -70,9 +70,7 @@ def test_fibonacci_counts_give_the_deepest_tree(depth):
         counts.append(counts[-1] + counts[-2])
     tree = huffman(counts)
     assert tree.lengths.max() == depth
-    assert sum(int(n) * c for n, c in zip(tree.lengths, counts, strict=True)) == (
-        naive.huffman_cost(counts)
-    )
+    assert sum(int(n) * c for n, c in zip(tree.lengths, counts, strict=True)) == (naive.huffman_cost(counts))
 
 
 @given(words=st.integers(2, 3000))

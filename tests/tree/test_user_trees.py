@@ -72,11 +72,7 @@ def test_written_and_read_again(tmp_path_factory, counts, build, seed):
             ["0", "10", "110", "111", "111"],
             "'rome' has the code 111, with which that of 'tea' begins, 111",
         ),
-        (
-            WORDS,
-            ["0", "10", "110", "1110", "11111"],
-            "the inner node 1111 above 'tea' has one child",
-        ),
+        (WORDS, ["0", "10", "110", "1110", "11111"], "the inner node 1111 above 'tea' has one child"),
         (
             WORDS,
             ["00", "010", "0110", "01110", "01111"],
@@ -100,9 +96,7 @@ def test_any_change_of_a_code_is_seen(tmp_path_factory, data, size, seed):
     tree = balanced(np.ones(size, np.int64), np.random.default_rng(seed).permutation(size))
     codes = [tree.code(word) for word in range(size)]
     place = data.draw(st.integers(0, size - 1))
-    codes[place] = data.draw(
-        st.text("01", min_size=1, max_size=8).filter(lambda code: code != codes[place])
-    )
+    codes[place] = data.draw(st.text("01", min_size=1, max_size=8).filter(lambda code: code != codes[place]))
     words = [f"w{i}" for i in range(size)]
     path = written(tmp_path_factory.mktemp("codes") / "t.txt", words, codes)
     with pytest.raises(FormatError, match=r"one child|may begin another"):

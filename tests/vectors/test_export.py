@@ -61,9 +61,7 @@ def test_half_precision_reads_back_as_the_same_float16(tmp_path, format):
     words = [f"w{row}" for row in range(len(matrix))]
     save_vectors(Vectors(words, matrix), tmp_path / "v", format=format, float16=True)
     found = load_vectors(tmp_path / "v", format=format).matrix
-    np.testing.assert_array_equal(
-        found.astype(np.float16).view("u2"), matrix.astype("f2").view("u2")
-    )
+    np.testing.assert_array_equal(found.astype(np.float16).view("u2"), matrix.astype("f2").view("u2"))
 
 
 @pytest.mark.parametrize("format", [f for f in FORMATS if f != "word2vec-binary"])
@@ -173,9 +171,7 @@ def test_a_model_and_its_vectors_have_one_suffix_and_are_told_apart(run, fails, 
         assert found.words == model.vectors.words
         np.testing.assert_array_equal(found.matrix, model.vectors.matrix)
         assert b"berlin" in run("neighbors", tmp_path / name, "paris").stdout
-    assert "v.safetensors: holds vectors without the model" in fails(
-        "info", tmp_path / "v.safetensors"
-    )
+    assert "v.safetensors: holds vectors without the model" in fails("info", tmp_path / "v.safetensors")
     with pytest.raises(FormatError, match="file, but not a model of w2v_hs"):
         import safetensors.numpy
 
@@ -187,6 +183,4 @@ def test_a_model_and_its_vectors_have_one_suffix_and_are_told_apart(run, fails, 
 
 def test_a_folder_that_holds_no_vectors(fails, tmp_path):
     (tmp_path / "folder").mkdir()
-    assert "folder: is a folder, not a regular file" in fails(
-        "neighbors", tmp_path / "folder", "paris"
-    )
+    assert "folder: is a folder, not a regular file" in fails("neighbors", tmp_path / "folder", "paris")

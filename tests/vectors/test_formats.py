@@ -32,11 +32,7 @@ SUFFIX = {
     "parquet": ".parquet",
     "arrow": ".arrow",
 }
-GENSIM = {
-    "word2vec-text": {},
-    "word2vec-binary": {"binary": True},
-    "glove": {"no_header": True},
-}
+GENSIM = {"word2vec-text": {}, "word2vec-binary": {"binary": True}, "glove": {"no_header": True}}
 # Round trips
 
 
@@ -143,9 +139,7 @@ def test_text_with_and_without_a_header(tmp_path, text, suffix):
 @pytest.mark.parametrize("end", [b"", b"\n"])
 def test_binary_with_and_without_newlines(tmp_path, end):
     matrix = np.array([[1, 2], [3, 4]], dtype="<f4")
-    rows = b"".join(
-        word + b" " + row.tobytes() + end for word, row in zip([b"a", b"b"], matrix, strict=True)
-    )
+    rows = b"".join(word + b" " + row.tobytes() + end for word, row in zip([b"a", b"b"], matrix, strict=True))
     path = tmp_path / "v.bin"
     path.write_bytes(b"2 2\n" + rows)
     same(load_vectors(path), ["a", "b"], matrix)
@@ -229,10 +223,7 @@ TEXT_FAULTS = {
     "underscores": ("1 2\na 1_0 1\n", "v.txt:2: '1_0' is not a number"),
     "too large for float32": ("1 2\na 1e39 1\n", "v.txt:2: the vector of 'a' holds NaN or Inf"),
     "too large for float64": ("1 2\na 1e999 1\n", "v.txt:2: the vector of 'a' holds NaN or Inf"),
-    "a word twice": (
-        "3 1\na 1\nb 1\na 2\n",
-        "v.txt:4: the word 'a' again, first at .*v.txt:2",
-    ),
+    "a word twice": ("3 1\na 1\nb 1\na 2\n", "v.txt:4: the word 'a' again, first at .*v.txt:2"),
     "GloVe, a word twice": ("a 1.5\na 2\n", "v.txt:2: the word 'a' again, first at .*v.txt:1"),
     "header declares fewer": ("1 1\na 1\nb 1\nc 1\n", "header declares 1 rows, file holds 3"),
     "header declares more": ("3 1\na 1\nb 1\n", "declares 3 rows, file ends after 2"),
@@ -280,19 +271,10 @@ BINARY_FAULTS = {
         b"1 3\na " + ROW + b"\nb " + ROW,
         "declares 1 rows, 15 bytes follow after them",
     ),
-    "enormous header": (
-        b"%d 300\na " % 10**12 + ROW * 100,
-        "declares 1000000000000 rows, file ends after 1",
-    ),
+    "enormous header": (b"%d 300\na " % 10**12 + ROW * 100, "declares 1000000000000 rows, file ends after 1"),
     "enormous rows": (b"1 %d\na " % 10**25 + ROW, "declares 1 rows, file ends after 0"),
-    "a word twice": (
-        b"2 3\na " + ROW + b"\na " + ROW,
-        "row 2: the word 'a' again, first at .*row 1",
-    ),
-    "not UTF-8": (
-        b"2 3\na " + ROW + b"\nab\xff " + ROW,
-        "row 2: byte 3 of the word, 0xff, is not UTF-8",
-    ),
+    "a word twice": (b"2 3\na " + ROW + b"\na " + ROW, "row 2: the word 'a' again, first at .*row 1"),
+    "not UTF-8": (b"2 3\na " + ROW + b"\nab\xff " + ROW, "row 2: byte 3 of the word, 0xff, is not UTF-8"),
     "a newline in a word": (
         b"2 3\na " + ROW + b"\nb\nc " + ROW,
         r"row 2: a newline in the word 'b\\nc'; expected 3 values",
@@ -419,8 +401,7 @@ def test_damaged_npz(tmp_path, members, message):
 
 
 @pytest.mark.parametrize(
-    "compression",
-    [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA],
+    "compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 )
 def test_every_bit_of_an_npz_may_be_flipped(tmp_path, compression):
     """Whatever the decompressors and the parser of headers raise, it is a message of one line."""
@@ -625,9 +606,7 @@ def old_file(tmp_path):
 SPACES = [chr(code) for code in range(0x3001) if chr(code).isspace()]
 
 
-@pytest.mark.parametrize(
-    "format", ["word2vec-text", "word2vec-binary", "glove", "sentence-transformers"]
-)
+@pytest.mark.parametrize("format", ["word2vec-text", "word2vec-binary", "glove", "sentence-transformers"])
 @pytest.mark.parametrize("word", ["new york", "", " a", "a\n"] + [f"a{s}b" for s in SPACES])
 def test_a_word_with_white_space_is_refused_before_the_first_byte(old_file, format, word):
     vectors = Vectors(["first", word], np.ones((2, 2)))

@@ -95,10 +95,7 @@ def tables(pa):
         dictionary = pa.dictionary(pa.int32(), pa.string())
         for text in (pa.string(), pa.large_string(), pa.string_view(), dictionary):
             words = pa.array(WORDS, pa.string()).cast(text)
-            yield (
-                matrix,
-                pa.table({"count": range(6), "vector": pa.array(rows, kind), "word": words}),
-            )
+            yield (matrix, pa.table({"count": range(6), "vector": pa.array(rows, kind), "word": words}))
 
 
 @pytest.mark.parametrize(
@@ -132,9 +129,7 @@ def test_feather_of_other_programs_is_read(tmp_path, arrow, compression, chunksi
     from pyarrow import feather
 
     for matrix, table in tables(arrow):
-        feather.write_feather(
-            table, tmp_path / "v.feather", compression=compression, chunksize=chunksize
-        )
+        feather.write_feather(table, tmp_path / "v.feather", compression=compression, chunksize=chunksize)
         same(load_vectors(tmp_path / "v.feather"), WORDS, matrix)
 
 
@@ -263,11 +258,7 @@ def test_tsv_of_other_programs_is_read(tmp_path, metadata, words):
 PROJECTOR_FAULTS = {
     "short row": ("1\t2\n3\n", "a\nb\n", r"vectors.tsv:2: expected 2 numbers with tabs"),
     "no number": ("1\tx\n3\t4\n", "a\nb\n", r"vectors.tsv:1: expected numbers with tabs"),
-    "a row more": (
-        "1\t2\n3\t4\n5\t6\n",
-        "a\nb\n",
-        r"vectors.tsv:3: .*metadata.tsv has words for 2",
-    ),
+    "a row more": ("1\t2\n3\t4\n5\t6\n", "a\nb\n", r"vectors.tsv:3: .*metadata.tsv has words for 2"),
     "a row less": ("1\t2\n", "a\nb\n", r"vectors.tsv: 1 rows, .*metadata.tsv has 2 words"),
     "cut": ("1\t2\n3\t4", "a\nb\n", r"vectors.tsv:2: the file ends in the middle"),
     "words cut": ("1\t2\n3\t4\n", "a\nb", r"metadata.tsv:2: the file ends without a newline"),
@@ -431,8 +422,4 @@ def test_fasttext_takes_a_vec_file_as_its_pretrained_vectors(tmp_path):
 
 def test_a_vec_file_as_fasttext_prints_it_is_read(tmp_path):
     (tmp_path / "v.vec").write_text("2 3\n</s> 0.1 -0.25 3 \nof 1e-05 0 -1 \n")
-    same(
-        load_vectors(tmp_path / "v.vec"),
-        ["</s>", "of"],
-        np.float32([[0.1, -0.25, 3], [1e-05, 0, -1]]),
-    )
+    same(load_vectors(tmp_path / "v.vec"), ["</s>", "of"], np.float32([[0.1, -0.25, 3], [1e-05, 0, -1]]))

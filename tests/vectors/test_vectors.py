@@ -123,9 +123,7 @@ def test_a_view_with_padded_rows_gives_the_same_as_a_whole_matrix(matrix):
     view, whole = Vectors(WORDS, padded[:, :DIM]), Vectors(WORDS, matrix)
     assert np.shares_memory(view.matrix, padded)
     assert_same_ranking(view.most_similar("word3"), whole.most_similar("word3"))
-    assert_same_ranking(
-        view.analogy("word1", "word2", "word3"), whole.analogy("word1", "word2", "word3")
-    )
+    assert_same_ranking(view.analogy("word1", "word2", "word3"), whole.analogy("word1", "word2", "word3"))
     assert view.similarity("word1", "word2") == whole.similarity("word1", "word2")
     np.testing.assert_array_equal(view.to_gensim().vectors, matrix)
 

@@ -23,8 +23,7 @@ def same(vectors: Vectors, words: list[str], matrix: np.ndarray) -> None:
     assert vectors.words == words
     assert vectors.matrix.dtype == np.float32
     np.testing.assert_array_equal(
-        np.ascontiguousarray(vectors.matrix).view(np.uint32),
-        np.ascontiguousarray(matrix).view(np.uint32),
+        np.ascontiguousarray(vectors.matrix).view(np.uint32), np.ascontiguousarray(matrix).view(np.uint32)
     )
 
 

@@ -108,12 +108,7 @@ class HierarchicalSoftmaxRegression(Regression):
         return tree.inner, math.log(2) * tree.expected_length(counts)
 
     def _train(
-        self,
-        X: Features,
-        centre: Float64,
-        labels: Int64,
-        epochs: Iterable[kernel.Batches],
-        l2: float,
+        self, X: Features, centre: Float64, labels: Int64, epochs: Iterable[kernel.Batches], l2: float
     ) -> Iterator[float]:
         rows, paths = _rows(X), Paths(self.tree_.offsets, self.tree_.nodes, self.tree_.bits)
         nodes = kernel.Nodes(self.coef_, self.intercept_, np.ones(1))

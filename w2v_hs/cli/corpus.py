@@ -38,9 +38,7 @@ def corpus_list(json_out: bool) -> None:
 
     entries = [catalog.entry(name) for name in catalog.names()]
     if json_out:
-        show.print_json(
-            [{**vars(entry), "status": catalog.status(entry.name)} for entry in entries]
-        )
+        show.print_json([{**vars(entry), "status": catalog.status(entry.name)} for entry in entries])
         return
     table = show.table("Named corpora", "name", "tokens", "licence", "status")
     for entry in entries:
@@ -72,8 +70,7 @@ def corpus_fetch(name: str) -> None:
     "--output",
     type=parameters.FILE,
     required=True,
-    help="Text file to write, one sentence per line; compressed if its name ends in .gz, .bz2, "
-    ".xz or .zst.",
+    help="Text file to write, one sentence per line; compressed if its name ends in .gz, .bz2, .xz or .zst.",
 )
 @click.option("--min-count", default=5, help="Never join pairs that occur less often.")
 @click.option(
@@ -119,13 +116,10 @@ def phrases(text: tuple[str, ...], output: Path, json_out: bool, **options: Any)
         _print_best(found)
     for number, one in enumerate(found.passes, 1):
         click.echo(
-            f"pass {number}: {one.phrases:,} phrases above {one.threshold:g}, joined "
-            f"{one.joined:,} times",
+            f"pass {number}: {one.phrases:,} phrases above {one.threshold:g}, joined {one.joined:,} times",
             err=True,
         )
-    click.echo(
-        f"{found.tokens:,} tokens became {found.tokens_after:,}\nwrote {shown(output)}", err=True
-    )
+    click.echo(f"{found.tokens:,} tokens became {found.tokens_after:,}\nwrote {shown(output)}", err=True)
 
 
 def _print_best(found: "Phrases") -> None:

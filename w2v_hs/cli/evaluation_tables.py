@@ -38,9 +38,7 @@ def print_evaluation(result: Evaluation, console: "Console") -> None:
         for done in result.similarity:
             if done.columns:
                 named = ", ".join(done.columns)
-                console.print(
-                    plain(f"{done.name}: the first line names the columns; read: {named}.")
-                )
+                console.print(plain(f"{done.name}: the first line names the columns; read: {named}."))
     console.print(_case(result.case_insensitive))
     if result.left_out_vectors:
         console.print(f"Left out: {result.left_out_vectors:,} zero or non-finite vectors.")

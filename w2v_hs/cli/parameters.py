@@ -9,16 +9,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from w2v_hs.options import (
-    ARCHITECTURES,
-    ERRORS,
-    LANGUAGES,
-    LOSSES,
-    ORDERS,
-    TOKENIZERS,
-    TREES,
-    Options,
-)
+from w2v_hs.options import ARCHITECTURES, ERRORS, LANGUAGES, LOSSES, ORDERS, TOKENIZERS, TREES, Options
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -69,9 +60,7 @@ def combined(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
 def complete_or_files(names: Callable[[], Sequence[str]]) -> Completer:
     """Complete names that begin as typed; if there are none, the shell completes files."""
 
-    def complete(
-        context: click.Context, parameter: click.Parameter, begin: str
-    ) -> list[CompletionItem]:
+    def complete(context: click.Context, parameter: click.Parameter, begin: str) -> list[CompletionItem]:
         found = [CompletionItem(name) for name in names() if begin and name.startswith(begin)]
         return found or [CompletionItem(begin, type="file")]
 
@@ -87,9 +76,7 @@ def _corpora() -> Sequence[str]:
 complete_texts = complete_or_files(_corpora)
 
 
-def complete_corpora(
-    context: click.Context, parameter: click.Parameter, begin: str
-) -> list[CompletionItem]:
+def complete_corpora(context: click.Context, parameter: click.Parameter, begin: str) -> list[CompletionItem]:
     """Complete named corpora only."""
     return [CompletionItem(name) for name in _corpora() if name.startswith(begin)]
 
@@ -97,15 +84,9 @@ def complete_corpora(
 # ---- arguments and options ----------------------------------------------------------------------
 
 model_argument = click.argument("model", type=FILE)
-texts_argument = click.argument(
-    "text", nargs=-1, required=True, type=NAME, shell_complete=complete_texts
-)
-json_option = click.option(
-    "--json", "json_out", is_flag=True, help="Print JSON instead of a table."
-)
-threads_option = click.option(
-    "--threads", type=int, help="Number of threads.  [default: one per core]"
-)
+texts_argument = click.argument("text", nargs=-1, required=True, type=NAME, shell_complete=complete_texts)
+json_option = click.option("--json", "json_out", is_flag=True, help="Print JSON instead of a table.")
+threads_option = click.option("--threads", type=int, help="Number of threads.  [default: one per core]")
 format_option = click.option(
     "--format",
     "format_name",
@@ -127,8 +108,7 @@ preprocessing_options = combined(
         type=click.Choice(TOKENIZERS),
         default="none",
         show_default=True,
-        help="For raw text: split into words with this NLTK tokenizer, about a megabyte per "
-        "second.",
+        help="For raw text: split into words with this NLTK tokenizer, about a megabyte per second.",
     ),
     click.option(
         "--split-sentences",
@@ -156,8 +136,7 @@ test_set_options = combined(
         multiple=True,
         type=NAME,
         shell_complete=complete_or_files(lambda: SIMILARITY_SETS),
-        help="Rated word pairs: 'wordsim353', 'simlex999' or a file. Can be repeated.  "
-        "[default: both]",
+        help="Rated word pairs: 'wordsim353', 'simlex999' or a file. Can be repeated.  [default: both]",
     ),
 )
 
@@ -192,14 +171,10 @@ training_options = combined(
     ),
     click.option("--dim", default=_DEFAULTS.dim, help="Dimension of the vectors."),
     click.option(
-        "--window",
-        default=_DEFAULTS.window,
-        help="Maximum distance of context words, to either side.",
+        "--window", default=_DEFAULTS.window, help="Maximum distance of context words, to either side."
     ),
     click.option("--epochs", default=_DEFAULTS.epochs, help="Passes over the text."),
-    click.option(
-        "--min-count", default=_DEFAULTS.min_count, help="Leave out words that occur less often."
-    ),
+    click.option("--min-count", default=_DEFAULTS.min_count, help="Leave out words that occur less often."),
     click.option("--max-vocab", type=int, help="Maximum vocabulary size."),
     click.option(
         "--sample",

@@ -110,12 +110,7 @@ def perplexity(
 @parameters.threads_option
 @parameters.json_option
 def score(
-    model: Path,
-    text: str,
-    oov: OutOfVocabulary,
-    threads: int | None,
-    json_out: bool,
-    **preprocessing: Any,
+    model: Path, text: str, oov: OutOfVocabulary, threads: int | None, json_out: bool, **preprocessing: Any
 ) -> None:
     """Print each line of TEXT, preceded by its score.
 
@@ -139,9 +134,7 @@ def score(
     scorer, cleaning = load(model).scorer, Preprocessing(**preprocessing)
     cores = Options(threads=threads).resolved().threads
     lines = [
-        line
-        for source in find_sources(text, cleaning.text_column)
-        for line in read_lines(source, cleaning)
+        line for source in find_sources(text, cleaning.text_column) for line in read_lines(source, cleaning)
     ]
     scores = score_sentences(scorer, lines, oov, cores)
     means = [None if mean != mean else mean for mean in scores.means.tolist()]  # NaN: no prediction

@@ -12,9 +12,7 @@ PROJECTIONS = ("pca", "tsne", "umap")  # of `report.word_map`, which imports Num
 
 @click.command()
 @parameters.model_argument
-@click.option(
-    "-o", "--output", required=True, type=parameters.FILE, help="The page to write, an .html file."
-)
+@click.option("-o", "--output", required=True, type=parameters.FILE, help="The page to write, an .html file.")
 @click.option(
     "--words",
     default=10_000,

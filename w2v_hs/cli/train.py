@@ -54,8 +54,7 @@ _scheduler_option = click.option(
 @click.option(
     "--update-vocab",
     is_flag=True,
-    help="With --resume-from: add words of TEXT that MODEL does not know; by default they are "
-    "left out.",
+    help="With --resume-from: add words of TEXT that MODEL does not know; by default they are left out.",
 )
 @parameters.preprocessing_options
 @parameters.errors_option
@@ -115,9 +114,7 @@ def train(
     explicit = _explicit_options(ctx)
     _check_combinations(ctx.params, explicit)
     output = _checked_output(output, resume_from)
-    preprocessing = Preprocessing(
-        **{field.name: options.pop(field.name) for field in fields(Preprocessing)}
-    )
+    preprocessing = Preprocessing(**{field.name: options.pop(field.name) for field in fields(Preprocessing)})
     kind, tree = choose_tree(options["tree"])
     run = Options(**options | {"tree": kind})
     sources, checkpoint = _sources(text, scheduler), checkpoint_path(output)
@@ -233,8 +230,7 @@ def _check_combinations(params: dict[str, Any], explicit: list[str]) -> None:
     for name in explicit:
         if updates and name in _FIXED_BY_MODEL:
             raise click.UsageError(
-                f"--{name.replace('_', '-')} with --resume-from: the model determines it; leave it "
-                "out"
+                f"--{name.replace('_', '-')} with --resume-from: the model determines it; leave it out"
             )
 
 
@@ -265,9 +261,7 @@ def _checked_output(output: Path | None, resume_from: Path | None) -> Path:
 
 def _sources(text: tuple[str, ...], scheduler: str | None) -> list[str | Path]:
     """Texts as paths or, on a cluster, as addresses."""
-    return [
-        source if scheduler is not None and "://" in source else Path(source) for source in text
-    ]
+    return [source if scheduler is not None and "://" in source else Path(source) for source in text]
 
 
 @contextlib.contextmanager
@@ -309,23 +303,14 @@ def _update(
     model = load(path)
     known = len(model.vocabulary)
     options = update_options(model.options, **given)
-    update(
-        model,
-        sources,
-        options,
-        settings.preprocessing,
-        new_words=new_words,
-        settings=settings,
-        show=True,
-    )
+    update(model, sources, options, settings.preprocessing, new_words=new_words, settings=settings, show=True)
     words = len(model.vocabulary)
     click.echo(f"{words - known:,} new words, {words:,} in all", err=True)
     corpus = model.provenance["updates"][-1]["corpus"]
     unknown = corpus["tokens"] - corpus["retained_tokens"]
     if unknown and not new_words:
         click.echo(
-            f"left out {unknown:,} tokens of words that the model does not know; --update-vocab "
-            "adds words",
+            f"left out {unknown:,} tokens of words that the model does not know; --update-vocab adds words",
             err=True,
         )
     return model

@@ -72,9 +72,7 @@ def neighbors(vectors: Path, word: str, k: int, json_out: bool, format_name: str
 @_k_option
 @parameters.format_option
 @parameters.json_option
-def analogy(
-    vectors: Path, a: str, b: str, c: str, k: int, json_out: bool, format_name: str | None
-) -> None:
+def analogy(vectors: Path, a: str, b: str, c: str, k: int, json_out: bool, format_name: str | None) -> None:
     """Answer "A is to B as C is to ?".
 
     The answers are the words nearest to B - A + C. VECTORS is a model or a vector file.
@@ -95,8 +93,7 @@ def analogy(
     "--format",
     "format_name",
     type=click.Choice(parameters.FORMAT_NAMES),
-    help="Format of OUTPUT, if its suffix does not tell; projector and sentence-transformers "
-    "write a folder.",
+    help="Format of OUTPUT, if its suffix does not tell; projector and sentence-transformers write a folder.",
 )
 @click.option(
     "--from-format",
@@ -119,12 +116,7 @@ def analogy(
     "nodes, named node:BITS.",
 )
 def export(
-    model: Path,
-    output: Path,
-    format_name: str | None,
-    from_format: str | None,
-    weights: str,
-    **options: Any,
+    model: Path, output: Path, format_name: str | None, from_format: str | None, weights: str, **options: Any
 ) -> None:
     """Write the vectors of MODEL to OUTPUT.
 

@@ -35,6 +35,9 @@ class BlockSize(NamedTuple):
     table_values: int = 1 << 22
 
 
+DEFAULT_BLOCK = BlockSize()
+
+
 @dataclass(frozen=True)
 class Usable:
     """Vectors, and which of them can be used with a test set.
@@ -78,7 +81,7 @@ def outcomes(
     questions: list[Question],
     restrict_vocab: int | None,
     method: str,
-    block: BlockSize = BlockSize(),
+    block: BlockSize = DEFAULT_BLOCK,
 ) -> Int8:
     """Answer analogy questions.
 
@@ -112,9 +115,7 @@ def outcomes(
     if not any(seen):
         return result
     numbers = {word: number for number, word in enumerate(forms)}
-    asked = np.array(
-        [[numbers[w] for w in q] for q, known in zip(folded, seen, strict=True) if known]
-    )
+    asked = np.array([[numbers[w] for w in q] for q, known in zip(folded, seen, strict=True) if known])
     number_at = np.full(len(rows), MISSING)
     for number, positions in enumerate(forms.values()):
         number_at[positions] = number
@@ -135,10 +136,11 @@ def _nearest(
     method: str,
     block: BlockSize,
 ) -> Int64:
-    """The position in `rows` of the answer to each question of word numbers a, b, c (Q, 3), as (Q,).
+    """The positions in `rows` of the answers to the questions a, b, c in `asked`: (Q, 3) to (Q,).
 
-    `first_forms` has the row of each word number, `number_at` the word number of each position.
-    With unit vectors, and the most frequent of words with equal scores:
+    A question consists of word numbers: `first_forms` has the row of each word number, `number_at`
+    the word number of each position. With unit vectors, and the most frequent of words with equal
+    scores:
 
         3CosAdd  argmax over d of  cos(d, b) - cos(d, a) + cos(d, c)
         3CosMul  argmax over d of  s(d, b) s(d, c) / (s(d, a) + EPSILON),  s = (1 + cos) / 2
@@ -178,8 +180,8 @@ def _factors(cosines: Float32, method: str) -> tuple[Float32, Float32]:
     """What a cosine contributes to a score: with b or c, and with a."""
     if method == "3cosadd":
         return cosines, -cosines
-    toward = np.maximum((1 + cosines) / 2, np.float32(FLOOR))
-    return toward, 1 / (toward + np.float32(EPSILON))
+    toward: Float32 = np.maximum((1 + cosines) / 2, np.float32(FLOOR))
+    return toward, np.float32(1) / (toward + np.float32(EPSILON))
 
 
 def cosines(usable: Usable, pairs: list[Pair]) -> Float64:
@@ -192,9 +194,7 @@ def cosines(usable: Usable, pairs: list[Pair]) -> Float64:
         numbers = {word: number for number, word in enumerate(forms)}
         rows = usable.rows[[positions[0] for positions in forms.values()]]
         unit = _unit_rows(usable, rows).astype(np.float64)
-        pair_rows = [
-            (numbers[a], numbers[b]) for (a, b), found in zip(folded, known, strict=True) if found
-        ]
+        pair_rows = [(numbers[a], numbers[b]) for (a, b), found in zip(folded, known, strict=True) if found]
         a, b = unit[np.array(pair_rows).T]
         # The root of a product, not a product of roots: the cosine of a word with itself is then
         # 1 to the bit, so such pairs tie.

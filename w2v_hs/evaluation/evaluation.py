@@ -1,7 +1,7 @@
-"""How good vectors are: answers to analogy questions, correlations with human ratings.
+"""Evaluation of one model: accuracy on analogy questions, correlation with human ratings.
 
-Every figure comes with its counts, for out-of-vocabulary words shrink a test set: an accuracy of
-0.5 over 12 of 19,544 questions says little. It comes with an interval, too, for the same reason.
+Words missing from the vectors take items out of a test set, and an accuracy of 0.5 over 12 of
+19,544 questions says little. So each figure comes with its counts and an interval.
 """
 
 import json
@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from w2v_hs.evaluation.answering import MISSING
-from w2v_hs.evaluation.protocol import Measured, Protocol, measure, parts, vectors_of
+from w2v_hs.evaluation.answering import MISSING, Int8
+from w2v_hs.evaluation.protocol import Measured, Protocol, Way, measure, parts, vectors_of
 from w2v_hs.evaluation.statistics import (
     RESAMPLES,
     Interval,
@@ -23,12 +23,13 @@ from w2v_hs.evaluation.statistics import (
     spearman,
     wilson,
 )
-from w2v_hs.evaluation.testsets import PairSet, QuestionSet
+from w2v_hs.evaluation.testsets import PairSet
+from w2v_hs.types import Float64
 
 
 @dataclass
 class Result:
-    """What can be written as JSON; an undefined figure is null, never NaN."""
+    """A result that can be written as JSON; an undefined figure is null, never NaN."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain lists, dicts, strings, numbers and None."""
@@ -42,24 +43,24 @@ class Result:
 
 @dataclass
 class Section:
-    """Answers to a group of questions. What cannot be said of no question is None."""
+    """Answers to a group of questions; a figure over no questions is None."""
 
     name: str
     correct: int
     seen: int  # questions all four words of which have a vector
     total: int
     accuracy: float | None  # correct / seen
-    interval: Interval | None  # Wilson's, of the accuracy
+    interval: Interval | None  # Wilson's score interval of the accuracy
     coverage: float | None  # seen / total
 
 
 @dataclass
 class Analogies(Section):
-    """A whole set of questions, answered in one way."""
+    """A whole set of questions, answered by one method among the most frequent words."""
 
     sections: list[Section]  # in the order of the file
-    semantic: Section | None  # the sections whose names do not begin with "gram" and a digit
-    syntactic: Section | None  # those that do; both None where there are none
+    semantic: Section | None  # sections whose names do not begin with "gram" and a digit
+    syntactic: Section | None  # those whose names do; both are None if there are none
     method: str  # "3cosadd" or "3cosmul"
     restrict_vocab: int | None  # None: all words
     case_insensitive: bool
@@ -68,7 +69,7 @@ class Analogies(Section):
 
 @dataclass
 class Similarity:
-    """Correlation of cosines with human ratings; None where it is undefined."""
+    """Correlation of cosines with human ratings; None if it is undefined."""
 
     name: str
     spearman: float | None
@@ -78,18 +79,18 @@ class Similarity:
     used: int  # pairs both words of which have a vector
     total: int
     coverage: float | None  # used / total
-    columns: list[str] | None  # of the words and the rating, where the file has a header
+    columns: list[str] | None  # of the words and the rating; None: the file has no header
 
 
 @dataclass
 class Evaluation(Result):
-    """The results by test set, and what they were measured with."""
+    """The results by test set, and the options."""
 
     analogies: list[Analogies]  # by set, then by method, then by restriction
     similarity: list[Similarity]
-    restrict_vocab: int | list[int | None] | None  # None: all words; a list if several were given
+    restrict_vocab: int | list[int | None] | None  # None: all words; a list: several were given
     case_insensitive: bool
-    left_out_vectors: int  # zero or not finite, treated as out of vocabulary
+    left_out_vectors: int  # zero or not finite: treated as out of vocabulary
     confidence: float  # of every interval
     resamples: int  # of every bootstrap
     seed: int  # of every bootstrap
@@ -109,36 +110,50 @@ def evaluate(
 ) -> Evaluation:
     """Answer sets of analogy questions, and correlate cosines with human ratings.
 
-    Sets are given by name (see `testsets.SETS`) or by path. A file of questions has four words a
-    line and ": name" before each section; questions before the first such line form a section named
-    after the file. A file of pairs has two words and a number a line, separated by tabs, commas or
-    white space, and "#" before a comment. Its first line may name the columns; `columns` says which
-    of them hold the first word, the second and the number, and is needed where there are more than
-    three.
-
     "a is to b as c is to ?" is answered with the word, none of the three, of the highest cosine
     with b - a + c of unit vectors ("3cosadd"), or by products of cosines ("3cosmul", Levy and
-    Goldberg 2014); see `answering`. `restrict_vocab` keeps the analogies, words of the questions as
-    well as answers, to that many most frequent words; None or 0 takes all. Figures are comparable
-    only at equal values: 30,000 is the custom of word2vec.c, 300,000 the default of gensim. Several
-    methods and restrictions may be given, and each set is answered in each way. The pairs use all
-    words in any case; a pair that a file has twice counts twice.
+    Goldberg 2014); see `answering`. Words whose vector is zero or not finite count as out of
+    vocabulary; `left_out_vectors` is their number.
 
-    `case_insensitive` compares words in upper case; of several forms of a word in the vocabulary
-    the most frequent is taken, and no form of a, b or c is an answer. Words whose vector is zero or
-    not finite count as out of vocabulary, and `left_out_vectors` says how many there are.
-
-    Intervals have the given `confidence`: Wilson's for accuracies, percentiles of a bootstrap of
-    the pairs, drawn by `seed`, for correlations.
+    Parameters
+    ----------
+    model_or_vectors
+        A `Model` or `Vectors`.
+    analogies
+        Sets of questions, by name (see `testsets.SETS`) or by path. A file has four words a line
+        and ": name" before each section; questions before the first such line form a section named
+        after the file.
+    similarity
+        Sets of rated pairs, by name or by path. A file has two words and a number a line, separated
+        by tabs, commas or white space, and "#" before a comment. Its first line may name the
+        columns. A pair that occurs twice counts twice. Pairs use all words, in any case.
+    restrict_vocab
+        Only so many of the most frequent words are used in questions and answers; None or 0: all.
+        Accuracies are comparable only at equal values: 30,000 is the convention of word2vec.c,
+        300,000 the default of gensim. If several are given, each set is answered with each.
+    case_insensitive
+        Compare words in upper case. Of several forms of a word in the vocabulary the most frequent
+        is used, and no form of a, b or c can be an answer.
+    method
+        "3cosadd" or "3cosmul". If both are given, each set is answered with each.
+    columns
+        The names of the columns of the first word, the second and the number, in files of pairs.
+        Needed if there are more than three.
+    confidence
+        Level of the intervals: Wilson's for accuracies, percentiles of a bootstrap of the pairs for
+        correlations.
+    seed
+        Of the bootstrap.
 
     Raises
     ------
     EvaluationError
-        A file is missing, empty, not UTF-8, or has a line of another form, or not those columns.
+        A file is missing, empty, not UTF-8, or has a malformed line or other columns; or a set
+        known by name needs gensim, which is not installed.
     OptionError
-        `restrict_vocab`, `method`, `columns`, `confidence` or `seed` is none of what is said above.
+        `restrict_vocab`, `method`, `columns`, `confidence` or `seed` is outside its range.
     TypeError
-        The first argument is neither `Vectors` nor has them as its attribute `vectors`.
+        The first argument is neither `Vectors` nor has an attribute `vectors` that is.
     """
     vectors = vectors_of(model_or_vectors)
     protocol = Protocol.of(
@@ -155,7 +170,7 @@ def evaluate(
 
 
 def summarise(measured: Measured, protocol: Protocol) -> Evaluation:
-    """Figures of one model by itself."""
+    """The figures of one model from its answers."""
     limits = list(protocol.limits)
     return Evaluation(
         analogies=[
@@ -175,7 +190,8 @@ def summarise(measured: Measured, protocol: Protocol) -> Evaluation:
     )
 
 
-def _section(name: str, outcomes: np.ndarray, confidence: float) -> Section:
+def _section(name: str, outcomes: Int8, confidence: float) -> Section:
+    """The figures of a group of questions."""
     seen, correct = int(np.sum(outcomes != MISSING)), int(np.sum(outcomes == 1))
     return Section(
         name,
@@ -188,22 +204,19 @@ def _section(name: str, outcomes: np.ndarray, confidence: float) -> Section:
     )
 
 
-def _analogies(
-    way: tuple[QuestionSet, str, int | None], outcomes: np.ndarray, protocol: Protocol
-) -> Analogies:
+def _analogies(way: Way, outcomes: Int8, protocol: Protocol) -> Analogies:
+    """The figures of a set of questions, its sections and its parts."""
     asked, method, limit = way
     ends = np.cumsum([len(section) for _, section in asked.sections])
     by_section = np.split(outcomes, ends[:-1])
     names = [name for name, _ in asked.sections]
     totals = {
-        name: _section(name, outcomes[which], protocol.confidence)
-        for name, which in parts(asked).items()
+        name: _section(name, outcomes[which], protocol.confidence) for name, which in parts(asked).items()
     }
     return Analogies(
         **vars(_section(asked.name, outcomes, protocol.confidence)),
         sections=[
-            _section(name, part, protocol.confidence)
-            for name, part in zip(names, by_section, strict=True)
+            _section(name, part, protocol.confidence) for name, part in zip(names, by_section, strict=True)
         ],
         semantic=totals.get("semantic"),
         syntactic=totals.get("syntactic"),
@@ -214,7 +227,8 @@ def _analogies(
     )
 
 
-def _similarity(rated: PairSet, cosines: np.ndarray, protocol: Protocol) -> Similarity:
+def _similarity(rated: PairSet, cosines: Float64, protocol: Protocol) -> Similarity:
+    """The figures of a set of rated pairs."""
     used = np.isfinite(cosines)
     ratings, found = np.array([pair.rating for pair in rated.pairs])[used], cosines[used]
     figures: dict[str, tuple[float | None, Interval | None]] = {}

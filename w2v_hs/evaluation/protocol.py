@@ -1,29 +1,38 @@
-"""What every model is asked, and what it says: the same sets, answered in the same ways."""
+"""The protocol of an evaluation: options and test sets, and the answers of one model to them."""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from w2v_hs.checks import whole
 from w2v_hs.errors import OptionError
 from w2v_hs.evaluation import answering
-from w2v_hs.evaluation.answering import METHODS, Usable
-from w2v_hs.evaluation.statistics import check_confidence
+from w2v_hs.evaluation.answering import METHODS, Int8, Usable
+from w2v_hs.evaluation.statistics import Bool, check_confidence
 from w2v_hs.evaluation.testsets import PairSet, QuestionSet, find_pairs, find_questions
-from w2v_hs.vectors.vectors import Vectors
+from w2v_hs.types import Float64
+from w2v_hs.vectors import Vectors
 
-# Who restricts Google's questions like that; both ignore case.
+# Programs whose default is such a restriction of Google's questions; both ignore case.
 CONVENTIONS = {30_000: "word2vec.c", 300_000: "gensim"}
-SYNTACTIC = re.compile(r"gram[0-9]")  # how the names of such sections begin in Google's set
+SYNTACTIC = re.compile(r"gram[0-9]")  # the beginning of the names of such sections in Google's set
+
+
+class Way(NamedTuple):
+    """One set of questions, answered by one method among the most frequent words."""
+
+    asked: QuestionSet
+    method: str
+    limit: int | None  # words; None: all
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """The options of `w2v_hs.evaluate`, checked, and the test sets, read."""
+    """The validated options of `w2v_hs.evaluate`, and the test sets."""
 
     questions: list[QuestionSet]
     pairs: list[PairSet]
@@ -46,7 +55,7 @@ class Protocol:
         confidence: float = 0.95,
         seed: int = 1,
     ) -> "Protocol":
-        """Check the options, and read all files: a fault in the last then costs no wait."""
+        """Check the options and read all test sets, so that an error in one costs no wait."""
         methods, limits = tuple(_several(method)), tuple(map(_limit, _several(restrict_vocab)))
         if not methods or not all(one in METHODS for one in methods):
             raise OptionError(f"method is {method!r}; expected {' or '.join(METHODS)}")
@@ -65,29 +74,28 @@ class Protocol:
             seed,
         )
 
-    def ways(self) -> list[tuple[QuestionSet, str, int | None]]:
+    def ways(self) -> list[Way]:
         """Every set of questions with every method and restriction."""
         return [
-            (asked, method, limit)
+            Way(asked, method, limit)
             for asked in self.questions
             for method in self.methods
             for limit in self.limits
         ]
 
     def convention(self, limit: int | None) -> str | None:
-        """Whose convention a restriction is."""
+        """The program whose convention a restriction is."""
         return CONVENTIONS.get(limit) if limit and self.case_insensitive else None
 
 
 def _several(values: Any) -> Iterable[Any]:
-    """A lone value as a tuple of one: a string would be taken for its letters."""
-    return (
-        (values,) if isinstance(values, str | Path) or not isinstance(values, Iterable) else values
-    )
+    """A single value as a tuple of one, even a string, which is an iterable of letters."""
+    single = isinstance(values, str | Path) or not isinstance(values, Iterable)
+    return (values,) if single else values
 
 
 def _limit(restrict_vocab: int | None) -> int | None:
-    """The restriction as a number of words, None for all of them."""
+    """A restriction as a number of words; None: all of them."""
     if restrict_vocab is None:
         return None
     return whole("restrict_vocab", restrict_vocab, 0) or None
@@ -95,10 +103,10 @@ def _limit(restrict_vocab: int | None) -> int | None:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one model said to each item of a protocol."""
+    """The answers of one model to all items of a protocol."""
 
-    outcomes: list[np.ndarray]  # for each of `Protocol.ways`, (questions,) int8
-    cosines: list[np.ndarray]  # for each set of pairs, (pairs,) float64, NaN: no vector
+    outcomes: list[Int8]  # for each of `Protocol.ways`, (questions,)
+    cosines: list[Float64]  # for each set of pairs, (pairs,); NaN: no vector
     left_out_vectors: int
 
 
@@ -108,9 +116,9 @@ def measure(vectors: Vectors, protocol: Protocol) -> Measured:
     return Measured(
         [
             answering.outcomes(
-                usable, [q for _, section in asked.sections for q in section], limit, method
+                usable, [q for _, section in way.asked.sections for q in section], way.limit, way.method
             )
-            for asked, method, limit in protocol.ways()
+            for way in protocol.ways()
         ],
         [answering.cosines(usable, rated.pairs) for rated in protocol.pairs],
         len(vectors) - len(usable.rows),
@@ -118,19 +126,17 @@ def measure(vectors: Vectors, protocol: Protocol) -> Measured:
 
 
 def vectors_of(model_or_vectors: object) -> Vectors:
-    """The vectors of a model, or themselves; `TypeError` for anything else."""
+    """The vectors of a model, or the argument itself; `TypeError` for anything else."""
     vectors = getattr(model_or_vectors, "vectors", model_or_vectors)
     if not isinstance(vectors, Vectors):
         raise TypeError(f"found {type(model_or_vectors).__name__}; expected a model or Vectors")
     return vectors
 
 
-def parts(asked: QuestionSet) -> dict[str, np.ndarray]:
-    """Which questions are semantic and which syntactic, (Q,) bool each; empty if none is so named.
+def parts(asked: QuestionSet) -> dict[str, Bool]:
+    """Which questions are semantic and which syntactic, (Q,) bool each; empty if none is syntactic.
 
-    As in word2vec.c's compute-accuracy, where they are sections 1-5 and 6-14 of Google's set.
+    As in compute-accuracy of word2vec.c, where they are sections 1-5 and 6-14 of Google's set.
     """
-    syntactic = np.array(
-        [bool(SYNTACTIC.match(name)) for name, section in asked.sections for _ in section]
-    )
+    syntactic = np.array([bool(SYNTACTIC.match(name)) for name, section in asked.sections for _ in section])
     return {"semantic": ~syntactic, "syntactic": syntactic} if syntactic.any() else {}

@@ -24,9 +24,7 @@ def check_confidence(confidence: float) -> float:
     except (TypeError, ValueError):
         number = np.nan
     if not 0 < number < 1:
-        raise OptionError(
-            f"confidence is {confidence!r}; expected a number between 0 and 1, such as 0.95"
-        )
+        raise OptionError(f"confidence is {confidence!r}; expected a number between 0 and 1, such as 0.95")
     return number
 
 
@@ -58,10 +56,7 @@ def spearman(x: Float64, y: Float64, axis: int = -1) -> Float64:
 
 
 def bootstrap(
-    statistic: Callable[..., Float64],
-    columns: Sequence[Float64],
-    seed: int,
-    batch_values: int = BATCH_VALUES,
+    statistic: Callable[..., Float64], columns: Sequence[Float64], seed: int, batch_values: int = BATCH_VALUES
 ) -> Float64:
     """A statistic of `RESAMPLES` resamples of the items (Efron 1979).
 
@@ -139,9 +134,7 @@ def resampled_difference(first: Bool, second: Bool, seed: int) -> Float64:
         (RESAMPLES,) float64, accuracy of the second minus that of the first.
     """
     shares = np.array([np.mean(second & ~first), np.mean(first & ~second)])
-    drawn = np.random.default_rng(seed).multinomial(
-        len(first), [*shares, 1 - shares.sum()], size=RESAMPLES
-    )
+    drawn = np.random.default_rng(seed).multinomial(len(first), [*shares, 1 - shares.sum()], size=RESAMPLES)
     difference: Float64 = (drawn[:, 0] - drawn[:, 1]) / len(first)
     return difference
 

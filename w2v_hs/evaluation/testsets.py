@@ -1,4 +1,4 @@
-"""Test sets as they come in files: analogy questions, and pairs of words rated by people."""
+"""Test sets read from files: analogy questions, and pairs of words rated by people."""
 
 import csv
 import math
@@ -11,23 +11,23 @@ from typing import NamedTuple
 from w2v_hs.checks import shown
 from w2v_hs.errors import EvaluationError
 
-# The sets known by name, as files that come with gensim.
+# The sets known by name: files in the package gensim.
 SETS = {
     "analogies": {"google": "questions-words.txt"},
     "similarity": {"wordsim353": "wordsim353.tsv", "simlex999": "simlex999.txt"},
 }
 LINE_BYTES = 1 << 20  # a file without line ends must not fill the memory
-# float() would also take "1_0" and the digits of every script.
-# No digit can be matched in two ways, else a long row of digits takes quadratic time.
+# float() would also accept "1_0" and the digits of every script. No digit can match in two ways,
+# or a long row of digits would take quadratic time.
 RATING = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-# No column's name either, but a score that is wrong.
+# Neither a rating nor the name of a column, but a malformed rating.
 LIKE_A_NUMBER = re.compile(RATING.pattern + r"|[+-]?[0-9]+,[0-9]+|[+-]?(?:nan|inf|infinity)", re.I)
 
 Question = tuple[str, str, str, str]  # a is to b as c is to the fourth
 
 
 class Pair(NamedTuple):
-    """Two words and their similarity as people rated it."""
+    """Two words and the similarity that people assigned to them."""
 
     a: str
     b: str
@@ -36,7 +36,7 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class QuestionSet:
-    """Each section's name and questions, in the order of the file."""
+    """The name and the questions of each section, in the order of the file."""
 
     name: str
     sections: list[tuple[str, list[Question]]]
@@ -48,22 +48,32 @@ class PairSet:
 
     name: str
     pairs: list[Pair]
-    columns: list[str] | None  # the header's names of the three columns; None: it has no header
+    columns: list[str] | None  # names of the three columns in the header; None: no header
 
 
 def find_questions(which: str | Path) -> QuestionSet:
     """Read questions by name or path: four words a line, ": name" before each section.
 
-    Raises `EvaluationError` as `w2v_hs.evaluate` says.
+    Raises `EvaluationError` as documented at `w2v_hs.evaluate`.
     """
     name, path = _find("analogies", which)
     return QuestionSet(name, _read_questions(path))
 
 
 def find_pairs(which: str | Path, columns: tuple[str, str, str] | None = None) -> PairSet:
-    """Read rated pairs by name or path; `columns` names three of a header's, for paths alone.
+    """Read rated pairs by name or path.
 
-    Raises `EvaluationError` as `w2v_hs.evaluate` says.
+    Parameters
+    ----------
+    which
+        The name of a set, or a path.
+    columns
+        The names of three columns of the header; ignored for a set known by name.
+
+    Raises
+    ------
+    EvaluationError
+        As documented at `w2v_hs.evaluate`.
     """
     name, path = _find("similarity", which)
     return PairSet(name, *_read_pairs(path, None if which in SETS["similarity"] else columns))
@@ -73,27 +83,36 @@ def _find(kind: str, which: str | Path) -> tuple[str, Path]:
     """The name under which a set is reported, and the path of its file."""
     known = SETS[kind]
     if which in known:
-        from gensim.test.utils import datapath
-
-        return str(which), Path(datapath(known[which]))
+        return str(which), _in_gensim(known[which], str(which))
     try:
         Path(which).stat()
     except (OSError, ValueError) as error:  # ValueError: NUL in the path
         missing = isinstance(error, FileNotFoundError)
         reason = "no such file" if missing else getattr(error, "strerror", None) or error
         raise EvaluationError(
-            f"{shown(which)}: {reason}; for {kind} expected the path of a file "
-            f"or {' or '.join(known)}"
+            f"{shown(which)}: {reason}; for {kind} expected the path of a file or {' or '.join(known)}"
         ) from error
     return str(which), Path(which)
 
 
+def _in_gensim(file: str, name: str) -> Path:
+    """The path of a test set in the package gensim."""
+    try:
+        from gensim.test.utils import datapath
+    except ImportError:
+        raise EvaluationError(
+            f"{name}: this test set is part of gensim, which is not installed: pip install gensim, "
+            "or give the path of a file"
+        ) from None
+    return Path(datapath(file))
+
+
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield "path:line" and the text of each line that is not blank."""
+    """Yield "path:number" and the text of each line that is not blank."""
     name = shown(path)
     number = 0
     try:
-        with path.open("rb") as file:  # read by lines: a list of them would take many times as much
+        with path.open("rb") as file:
             while content := file.readline(LINE_BYTES + 1):
                 number += 1
                 if len(content) > LINE_BYTES:
@@ -103,9 +122,7 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
                     )
                 line = content.decode().removeprefix("\ufeff" if number == 1 else "")
                 if "\0" in line:
-                    raise EvaluationError(
-                        f"{name}:{number}: found NUL; expected text: is it a text file?"
-                    )
+                    raise EvaluationError(f"{name}:{number}: found NUL; expected text: is it a text file?")
                 if line.strip():
                     yield f"{name}:{number}", line.rstrip("\r\n")
     except OSError as error:
@@ -118,7 +135,7 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _read_questions(path: Path) -> list[tuple[str, list[Question]]]:
-    """Each section's name and questions, in the order of the file."""
+    """The name and the questions of each section, in the order of the file."""
     sections: list[tuple[str, list[Question]]] = []
     for where, line in _lines(path):
         words = line.split(maxsplit=4)
@@ -138,10 +155,8 @@ def _read_questions(path: Path) -> list[tuple[str, list[Question]]]:
     return sections
 
 
-def _read_pairs(
-    path: Path, columns: tuple[str, str, str] | None
-) -> tuple[list[Pair], list[str] | None]:
-    """The pairs, and the names of their columns where the file has a header."""
+def _read_pairs(path: Path, columns: tuple[str, str, str] | None) -> tuple[list[Pair], list[str] | None]:
+    """The pairs, and the names of their columns if the file has a header."""
     lines = ((where, line) for where, line in _lines(path) if not line.lstrip().startswith("#"))
     pairs: list[Pair] = []
     header = None
@@ -159,14 +174,12 @@ def _read_pairs(
                 )
             pairs.append(pair)
     if not pairs:
-        raise EvaluationError(
-            f"{shown(path)}: found no pair; expected lines of two words and a number"
-        )
+        raise EvaluationError(f"{shown(path)}: found no pair; expected lines of two words and a number")
     return pairs, header.columns if header else None
 
 
 class _Header:
-    """The first line of a table with named columns, and where the words and the rating stand."""
+    """The first line of a table with named columns: the positions of the words and the rating."""
 
     def __init__(self, where: str, line: str, columns: tuple[str, str, str] | None):
         self.separator = _separator(line)
@@ -209,18 +222,18 @@ class _Header:
 
 
 def _is_header(where: str, line: str) -> bool:
-    """Whether a first line names columns: three fields or more, and none of them like a number."""
+    """Whether a first line names columns: at least three fields, none of them like a number."""
     fields = _fields(where, line.strip(), _separator(line))
     return len(fields) >= 3 and all(fields) and not any(map(LIKE_A_NUMBER.fullmatch, fields))
 
 
 def _separator(line: str) -> str | None:
-    """What separates the fields of a line: a tab, else a comma, else (None) white space."""
+    """The separator of the fields of a line: a tab, else a comma, else (None) white space."""
     return "\t" if "\t" in line else "," if "," in line else None
 
 
 def _fields(where: str, line: str, separator: str | None) -> list[str]:
-    """The fields of a line, without white space around them; commas by the rules of CSV."""
+    """The fields of a line, stripped; fields between commas may be quoted as in CSV."""
     parts = line.split(separator)
     if separator == "," and '"' in line:
         try:

@@ -68,10 +68,7 @@ def replacing(path: Path, size: int | None = None) -> Iterator[Path]:
         The folder is missing or not writable, or the disk is full. The old file is intact, and the
         temporary one removed.
     """
-    with (
-        _temporary(path, _check_file) as (temporary, real),
-        _published(temporary, real, size),
-    ):
+    with _temporary(path, _check_file) as (temporary, real), _published(temporary, real, size):
         yield temporary
 
 
@@ -90,10 +87,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     OutputError
         There is something at `path` that is not an empty folder; otherwise as in `replacing`.
     """
-    with (
-        _temporary(path, _check_folder, folder=True) as (temporary, real),
-        _published(temporary, real),
-    ):
+    with _temporary(path, _check_folder, folder=True) as (temporary, real), _published(temporary, real):
         yield temporary
 
 
@@ -171,9 +165,7 @@ def _check_folder(path: Path) -> Path:
     """The resolved path; `OutputError` if something other than an empty folder is there."""
     real = Path(path).resolve()
     if real.exists() and not (real.is_dir() and not any(real.iterdir())):
-        raise OutputError(
-            f"{shown(path)}: is there already; remove it, or give the name of a new folder"
-        )
+        raise OutputError(f"{shown(path)}: is there already; remove it, or give the name of a new folder")
     return real
 
 
@@ -297,9 +289,7 @@ def _flush_folder(folder: Path) -> None:
 
 def _reason(path: Path, error: OSError, written: int, size: int | None) -> str:
     """Why a file could not be written, and what to do."""
-    needs = (
-        f"{size:,} bytes are needed" if size is not None else f"it ended after {written:,} bytes"
-    )
+    needs = f"{size:,} bytes are needed" if size is not None else f"it ended after {written:,} bytes"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         free = shutil.disk_usage(path.parent).free
         needs += f" and {free:,} free; make room, or give another folder"

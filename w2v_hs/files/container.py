@@ -54,9 +54,7 @@ def save_arrays(path: str | Path, arrays: dict[str, Array], description: dict[st
     """
     path = Path(path)
     text = json.dumps(description, sort_keys=True)
-    header: dict[str, Any] = {
-        "__metadata__": {"description": text, "sha256": _digest(arrays, text)},
-    }
+    header: dict[str, Any] = {"__metadata__": {"description": text, "sha256": _digest(arrays, text)}}
     position = 0
     for name, array in arrays.items():
         size = array.dtype.itemsize * array.size
@@ -152,9 +150,7 @@ def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str
     except FileNotFoundError:
         raise FormatError(f"{shown(path)}: no such file") from None
     except Exception as error:  # untrusted bytes can make the reader raise anything
-        raise FormatError(
-            f"{shown(path)}: not a readable .safetensors file: {shown(error)}"
-        ) from None
+        raise FormatError(f"{shown(path)}: not a readable .safetensors file: {shown(error)}") from None
     if "description" in metadata and "sha256" in metadata:
         found = _digest(arrays, metadata["description"])
         if found != metadata["sha256"]:
@@ -211,10 +207,7 @@ def unpack_words(arrays: dict[str, Array], path: str | Path) -> list[str]:
         raise FormatError(f"{shown(path)}: the words do not fill their {len(data)} bytes")
     bounds = [0, *ends.tolist()]
     try:
-        return [
-            data[begin:end].decode(errors="surrogatepass")
-            for begin, end in itertools.pairwise(bounds)
-        ]
+        return [data[begin:end].decode(errors="surrogatepass") for begin, end in itertools.pairwise(bounds)]
     except UnicodeDecodeError:
         raise FormatError(f"{shown(path)}: a word is not UTF-8") from None
 

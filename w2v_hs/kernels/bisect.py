@@ -1,10 +1,15 @@
-"""Words are halved by meaning: a principal direction, a sort along it, a cut at half the mass.
+"""Words bisected by meaning: sorted along a principal direction and cut at half the mass.
 
-A part of the vocabulary is a range of `rows`, the offsets of its unit vectors in a flat matrix.
-It is ordered along the direction in which its vectors differ most, the first principal component
-weighted by `weights`, which power iteration finds; the cut is where both sides hold most nearly
-the same `mass`. (Mnih and Hinton 2009 fit a mixture of two Gaussians to each part; a direction and
-a cut that balances cost less, and keep the expected code length near the entropy.)
+A part of the vocabulary is a range of `rows`, the offsets of its unit vectors x_w in a flat matrix.
+Power iteration finds the direction in which they differ most, the first principal component
+
+    argmax over |u| = 1 of sum_w weights_w ((x_w - m) . u)^2,    m = their weighted mean
+
+The part is sorted along it and cut where both sides have most nearly the same `mass`. (Mnih and
+Hinton 2009 fit a mixture of two Gaussians to each part; this costs less, and the balanced cut keeps
+the expected code length near the entropy.)
+
+Oracle: the principal component by NumPy's SVD, in tests/tree/test_learned.py.
 """
 
 from typing import NamedTuple
@@ -12,26 +17,17 @@ from typing import NamedTuple
 import numpy as np
 
 from w2v_hs.kernels.jit import inline, jit
-from w2v_hs.kernels.simd import (
-    LANES,
-    broadcast,
-    fold,
-    load,
-    load_each,
-    multiply_add,
-    multiply_add_each,
-    store,
-    zeros_like_each,
-)
+from w2v_hs.kernels.simd import LANES, broadcast, load, multiply_add, store
+from w2v_hs.kernels.tiles import fold, load_each, multiply_add_each, zeros_like_each
 
 BLOCK = (0,) * 8  # rows that are multiplied with a direction at once
 
 
-class Scratch(NamedTuple):
+class BisectScratch(NamedTuple):
     """Memory of one thread for V words.
 
-    mean, direction and sums (stride,) float32; along (V+16,) float32: places along the direction;
-    moved (V,) int64.
+    mean, direction and sums (stride,) float32; along (V+16,) float32: coordinates along the
+    direction; moved (V,) int64: rows in their new order.
     """
 
     mean: np.ndarray
@@ -41,9 +37,9 @@ class Scratch(NamedTuple):
     moved: np.ndarray
 
 
-def make_scratch(words: int, stride: int) -> Scratch:
+def make_scratch(words: int, stride: int) -> BisectScratch:
     """Memory of one thread."""
-    return Scratch(
+    return BisectScratch(
         mean=np.zeros(stride, np.float32),
         direction=np.zeros(stride, np.float32),
         sums=np.zeros(stride, np.float32),
@@ -54,7 +50,7 @@ def make_scratch(words: int, stride: int) -> Scratch:
 
 @inline
 def project(rows, first, last, vectors, stride, direction, along):
-    """along[i] = the vector at rows[first + i] times `direction`. Writes up to 15 more numbers."""
+    """along[i] = direction . the vector at rows[first + i]; writes up to 15 more numbers."""
     for i in range(first, last, len(BLOCK)):
         f = zeros_like_each(BLOCK)
         for k in range(0, stride, LANES):
@@ -72,7 +68,7 @@ def add_multiple(factor, vectors, row, stride, sums):
 
 @inline
 def normalise(vector):
-    """Make a vector 1 long; False where it is 0."""
+    """Scale a vector to length 1; False if it is 0."""
     square = np.float32(0.0)
     for k in range(len(vector)):
         square += vector[k] * vector[k]
@@ -84,7 +80,7 @@ def normalise(vector):
 
 @inline
 def find_direction(rows, first, last, vectors, stride, weights, steps, scratch):
-    """scratch.along = places of the part's words along its principal direction."""
+    """scratch.along = coordinates of the words of a part along its principal direction."""
     mean, direction, sums, along = scratch.mean, scratch.direction, scratch.sums, scratch.along
     mean[:] = 0
     total = 0.0
@@ -93,8 +89,8 @@ def find_direction(rows, first, last, vectors, stride, weights, steps, scratch):
         add_multiple(weight, vectors, rows[i], stride, mean)
         total += weight
     mean *= np.float32(1 / total)
-    # The word farthest from the mean shows roughly where the part is long. (Unit vectors: it is
-    # the one of the least product with the mean.)
+    # Start towards the word farthest from the mean; of unit vectors that is the one with the
+    # smallest product with the mean.
     project(rows, first, last, vectors, stride, mean, along)
     farthest = rows[first + np.argmin(along[: last - first])]
     for k in range(stride):
@@ -120,7 +116,7 @@ def find_direction(rows, first, last, vectors, stride, weights, steps, scratch):
 
 @inline
 def sort_and_cut(rows, first, last, stride, mass, scratch):
-    """Order the part along its direction; return where its second half begins."""
+    """Sort a part along its direction; return where its second half begins."""
     size = last - first
     order = np.argsort(scratch.along[:size], kind="mergesort")
     for i in range(size):
@@ -139,11 +135,12 @@ def sort_and_cut(rows, first, last, stride, mass, scratch):
 
 @jit
 def halve(rows, firsts, lasts, vectors, stride, weights, mass, steps, scratch, cuts):
-    """Order and cut each of the parts rows[firsts[i]:lasts[i]], of 2 words or more.
+    """Sort and cut each of the parts rows[firsts[i]:lasts[i]], of 2 words or more.
 
-    rows (V + 16,) int64: offsets of vectors, of which the last 16 are any. vectors (V*stride,)
-    float32, of length 1 or 0. weights and mass (V,) float64, above 0. steps: of power iteration.
-    Written: `rows` in their new order, and cuts (n,) int64, where each second half begins.
+    rows (V + 16,) int64: offsets of vectors; the last 16 are padding, any valid offsets. vectors
+    (V*stride,) float32, flat, each of length 1 or 0. weights and mass (V,) float64, positive.
+    steps: steps of power iteration. scratch: `BisectScratch`. Written: `rows` in their new order,
+    and cuts (n,) int64, where each second half begins.
     """
     for part in range(len(firsts)):
         first, last = firsts[part], lasts[part]

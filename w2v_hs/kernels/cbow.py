@@ -9,26 +9,17 @@ path of w, with vector n_l and bit b_l (0 is left), gives
     x_c += sum_l g_l n_l for every c,    n_l += g_l h      (both from the old h and n)
 
 The error is added undivided to each context vector, as in word2vec.c. (The exact gradient of the
-mean would divide it by C; C then only scales the rate of the inputs.)
+mean divides it by C, which only scales the learning rate of the inputs.)
+
+Oracle: `naive.train_cbow_tree`.
 """
 
 import numpy as np
 
 from w2v_hs.kernels.common import gradients
 from w2v_hs.kernels.jit import inline, jit
-from w2v_hs.kernels.simd import (
-    LANES,
-    add,
-    broadcast,
-    fold,
-    load,
-    load_each,
-    multiply,
-    multiply_add,
-    multiply_add_each,
-    store,
-    zeros_like_each,
-)
+from w2v_hs.kernels.simd import LANES, add, broadcast, load, multiply, multiply_add, store
+from w2v_hs.kernels.tiles import fold, load_each, multiply_add_each, zeros_like_each
 from w2v_hs.kernels.windows import train_windows
 
 NODES = (0,) * 8  # path nodes that are multiplied with the hidden vector at once
@@ -36,7 +27,7 @@ NODES = (0,) * 8  # path nodes that are multiplied with the hidden vector at onc
 
 @inline
 def mean_input(rows, count, vectors, stride, hidden):
-    """hidden[:stride] = mean of the vectors at the offsets rows[:count]."""
+    """hidden[:stride] = the mean of the vectors at the offsets rows[:count]; all float32."""
     share = broadcast(np.float32(1.0 / count))
     for k in range(0, stride, LANES):
         total = broadcast(np.float32(0.0))
@@ -47,7 +38,10 @@ def mean_input(rows, count, vectors, stride, hidden):
 
 @inline
 def train_path(path, length, weights, stride, rate, hidden, scratch):
-    """Train the nodes of scratch.path[path:] on hidden[:stride]; the error goes behind it."""
+    """Train the `length` nodes of scratch.path[path:] on hidden[:stride].
+
+    The error, sum_l g_l n_l, is written to hidden[stride:].
+    """
     scores = scratch.scores
     for j in range(0, length, LANES):
         low = zeros_like_each(NODES)
@@ -98,16 +92,5 @@ def train(text, first, last, window, paths, vectors, weights, stride, rate, node
     A prediction is a centre.
     """
     train_windows(
-        train_window,
-        text,
-        first,
-        last,
-        window,
-        paths,
-        vectors,
-        weights,
-        stride,
-        rate,
-        nodes,
-        scratch,
+        train_window, text, first, last, window, paths, vectors, weights, stride, rate, nodes, scratch
     )

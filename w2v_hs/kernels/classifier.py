@@ -197,7 +197,5 @@ def best_first(rows, weights, bias, children, root, k):
     for i in range(count):
         begin, end = rows.starts[i], rows.starts[i + 1]
         score = (begin, end, rows.columns, rows.values, weights, bias)
-        visited[i] = search(
-            k, children, root, node_score, score, keys, items, best[i], log_probs[i]
-        )
+        visited[i] = search(k, children, root, node_score, score, keys, items, best[i], log_probs[i])
     return best, log_probs, visited

@@ -1,8 +1,10 @@
-"""What all training kernels share: random numbers, subsampling, the running loss.
+"""What all training kernels share: memory, random numbers, subsampling, the running loss.
 
 Rows of both weight matrices are padded with zeros to a multiple of 16 floats (`padded`), and the
-matrices are handed to the kernels flat: row r of a matrix starts at r * stride. Zero padding
-stays zero under every update, because an update only ever adds multiples of padded rows.
+kernels take the matrices flat: row r of a matrix starts at r * stride. Padding stays zero in
+training, because an update only adds multiples of padded rows.
+
+Oracles: `naive.Random` for `next_random`, `naive.windows` for `subsample` and `draw_reach`.
 """
 
 import math
@@ -23,15 +25,18 @@ from w2v_hs.kernels.simd import (
     store,
 )
 
-BATCH = 8  # contexts that are multiplied with a path at once
+BATCH = 8  # most contexts that are multiplied with a path at once
 LN2 = math.log(2.0)
 # Partial products grow by up to 2 a step and stay finite in float32 for 127 steps.
 STEPS = 64
 
 
 class Text(NamedTuple):
-    """Encoded text: `ids` (N,) int32, `sentences` (n + 1,) int64 offsets into it, and `keep`
-    (V,) float32, the probability with which subsampling keeps each word."""
+    """Encoded text.
+
+    ids (N,) int32: words. sentences (n + 1,) int64: offsets into ids. keep (V,) float32: the
+    probability with which subsampling keeps each word.
+    """
 
     ids: np.ndarray
     sentences: np.ndarray
@@ -39,22 +44,25 @@ class Text(NamedTuple):
 
 
 class Paths(NamedTuple):
-    """Paths from the root to each word: word w passes nodes[offsets[w]:offsets[w + 1]], int32,
-    and takes the branches bits[...], uint8, there (0 is left)."""
+    """Paths from the root to each word, in compressed sparse rows.
+
+    offsets (V + 1,) int64. Word w passes nodes[offsets[w]:offsets[w + 1]], int32, and takes the
+    branches bits[offsets[w]:offsets[w + 1]] there, uint8: 0 is left.
+    """
 
     offsets: np.ndarray
     nodes: np.ndarray
     bits: np.ndarray
 
 
-class Scratch(NamedTuple):
-    """Memory of one thread.
+class TrainScratch(NamedTuple):
+    """Memory of one thread, for sentences of up to S words and paths of up to L branches.
 
     random (1,) uint64: state of the generator. kept (S,) int32: a sentence after subsampling. rows
-    (2*window+1,) int64: offsets of context rows. path (2, L+16) int64 and signs (2, L+16) float32:
-    the paths of this centre and the next. scores and spread (8L+144,) float32: scores, then
-    gradients, of context-node pairs, and their signs. lanes (32,) float32 and pending (2,) int64:
-    partial losses, the steps in them and the lanes without a pair (see `gradients`). hidden
+    (2*window+1,) int64: offsets of context rows. path (2*(L+16),) int64 and signs (2*(L+16),)
+    float32: the paths of this centre and the next. scores and spread (8L+144,) float32: scores,
+    then gradients, of context-node pairs, and their signs. lanes (32,) float32 and pending (2,)
+    int64: partial losses, the steps in them and the lanes without a pair (see `gradients`). hidden
     (2*stride,) float32: CBOW's hidden vector and its error. totals (3,) float64: loss in nats,
     predictions and kept tokens.
     """
@@ -73,30 +81,32 @@ class Scratch(NamedTuple):
 
 
 def padded(dim: int) -> int:
-    """Floats in a padded row."""
+    """Floats in a padded row: `dim` rounded up to a multiple of 16."""
     return -(-dim // LANES) * LANES
 
 
 def aligned_zeros(rows: int, stride: int) -> np.ndarray:
-    """A (rows, stride) float32 matrix of zeros that starts on a cache line of 64 bytes."""
+    """A (rows, stride) float32 matrix of zeros, aligned to a cache line of 64 bytes."""
     memory = np.zeros(rows * stride + LANES, dtype=np.float32)
     shift = (-memory.ctypes.data % 64) // 4
     return memory[shift : shift + rows * stride].reshape(rows, stride)
 
 
 def own_zeros(size: int, dtype) -> np.ndarray:
-    """An array of zeros that shares no pair of cache lines with any other: neighbours in memory
-    that two threads write to slow both down."""
+    """A (size,) array of zeros that shares no pair of cache lines with any other array.
+
+    Threads that write to neighbouring lines slow each other down (false sharing).
+    """
     room = -(-size * np.dtype(dtype).itemsize // 128) * 128
     memory = np.zeros(room + 128, np.uint8)
     shift = -memory.ctypes.data % 128
     return memory[shift : shift + room].view(dtype)[:size]
 
 
-def make_scratch(longest_sentence: int, window: int, longest_path: int, stride: int) -> Scratch:
+def make_scratch(longest_sentence: int, window: int, longest_path: int, stride: int) -> TrainScratch:
     """Scratch memory of one thread."""
     path, pairs = longest_path + LANES, (longest_path + LANES) * BATCH + LANES
-    return Scratch(
+    return TrainScratch(
         random=own_zeros(1, np.uint64),
         kept=own_zeros(longest_sentence, np.int32),
         rows=own_zeros(2 * window + 1, np.int64),
@@ -128,7 +138,7 @@ def subsample(text, sentence, scratch):
     for i in range(text.sentences[sentence], text.sentences[sentence + 1]):
         word = text.ids[i]
         draw = np.float32(next_random(scratch.random) >> np.uint64(40)) * np.float32(2.0**-24)
-        # Without a branch, which no processor could predict.
+        # No branch, which a processor could not predict.
         scratch.kept[kept] = word
         kept += np.int64(draw < text.keep[word])
     return kept
@@ -136,25 +146,23 @@ def subsample(text, sentence, scratch):
 
 @inline
 def draw_reach(window, random):
-    """How far the window reaches to either side: uniform over 1 .. window."""
-    return 1 + np.int64(
-        ((next_random(random) >> np.uint64(32)) * np.uint64(window)) >> np.uint64(32)
-    )
+    """How far the window reaches to either side: uniform over 1 .. window, as in word2vec.c."""
+    return 1 + np.int64(((next_random(random) >> np.uint64(32)) * np.uint64(window)) >> np.uint64(32))
 
 
 @inline
 def gradients(size, scores, signs, at, rate, scratch):
-    """Turn scores[:size] into gradients g = lr s sigmoid(-s f) and add up their loss.
+    """Turn scores f = scores[:size] into gradients g = lr s sigmoid(-s f) and add up their loss.
 
-    The signs s are signs[at : at + size].
+    The signs s are signs[at : at + size]. The scores up to the next multiple of 16 must be 0.
 
-    With z = s f the loss log(1 + exp(-z)) is max(-z, 0) + log(1 + exp(-|z|)). The second term is
-    not taken at once: scratch.lanes[:16] hold running products of 1 + exp(-|z|), lanes[16:] sums
-    of the first term. That is exact, with one logarithm for many pairs. Whole vectors are worked
-    on: the scores up to the next multiple of 16 must be 0.
+    With z = s f, the loss log(1 + exp(-z)) is max(-z, 0) + log(1 + exp(-|z|)). scratch.lanes[16:]
+    hold running sums of the first term, lanes[:16] running products of 1 + exp(-|z|), from which
+    `collect_loss` takes one logarithm for many pairs. Oracles: `naive.tree_gradient` and
+    `naive.tree_loss`.
     """
     one, rates = broadcast(np.float32(1.0)), broadcast(np.float32(rate))
-    for begin in range(0, size, STEPS * LANES):  # more than one turn for paths of hundreds of nodes
+    for begin in range(0, size, STEPS * LANES):  # twice for paths of hundreds of nodes
         end = min(size, begin + STEPS * LANES)
         if scratch.pending[0] >= STEPS:
             collect_loss(scratch)
@@ -174,7 +182,7 @@ def gradients(size, scores, signs, at, rate, scratch):
 
 @inline
 def start_loss(scratch):
-    """Empty the partial losses: products of 1, sums of 0."""
+    """Reset the partial losses: products to 1, sums to 0."""
     store(scratch.lanes, 0, broadcast(np.float32(1.0)))
     store(scratch.lanes, LANES, broadcast(np.float32(0.0)))
     scratch.pending[0] = scratch.pending[1] = 0

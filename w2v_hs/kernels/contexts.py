@@ -1,7 +1,11 @@
 """What words occur with: sums of the input vectors around the occurrences of each word.
 
-The mean context of a word (Mnih and Hinton 2009) is what a node that parts it from others has to go
-by: a node sees the inputs of context words, and tells apart the words around which they differ.
+A node of the tree sees the inputs of context words, so it can separate words whose contexts differ.
+The mean context of a word summarises them (Mnih and Hinton 2009):
+
+    m_w = sum over occurrences of w, and contexts c of each, of x_c / number of these contexts
+
+Oracle: `naive.mean_contexts`.
 """
 
 from typing import NamedTuple
@@ -23,21 +27,24 @@ from w2v_hs.kernels.simd import (
     subtract,
 )
 
-AHEAD = 4  # words for which rows are asked before they are needed
+AHEAD = 4  # words whose rows are prefetched
 
 
-class Scratch(NamedTuple):
-    """Memory of one thread. random (1,) uint64, kept (S,) int32: as in `common.Scratch`; running
-    (stride,) float32: the sum of the window."""
+class ContextScratch(NamedTuple):
+    """Memory of one thread.
+
+    random (1,) uint64 and kept (S,) int32: as in `common.TrainScratch`. running (stride,) float32:
+    the sum of the window.
+    """
 
     random: np.ndarray
     kept: np.ndarray
     running: np.ndarray
 
 
-def make_scratch(longest_sentence: int, stride: int) -> Scratch:
+def make_scratch(longest_sentence: int, stride: int) -> ContextScratch:
     """Memory of one thread."""
-    return Scratch(
+    return ContextScratch(
         random=np.zeros(1, np.uint64),
         kept=np.zeros(longest_sentence, np.int32),
         running=np.zeros(stride, np.float32),
@@ -47,17 +54,19 @@ def make_scratch(longest_sentence: int, stride: int) -> Scratch:
 @jit
 def add_contexts(text, first, last, window, vectors, stride, begin, end, scratch, sums, contexts):
     """Add the vectors of all words at most `window` away from each word of sentences first ..
-    last - 1, after subsampling, in columns begin .. end - 1, multiples of 16.
+    last - 1, after subsampling, to the row of the word in `sums`.
 
-    text: `common.Text`. vectors (V*stride,) float32. Written: sums (V*stride,) float32, those
-    columns; contexts (V,) int64, the number of words added. What subsampling keeps depends on the
-    sentence alone, so threads that take different columns see the same windows.
+    Only columns begin .. end - 1 are added, multiples of 16, so threads can share the work.
+    Subsampling depends on the number of the sentence alone, so they all see the same windows.
+
+    text: `common.Text`. vectors (V*stride,) float32, flat. Written: sums (V*stride,) float32;
+    contexts (V,) int64, the number of words added.
     """
     text, scratch = pointers(text), pointers(scratch)
     vectors, sums, contexts = pointer(vectors), pointer(sums), pointer(contexts)
     kept, running = scratch.kept, scratch.running
     for sentence in range(first, last):
-        # Not the generator's own step, or neighbouring sentences would draw the same numbers.
+        # The generator's own step would give neighbouring sentences the same numbers, shifted.
         scratch.random[0] = np.uint64(sentence) * np.uint64(0xD1342543DE82EF95)
         length = subsample(text, sentence, scratch)
         for k in range(begin, end, LANES):

@@ -1,21 +1,21 @@
 """Private copies of the most used inner nodes, one for each thread.
 
 Every path starts at the root and passes the few nodes below it. Threads that update those rows in
-place spend their time moving cache lines between cores. Each thread works on its own copy of the
-first `count` rows and from time to time adds what it has changed to the shared rows (`merge`),
-taking over what the others have added. Inner nodes are numbered by weight, so the most used rows
-are the first.
+place spend their time moving cache lines between cores. So each thread works on its own copy of the
+first `count` rows, and from time to time adds its changes to the shared rows (`merge`) and takes
+over those of the others. Inner nodes are numbered by weight, so the most used rows are the first.
 
-Between merges the threads go apart. Each of them takes the root to where it should be, and the sum
-of their changes goes as many times as far as there are threads: with eight, training ends in
-infinities. So `share` of a change is added, which lies between all of it, where a row is used
-little meanwhile, and one part in as many as there are threads (the rule is that of
-`w2v_hs.training.cluster.rounds`).
+Each thread moves the root near its optimum between merges, so adding the changes of n threads
+overshoots n-fold; with eight, training diverges. Only a share of a change is added: between all of
+it, for a row that is rarely used between merges, and 1 / n. `w2v_hs.training.cluster` merges the
+changes of workers by the same rule.
 
 The copies live behind the shared rows in the same matrix:
 
     rows 0 .. n-1                shared
     rows start .. start+count-1  the copy of one thread, for each thread
+
+Oracle: with all changes added, one thread trains as without copies (tests/kernels/test_kernels.py).
 """
 
 from typing import NamedTuple
@@ -23,24 +23,20 @@ from typing import NamedTuple
 import numpy as np
 
 from w2v_hs.kernels.jit import inline
-from w2v_hs.kernels.simd import (
-    LANES,
-    broadcast,
-    load,
-    multiply_add,
-    prefetch_to_write,
-    store,
-)
+from w2v_hs.kernels.simd import LANES, broadcast, load, multiply_add, prefetch_to_write, store
 
-AHEAD = 3  # rows that `merge` asks for before it needs them
+AHEAD = 3  # rows that `merge` prefetches
 
 
 class Copies(NamedTuple):
-    """One thread's copy: `count` rows from row `start`; `turn`, from 0 to 1 and different for each
-    thread, says where in the rows merging begins, so that two threads rarely meet; `interval` is
-    the number of windows between two merges; share (count,) float32 is the part of a row's change
-    that is added; `snapshot` (count*stride,) float32 holds the rows as they were after the last
-    merge; windows (1,) int64 is how many were trained since."""
+    """The copy of one thread.
+
+    count, start: it has `count` rows, from row `start`. turn: where in the rows merging begins,
+    from 0 to 1 and different for each thread, so that two rarely meet. interval: windows between
+    two merges. share (count,) float32: the part of a row's change that is added. snapshot
+    (count*stride,) float32: the rows after the last merge. windows (1,) int64: how many were
+    trained since.
+    """
 
     count: int
     start: int
@@ -53,14 +49,16 @@ class Copies(NamedTuple):
 
 @inline
 def own_row(copies, row):
-    """The row that this thread works on in place of a shared one."""
+    """The row that this thread uses in place of a shared one."""
     return row + (copies.start if row < copies.count else 0)
 
 
 @inline
 def merge(matrix, stride, copies):
-    """Add the share of all changes since the last merge to the shared rows, and take the sums
-    over."""
+    """Merge the copy with the shared rows of `matrix` (rows*stride,) float32, flat:
+
+    shared += share * (private - snapshot),    private = snapshot = shared
+    """
     minus_one = broadcast(np.float32(-1.0))
     copies.windows[0] = 0
     begin = np.int64(copies.turn * copies.count)
@@ -69,11 +67,9 @@ def merge(matrix, stride, copies):
         shared, private, saved = row * stride, (copies.start + row) * stride, row * stride
         share = broadcast(copies.share[row])
         for k in range(0, stride, LANES):
-            # They lie in another core's cache. (To ask for a row behind the matrix is no fault.)
+            # They are in another core's cache. (Prefetching beyond the matrix does no harm.)
             prefetch_to_write(matrix, shared + AHEAD * stride + k)
-            change = multiply_add(
-                load(copies.snapshot, saved + k), minus_one, load(matrix, private + k)
-            )
+            change = multiply_add(load(copies.snapshot, saved + k), minus_one, load(matrix, private + k))
             total = multiply_add(change, share, load(matrix, shared + k))
             store(matrix, shared + k, total)
             store(matrix, private + k, total)
@@ -82,7 +78,7 @@ def merge(matrix, stride, copies):
 
 @inline
 def merge_due(matrix, stride, copies):
-    """Count a window, and merge where it was the last of an interval."""
+    """Count a window, and merge if it is the last of an interval."""
     if copies.count == 0:
         return
     copies.windows[0] += 1

@@ -1,16 +1,18 @@
-"""The loss of text under a model that stays as it is: forward passes, nothing is learned.
+"""The loss of text under a fixed model: forward passes only.
 
-Every word is a centre, every other word at most `window` away its context; nothing is drawn at
-random. The probabilities are those of `skipgram`, `cbow` and `softmax`. One row of results for
-each sentence:
+Every word is a centre, and every other word at most `window` away its context; nothing is random.
+The probabilities are those of `skipgram`, `cbow` and `softmax`. Each sentence gets one row of
+results:
 
-    loss, predictions, and the loss of the unigram distribution, of the same after subsampling,
+    loss, predictions, and the losses of the unigram distribution, of the same after subsampling,
     and of an untrained model
 
-summed over its predictions, in nats, float64. An untrained model, whose output weights are 0,
-gives a word 2^-L for a path of L branches, and 1 / V in the full softmax.
+summed over its predictions, in nats, float64. In an untrained model, output weights are 0, so the
+probability of a word is 2^-L for a path of L branches, and 1 / V in the full softmax.
 
-Scores and exponentials are float32. The logarithms are not taken one by one: see `add_losses`.
+Scores and exponentials are float32; one logarithm is taken for many of them (see `add_losses`).
+
+Oracle: `naive.sentence_losses`.
 """
 
 from typing import NamedTuple
@@ -26,30 +28,34 @@ from w2v_hs.kernels.simd import (
     add,
     broadcast,
     exp_minus_abs,
-    fold,
     load,
-    load_each,
     multiply,
-    multiply_add_each,
     negative_part,
-    outer_multiply_add,
     pointer,
     pointers,
     prefetch,
-    repeat_each,
     store,
     subtract,
+)
+from w2v_hs.kernels.softmax import ROWS, largest
+from w2v_hs.kernels.tiles import (
+    fold,
+    load_each,
+    multiply_add_each,
+    outer_multiply_add,
+    repeat_each,
     zeros_for_products,
     zeros_like_each,
 )
-from w2v_hs.kernels.softmax import ROWS, largest
 from w2v_hs.kernels.windows import in_batches
 
 
 class Words(NamedTuple):
-    """Encoded text and what its words cost: `ids` (N,) int32, `sentences` (n + 1,) int64 offsets
-    into it, `unigram` and `sampled` (V,) float64, nats of each word in the distribution of the
-    training text, before and after subsampling."""
+    """Encoded text and the loss of its words under a unigram distribution.
+
+    ids (N,) int32: words. sentences (n + 1,) int64: offsets into ids. unigram and sampled (V,)
+    float64: -log P of each word in the training text, before and after subsampling, in nats.
+    """
 
     ids: np.ndarray
     sentences: np.ndarray
@@ -57,13 +63,13 @@ class Words(NamedTuple):
     sampled: np.ndarray
 
 
-class Scratch(NamedTuple):
+class LossScratch(NamedTuple):
     """Memory of one thread, for paths of at most L branches.
 
     rows (2*window+1,) int64: offsets of context rows. path (L+16,) int64 and signs (L+16,) float32:
     the path of the centre. scores and spread (8L+144,) float32: scores of context-node pairs and
     their signs. hidden (stride,) float32. lanes (32,) float32, pending (2,) int64, totals (1,)
-    float64: the running loss, as in `common.Scratch`.
+    float64: the running loss, as in `common.TrainScratch`.
     """
 
     rows: np.ndarray
@@ -77,10 +83,10 @@ class Scratch(NamedTuple):
     totals: np.ndarray
 
 
-def make_scratch(window: int, longest_path: int, stride: int) -> Scratch:
-    """Memory of one thread for the two kernels that walk the tree."""
+def make_scratch(window: int, longest_path: int, stride: int) -> LossScratch:
+    """Memory of one thread for `tree_losses`."""
     pairs = (longest_path + LANES) * BATCH + LANES
-    return Scratch(
+    return LossScratch(
         rows=np.zeros(2 * window + 1, np.int64),
         path=np.zeros(longest_path + LANES, np.int64),
         signs=np.ones(longest_path + LANES, np.float32),
@@ -98,7 +104,7 @@ def make_scratch(window: int, longest_path: int, stride: int) -> Scratch:
 
 @inline
 def prefetch_word(paths, word, weights, stride):
-    """Ask for the rows on the path of a word, from the leaf up to those that are cached anyway."""
+    """Prefetch the rows on the path of a word, from the leaf up to those that are cached anyway."""
     for step in range(paths.offsets[word + 1] - 1, paths.offsets[word] - 1, -1):
         node = np.int64(paths.nodes[step])
         if node < CACHED:
@@ -109,8 +115,10 @@ def prefetch_word(paths, word, weights, stride):
 
 @inline
 def read_path(paths, word, stride, scratch):
-    """Write offsets and signs of the path of a word, then 16 offsets of the root; return the
-    length."""
+    """Write the path of a word to scratch.path and scratch.signs; return its length.
+
+    As `paths.find_path`, without copies and prefetching.
+    """
     start = paths.offsets[word]
     length = paths.offsets[word + 1] - start
     for j in range(length):
@@ -123,11 +131,11 @@ def read_path(paths, word, stride, scratch):
 
 @inline
 def add_losses(size, signs, scratch):
-    """Add up the losses log(1 + exp(-z)) of scratch.scores[:size] times their signs.
+    """Add up the losses log(1 + exp(-z)), where z are scratch.scores[:size] times their signs.
 
-    That is max(-z, 0) + log(1 + exp(-|z|)): the first term is summed, and of the second the
-    factors 1 + exp(-|z|) are multiplied, one logarithm for many (as in `common.gradients`). The
-    scores up to the next multiple of 16 must be 0.
+    A loss is max(-z, 0) + log(1 + exp(-|z|)): the first terms are summed, and the factors
+    1 + exp(-|z|) multiplied, as in `common.gradients`. The scores up to the next multiple of 16
+    must be 0.
     """
     one = broadcast(np.float32(1.0))
     for begin in range(0, size, STEPS * LANES):
@@ -147,7 +155,10 @@ def add_losses(size, signs, scratch):
 
 @inline
 def score_contexts(contexts, nodes, first, vectors, weights, stride, length, scratch):
-    """Add the loss of len(contexts) contexts against a path, len(nodes) nodes at once."""
+    """Add the loss of len(contexts) contexts against a path, len(nodes) nodes at once.
+
+    As the forward pass of `skipgram.train_batch`.
+    """
     count = len(contexts)
     for j in range(0, length, len(nodes)):
         f = zeros_for_products(nodes, contexts)
@@ -155,7 +166,7 @@ def score_contexts(contexts, nodes, first, vectors, weights, stride, length, scr
             x = load_each(contexts, vectors, scratch.rows, first, k)
             n = load_each(nodes, weights, scratch.path, j, k)
             f = outer_multiply_add(n, x, f)
-        # All lanes are stored; the next step overwrites those left over.
+        # All lanes are stored; the next step overwrites those beyond the block.
         store(scratch.scores, j * count, fold(f))
         store(scratch.spread, j * count, repeat_each(contexts, scratch.signs, j))
     store(scratch.scores, length * count, broadcast(np.float32(0.0)))
@@ -180,8 +191,9 @@ def score_hidden(vectors, weights, stride, length, scratch):
 def tree_losses(words, first, last, window, cbow, paths, vectors, weights, stride, scratch, out):
     """Losses of sentences first .. last - 1, into out (last - first, 5) float64.
 
-    vectors (V*stride,) and weights (rows*stride,) float32, flat.
-    cbow: one prediction a window, from the mean, instead of one for each context word.
+    words: `Words`. vectors (V*stride,) and weights (rows*stride,) float32, flat. cbow: one
+    prediction a window, from the mean, instead of one for each context word. paths: `common.Paths`.
+    scratch: `LossScratch`.
     """
     # Only pointers from here on; see `pointer`.
     words, paths, scratch = pointers(words), pointers(paths), pointers(scratch)
@@ -193,7 +205,7 @@ def tree_losses(words, first, last, window, cbow, paths, vectors, weights, strid
         scratch.totals[0] = 0.0
         predictions, unigram, sampled, branches = 0, 0.0, 0.0, 0
         for i in range(start, stop):
-            if i + 1 < stop:  # what the next window needs is on its way while this one is scored
+            if i + 1 < stop:  # prefetch for the next window while this one is scored
                 prefetch_word(paths, ids[i + 1], weights, stride)
             if i + 1 + window < stop:
                 for k in range(0, stride, LANES):
@@ -222,7 +234,7 @@ def tree_losses(words, first, last, window, cbow, paths, vectors, weights, strid
 # ---- the full softmax ---------------------------------------------------------------------------
 
 
-class Batch(NamedTuple):
+class LossBatch(NamedTuple):
     """Memory of one thread: `ROWS` predictions at a time.
 
     rows (2*window+1,) int64: offsets of context rows. hidden (ROWS, stride) and scores (ROWS, V')
@@ -238,9 +250,9 @@ class Batch(NamedTuple):
     lanes: np.ndarray
 
 
-def make_batch(window: int, rows: int, stride: int) -> Batch:
+def make_batch(window: int, rows: int, stride: int) -> LossBatch:
     """Memory of one thread for `softmax_losses` over `rows` rows, a multiple of 16."""
-    return Batch(
+    return LossBatch(
         rows=np.zeros(2 * window + 1, np.int64),
         hidden=aligned_zeros(ROWS, stride),
         scores=aligned_zeros(ROWS, rows),
@@ -252,7 +264,7 @@ def make_batch(window: int, rows: int, stride: int) -> Batch:
 
 @inline
 def log_sum_exp(scores, words, lanes):
-    """log(sum(exp(scores[:words]))); `scores` (V',) float32 is overwritten behind `words`."""
+    """log(sum(exp(scores[:words]))), float64; the rest of `scores` (V',) float32 is overwritten."""
     size, highest = len(scores), largest(scores, words, lanes)
     shift, total = broadcast(highest), 0.0
     for begin in range(0, size, 64 * LANES):  # short sums in float32, long ones in float64

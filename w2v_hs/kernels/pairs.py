@@ -1,24 +1,27 @@
-"""Pairs of words that stand side by side: counted, and joined to one.
+"""Pairs of adjacent words: counted, and joined to one word.
 
-A stream is (n,) int32: numbers of types, and `END` at each end of a sentence. A pair of types has
-the key first * 2^32 + second. Tables are open-addressed, a power of two long; a slot whose count or
-value is 0 is empty.
+A stream (n,) int32 holds numbers of types, and `END` at the end of each sentence. A pair of types
+has the key first * 2^32 + second, uint64. Hash tables use open addressing; their size is a power of
+two, and a slot whose count or value is 0 is empty.
+
+Oracle: `naive.join_phrases`.
 """
 
 import numpy as np
 
 from w2v_hs.kernels.jit import inline, jit, no_collection
-from w2v_hs.kernels.tokens import END, _mix
+from w2v_hs.kernels.tokens import END, mix
 
 
 @inline
 def _pair(first, second):
+    """The key of a pair."""
     return (np.uint64(first) << np.uint64(32)) | np.uint64(second)
 
 
 @jit
 def renumber(stream, numbers):
-    """Replace each type t of a stream by numbers[t], in place."""
+    """Replace each type t of a stream by numbers[t] (types,), in place."""
     for i in range(len(stream)):
         if stream[i] != END:
             stream[i] = numbers[stream[i]]
@@ -28,10 +31,10 @@ def renumber(stream, numbers):
 def count_pairs(stream, begin, end, usable, share, shares, keys, counts, used):
     """Count the pairs (stream[i - 1], stream[i]) for i in begin .. end - 1, begin at least 1.
 
-    usable (types,) uint8: both types of a pair must be. share, shares: only pairs whose hash is
-    `share` modulo `shares`, a power of two. keys uint64, counts int64, used (1,) int64: the table
-    and how many slots are taken, half of them at most. Returns where it stopped: `end`, or the i
-    whose pair found no room.
+    usable (types,) uint8: a pair is counted if both of its types are usable. share, shares: only
+    pairs whose hash is `share` modulo `shares`, a power of two. keys uint64 and counts int64: the
+    table. used (1,) int64: the number of slots taken, half of them at most. Returns where it
+    stopped: `end`, or the i for whose pair the table has no room.
     """
     mask = len(keys) - 1
     for i in range(begin, end):
@@ -39,7 +42,7 @@ def count_pairs(stream, begin, end, usable, share, shares, keys, counts, used):
         if first == END or second == END or usable[first] == 0 or usable[second] == 0:
             continue
         key = _pair(first, second)
-        hash = _mix(key)
+        hash = mix(key)
         if np.int64(hash >> np.uint64(40)) & (shares - 1) != share:
             continue
         slot = np.int64(hash & np.uint64(0xFFFFFFFFFF)) & mask
@@ -56,12 +59,12 @@ def count_pairs(stream, begin, end, usable, share, shares, keys, counts, used):
 
 @jit
 def fill(keys, values, new_keys, new_values):
-    """Put the pairs of one table, or of a list of pairs, into an empty table with room for them."""
+    """Insert the pairs of a table, or of a list, into an empty table with room for them."""
     mask = len(new_keys) - 1
     for i in range(len(keys)):
         if values[i] == 0:
             continue
-        slot = np.int64(_mix(keys[i]) & np.uint64(0xFFFFFFFFFF)) & mask
+        slot = np.int64(mix(keys[i]) & np.uint64(0xFFFFFFFFFF)) & mask
         while new_values[slot] != 0:
             slot = (slot + 1) & mask
         new_keys[slot] = keys[i]
@@ -70,11 +73,11 @@ def fill(keys, values, new_keys, new_values):
 
 @jit
 def join_pairs(stream, begin, end, written, firsts, keys, values):
-    """Join pairs of stream[begin:end] from left to right, and move what comes of it to `written`.
+    """Join pairs of stream[begin:end] from left to right, and write the result to stream[written:].
 
-    firsts (types,) uint8: types with which a pair begins. keys, values int64: a table of the pairs,
-    the number of the joined type plus 1. A word joined is not joined again. Returns (position,
-    written): where it stopped, `end` or one more, and how much is written.
+    firsts (types,) uint8: whether a pair begins with a type. keys uint64, values int64: a table of
+    the pairs, with the number of the joined type plus 1. A joined word is not joined again. Returns
+    (position, written): where it stopped, `end` or one more, and the end of what is written.
     """
     mask = len(keys) - 1
     i = begin
@@ -83,7 +86,7 @@ def join_pairs(stream, begin, end, written, firsts, keys, values):
         i += 1
         if number != END and firsts[number] and i < len(stream) and stream[i] != END:
             key = _pair(number, stream[i])
-            slot = np.int64(_mix(key) & np.uint64(0xFFFFFFFFFF)) & mask
+            slot = np.int64(mix(key) & np.uint64(0xFFFFFFFFFF)) & mask
             while values[slot] != 0 and keys[slot] != key:
                 slot = (slot + 1) & mask
             if values[slot] != 0:
@@ -96,11 +99,11 @@ def join_pairs(stream, begin, end, written, firsts, keys, values):
 
 @jit
 def spell(stream, begin, starts, arena, out):
-    """Write stream[begin:] as text: a space between words, a newline after a sentence, none after
-    an empty one.
+    """Write stream[begin:] as text: a space between words, a newline after each sentence that is
+    not empty.
 
     Type t is arena[starts[t]:starts[t + 1]], uint8; out uint8. Returns (position, written): where
-    it stopped, for the end of the stream or of `out`, and the bytes written.
+    it stopped, at the end of the stream or for lack of room in `out`, and the bytes written.
     """
     written = 0
     for i in range(begin, len(stream)):

@@ -1,7 +1,7 @@
-"""Where the rows of a window are: the path of its centre and its context words.
+"""Offsets of the rows of a window: the path of its centre, and its context words.
 
-They are looked up, and asked for, while the windows before it are trained, so that they are in the
-cache when they are needed.
+They are looked up and prefetched while earlier windows are trained, so that they are in the cache
+when they are needed.
 """
 
 import numpy as np
@@ -10,28 +10,28 @@ from w2v_hs.kernels.copies import own_row
 from w2v_hs.kernels.jit import inline
 from w2v_hs.kernels.simd import LANES, prefetch, prefetch_to_write
 
-# Rows above this number are so much used that they are in the cache anyway.
+# The first rows, the top of the tree, are used so often that they are in the cache anyway.
 CACHED = 512
 
 
 @inline
 def find_path(paths, word, weights, stride, nodes, scratch, at):
-    """Write the offsets of the rows on the path of `word`, and its signs; return its length.
+    """Write the path of `word` to scratch.path[at:] and scratch.signs[at:]; return its length.
 
-    16 offsets of the root follow, for blocks of nodes that go beyond the path. Rows that are
-    unlikely to be in the cache are asked for.
+    The path holds offsets into the flat `weights`, of this thread's copies where `nodes`, a
+    `copies.Copies`, has them; a sign is 1 for left, -1 for right. 16 offsets of the root follow,
+    for blocks of nodes that extend beyond the path. Rows that are probably not in the cache are
+    prefetched.
     """
     start = paths.offsets[word]
     length = paths.offsets[word + 1] - start
     cached = max(CACHED, nodes.count)
     for j in range(length):
         scratch.path[at + j] = own_row(nodes, np.int64(paths.nodes[start + j])) * stride
-        scratch.signs[at + j] = np.float32(1.0) - np.float32(2.0) * np.float32(
-            paths.bits[start + j]
-        )
+        scratch.signs[at + j] = np.float32(1.0) - np.float32(2.0) * np.float32(paths.bits[start + j])
     for j in range(length, length + LANES):
         scratch.path[at + j] = own_row(nodes, 0) * stride
-    for j in range(length - 1, -1, -1):  # towards the root rows become more used
+    for j in range(length - 1, -1, -1):  # rows nearer the root are used more often
         if paths.nodes[start + j] < cached:
             break
         prefetch_row(weights, scratch.path[at + j], stride)
@@ -40,14 +40,14 @@ def find_path(paths, word, weights, stride, nodes, scratch, at):
 
 @inline
 def prefetch_row(array, offset, stride):
-    """Ask for a row of `stride` numbers, which will be written."""
+    """Prefetch a row of `stride` numbers that will be written."""
     for k in range(0, stride, LANES):
         prefetch_to_write(array, offset + k)
 
 
 @inline
 def prefetch_path(paths, word):
-    """Ask for what `find_path` reads first."""
+    """Prefetch what `find_path` reads first."""
     start = paths.offsets[word]
     prefetch(paths.nodes, start)
     prefetch(paths.nodes, start + LANES)
@@ -56,10 +56,10 @@ def prefetch_path(paths, word):
 
 @inline
 def look_ahead(i, length, window, paths, vectors, weights, stride, nodes, scratch, at):
-    """While window i is trained, what the next ones need is on its way to the cache.
+    """Prefetch what the windows after window i of scratch.kept[:length] need.
 
-    Writes the path of word i + 1 of scratch.kept[:length] as `find_path` does, and returns its
-    length, 0 behind the last word.
+    Writes the path of word i + 1 as `find_path` does, and returns its length, 0 after the last
+    word.
     """
     kept = scratch.kept
     if i + 3 < length:
@@ -74,7 +74,10 @@ def look_ahead(i, length, window, paths, vectors, weights, stride, nodes, scratc
 
 @inline
 def find_contexts(kept, begin, centre, end, stride, rows):
-    """Write the offsets of the rows of kept[begin:end] without the centre; return their number."""
+    """Write the offsets of the words kept[begin:end] but the centre to `rows`; return their number.
+
+    kept int32: words. rows int64: room for one more than there are contexts.
+    """
     count = 0
     for at in range(begin, end):
         rows[count] = np.int64(kept[at]) * stride

@@ -1,16 +1,19 @@
 """Probabilities of words given one hidden vector, in float64.
 
-A hidden vector h is what a model predicts from: the input vector of a context word, or the mean
-over several. Node l with vector n_l sends a share sigmoid(h . n_l) of the probability it gets to
-its left child and the rest, sigmoid(-h . n_l), to its right child (Morin and Bengio 2005), so
+A hidden vector h is what a model predicts from: the input vector of a context word, or the mean of
+several. Node l with vector n_l passes the share sigmoid(h . n_l) of its probability to its left
+child and the rest, sigmoid(-h . n_l), to its right child (Morin and Bengio 2005), so
 
     log P(w | h) = sum over the path of w of log sigmoid(s_l h . n_l)
 
-The same sum over the first branches alone is the log-probability of a prefix: of all the leaves
-below it together. Weights stay float32; products and sums are float64, and nothing is clipped.
+The same sum over the first branches alone is the log-probability of a prefix of the path: of all
+leaves below it together. Weights are float32; products and sums are float64; nothing is clipped.
 
 `children` (V - 1, 2) int64 is the tree as `tree.Tree.children` gives it: a value c < V is word c, a
-value V + j inner node j. `order` (V - 1,) int64 lists the inner nodes, parents first.
+value V + j inner node j. `order` (V - 1,) int64 lists the inner nodes, parents first; `root` is the
+first of them. h (dim,) float64 and weights (V - 1, dim) float32 wherever they occur.
+
+Oracles: `naive.log_prob` for one word, `naive.tree_probabilities` for all.
 """
 
 import math
@@ -23,13 +26,13 @@ from w2v_hs.kernels.jit import inline, jit
 
 @inline
 def log_sigmoid(z):
-    """log(1 / (1 + exp(-z))) for any finite z: no exp of a positive number, so no overflow."""
+    """log sigmoid(z) for any finite z, without the exp of a positive number, which overflows."""
     return min(z, 0.0) - math.log1p(math.exp(-abs(z)))
 
 
 @inline
 def product(h, weights, row):
-    """h . weights[row]: four sums side by side, for each addition waits for the one before it."""
+    """h . weights[row], as four sums in parallel, since each addition waits for the one before."""
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
     whole = len(h) // 4 * 4
     for k in range(0, whole, 4):
@@ -46,8 +49,7 @@ def product(h, weights, row):
 def path_log_probs(hidden, words, offsets, nodes, bits, weights):
     """(B,) float64: log P(words[i] | hidden[i]) in nats.
 
-    hidden (B, dim) float64, words (B,) int64; offsets, nodes, bits as in `common.Paths`; weights
-    (V - 1, dim) float32.
+    hidden (B, dim) float64, words (B,) int64; offsets, nodes, bits as in `common.Paths`.
     """
     result = np.zeros(len(words))
     for i in range(len(words)):
@@ -73,8 +75,8 @@ def all_log_probs(h, children, order, weights):
 def comes_first(key, item, other_key, other, words):
     """Whether `item` leaves the queue before `other`.
 
-    Of equals an inner node comes before a word, since a word below it may be as probable and
-    stand earlier in the vocabulary.
+    On a tie an inner node comes before a word, since a word below it may be as probable and come
+    earlier in the vocabulary.
     """
     if key != other_key:
         return key > other_key
@@ -98,7 +100,7 @@ def push(keys, items, size, key, item, words):
 
 @inline
 def pop(keys, items, size, words):
-    """Drop the first of `size` entries of a binary heap, which the caller has read."""
+    """Remove the first of `size` entries of a binary heap, which the caller has read."""
     last = size - 1
     key, item = keys[last], items[last]
     at = 0
@@ -119,12 +121,12 @@ def pop(keys, items, size, words):
 def search(k, children, root, score, arguments, keys, items, best, log_probs):
     """Best-first search for the k most probable words; returns the number of inner nodes visited.
 
-    score(node, *arguments) is f of an inner node. A queue holds prefixes, the most probable first.
-    Every branch has a probability of at most 1, so a prefix bounds all leaves below it, and a leaf
-    that leaves the queue is beaten by nothing that is still in it.
+    score(node, *arguments) is the f of an inner node, so that its left branch has the probability
+    sigmoid(f). A priority queue holds prefixes of paths. The probability of a prefix bounds those
+    of all leaves below it, so nothing in the queue can beat a leaf that leaves it.
 
     keys (V,) float64 and items (V,) int64: memory for the queue. Written: best (k,) int64 and
-    log_probs (k,) float64, the most probable first; of equals the first in the vocabulary.
+    log_probs (k,) float64, the most probable first; on a tie the first in the vocabulary.
     """
     words = len(children) + 1
     keys[0], items[0] = 0.0, words + root

@@ -1,7 +1,9 @@
-"""Rows of a block of a matrix: what training has changed, and changes added. See `rounds`.
+"""Changes of rows of a matrix, as workers of a cluster send them: computed, rounded, added.
 
-Changes travel as bfloat16 (Wang and Kanwar 2019), in uint16: the upper half of a float32, which
-keeps its range and 8 bits of its digits. NumPy has no such type.
+Changes are sent as bfloat16 (Wang and Kanwar 2019), the upper half of a float32, which has its
+range and 8 significant bits. NumPy has no such type, so they are stored as uint16.
+
+Oracle: rounding to the nearest by NumPy, in tests/training/test_cluster.py.
 """
 
 import numpy as np
@@ -11,11 +13,10 @@ from w2v_hs.kernels.jit import jit
 
 @jit
 def differences(matrix, block, rows, first, step):
-    """(t, dim) uint16, bfloat16: what has become of some rows of a block, less what they were,
-    rounded to the nearest.
+    """Changes of rows of a block in training, rounded to the nearest: (t, dim) bfloat16 in uint16.
 
-    matrix (>= V, stride) float32: after training. block (n, dim) float32: rows first, first + step
-    ... of it before. rows (t,) int64: rows of the block. All numbers must be finite.
+    matrix (>= V, stride) float32: after training. block (n, dim) float32: rows first, first + step,
+    ... of it before training. rows (t,) int64: rows of the block. All numbers must be finite.
     """
     dim = block.shape[1]
     changes = np.empty((len(rows), dim), np.uint16)
@@ -34,7 +35,10 @@ def differences(matrix, block, rows, first, step):
 
 @jit
 def add_rows(total, rows, changes, scale):
-    """total[rows[i]] += scale[rows[i]] * changes[i], for (n, dim), (t,), (t, dim) and (n,)."""
+    """total[rows[i]] += scale[rows[i]] * changes[i] for each i.
+
+    total (n, dim) floats, rows (t,) int64, scale (n,) floats, changes (t, dim) float32.
+    """
     for i in range(len(rows)):
         row = rows[i]
         s = scale[row]

@@ -8,28 +8,27 @@ the product of the branches on its path, and node l with vector n_l and bit b_l 
     g_cl            = lr * -d loss / d f = lr * s_l * sigmoid(-s_l f)
     x_c += sum_l g_cl n_l,    n_l += sum_c g_cl x_c      (both from the old x and n)
 
-All contexts of a centre share its path, so the window is three small matrix products. Up to
-`BATCH` contexts go at once and see the same node vectors; a wider window is cut into equal
-batches, each of which sees what the batch before it wrote.
+All contexts of a centre share its path, so a window is three small matrix products. Up to `BATCH`
+contexts make a batch, which sees the same node vectors; a wider window is cut into equal batches,
+each of which sees what the one before it wrote.
+
+Oracle: `naive.train_skipgram_tree`.
 """
 
 import numpy as np
 
 from w2v_hs.kernels.common import gradients
 from w2v_hs.kernels.jit import inline, jit
-from w2v_hs.kernels.simd import (
-    LANES,
+from w2v_hs.kernels.simd import LANES, broadcast, load, store
+from w2v_hs.kernels.tiles import (
     add_products,
     add_to_rows,
-    broadcast,
     broadcast_each,
     fold,
-    load,
     load_each,
     multiply_add_each,
     outer_multiply_add,
     repeat_each,
-    store,
     zeros_for_products,
     zeros_like_each,
 )
@@ -38,10 +37,10 @@ from w2v_hs.kernels.windows import in_batches, train_windows
 
 @inline
 def train_batch(contexts, nodes, at, vectors, weights, stride, path, length, rate, scratch):
-    """One batch of len(contexts) contexts against a path of `length` nodes, len(nodes) at once.
+    """Train a batch of len(contexts) contexts against a path of `length` nodes, len(nodes) at once.
 
-    scratch.rows[at:] and scratch.path[path:] hold the offsets of the rows; more rows follow
-    the path, whose scores are not used.
+    scratch.rows[at:] and scratch.path[path:] hold the offsets of the rows in the flat float32
+    `vectors` and `weights`. Scores of the rows that follow the path are not used.
     """
     rows, scores, spread, count = scratch.rows, scratch.scores, scratch.spread, len(contexts)
     for j in range(0, length, len(nodes)):
@@ -55,7 +54,7 @@ def train_batch(contexts, nodes, at, vectors, weights, stride, path, length, rat
         store(scores, j * count, fold(f))
         store(spread, j * count, repeat_each(contexts, scratch.signs, path + j))
     store(scores, length * count, broadcast(np.float32(0.0)))
-    # Only now the sigmoids: each is a long chain of operations, but several run side by side.
+    # All sigmoids together: each is a long chain of operations, but several run in parallel.
     gradients(length * count, scores, spread, 0, rate, scratch)
     for k in range(0, stride, LANES):
         x = load_each(contexts, vectors, rows, at, k)
@@ -82,16 +81,5 @@ def train(text, first, last, window, paths, vectors, weights, stride, rate, node
     A prediction is a pair of a context and its centre.
     """
     train_windows(
-        train_window,
-        text,
-        first,
-        last,
-        window,
-        paths,
-        vectors,
-        weights,
-        stride,
-        rate,
-        nodes,
-        scratch,
+        train_window, text, first, last, window, paths, vectors, weights, stride, rate, nodes, scratch
     )

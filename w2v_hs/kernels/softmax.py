@@ -11,8 +11,10 @@ A hidden vector h, the input vector of one context word (skip-gram) or the mean 
 
     Z = H O^T,    E = G O,    O += G^T H
 
-Gradients are summed over the batch, not averaged, so a rate means what it means when one
-prediction is trained after the other. The largest score of a row is subtracted before `exp`.
+Gradients are summed over the batch, not averaged, so a learning rate means the same as in training
+one prediction at a time. The largest score of a row is subtracted before `exp`.
+
+Oracle: `naive.train_softmax`.
 """
 
 import math
@@ -22,22 +24,12 @@ import numpy as np
 
 from w2v_hs.kernels.common import aligned_zeros, draw_reach, padded, subsample
 from w2v_hs.kernels.jit import inline, jit
-from w2v_hs.kernels.simd import (
-    LANES,
-    add,
-    broadcast,
-    exp_minus_abs,
-    load,
-    maximum,
-    multiply,
-    store,
-    subtract,
-)
+from w2v_hs.kernels.simd import LANES, add, broadcast, exp_minus_abs, load, maximum, multiply, store, subtract
 
-ROWS = 64
+ROWS = 64  # predictions in a batch
 
 
-class Batch(NamedTuple):
+class TrainBatch(NamedTuple):
     """Memory for one batch of a thread.
 
     hidden, error (ROWS, stride), scores (ROWS, V'), change (V', stride): float32, V' is V rounded
@@ -55,9 +47,9 @@ class Batch(NamedTuple):
     lanes: np.ndarray
 
 
-def make_batch(words: int, window: int, stride: int) -> Batch:
+def make_batch(words: int, window: int, stride: int) -> TrainBatch:
     """Memory for batches over `words` words."""
-    return Batch(
+    return TrainBatch(
         hidden=aligned_zeros(ROWS, stride),
         error=aligned_zeros(ROWS, stride),
         scores=aligned_zeros(ROWS, padded(words)),
@@ -71,7 +63,7 @@ def make_batch(words: int, window: int, stride: int) -> Batch:
 
 @inline
 def largest(scores, words, lanes):
-    """The largest of scores[:words]; `scores` (V',) float32 becomes -inf behind them."""
+    """The largest of scores[:words]; the rest of `scores` (V',) float32 becomes -inf."""
     size = len(scores)
     for v in range(words, size):
         scores[v] = -np.inf
@@ -87,9 +79,10 @@ def largest(scores, words, lanes):
 
 @inline
 def softmax_gradient(scores, target, words, rate, lanes):
-    """Turn the scores of one prediction into rate * (target - P), in place; return its loss.
+    """Turn the scores of one prediction into rate * ((v = target) - P(v)); return its loss in nats.
 
-    scores (V',) float32, of which the first `words` count; the rest become 0.
+    scores (V',) float32, of which the first `words` are used; the rest become 0. lanes (16,)
+    float32: memory. Oracle: `naive.softmax_gradient`.
     """
     size, highest = len(scores), largest(scores, words, lanes)
     loss = np.float64(highest) - np.float64(scores[target])
@@ -139,8 +132,9 @@ def train_batch(count, words, vectors, outputs, rate, batch):
 def train(text, first, last, window, cbow, words, vectors, outputs, rate, batch, scratch):
     """Train on sentences first .. last - 1.
 
-    vectors (V, stride) and outputs (V', stride) float32. cbow: one prediction a window instead of
-    one a context word. Adds to scratch.totals: loss in nats, predictions, kept tokens.
+    text: `common.Text`. vectors (V, stride) and outputs (V', stride) float32. cbow: one prediction
+    a window instead of one a context word. batch: `TrainBatch`; scratch: `common.TrainScratch`.
+    Adds to scratch.totals: loss in nats, predictions, kept tokens.
     """
     count, loss, predictions, tokens = 0, 0.0, 0, 0
     for sentence in range(first, last):

@@ -1,9 +1,10 @@
 """From UTF-8 bytes to numbers of types, in one pass.
 
 A hash table with open addressing maps the bytes of a token to the number of its type, in order of
-first occurrence. White space is what `str.split` takes for it; a newline ends a sentence. The
-caller sees to it that a block is valid UTF-8 and ends with a space or newline, and with `PAD` more
-bytes for reading eight at a time.
+first occurrence. White space is as in `str.split`; a newline ends a sentence. A block must be valid
+UTF-8 and end with a space or newline, followed by `PAD` bytes, since eight are read at once.
+
+Oracle: `naive.encode`.
 """
 
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from w2v_hs.kernels.jit import inline, jit, no_collection
 from w2v_hs.kernels.simd import load_word
 
 END = np.int32(-1)  # end of a sentence, in a stream of types
-PAD = 8  # bytes behind the text of a block and of an arena
+PAD = 8  # bytes after the text of a block and of an arena
 
 _SPACE, _NEWLINE, _LEAD = 1, 2, 3
 _BYTES = np.zeros(256, np.uint8)
@@ -24,12 +25,12 @@ _BYTES[[0xC2, 0xE1, 0xE2, 0xE3]] = _LEAD  # bytes with which longer white space 
 
 
 class Types(NamedTuple):
-    """A table of types.
+    """A hash table of types.
 
-    keys, slots (a power of two,): a short type, of up to 8 bytes, has its bytes as its key and is
-    found without a look at the arena; a longer one has its hash. slots int32: 2 * number, plus 1
-    for a longer one; -1 is empty. starts (n + 1,) int64: type t is arena[starts[t]:starts[t + 1]].
-    arena uint8. used (1,) int64: number of types.
+    keys uint64 and slots int32, of one size, a power of two. The key of a short type, of up to 8
+    bytes, is its bytes, so it is found without the arena; that of a longer one is a hash. A slot is
+    2 * number, plus 1 for a longer type; -1 is empty. arena uint8 and starts (n + 1,) int64: type t
+    is arena[starts[t]:starts[t + 1]]. used (1,) int64: number of types.
     """
 
     keys: np.ndarray
@@ -40,7 +41,7 @@ class Types(NamedTuple):
 
 
 def new_types(slots: int = 1 << 16, arena: int = 1 << 19) -> Types:
-    """An empty table; half of the slots can be used."""
+    """An empty table of `slots` slots, half of which can be used, and `arena` bytes."""
     return Types(
         np.zeros(slots, np.uint64),
         np.full(slots, -1, np.int32),
@@ -51,7 +52,7 @@ def new_types(slots: int = 1 << 16, arena: int = 1 << 19) -> Types:
 
 
 def grown(types: Types, room: int) -> Types:
-    """A copy with room for as many types again and for `room` more bytes."""
+    """A copy with room for more types, and for `room` more bytes at least."""
     used = int(types.used[0])
     slots = len(types.slots) * (2 if 2 * used + 2 > len(types.slots) else 1)
     filled = int(types.starts[used])
@@ -64,7 +65,10 @@ def grown(types: Types, room: int) -> Types:
 
 
 def merged(tables: list[Types]) -> tuple[Types, list[np.ndarray]]:
-    """One table of all types, and for each table the numbers of its types in it."""
+    """One table of all types, and the numbers in it of the types of each table, (n,) int64.
+
+    The first table is changed in place.
+    """
     total, numbers = tables[0], []
     for table in tables:
         used = int(table.used[0])
@@ -96,7 +100,7 @@ def _word(array, begin, end):
 
 
 @inline
-def _mix(number):
+def mix(number):
     """Spread the bits of a 64-bit number (finalizer of MurmurHash3, Appleby 2011)."""
     number = (number ^ (number >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
     number = (number ^ (number >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
@@ -105,10 +109,10 @@ def _mix(number):
 
 @inline
 def _key(array, begin, end):
-    """The key of a type: its bytes if they are up to 8, else a hash of them."""
+    """The key of a type: its bytes if there are at most 8, else a hash of them."""
     key = np.uint64(0)
     while end - begin > 8:
-        key = _mix(key ^ load_word(array, begin)) + np.uint64(end - begin)
+        key = mix(key ^ load_word(array, begin)) + np.uint64(end - begin)
         begin += 8
     return key ^ _word(array, begin, end)
 
@@ -133,7 +137,7 @@ def _find(types, array, begin, end):
     mask = len(types.slots) - 1
     key = _key(array, begin, end)
     longer = np.int32(end - begin > 8)
-    slot = np.int64(_mix(key)) & mask
+    slot = np.int64(mix(key)) & mask
     while types.slots[slot] != -1:
         if types.keys[slot] == key and types.slots[slot] & 1 == longer:
             number = np.int64(types.slots[slot] >> 1)
@@ -175,11 +179,12 @@ def _absorb(total, table, begin, places):
 
 @jit
 def _fill_slots(types):
+    """Enter all types of the arena into the empty slots."""
     mask = len(types.slots) - 1
     for number in range(types.used[0]):
         begin, end = types.starts[number], types.starts[number + 1]
         key = _key(types.arena, begin, end)
-        slot = np.int64(_mix(key)) & mask
+        slot = np.int64(mix(key)) & mask
         while types.slots[slot] != -1:
             slot = (slot + 1) & mask
         types.keys[slot] = key
@@ -210,8 +215,9 @@ def _space_width(block, i, size):
 def scan(block, size, begin, types, stream):
     """Write the types of the tokens of block[begin:size], with `END` for each newline.
 
-    block (size + PAD,) uint8; stream (>= size - begin,) int32. Returns (position, written): where
-    the scan stopped, `size` or the token for which the table has no room, and the numbers written.
+    block (size + PAD,) uint8; types: `Types`; stream (>= size - begin,) int32. Returns (position,
+    written): where the scan stopped, `size` or the token for which the table has no room, and how
+    many numbers it wrote.
     """
     written = 0
     i = begin
@@ -260,11 +266,11 @@ def count(stream, counts):
 
 @jit
 def keep_words(stream, begin, end, rows, ends):
-    """Turn stream[begin:end] into rows of the vocabulary, in place, without the words left out.
+    """Turn stream[begin:end] into rows of the vocabulary, in place, dropping all other words.
 
-    rows (types,) int32: the row of each type, -1 for those left out. ends (>= newlines,) int64
-    gets the number of words before each `END`. Returns (words, ends) written. Pieces of a stream
-    can be worked on at the same time.
+    rows (types,) int32: the row of each type, -1 if it has none. Written: ends (>= newlines,)
+    int64, the number of words before each `END`. Returns how many words and ends it wrote. Threads
+    can work on pieces of one stream.
     """
     words, newlines = 0, 0
     for i in range(begin, end):
@@ -280,10 +286,11 @@ def keep_words(stream, begin, end, rows, ends):
 
 @jit
 def join(stream, begin, words, ends, sentences, state, longest):
-    """Move a piece that `keep_words` has worked on up to the pieces before it.
+    """Append a piece that `keep_words` has written to the pieces before it, in place.
 
-    A sentence ends at each of `ends` and after `longest` words. state (2,) int64: words and
-    sentences written so far; sentences[0] is 0.
+    A sentence ends at each of `ends` and after `longest` words. Written: sentences int64, offsets
+    into the stream, of which the first must be 0; state (2,) int64, the words and sentences written
+    so far.
     """
     written, sentence = state[0], state[1]
     if written < begin:

@@ -1,20 +1,25 @@
 """Weights for the nodes of a new tree from those of an old one.
 
-The new nodes give, to first order around the mean input m, the probabilities that the old ones
-gave. In the old tree, with s and f of a branch as in `skipgram` and f at x = m,
+To first order around the mean input m, the new nodes give the probabilities that the old ones gave.
+In the old tree, with s and f of a branch as in `skipgram` and f at x = m,
 
     log P(w | x) = log P(w | m) + (x - m) . o_w + ...
     o_w          = sum over the path of s sigmoid(-s f) n
 
-so that for a set S of words, whose P is the sum of theirs, o_S is the mean of the o_w weighted by
-P(w | m). A node of the new tree that parts S into L and R needs
+so for a set S of words, whose P is the sum of theirs, o_S is the mean of the o_w weighted by
+P(w | m). A node of the new tree that splits S into L and R needs
 
     x . n = log P(L | x) - log P(R | x)
           = log P(L | m) - log P(R | m) + (x - m) . (o_L - o_R) + ...
 
-There is no bias. Among the multiples of m . x the nearest to a constant 1, in the mean square over
-all inputs, is m . x E[m . x] / E[(m . x)^2]; so n = o_L - o_R + b m E[m . x] / (E[(m . x)^2] + r),
-where r keeps n small while inputs are (`learned.RIDGE`).
+A node has no bias for the constant b, the part without x. Among the multiples of m . x, the nearest
+to 1 in the mean square over all inputs is m . x E[m . x] / E[(m . x)^2]; so
+
+    n = o_L - o_R + b m E[m . x] / (E[(m . x)^2] + r)
+
+where r keeps n small while inputs are small (`RIDGE` in `w2v_hs.tree.learned`).
+
+Oracle: `naive.tree_probabilities` of both trees, in tests/tree/test_learned.py.
 """
 
 import numpy as np
@@ -24,10 +29,10 @@ from w2v_hs.kernels.jit import jit
 
 @jit
 def word_outputs(offsets, nodes, bits, weights, mean, outputs, log_probs):
-    """outputs (V, stride) float32 = o_w and log_probs (V,) float64 = log P(w | m) of all words.
+    """Write outputs (V, stride) float32, o_w, and log_probs (V,) float64, log P(w | m).
 
-    offsets, nodes, bits: the paths of the old tree, `common.Paths`; weights (V - 1, stride)
-    float32: its nodes; mean (stride,) float32: m.
+    offsets, nodes, bits: the paths of the old tree, as in `common.Paths`. weights (V - 1, stride)
+    float32: its nodes. mean (stride,) float32: m.
     """
     inner = len(weights)
     scores = np.empty(inner)
@@ -48,9 +53,9 @@ def word_outputs(offsets, nodes, bits, weights, mean, outputs, log_probs):
 
 @jit
 def node_weights(children, order, outputs, log_probs, mean, constant, weights):
-    """weights (V - 1, stride) float32 of the new tree's nodes, from what `word_outputs` gave.
+    """Write weights (V - 1, stride) float32 of the new tree, from what `word_outputs` wrote.
 
-    children, order: as `Tree.children` returns them. constant: E[m . x] / (E[(m . x)^2] + r).
+    children, order: as in `probability`. constant: E[m . x] / (E[(m . x)^2] + r).
     """
     words, inner = len(outputs), len(children)
     probs = np.zeros(inner)
@@ -68,7 +73,7 @@ def node_weights(children, order, outputs, log_probs, mean, constant, weights):
             else:
                 share = probs[child - words] / probs[node]
                 weights[node] += np.float32(share) * weights[child - words]
-    # From the root down: a node's own o is not needed any more when it gets its weights.
+    # From the root down: a node's own o is no longer needed when its weights replace it.
     for place in range(inner):
         node = order[place]
         left, right = children[node, 0], children[node, 1]

@@ -38,9 +38,7 @@ def train_windows(
         depth, next_depth = 0, 0
         for i in range(-1, length):
             depth, path, ahead = next_depth, ahead, path
-            next_depth = look_ahead(
-                i, length, window, paths, vectors, weights, stride, nodes, scratch, ahead
-            )
+            next_depth = look_ahead(i, length, window, paths, vectors, weights, stride, nodes, scratch, ahead)
             if i < 0:
                 continue
             reach = draw_reach(window, scratch.random)
@@ -48,9 +46,7 @@ def train_windows(
             contexts = find_contexts(scratch.kept, begin, i, end, stride, scratch.rows)
             if contexts == 0:
                 continue
-            predictions += train_window(
-                contexts, path, depth, vectors, weights, stride, rate, scratch
-            )
+            predictions += train_window(contexts, path, depth, vectors, weights, stride, rate, scratch)
             merge_due(weights, stride, nodes)
     if first == last:
         merge(weights, stride, nodes)

@@ -62,11 +62,7 @@ def model_parts(model: Model) -> tuple[dict[str, Array], dict[str, Any]]:
 
 def tree_arrays(tree: Tree, prefix: str = "tree") -> dict[str, Array]:
     """The arrays of a tree by their names in a file."""
-    return {
-        f"{prefix}.offsets": tree.offsets,
-        f"{prefix}.nodes": tree.nodes,
-        f"{prefix}.bits": tree.bits,
-    }
+    return {f"{prefix}.offsets": tree.offsets, f"{prefix}.nodes": tree.nodes, f"{prefix}.bits": tree.bits}
 
 
 # ---- reading ------------------------------------------------------------------------------------
@@ -92,17 +88,14 @@ def model_from(path: str | Path, arrays: dict[str, Array], description: dict[str
     """The model of arrays and a description read from `path`; raises as `load`."""
     if isinstance(description, dict) and description.get("kind") == VECTORS:
         raise FormatError(
-            f"{shown(path)}: contains vectors without the model; train a model, or read it with "
-            "load_vectors"
+            f"{shown(path)}: contains vectors without the model; train a model, or read it with load_vectors"
         )
     try:
         model = _build(path, arrays, description)
     except FormatError:
         raise
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise FormatError(
-            f"{shown(path)}: incomplete or inconsistent model: {shown(error)}"
-        ) from None
+        raise FormatError(f"{shown(path)}: incomplete or inconsistent model: {shown(error)}") from None
     words, dim = len(model.vocabulary), model.options.dim
     check_weights(path, "", arrays["vectors"], model.outputs, model.tree, words, dim)
     _check_description(path, model)
@@ -136,13 +129,7 @@ def _build(path: str | Path, arrays: dict[str, Array], description: dict[str, An
 
 
 def check_weights(
-    path: str | Path,
-    prefix: str,
-    vectors: Array,
-    outputs: Array,
-    tree: Tree | None,
-    words: int,
-    dim: int,
+    path: str | Path, prefix: str, vectors: Array, outputs: Array, tree: Tree | None, words: int, dim: int
 ) -> None:
     """Check the weights of a model that were read from a file.
 
@@ -191,9 +178,7 @@ def check_weights(
             return bool(ends and (np.diff(offsets) > 0).all())
 
         expect("tree.offsets", tree.offsets, np.int64, (words + 1,), is_ascending)
-        expect(
-            "tree.nodes", tree.nodes, np.int32, (steps,), lambda n: n.min() >= 0 and n.max() < inner
-        )
+        expect("tree.nodes", tree.nodes, np.int32, (steps,), lambda n: n.min() >= 0 and n.max() < inner)
         expect("tree.bits", tree.bits, np.uint8, (steps,), lambda bits: bits.max() <= 1)
 
 

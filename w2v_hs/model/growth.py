@@ -42,8 +42,7 @@ def check_counts(counts: Mapping[str, int]) -> None:
             raise VocabularyError(f"{shown(repr(word), 60)}: expected a word")
         if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
             raise VocabularyError(
-                f"'{shown(word, 60)}' has the count {shown(repr(count), 60)}: expected a whole "
-                "number from 1"
+                f"'{shown(word, 60)}' has the count {shown(repr(count), 60)}: expected a whole number from 1"
             )
 
 

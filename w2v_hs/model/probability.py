@@ -87,21 +87,16 @@ class Predictor:
             self.children, self.order = tree.children()
             self.root = int(self.order[0])
 
-    def log_probs(
-        self, contexts: Iterable[Context], words: Iterable[str], combine: Combine
-    ) -> Float64:
+    def log_probs(self, contexts: Iterable[Context], words: Iterable[str], combine: Combine) -> Float64:
         """(B,) float64: log P(words[i] | contexts[i]) in nats."""
         if isinstance(contexts, str) or isinstance(words, str):
             raise TypeError(
-                "log_probs takes a list of contexts and a list of words; for one of each use "
-                "log_prob"
+                "log_probs takes a list of contexts and a list of words; for one of each use log_prob"
             )
         rows = [self._rows(context, combine) for context in contexts]
         targets = np.array([self.vectors.row(word) for word in words], np.int64)
         if len(rows) != len(targets):
-            raise OptionError(
-                f"found {len(rows)} contexts and {len(targets)} words; expected equal numbers"
-            )
+            raise OptionError(f"found {len(rows)} contexts and {len(targets)} words; expected equal numbers")
         if combine == "log_probs":
             pairs = zip(rows, targets, strict=True)
             return np.array([self._mean_log_probs(r)[target] for r, target in pairs])
@@ -137,9 +132,7 @@ class Predictor:
         n, seed = whole("n", n, 0), whole("seed", seed, 0)
         if self.tree is not None and combine == "inputs":
             state = np.random.SeedSequence(seed).generate_state(1, np.uint64)
-            drawn = draw_words(
-                self._hidden([rows])[0], self.children, self.root, self.outputs, n, state
-            )
+            drawn = draw_words(self._hidden([rows])[0], self.children, self.root, self.outputs, n, state)
         else:  # by the inverse of the cumulative distribution
             sums = np.cumsum(np.exp(self._all_log_probs(rows, combine)))
             uniform = np.random.Generator(np.random.PCG64(seed)).random(n)
@@ -152,8 +145,7 @@ class Predictor:
             raise OptionError(f"combine={combine!r}: expected one of {', '.join(COMBINE)}")
         if combine == "log_probs" and self.options.arch == "cbow":
             raise OptionError(
-                "combine='log_probs': a CBOW model predicts from the mean of its inputs; use "
-                "combine='inputs'"
+                "combine='log_probs': a CBOW model predicts from the mean of its inputs; use combine='inputs'"
             )
         words = [context] if isinstance(context, str) else list(context)
         if not words:

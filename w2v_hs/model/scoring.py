@@ -109,9 +109,7 @@ class Scorer:
         self.sampled = -np.log(sampled / sampled.sum())
 
     @classmethod
-    def of(
-        cls, parameters: Parameters, options: Options, chunk_words: int = CHUNK_WORDS
-    ) -> "Scorer":
+    def of(cls, parameters: Parameters, options: Options, chunk_words: int = CHUNK_WORDS) -> "Scorer":
         """A scorer with padded copies of a model's matrices.
 
         Raises `FormatError` if the paths are not those of a tree, as in a damaged file.
@@ -179,10 +177,7 @@ class Scorer:
                 yield rows, int(sentences[last])
 
     def perplexity(
-        self,
-        corpus: Corpus,
-        threads: int,
-        report: Callable[[int, int], None] = lambda done, total: None,
+        self, corpus: Corpus, threads: int, report: Callable[[int, int], None] = lambda done, total: None
     ) -> Perplexity:
         """The perplexity of a corpus.
 
@@ -291,10 +286,7 @@ class Scores:
 
 
 def score_sentences(
-    scorer: Scorer,
-    sentences: Iterable[str | Iterable[str]],
-    oov: OutOfVocabulary,
-    threads: int | None,
+    scorer: Scorer, sentences: Iterable[str | Iterable[str]], oov: OutOfVocabulary, threads: int | None
 ) -> Scores:
     """Score each sentence: a string, which is split at white space, or a list of tokens.
 

@@ -10,19 +10,13 @@ from w2v_hs.evaluation.evaluation import Section, Similarity, evaluate
 from w2v_hs.vectors.vectors import Vectors
 
 DEFAULT_SETS = {"analogies": ("google",), "similarity": ("wordsim353", "simlex999")}
-TITLES = {
-    "google": "Google's analogies",
-    "wordsim353": "WordSim-353",
-    "simlex999": "SimLex-999",
-}
+TITLES = {"google": "Google's analogies", "wordsim353": "WordSim-353", "simlex999": "SimLex-999"}
 CONFIDENCE = 0.95  # of all intervals
 LONGEST = 200  # characters of a name that are shown
 
 
 def evaluations(
-    vectors: Vectors,
-    analogies: Iterable[str | Path] | None,
-    similarity: Iterable[str | Path] | None,
+    vectors: Vectors, analogies: Iterable[str | Path] | None, similarity: Iterable[str | Path] | None
 ) -> list[dict[str, Any]]:
     """Each set of analogies, and all sets of pairs together, as rows of name, value, interval and
     counts, and as errors that kept a set from being measured. A set that is given must be there."""

@@ -50,25 +50,35 @@ def map_figure() -> Any:
         )
     }
     points = figure.scatter(
-        "x", "y", size="size", source=sources["words"], name="points", line_color=None,
-        fill_alpha=0.45,
-    )  # fmt: skip
+        "x", "y", size="size", source=sources["words"], name="points", line_color=None, fill_alpha=0.45
+    )
     # Neither a selection nor the rest of it changes how the points look.
     points.selection_glyph = points.nonselection_glyph = None
     figure.scatter(
-        "x", "y", size="size", source=sources["picked"], name="picks", fill_color="color",
-        line_alpha="edge",
-    )  # fmt: skip
+        "x", "y", size="size", source=sources["picked"], name="picks", fill_color="color", line_alpha="edge"
+    )
     figure.text(
-        "x", "y", text="text", source=sources["labels"], name="names", y_offset="dy",
-        text_color="color", text_align="center", text_baseline="bottom", text_font_size="12px",
-        text_font={"value": "system-ui, sans-serif"}, background_fill_alpha=0.7, padding=1,
-    )  # fmt: skip
+        "x",
+        "y",
+        text="text",
+        source=sources["labels"],
+        name="names",
+        y_offset="dy",
+        text_color="color",
+        text_align="center",
+        text_baseline="bottom",
+        text_font_size="12px",
+        text_font={"value": "system-ui, sans-serif"},
+        background_fill_alpha=0.7,
+        padding=1,
+    )
     zoom = models.WheelZoomTool()
     figure.add_tools(
-        models.PanTool(), zoom, models.TapTool(renderers=[points], behavior="select"),
+        models.PanTool(),
+        zoom,
+        models.TapTool(renderers=[points], behavior="select"),
         _hover([points], [("word", "@word"), ("rank", "@rank{0,0}"), ("count", "@count{0,0}")]),
-    )  # fmt: skip
+    )
     figure.toolbar.active_scroll = zoom
     return figure
 
@@ -102,9 +112,12 @@ def loss_figure(
         lines.append(dots)
         if base is not None:
             figure.line(
-                [0.5, len(values) + 0.5], [base, base], name=f"{name} base", line_dash="dashed",
+                [0.5, len(values) + 0.5],
+                [base, base],
+                name=f"{name} base",
+                line_dash="dashed",
                 line_width=1.5,
-            )  # fmt: skip
+            )
     figure.add_tools(_hover(lines, [("", "@what, epoch @epoch"), ("loss", "@loss{0.0000}")]))
     return figure
 
@@ -118,13 +131,19 @@ def depth_figure(mass_by_depth: list[float], words_by_depth: list[int]) -> Any:
     figure.y_range = models.DataRange1d(start=0)
     depths = [depth for depth, words in enumerate(words_by_depth) if words]
     bars = figure.vbar(
-        "depth", width=0.8, top="mass", name="bars", line_color=None,
-        source=models.ColumnDataSource({
-            "depth": depths,
-            "mass": [mass_by_depth[depth] for depth in depths],
-            "words": [words_by_depth[depth] for depth in depths],
-        }),
-    )  # fmt: skip
+        "depth",
+        width=0.8,
+        top="mass",
+        name="bars",
+        line_color=None,
+        source=models.ColumnDataSource(
+            {
+                "depth": depths,
+                "mass": [mass_by_depth[depth] for depth in depths],
+                "words": [words_by_depth[depth] for depth in depths],
+            }
+        ),
+    )
     figure.add_tools(
         _hover([bars], [("depth", "@depth"), ("words", "@words{0,0}"), ("text", "@mass{0.00%}")])
     )
@@ -133,9 +152,16 @@ def depth_figure(mass_by_depth: list[float], words_by_depth: list[int]) -> Any:
 
 def _figure(name: str, height: int | None, y_label: str, sizing_mode: str = "stretch_width") -> Any:
     return bokeh().plotting.figure(
-        name=name, height=height, sizing_mode=sizing_mode, tools="", toolbar_location=None,
-        y_axis_label=y_label, min_border=0, background_fill_color=None, border_fill_color=None,
-    )  # fmt: skip
+        name=name,
+        height=height,
+        sizing_mode=sizing_mode,
+        tools="",
+        toolbar_location=None,
+        y_axis_label=y_label,
+        min_border=0,
+        background_fill_color=None,
+        border_fill_color=None,
+    )
 
 
 def _hover(renderers: list[Any], rows: list[tuple[str, str]]) -> Any:

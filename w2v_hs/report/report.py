@@ -89,9 +89,7 @@ def _page(
     figures: dict[str, Any] = {}
     data: dict[str, Any] = {}
     if model and model.losses:
-        figures["losses"] = report_figures.loss_figure(
-            model.losses, model.holdout_losses, *_unigram(model)
-        )
+        figures["losses"] = report_figures.loss_figure(model.losses, model.holdout_losses, *_unigram(model))
     if model and model.tree is not None:
         bars.step("tree")
         tree = anatomy(model, LEVELS)
@@ -102,11 +100,9 @@ def _page(
         data = map_data(vectors, layout, model)
     loader = PackageLoader("w2v_hs.report", "page")
     environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    own = {name: loader.get_source(environment, name)[0]
-           for name in ("report.css", "report.js")}  # fmt: skip
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    own = {name: loader.get_source(environment, name)[0] for name in ("report.css", "report.js")}
     library = report_figures.scripts()
     return environment.get_template("report.html").render(
         title=shown(title, LONGEST),
@@ -123,9 +119,7 @@ def _page(
         updates=len(_updates(model)) if model else 0,
         holdout_base=_unigram(model)[1] if model else None,
         tables=_tables(model) if model else [],
-        data=_json(
-            data | {"figures": {name: json_item(f, ID(name)) for name, f in figures.items()}}
-        ),
+        data=_json(data | {"figures": {name: json_item(f, ID(name)) for name, f in figures.items()}}),
         css=own["report.css"],
         library=library,
         script=own["report.js"],
@@ -174,9 +168,7 @@ def _about(vectors: Vectors, model: Model | None) -> str:
         return text + ". Vectors alone: the file holds no losses, no tree and no options."
     options, corpus = model.options, model.provenance["corpus"]
     arch = {"skipgram": "skip-gram", "cbow": "CBOW"}[options.arch]
-    layer = (
-        f"hierarchical softmax, {options.tree} tree" if model.tree is not None else "full softmax"
-    )
+    layer = f"hierarchical softmax, {options.tree} tree" if model.tree is not None else "full softmax"
     text += f", {arch}, {layer}"
     names, tokens = corpus.get("names"), corpus.get("retained_tokens")
     if isinstance(names, list) and names:
@@ -228,9 +220,7 @@ def _tiles(
         if updates := _updates(model):  # of another text, of which frequencies are not known
             of_last, bases, last = updates[-1]["losses"], (None, bases[1]), "loss, last update"
         losses = [loss for loss in of_last[-1:] if loss is not None]
-        for name, values, base in zip(
-            (last, "loss, set aside"), (losses, aside), bases, strict=True
-        ):
+        for name, values, base in zip((last, "loss, set aside"), (losses, aside), bases, strict=True):
             beside = "" if base is None else f"frequencies alone: {base:.3f}"
             tiles += [(name, f"{value:.3f} nats", beside) for value in values]
     for group in sets:
@@ -239,9 +229,7 @@ def _tiles(
             name = group["name"] if whole else row["name"]
             tiles.append((name, row["text"], row["range"] or row["counts"]))
     if tree:
-        tiles.append(
-            ("mean path", f"{tree.expected_length:.2f} bits", f"entropy: {tree.entropy:.2f}")
-        )
+        tiles.append(("mean path", f"{tree.expected_length:.2f} bits", f"entropy: {tree.entropy:.2f}"))
     return tiles
 
 
@@ -261,11 +249,7 @@ def _nested(splits: list[Split], code: str = "") -> dict[str, Any]:
     return {
         "code": code,
         "sides": [
-            {
-                "code": below,
-                "side": side,
-                "split": _nested(splits, below) if below in codes else None,
-            }
+            {"code": below, "side": side, "split": _nested(splits, below) if below in codes else None}
             for below, side in ((f"{code}0", split.left), (f"{code}1", split.right))
         ],
     }

@@ -52,9 +52,7 @@ def word_map(
         `projection` is unknown or its package is not installed, or `most` is below 1.
     """
     most = whole("words", most, 1)
-    place = {"pca": None, "tsne": _tsne, "umap": _umap}[
-        one_of("projection", projection, PROJECTIONS)
-    ]
+    place = {"pca": None, "tsne": _tsne, "umap": _umap}[one_of("projection", projection, PROJECTIONS)]
     norms = np.sqrt(np.einsum("ij,ij->i", vectors.matrix, vectors.matrix, dtype=np.float64))
     usable = np.flatnonzero(np.isfinite(norms) & (norms > 0))
     unit = vectors.matrix[usable]
@@ -124,9 +122,7 @@ def _tsne(unit: np.ndarray, start: np.ndarray) -> np.ndarray:
     # Perplexity and start as van der Maaten and Hinton (2008) and Kobak and Berens (2019) advise.
     start = 1e-4 * start / max(float(start[:, 0].std()), 1e-30)
     perplexity = min(30.0, (len(unit) - 1) / 3)
-    layout = TSNE(
-        metric="cosine", init=start.astype(np.float32), perplexity=perplexity, random_state=_SEED
-    )
+    layout = TSNE(metric="cosine", init=start.astype(np.float32), perplexity=perplexity, random_state=_SEED)
     places: np.ndarray = layout.fit_transform(unit)
     return places
 
@@ -137,9 +133,7 @@ def _umap(unit: np.ndarray, start: np.ndarray) -> np.ndarray:
     except ImportError:
         raise _missing("umap", "umap-learn") from None
     start = 10 * _scaled(start)
-    layout = UMAP(
-        metric="cosine", init=start, n_neighbors=min(15, len(unit) - 1), random_state=_SEED
-    )
+    layout = UMAP(metric="cosine", init=start, n_neighbors=min(15, len(unit) - 1), random_state=_SEED)
     places: np.ndarray = layout.fit_transform(unit)
     return places
 

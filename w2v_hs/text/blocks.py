@@ -67,9 +67,7 @@ def _tokenizes(source: Source, preprocessing: Preprocessing) -> bool:
     return preprocessing.splits and not source.name.startswith("nltk:")
 
 
-def _short_lines(
-    source: Source, blocks: Iterable[tuple[bytes, int]]
-) -> Iterator[tuple[bytes, int]]:
+def _short_lines(source: Source, blocks: Iterable[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
     """The same blocks; `CorpusError` if a line is longer than `LONGEST_LINE`."""
     lines, length, offset = 0, 0, 0
     for data, position in blocks:
@@ -165,9 +163,7 @@ def prepared(data: bytes, source: Source, preprocessing: Preprocessing) -> tuple
     return (joined.lower() if preprocessing.lowercase else joined).encode(), mended
 
 
-def _prepared_line(
-    line: bytes, source: Source, preprocessing: Preprocessing, tokenizes: bool
-) -> str:
+def _prepared_line(line: bytes, source: Source, preprocessing: Preprocessing, tokenizes: bool) -> str:
     """The text of a line, tokenized if asked for."""
     if source.layout == "jsonl":
         assert preprocessing.text_column is not None  # `find_sources` refuses it

@@ -75,8 +75,7 @@ def read_manifest(path: Path) -> dict[str, Entry]:
     """The corpora of a manifest by name, in its order."""
     tables = tomllib.loads(path.read_text(encoding="utf-8"))
     return {
-        name: Entry(name, **{**table, "skip": tuple(table.get("skip", ()))})
-        for name, table in tables.items()
+        name: Entry(name, **{**table, "skip": tuple(table.get("skip", ()))}) for name, table in tables.items()
     }
 
 
@@ -183,9 +182,7 @@ def find(name: str) -> Path | None:
         )
     fault = _fault(corpus, path)
     if fault:
-        raise DownloadError(
-            f"{name}: {shown(path)}: {fault}; remove it and run w2v-hs corpus fetch {name}"
-        )
+        raise DownloadError(f"{name}: {shown(path)}: {fault}; remove it and run w2v-hs corpus fetch {name}")
     return path
 
 
@@ -206,9 +203,7 @@ def nltk_corpus(name: str) -> Any:
     try:
         corpus.ensure_loaded()
     except LookupError:
-        raise CorpusError(
-            f"nltk:{name}: NLTK finds no data of this corpus; {_downloader(name)}"
-        ) from None
+        raise CorpusError(f"nltk:{name}: NLTK finds no data of this corpus; {_downloader(name)}") from None
     except (OSError, zipfile.BadZipFile) as error:
         raise CorpusError(f"nltk:{name}: its data cannot be read: {error}") from error
     return corpus
@@ -228,11 +223,7 @@ def _module_folder(corpus: Entry) -> Path | None:
     """The folder of a module, found without running its code; None if it is not installed."""
     assert corpus.module is not None
     spec = importlib.util.find_spec(corpus.module)
-    return (
-        Path(spec.submodule_search_locations[0])
-        if spec and spec.submodule_search_locations
-        else None
-    )
+    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
 
 
 def _download_path(corpus: Entry) -> Path:

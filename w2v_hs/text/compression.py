@@ -165,8 +165,7 @@ def check_writer(output: Path) -> None:
             import zstandard  # noqa: F401
         except ImportError:
             raise OutputError(
-                f"{shown(output)}: writing .zst needs the package zstandard: "
-                "pip install 'w2v-hs[zst]'"
+                f"{shown(output)}: writing .zst needs the package zstandard: pip install 'w2v-hs[zst]'"
             ) from None
 
 

@@ -123,9 +123,7 @@ def _count(text: EncodedText, threads: int) -> tuple[Int64, list[int]]:
     def count(table: int) -> None:
         for i, piece in enumerate(text.pieces):
             if piece.table == table:
-                newlines[i] = token_kernels.count(
-                    text.ids[piece.begin : piece.end], of_table[table]
-                )
+                newlines[i] = token_kernels.count(text.ids[piece.begin : piece.end], of_table[table])
 
     with ThreadPoolExecutor(threads, "counter") as pool:
         list(pool.map(count, range(len(of_table))))
@@ -171,9 +169,7 @@ def _keep(
     with ThreadPoolExecutor(threads, "encoder") as pool:
         kept = pool.map(keep, text.pieces, newlines)
         for piece, (words, ends) in zip(text.pieces, kept, strict=True):
-            token_kernels.join(
-                text.ids, piece.begin, words, ends, sentences, state, LONGEST_SENTENCE
-            )
+            token_kernels.join(text.ids, piece.begin, words, ends, sentences, state, LONGEST_SENTENCE)
     words, count = state.tolist()
     if words > sentences[count]:
         count += 1

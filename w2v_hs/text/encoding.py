@@ -105,10 +105,7 @@ def _listed(names: list[str]) -> str:
 
 
 def encode(
-    corpus: Texts,
-    preprocessing: Preprocessing,
-    threads: int,
-    progress: Progress | None = None,
+    corpus: Texts, preprocessing: Preprocessing, threads: int, progress: Progress | None = None
 ) -> EncodedText:
     """Read a corpus; parameters and errors are those of `read_corpus`."""
     sources, sentences = _resolve(corpus, preprocessing)
@@ -139,9 +136,7 @@ def _resolve(
     if isinstance(corpus, (str, Path)):
         return find_sources(corpus, preprocessing.text_column), ()
     if isinstance(corpus, (bytes, *_UNORDERED)) or not isinstance(corpus, Iterable):
-        raise TypeError(
-            f"corpus is of type {type(corpus).__name__}: expected a path or lists of tokens"
-        )
+        raise TypeError(f"corpus is of type {type(corpus).__name__}: expected a path or lists of tokens")
     if isinstance(corpus, (list, tuple)) and corpus and all(isinstance(c, Path) for c in corpus):
         if [str(path) for path in corpus].count("-") > 1:
             raise CorpusError("-: given twice; standard input can be read once: give it once")
@@ -291,9 +286,7 @@ def scan_block(data: bytes, table: token_kernels.Types) -> tuple[Int32, token_ke
 # ---- lists of tokens ----------------------------------------------------------------------------
 
 
-def _encode_lists(
-    sentences: Iterable[Iterable[str]], stream: _Stream, lowercase: bool
-) -> TypeIndex:
+def _encode_lists(sentences: Iterable[Iterable[str]], stream: _Stream, lowercase: bool) -> TypeIndex:
     """Encode lists of tokens; return their types."""
     numbers: dict[str, int] = {}
     pending: list[int] = []
@@ -339,7 +332,6 @@ def _checked_tokens(place: int, sentence: object) -> list[str]:
     for token in tokens:
         if not isinstance(token, str) or not token:
             raise TypeError(
-                f"corpus[{place}] holds the token {shown(repr(token), 60)}: expected a "
-                "non-empty str"
+                f"corpus[{place}] holds the token {shown(repr(token), 60)}: expected a non-empty str"
             )
     return [str(token) for token in tokens]  # NumPy has its own str

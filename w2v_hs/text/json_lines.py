@@ -48,16 +48,12 @@ def json_text(line: bytes, column: str, tokenize: bool = False) -> str:
     if isinstance(value, str):
         return value
     if not isinstance(value, list):
-        raise BadRow(
-            f"{described(column)} holds {_kind(value)}, expected a string or a list of strings"
-        )
+        raise BadRow(f"{described(column)} holds {_kind(value)}, expected a string or a list of strings")
     if tokenize:
         raise BadRow(f"{described(column)} {TOKEN_LISTS}")
     for token in value:
         if not isinstance(token, str):
-            raise BadRow(
-                f"{described(column)} is a list that holds {_kind(token)}, expected strings"
-            )
+            raise BadRow(f"{described(column)} is a list that holds {_kind(token)}, expected strings")
     return sentence(column, value)
 
 

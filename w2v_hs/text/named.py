@@ -114,9 +114,7 @@ def _member(corpus: Entry, path: Path) -> Iterator[IO[bytes]]:
         raise
     # OSError: an offset before the start of the file. ValueError: a name in another encoding.
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
-        raise CorpusError(
-            f"{path}: member {corpus.member!r} cannot be read: {shown(error, 200)}"
-        ) from error
+        raise CorpusError(f"{path}: member {corpus.member!r} cannot be read: {shown(error, 200)}") from error
 
 
 def _mediawiki(corpus: Entry, path: Path) -> Iterator[bytes]:
@@ -147,13 +145,9 @@ def _pages(corpus: Entry, path: Path, stream: IO[bytes]) -> Iterator[tuple[str, 
         if not corpus.cut_off or error.code not in _XML_ENDED:
             raise CorpusError(f"{path}: {corpus.member}: not MediaWiki XML: {error}") from error
     except AttributeError as error:  # gensim assumes that they exist
-        raise CorpusError(
-            f"{path}: {corpus.member}: a page lacks its title, its text or its id"
-        ) from error
+        raise CorpusError(f"{path}: {corpus.member}: a page lacks its title, its text or its id") from error
     except (LookupError, ValueError) as error:  # an unknown encoding, other XML
-        raise CorpusError(
-            f"{path}: {corpus.member}: not MediaWiki XML: {shown(error, 200)}"
-        ) from error
+        raise CorpusError(f"{path}: {corpus.member}: not MediaWiki XML: {shown(error, 200)}") from error
 
 
 _XML_ENDED = (3, 5, 6, 20)  # expat: no element, unclosed token, partial character, unclosed CDATA
@@ -242,8 +236,7 @@ def _nltk_recipe(
     if hasattr(corpus, "words"):
         return _nltk_files
     raise CorpusError(
-        f"{where}: NLTK finds no words in it; give tokenize if it is running text, or choose "
-        "another corpus"
+        f"{where}: NLTK finds no words in it; give tokenize if it is running text, or choose another corpus"
     )
 
 

@@ -80,8 +80,7 @@ def _opened(path: Path) -> Iterator[Any]:
         import pyarrow.parquet as pq
     except ImportError:
         raise CorpusError(
-            f"{shown(path)}: reading Parquet needs the package pyarrow: "
-            "pip install 'w2v-hs[parquet]'"
+            f"{shown(path)}: reading Parquet needs the package pyarrow: pip install 'w2v-hs[parquet]'"
         ) from None
     try:
         # With a buffer, pages are read as they are needed, not a column of a row group at once.

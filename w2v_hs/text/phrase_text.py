@@ -59,13 +59,7 @@ class PhraseText:
     """
 
     def __init__(
-        self,
-        encoded: EncodedText,
-        connector: str,
-        threads: int,
-        *,
-        memory: int = MEMORY,
-        chunk: int = CHUNK,
+        self, encoded: EncodedText, connector: str, threads: int, *, memory: int = MEMORY, chunk: int = CHUNK
     ):
         self.connector, self._threads, self._chunk = connector, threads, chunk
         self._most_slots = max(4, memory // (threads * _SLOT))
@@ -202,9 +196,7 @@ class PhraseText:
         position = written = 0
         while position < len(self.ids):
             end = min(position + self._chunk, len(self.ids))
-            position, written = pair_kernels.join_pairs(
-                self.ids, position, end, written, firsts, keys, table
-            )
+            position, written = pair_kernels.join_pairs(self.ids, position, end, written, firsts, keys, table)
         self.ids = self.ids[:written]
         lengths = np.array([0, *map(len, new)], np.int64)
         self.starts = np.append(self.starts, (self.starts[-1] + np.cumsum(lengths))[1:])

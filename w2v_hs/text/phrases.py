@@ -193,9 +193,7 @@ def _check_connector(connector: str) -> None:
     except (AttributeError, UnicodeEncodeError):
         fits = False
     if not fits:
-        raise OptionError(
-            f"connector={shown(repr(connector), 60)}: expected characters without white space"
-        )
+        raise OptionError(f"connector={shown(repr(connector), 60)}: expected characters without white space")
 
 
 def _check_output(output: Path) -> None:

@@ -148,8 +148,7 @@ def _file(path: Path, column: str | None) -> Source:
     if kind != "plain" and column is None:
         names = f"; it has {listed(column_names(path))}" if kind == "parquet" else ""
         raise CorpusError(
-            f"{shown(path)}: name the column that holds the text (text_column, --text-column)"
-            f"{names}"
+            f"{shown(path)}: name the column that holds the text (text_column, --text-column){names}"
         )
     return Source(str(path), "file", path.stat().st_size, kind, column)
 

@@ -70,8 +70,7 @@ def sentence_splitter(language: str) -> Callable[[str], list[str]]:
         return split
     except LookupError:
         raise CorpusError(
-            f"NLTK finds no Punkt model of {language} sentences; python -m nltk.downloader "
-            "punkt_tab"
+            f"NLTK finds no Punkt model of {language} sentences; python -m nltk.downloader punkt_tab"
         ) from None
     except (OSError, ValueError, IndexError) as error:  # a damaged model
         raise CorpusError(f"NLTK's Punkt model of {language} cannot be read: {error}") from error

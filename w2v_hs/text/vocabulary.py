@@ -97,10 +97,7 @@ class Vocabulary:
 
 
 def choose_words(
-    counts: Int64,
-    words_of: Callable[[Int64], list[str]],
-    min_count: int,
-    max_vocab: int | None,
+    counts: Int64, words_of: Callable[[Int64], list[str]], min_count: int, max_vocab: int | None
 ) -> tuple[Vocabulary, Int32]:
     """Choose the vocabulary of a text.
 
@@ -180,9 +177,7 @@ def load_vocabulary(path: str | Path) -> Vocabulary:
             raise FormatError(f"{name}:{number}: {quoted(word)} is already in line {first}")
         # Python does not convert thousands of digits; 2^62 has 19.
         if len(digits) > 19 or not 1 <= int(digits) < 2**62:
-            raise FormatError(
-                f"{name}:{number}: the count {shown(digits, 60)} is not in 1 .. 2^62 - 1"
-            )
+            raise FormatError(f"{name}:{number}: the count {shown(digits, 60)} is not in 1 .. 2^62 - 1")
         counts[word] = int(digits)
     total = sum(counts.values())
     if total >= 2**63:

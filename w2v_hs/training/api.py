@@ -141,9 +141,7 @@ def train(
     settings = None
     if checkpoint is not None:
         check_writable(Path(checkpoint))
-        settings = CheckpointSettings(
-            Path(checkpoint), checkpoint_every, named_texts(corpus), preprocessing
-        )
+        settings = CheckpointSettings(Path(checkpoint), checkpoint_every, named_texts(corpus), preprocessing)
     return train_with(
         options,
         corpus,
@@ -188,9 +186,7 @@ def train_with(
     if client is not None:
         from w2v_hs.training.cluster.api import train_on
 
-        return train_on(
-            client, corpus, options, tree, vocabulary, preprocessing, settings, rounds, show
-        )
+        return train_on(client, corpus, options, tree, vocabulary, preprocessing, settings, rounds, show)
     if rounds is not None:
         raise OptionError(f"rounds={rounds} without a cluster: one process needs none")
     resolved = options.resolved()
@@ -201,11 +197,7 @@ def train_with(
 
 
 def resume(
-    checkpoint: str | Path,
-    corpus: Texts | None = None,
-    *,
-    client: Any = None,
-    progress: bool = False,
+    checkpoint: str | Path, corpus: Texts | None = None, *, client: Any = None, progress: bool = False
 ) -> Model:
     """Resume a run that was stopped, from a checkpoint, to its end.
 

@@ -74,9 +74,7 @@ class CheckpointSettings:
 
     def __post_init__(self) -> None:
         if not 0 <= self.every < float("inf"):
-            raise OptionError(
-                f"checkpoint_every={self.every}: expected seconds, 0 for none but the last"
-            )
+            raise OptionError(f"checkpoint_every={self.every}: expected seconds, 0 for none but the last")
 
 
 @dataclass(frozen=True)
@@ -121,9 +119,7 @@ def output_path(checkpoint: Path) -> Path:
     if not checkpoint.name.endswith(SUFFIX):
         likely = checkpoint_path(checkpoint)
         there = f"there is {shown(likely)}" if likely.exists() else f"{shown(likely)} is not there"
-        raise FormatError(
-            f"{shown(checkpoint)}: the name of a checkpoint ends in {SUFFIX}; {there}"
-        )
+        raise FormatError(f"{shown(checkpoint)}: the name of a checkpoint ends in {SUFFIX}; {there}")
     return checkpoint.with_name(checkpoint.name.removesuffix(SUFFIX) + ".safetensors")
 
 
@@ -184,9 +180,7 @@ def load_checkpoint(path: str | Path) -> SavedRun:
     except FormatError:
         raise
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise FormatError(
-            f"{shown(path)}: incomplete or inconsistent checkpoint: {shown(error)}"
-        ) from None
+        raise FormatError(f"{shown(path)}: incomplete or inconsistent checkpoint: {shown(error)}") from None
     shape = len(model.vocabulary), model.options.dim
     if saved.best is not None:
         check_weights(path, "best.", *saved.best, *shape)
@@ -195,9 +189,7 @@ def load_checkpoint(path: str | Path) -> SavedRun:
     return saved
 
 
-def _saved_run(
-    path: str | Path, model: Model, arrays: dict[str, Array], run: dict[str, Any]
-) -> SavedRun:
+def _saved_run(path: str | Path, model: Model, arrays: dict[str, Array], run: dict[str, Any]) -> SavedRun:
     """What `save_checkpoint` wrote of the run; KeyError and the like where that is missing."""
     if run["format"] != FORMAT:
         raise FormatError(
@@ -214,10 +206,7 @@ def _saved_run(
         layout=None if layout is None else ClusterLayout(**layout),
     )
     position = Position(
-        int(run["chunk_tokens"]),
-        arrays["chunks.loss"],
-        arrays["chunks.predictions"],
-        float(run["seconds"]),
+        int(run["chunk_tokens"]), arrays["chunks.loss"], arrays["chunks.predictions"], float(run["seconds"])
     )
     best = update = None
     if "best.vectors" in arrays:
@@ -279,9 +268,7 @@ def _lasting_name(text: str | Path) -> str:
 def saved_texts(checkpoint: str | Path, settings: CheckpointSettings) -> list[str | Path]:
     """The texts that a run read, by the names in its checkpoint."""
     if settings.texts is None or "-" in settings.texts:
-        raise CorpusError(
-            f"{shown(checkpoint)}: its run read a text without a name; give that text again"
-        )
+        raise CorpusError(f"{shown(checkpoint)}: its run read a text without a name; give that text again")
     return [text if "://" in text else Path(text) for text in settings.texts]
 
 

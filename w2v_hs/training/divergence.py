@@ -45,9 +45,7 @@ def last_loss_fault(weights: Weights, counts: Int64) -> str | None:
     loss = weights.losses[-1]
     if loss is None or loss <= WORSE * untrained:
         return None
-    return (
-        f"the mean loss of the last epoch is {loss:.4g} nats, {untrained:.4g} before any training,"
-    )
+    return f"the mean loss of the last epoch is {loss:.4g} nats, {untrained:.4g} before any training,"
 
 
 class Probe:

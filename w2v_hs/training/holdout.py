@@ -97,9 +97,7 @@ class Holdout:
 
     def measure(self, weights: Weights) -> bool:
         """Measure after an epoch; True where the run is to end, then with the best weights."""
-        scorer = Scorer(
-            weights.vectors, weights.outputs, weights.tree, self.corpus.vocabulary, self.options
-        )
+        scorer = Scorer(weights.vectors, weights.outputs, weights.tree, self.corpus.vocabulary, self.options)
         result = scorer.perplexity(self.corpus, self.options.threads)
         self.results.append(result)
         epoch = len(self.results)

@@ -123,9 +123,7 @@ class TrainingLoop:
 
     def _workers(self) -> list[Worker]:
         vectors, tree = self.weights.vectors, self.weights.tree
-        return self.make_workers(
-            self.corpus, tree, self.options, vectors, self.outputs, self.copying
-        )
+        return self.make_workers(self.corpus, tree, self.options, vectors, self.outputs, self.copying)
 
     def run(self) -> Weights:
         """Train to the end.
@@ -245,9 +243,7 @@ def rebuild_steps(steps: int) -> set[int]:
     return {round(share * steps) for share in REBUILDS}
 
 
-def relearned(
-    features: Float32, vocabulary: Vocabulary, options: Resolved, weights: Weights
-) -> Tree:
+def relearned(features: Float32, vocabulary: Vocabulary, options: Resolved, weights: Weights) -> Tree:
     """A tree learned from mean contexts, and `weights.outputs` carried over to it.
 
     Parameters
@@ -262,11 +258,7 @@ def relearned(
     frequencies: Float64 = keep.astype(np.float64) * vocabulary.counts
     normalize_in_place(features)
     new = learn_tree(
-        features,
-        vocabulary.counts,
-        frequencies,
-        options.threads,
-        equal_depths=options.tree == "balanced",
+        features, vocabulary.counts, frequencies, options.threads, equal_depths=options.tree == "balanced"
     )
     transfer_weights_in_place(
         weights.vectors, frequencies, weights.outputs, weights.tree, new, scratch=features

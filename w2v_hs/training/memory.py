@@ -37,10 +37,7 @@ def available_bytes() -> int | None:
             limits.append(int(line.split()[1]) * 1024)
     for limit, used in (
         ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        (
-            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-        ),
+        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
     ):
         bound, current = _read(limit).strip(), _read(used).strip()
         if bound.isdigit() and current.isdigit():
@@ -55,9 +52,7 @@ def available_bytes() -> int | None:
     return min(limits, default=None)
 
 
-def check_fits(
-    vocabulary: Vocabulary, stride: int, matrices: int = 2, free: int | None = None
-) -> None:
+def check_fits(vocabulary: Vocabulary, stride: int, matrices: int = 2, free: int | None = None) -> None:
     """Raise `VocabularyError` if the model does not fit, naming the min_count that would.
 
     free: bytes of memory; None: those that the system says are available.
@@ -71,12 +66,9 @@ def check_fits(
     words = int((free - OVERHEAD) * len(vocabulary) // (need - OVERHEAD))
     advice = "no vocabulary fits; lower dim"
     if words >= 2:
-        advice = (
-            f"max_vocab={words} or min_count={vocabulary.counts[words] + 1} would fit, or lower dim"
-        )
+        advice = f"max_vocab={words} or min_count={vocabulary.counts[words] + 1} would fit, or lower dim"
     raise VocabularyError(
-        f"{len(vocabulary):,} words need about {need:,} bytes of memory, {free:,} are free; "
-        f"{advice}"
+        f"{len(vocabulary):,} words need about {need:,} bytes of memory, {free:,} are free; {advice}"
     )
 
 

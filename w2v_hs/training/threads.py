@@ -140,18 +140,13 @@ class Threads:
         # BLAS must not start threads of its own beside ours.
         from threadpoolctl import threadpool_limits
 
-        with (
-            threadpool_limits(1),
-            ThreadPoolExecutor(len(self.workers), "trainer") as self._pool,
-        ):
+        with threadpool_limits(1), ThreadPoolExecutor(len(self.workers), "trainer") as self._pool:
             try:
                 yield
             finally:
                 self._stopped = True
 
-    def train_to(
-        self, end: int, due: Callable[[], bool] = lambda: False, look: float = LOOK
-    ) -> None:
+    def train_to(self, end: int, due: Callable[[], bool] = lambda: False, look: float = LOOK) -> None:
         """Train the chunks before `end`, or fewer: all threads wait soon after due() is true.
 
         due is asked every `look` seconds. An error in one thread is raised here and names it.

@@ -72,9 +72,7 @@ def make_room(
     check_fits(text.vocabulary, padded(options.dim), 4)
     shows.step("tree")
     old = model.vocabulary
-    vocabulary, vectors, outputs, tree = extended(
-        model.parameters, text.vocabulary, model.options.seed
-    )
+    vocabulary, vectors, outputs, tree = extended(model.parameters, text.vocabulary, model.options.seed)
     shows.note(f"{len(vocabulary) - len(old):,} new words, {len(vocabulary):,} in all")
     known = np.array([old.index.get(word, -1) for word in vocabulary.words])
     added = vocabulary.counts - np.where(known < 0, 0, old.counts[known])

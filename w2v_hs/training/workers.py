@@ -209,9 +209,7 @@ def make_workers(
     for thread in range(threads):
         copies = _make_copies(outputs, tree.inner, count, thread, threads, interval)
         workers.append(
-            TreeWorker(
-                text, tree, options, vectors, outputs, copies, predictions, copying.curvature
-            )
+            TreeWorker(text, tree, options, vectors, outputs, copies, predictions, copying.curvature)
         )
     return workers
 

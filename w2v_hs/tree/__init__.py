@@ -8,13 +8,4 @@ from w2v_hs.tree.growth import grow
 from w2v_hs.tree.tree import Tree, balanced, entropy, huffman
 from w2v_hs.tree.user_trees import build_tree, read_codes, save_codes
 
-__all__ = [
-    "Tree",
-    "balanced",
-    "build_tree",
-    "entropy",
-    "grow",
-    "huffman",
-    "read_codes",
-    "save_codes",
-]
+__all__ = ["Tree", "balanced", "build_tree", "entropy", "grow", "huffman", "read_codes", "save_codes"]

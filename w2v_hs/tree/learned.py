@@ -65,9 +65,7 @@ def mean_contexts(text: Text, vectors: Float32, window: int, threads: int = 1) -
     return sums
 
 
-def context_sums(
-    text: Text, vectors: Float32, window: int, threads: int = 1
-) -> tuple[Float32, Int64]:
+def context_sums(text: Text, vectors: Float32, window: int, threads: int = 1) -> tuple[Float32, Int64]:
     """The sums (V, stride) and counts (V,) that `mean_contexts` divides.
 
     Those of several texts may be added. Parameters as in `mean_contexts`.
@@ -144,9 +142,7 @@ def learn_tree(
     return tree_from_children(children, counts)
 
 
-def _bisect(
-    directions: Float32, weights: Float64, mass: Float64, threads: int, power_steps: int
-) -> Int64:
+def _bisect(directions: Float32, weights: Float64, mass: Float64, threads: int, power_steps: int) -> Int64:
     """Children (V - 1, 2) of the inner nodes, level by level.
 
     Each part of the vocabulary is a range of one order of words. The part that is cut at place c
@@ -163,9 +159,7 @@ def _bisect(
 
     def cut_parts(thread: int, parts: slice, cuts: Int64) -> None:
         begins, ends, memory = firsts[parts], lasts[parts], scratch[thread]
-        bisect.halve(
-            rows, begins, ends, vectors, stride, weights, mass, power_steps, memory, cuts[parts]
-        )
+        bisect.halve(rows, begins, ends, vectors, stride, weights, mass, power_steps, memory, cuts[parts])
 
     with ThreadPoolExecutor(threads, "halver") as pool:
         while len(firsts):

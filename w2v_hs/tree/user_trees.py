@@ -119,8 +119,7 @@ def read_codes(path: str | Path) -> Codes:
         fields = line.split(maxsplit=2)
         if len(fields) != 2 or fields[1].strip("01"):
             raise FormatError(
-                f"{name}:{number}: found {shown(repr(line), 60)}, expected 'word bits', such as "
-                "'paris 0110'"
+                f"{name}:{number}: found {shown(repr(line), 60)}, expected 'word bits', such as 'paris 0110'"
             )
         word, code = fields
         if word in codes:
@@ -208,9 +207,7 @@ def _group_weights(nested: NestedTree, counts: Mapping[str, int]) -> dict[int, i
         node, done = pending.pop()
         if not _is_group(node):
             if not isinstance(node, str):
-                raise FormatError(
-                    f"{where} holds {shown(repr(node), 60)}: expected words, and lists of them"
-                )
+                raise FormatError(f"{where} holds {shown(repr(node), 60)}: expected words, and lists of them")
             if node in seen:
                 raise FormatError(f"{where} holds {_quoted(node)} twice; a word is one leaf")
             seen.add(node)
@@ -221,9 +218,7 @@ def _group_weights(nested: NestedTree, counts: Mapping[str, int]) -> dict[int, i
             members = _members(node)
             if len(members) < 2:
                 found = f"one child, {shown(repr(members[0]), 60)}" if members else "none"
-                raise FormatError(
-                    f"{where} holds an inner node with {found}; expected two or more children"
-                )
+                raise FormatError(f"{where} holds an inner node with {found}; expected two or more children")
             pending += [(node, True), *((member, False) for member in members)]
         else:
             weights[id(node)] = sum(_weight(m, counts, weights) for m in _members(node))

@@ -123,9 +123,7 @@ def _check_columns(name: str, schema: Any) -> None:
     for column in COLUMNS:
         if len(schema.get_all_field_indices(column)) != 1:
             found = ", ".join(map(repr, schema.names))[:200]
-            raise FormatError(
-                f"{name}: has the columns {found}; expected 'word' and 'vector', once each"
-            )
+            raise FormatError(f"{name}: has the columns {found}; expected 'word' and 'vector', once each")
     word, vector = (schema.field(column).type for column in COLUMNS)
     if pa.types.is_dictionary(word):
         word = word.value_type
@@ -190,7 +188,5 @@ def _import_pyarrow(name: str) -> Any:
     try:
         import pyarrow.ipc
     except ImportError:
-        raise FormatError(
-            f"{name}: needs the package pyarrow: pip install 'w2v-hs[parquet]'"
-        ) from None
+        raise FormatError(f"{name}: needs the package pyarrow: pip install 'w2v-hs[parquet]'") from None
     return pyarrow

@@ -85,9 +85,7 @@ def first_line_of(error: Exception) -> str:
 
 def check_lengths(name: str, words: Sized, matrix: Array) -> None:
     if len(words) != len(matrix):
-        raise FormatError(
-            f"{name}: {len(words)} words and {len(matrix)} vectors; expected one vector a word"
-        )
+        raise FormatError(f"{name}: {len(words)} words and {len(matrix)} vectors; expected one vector a word")
 
 
 def decode(word: bytes, place: str) -> str:

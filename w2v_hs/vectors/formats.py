@@ -17,13 +17,7 @@ from w2v_hs.vectors import (
     word2vec_binary,
     word2vec_text,
 )
-from w2v_hs.vectors.contents import (
-    Contents,
-    Place,
-    first_nonfinite_row,
-    regular_file,
-    row_blocks,
-)
+from w2v_hs.vectors.contents import Contents, Place, first_nonfinite_row, regular_file, row_blocks
 from w2v_hs.vectors.vectors import Vectors
 
 SUFFIXES = {
@@ -101,9 +95,7 @@ def load_vectors(
     path = Path(path)
     known = _choose_format(path, format, reading=True)
     if spaces_in_words and known == "word2vec-binary":
-        raise OptionError(
-            f"{shown(path)}: in word2vec-binary a space ends the word; omit spaces_in_words"
-        )
+        raise OptionError(f"{shown(path)}: in word2vec-binary a space ends the word; omit spaces_in_words")
     if known == "projector":
         contents = projector.read_projector(path)
     elif known == "sentence-transformers":
@@ -261,9 +253,7 @@ def _check_can_hold(name: str, words: list[str], matrix: Array, format: str) -> 
     if format == "projector" and matrix.shape[1] == 1:
         raise FormatError(f"{name}: vectors of 1 value; the projector takes 2 and more")
     if format in DECIMAL and (bad := first_nonfinite_row(matrix)) is not None:
-        raise FormatError(
-            f"{name}: the vector of {words[bad]!r} holds NaN or Inf; {format} cannot hold it"
-        )
+        raise FormatError(f"{name}: the vector of {words[bad]!r} holds NaN or Inf; {format} cannot hold it")
 
 
 def _word_fault(word: str, format: str, is_first: bool) -> str | None:

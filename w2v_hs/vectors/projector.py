@@ -103,7 +103,5 @@ def _word_column(name: str, lines: list[str]) -> list[str]:
     column = next((titles.index(t) for t in ("word", "label") if t in titles), 0)
     for number, cells in enumerate(table, 2):
         if len(cells) != len(header):
-            raise FormatError(
-                f"{name}:{number}: {len(cells)} columns, the header has {len(header)}"
-            )
+            raise FormatError(f"{name}:{number}: {len(cells)} columns, the header has {len(header)}")
     return [cells[column] for cells in table]

@@ -30,8 +30,7 @@ def read_safetensors(path: Path) -> Contents:
     matrix = arrays["vectors"]
     if matrix.dtype.kind != "f" or matrix.ndim != 2 or not matrix.size:
         raise FormatError(
-            f"{name}: 'vectors' is {matrix.dtype} of shape {matrix.shape}; expected float32 of "
-            "shape (V, dim)"
+            f"{name}: 'vectors' is {matrix.dtype} of shape {matrix.shape}; expected float32 of shape (V, dim)"
         )
     words = container.unpack_words(arrays, path)
     check_lengths(name, words, matrix)

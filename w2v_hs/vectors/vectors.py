@@ -39,14 +39,10 @@ class Vectors:
     def __init__(self, words: list[str], matrix: np.ndarray):
         matrix = np.asarray(matrix, dtype=np.float32)
         if matrix.ndim != 2 or len(matrix) != len(words):
-            raise ValueError(
-                f"matrix has shape {matrix.shape}; expected ({len(words)}, dim), one row a word"
-            )
+            raise ValueError(f"matrix has shape {matrix.shape}; expected ({len(words)}, dim), one row a word")
         for row, word in enumerate(words):
             if not isinstance(word, str):
-                raise TypeError(
-                    f"the word of row {row} is {word!r}, {type(word).__name__}; expected a str"
-                )
+                raise TypeError(f"the word of row {row} is {word!r}, {type(word).__name__}; expected a str")
         if len(set(words)) != len(words):
             raise ValueError("a word occurs twice; expected one row a word")
         self.words = words

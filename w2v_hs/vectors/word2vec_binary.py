@@ -39,8 +39,7 @@ def read_binary(name: str, stream: BinaryIO) -> Contents:
             position = start + 4 * dim
         if data[position : position + 2] not in (b"", b"\n"):
             raise FormatError(
-                f"{name}: header declares {declared} rows, "
-                f"{len(data) - position} bytes follow after them"
+                f"{name}: header declares {declared} rows, {len(data) - position} bytes follow after them"
             )
         matrix = np.empty((declared, dim), np.float32)
         for row, start in enumerate(starts):

@@ -117,11 +117,7 @@ def _read_rows_after_header(
 
 
 def _read_rows(
-    lines: Iterable[bytes],
-    place: Place,
-    shape: tuple[int, int],
-    expected: str,
-    spaces_in_words: bool,
+    lines: Iterable[bytes], place: Place, shape: tuple[int, int], expected: str, spaces_in_words: bool
 ) -> tuple[list[str], Float32]:
     """Words and values of the lines, at most as many as `shape` has rows."""
     words: list[str] = []

@@ -13,12 +13,7 @@ from w2v_hs.model.weights import Weights
 from w2v_hs.options import LEARNING_RATES, Options, Preprocessing, Resolved
 from w2v_hs.progress import Display, display
 from w2v_hs.text.vocabulary import Vocabulary
-from w2v_hs.training.checkpoint import (
-    CheckpointSettings,
-    ClusterLayout,
-    SavedRun,
-    check_same_text,
-)
+from w2v_hs.training.checkpoint import CheckpointSettings, ClusterLayout, SavedRun, check_same_text
 from w2v_hs.training.cluster import client as dask
 from w2v_hs.training.cluster import shards
 from w2v_hs.training.cluster.costs import work_of
@@ -83,9 +78,7 @@ def resume_on(client: Any, saved: SavedRun, corpus: Texts, show: bool | Display)
             shows.read,
         )
         check_same_text(text.names, text.checksum, model.provenance["corpus"].get("sha256"))
-        return _train(
-            client, text, model.tree, model.options, layout.rounds, settings, shows, saved
-        )
+        return _train(client, text, model.tree, model.options, layout.rounds, settings, shows, saved)
 
 
 def check_options(options: Options, preprocessing: Preprocessing) -> None:

@@ -124,8 +124,7 @@ def check_workers(client: Any) -> dict[str, int]:
     for address, version in client.run(_version).items():
         if version != __version__:
             raise ClusterError(
-                f"{address}: w2v_hs {version} is installed there, {__version__} here; install the "
-                "same"
+                f"{address}: w2v_hs {version} is installed there, {__version__} here; install the same"
             )
     return found
 
@@ -152,9 +151,7 @@ def wait_for(client: Any, futures: list[Any], look: Callable[[], None] = lambda:
             future.result()
 
 
-def submit(
-    client: Any, function: Callable[..., Any], *arguments: Any, worker: str | None = None
-) -> Any:
+def submit(client: Any, function: Callable[..., Any], *arguments: Any, worker: str | None = None) -> Any:
     """A task that Dask runs once, preferably on `worker`."""
     key = f"{function.__name__.strip('_')}-{uuid.uuid4().hex}"
     where = {"workers": [worker], "allow_other_workers": True} if worker else {}

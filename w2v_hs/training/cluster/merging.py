@@ -65,9 +65,7 @@ def start_blocks(words: int, options: Options, count: int) -> list[WeightBlock]:
 def cut_weights(vectors: Float32, outputs: Float32, count: int) -> list[WeightBlock]:
     """Two matrices as `count` blocks."""
     return [
-        WeightBlock(
-            np.ascontiguousarray(vectors[b::count]), np.ascontiguousarray(outputs[b::count])
-        )
+        WeightBlock(np.ascontiguousarray(vectors[b::count]), np.ascontiguousarray(outputs[b::count]))
         for b in range(count)
     ]
 

@@ -142,9 +142,7 @@ def _train(
     if fault is not None:
         raise threads.diverged(threads.next - 1, fault)
     losses = threads.losses
-    return PartReport(
-        float(losses.loss.sum()), int(losses.predictions.sum()), len(text.ids), threads.seconds
-    )
+    return PartReport(float(losses.loss.sum()), int(losses.predictions.sum()), len(text.ids), threads.seconds)
 
 
 def slice_of(text: EncodedShard, number: int, rounds: int) -> EncodedShard:
@@ -179,12 +177,7 @@ def predictions_of(job: Job, ids: Int32) -> tuple[Float32, Float32]:
 
 
 def _changes(
-    job: Job,
-    part: Part,
-    ids: Int32,
-    blocks: list[WeightBlock],
-    vectors: Float32,
-    outputs: Float32,
+    job: Job, part: Part, ids: Int32, blocks: list[WeightBlock], vectors: Float32, outputs: Float32
 ) -> list[BlockChanges]:
     """What training `ids` has changed, for each block."""
     word_steps, node_steps = predictions_of(job, ids)

@@ -137,8 +137,7 @@ class ClusterRun:
             # Each worker makes all of them for itself, which is faster than to send them.
             arguments = self.words, self.options, len(names)
             self._own_blocks = {
-                name: dask.submit(client, merging.start_blocks, *arguments, worker=name)
-                for name in names
+                name: dask.submit(client, merging.start_blocks, *arguments, worker=name) for name in names
             }
             blocks = [
                 dask.submit(client, dask.pick, self._own_blocks[name], b, worker=name)
@@ -213,9 +212,7 @@ class ClusterRun:
         """Where the run is. A round here is what a chunk is in one process."""
         return self.losses.position(self.next, 1, self.seconds)
 
-    def _submit_round(
-        self, number: int, blocks: list[Any], own: dict[str, Any] | None = None
-    ) -> _Round:
+    def _submit_round(self, number: int, blocks: list[Any], own: dict[str, Any] | None = None) -> _Round:
         """Submit the tasks of a round. own: a future of all blocks for workers that have them."""
         client, workers = self.client, list(dask.workers(self.client))
         self.where = [*dask.place_shards(self.text.lengths, self.where, workers)]
@@ -287,10 +284,7 @@ class ClusterRun:
         workers = list(dask.workers(self.client))
         blocks = merging.cut_weights(vectors, outputs, count)
         turns = [workers[b % len(workers) :] + workers[: b % len(workers)] for b in range(count)]
-        return [
-            dask.scatter(self.client, block, turn[:2])
-            for block, turn in zip(blocks, turns, strict=True)
-        ]
+        return [dask.scatter(self.client, block, turn[:2]) for block, turn in zip(blocks, turns, strict=True)]
 
     def _weights(self, vectors: Float32, outputs: Float32) -> Weights:
         predictions = int(self.losses.predictions.sum())

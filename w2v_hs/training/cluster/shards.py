@@ -69,9 +69,7 @@ class Shard:
                 return
             from fsspec.utils import read_block
 
-            data = read_block(
-                raw, self.begin, self.end - self.begin, delimiter=b"\n", split_before=True
-            )
+            data = read_block(raw, self.begin, self.end - self.begin, delimiter=b"\n", split_before=True)
         for at in range(0, len(data), BLOCK):
             yield data[at : at + BLOCK], at
 

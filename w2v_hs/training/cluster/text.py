@@ -83,9 +83,7 @@ def read(
     counted = dask.reduce_in_groups(client, shards.merge_types, counted)
     counted = dask.submit(client, shards.merge_types, counted)
     given = None if vocabulary is None else dask.scatter(client, vocabulary, workers)
-    chosen = dask.submit(
-        client, shards.choose, counted, said, options.min_count, options.max_vocab, given
-    )
+    chosen = dask.submit(client, shards.choose, counted, said, options.min_count, options.max_vocab, given)
     dask.wait_for(client, [chosen], show)
     look(total, total)
     ids = [
