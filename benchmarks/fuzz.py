@@ -250,7 +250,7 @@ def check_vectors(vectors: Vectors) -> None:
 def read_checkpoint(path: Path) -> None:
     saved = checkpoint.load_checkpoint(path)
     check_model(saved.model)
-    place, keeping = saved.position, saved.keeping
+    place, keeping = saved.position, saved.settings
     valid(isinstance(place.chunk_tokens, int) and place.chunk_tokens > 0, "chunks hold nothing")
     valid(np.isfinite(place.seconds) and place.seconds >= 0, "it took no time")
     valid(place.loss.dtype == np.float64 and place.loss.ndim == 1, "losses are no losses")

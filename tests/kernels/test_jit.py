@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,7 @@ def train(**env):
     done = subprocess.run(
         [sys.executable, "-c", CODE],
         capture_output=True,
-        env={**os.environ, "PYTHONPATH": os.path.dirname(__file__), **env},  # noqa: PTH120
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **env},
         timeout=300,
     )
     assert done.returncode == 0, done.stderr.decode()

@@ -124,7 +124,7 @@ def test_output_vectors_of_the_full_softmax_give_its_distribution(softmax, tmp_p
 
 def test_output_weights_that_are_not_there(model, fails, tmp_path):
     model.export(tmp_path / "v.safetensors")
-    for name, said in (("v.safetensors", "holds vectors without the model"), ("v.txt", "no such")):
+    for name, said in (("v.safetensors", "contains vectors without the model"), ("v.txt", "no such")):
         out = tmp_path / "out.txt"
         assert said in fails("export", tmp_path / name, out, "--weights", "output")
         assert not out.exists()
@@ -171,7 +171,7 @@ def test_a_model_and_its_vectors_have_one_suffix_and_are_told_apart(run, fails, 
         assert found.words == model.vectors.words
         np.testing.assert_array_equal(found.matrix, model.vectors.matrix)
         assert b"berlin" in run("neighbors", tmp_path / name, "paris").stdout
-    assert "v.safetensors: holds vectors without the model" in fails("info", tmp_path / "v.safetensors")
+    assert "v.safetensors: contains vectors without the model" in fails("info", tmp_path / "v.safetensors")
     with pytest.raises(FormatError, match="file, but not a model of w2v_hs"):
         import safetensors.numpy
 

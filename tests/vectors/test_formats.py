@@ -695,7 +695,7 @@ def test_a_folder_is_written_whole_or_not_at_all(tmp_path, monkeypatch, format):
     def fail(*arguments):
         raise OSError(28, "No space left on device")
 
-    for broken in ("pathlib.Path.rename", "os.fsync"):
+    for broken in ("pathlib.Path.replace", "os.fsync"):
         with monkeypatch.context() as patch:
             patch.setattr(broken, fail)
             with pytest.raises(OutputError, match=r"v: could not be written: No space left.*free"):

@@ -205,7 +205,7 @@ def test_words_are_str(matrix):
 
 def test_arguments_that_make_no_sense(matrix):
     vectors = Vectors(WORDS, matrix)
-    with pytest.raises(OptionError, match="k is 0"):
+    with pytest.raises(OptionError, match="k=0: expected"):
         vectors.most_similar("word3", k=0)
     with pytest.raises(ValueError, match=r"shape \(3,\); expected \(12,\)"):
         vectors.most_similar(np.ones(3))
