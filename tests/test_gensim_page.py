@@ -8,6 +8,8 @@ import pytest
 
 import w2v_hs
 
+pytest.importorskip("gensim", exc_type=ImportError)
+
 PAGE = Path(__file__).parents[1] / "docs" / "gensim.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)

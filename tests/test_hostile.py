@@ -175,7 +175,7 @@ def test_a_damaged_archive_is_refused_or_valid(readers, tmp_path, name):
 CHILD = """
 import json, resource, signal, sys, time
 from pathlib import Path
-import gensim, numpy, safetensors
+import numpy, safetensors
 import w2v_hs, w2v_hs.evaluation, w2v_hs.training.checkpoint
 from w2v_hs.text import catalog, vocabulary
 from w2v_hs.tree import user_trees

@@ -33,23 +33,30 @@ def expected():
     return train()
 
 
-def test_a_damaged_cache_is_no_error_and_is_mended(expected, tmp_path):
-    assert train(NUMBA_CACHE_DIR=str(tmp_path)) == expected
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """A run without AVX and without fused multiplication and addition, and its new cache."""
+    cache = tmp_path_factory.mktemp("cache")
+    env = {"NUMBA_CPU_NAME": "generic", "NUMBA_CACHE_DIR": str(cache)}
+    return train(**env), env, cache
+
+
+def test_a_plain_processor_gives_the_same(expected, plain):
+    losses, total = plain[0]
+    assert losses == pytest.approx(expected[0], rel=1e-5)
+    assert total == pytest.approx(expected[1], rel=1e-4)
+
+
+def test_a_damaged_cache_is_no_error_and_is_mended(plain):
+    result, env, cache = plain
+    files = [path for path in cache.rglob("*") if path.is_file()]
     assert files, "nothing was cached"
     for path in files:
         path.write_bytes(path.read_bytes()[:100] if path.suffix == ".nbc" else b"garbage")
-    assert train(NUMBA_CACHE_DIR=str(tmp_path)) == expected
-    assert any(path.stat().st_size > 1000 for path in tmp_path.rglob("*.nbc"))
+    assert train(**env) == result
+    assert any(path.stat().st_size > 1000 for path in cache.rglob("*.nbc"))
 
 
 def test_a_cache_folder_that_cannot_be_made_is_no_error(expected, tmp_path):
     (tmp_path / "file").touch()
     assert train(NUMBA_CACHE_DIR=str(tmp_path / "file" / "cache"), HOME="/dev/null") == expected
-
-
-def test_a_plain_processor_gives_the_same(expected, tmp_path):
-    """Without AVX, and without fused multiplication and addition."""
-    losses, total = train(NUMBA_CPU_NAME="generic", NUMBA_CACHE_DIR=str(tmp_path))
-    assert losses == pytest.approx(expected[0], rel=1e-5)
-    assert total == pytest.approx(expected[1], rel=1e-4)

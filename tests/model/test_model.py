@@ -181,12 +181,10 @@ def test_exported_vectors_are_read_back(model, tmp_path, name, format):
     np.testing.assert_array_equal(again.matrix, model.vectors.matrix)
 
 
-def test_gensim_reads_what_is_exported(model, tmp_path):
-    from gensim.models import KeyedVectors
-
+def test_gensim_reads_what_is_exported(gensim, model, tmp_path):
     for name, binary in (("v.txt", False), ("v.bin", True)):
         model.export(tmp_path / name)
-        theirs = KeyedVectors.load_word2vec_format(tmp_path / name, binary=binary)
+        theirs = gensim.models.KeyedVectors.load_word2vec_format(tmp_path / name, binary=binary)
         assert theirs.index_to_key == model.vectors.words
         np.testing.assert_array_equal(theirs.vectors, model.vectors.matrix)
 

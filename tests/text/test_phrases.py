@@ -121,7 +121,7 @@ def word2phrase_scorer(worda_count, wordb_count, bigram_count, len_vocab, min_co
     return (bigram_count - min_count) / (worda_count * wordb_count) * corpus_word_count
 
 
-def test_gensim_finds_the_same_phrases_with_the_same_scores(zipf, tmp_path):
+def test_gensim_finds_the_same_phrases_with_the_same_scores(gensim, zipf, tmp_path):
     from gensim.models.phrases import Phrases
 
     output = tmp_path / "out.txt"
@@ -140,7 +140,7 @@ def test_gensim_finds_the_same_phrases_with_the_same_scores(zipf, tmp_path):
     assert output.read_text() == "".join(" ".join(sentence) + "\n" for sentence in sentences)
 
 
-def test_gensim_agrees_on_the_embedded_corpus(tmp_path):
+def test_gensim_agrees_on_the_embedded_corpus(gensim, tmp_path):
     from gensim.models.phrases import Phrases
 
     from w2v_hs.text.named import open_text

@@ -11,7 +11,6 @@ import zipfile
 
 import numpy as np
 import pytest
-from gensim.models import KeyedVectors
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from vector_cases import AWKWARD_VALUES, AWKWARD_WORDS, same, words_and_matrix
@@ -65,17 +64,17 @@ def test_what_is_written_reads_back_bit_for_bit(tmp_path, format, case):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(case=words_and_matrix())
 @example(case=(AWKWARD_WORDS, AWKWARD_VALUES))
-def test_gensim_reads_what_is_written(tmp_path, format, case):
+def test_gensim_reads_what_is_written(gensim, tmp_path, format, case):
     path = tmp_path / f"v{SUFFIX[format]}"
     save_vectors(Vectors(*case), path)
-    keyed = KeyedVectors.load_word2vec_format(path, **GENSIM[format])
+    keyed = gensim.models.KeyedVectors.load_word2vec_format(path, **GENSIM[format])
     same(Vectors(keyed.index_to_key, keyed.vectors), *case)
 
 
 @pytest.mark.parametrize("format", ["word2vec-text", "word2vec-binary"])
-def test_files_of_gensim_are_read(tmp_path, format):
+def test_files_of_gensim_are_read(gensim, tmp_path, format):
     path = tmp_path / f"v{SUFFIX[format]}"
-    keyed = KeyedVectors(4)
+    keyed = gensim.models.KeyedVectors(4)
     keyed.add_vectors(AWKWARD_WORDS, AWKWARD_VALUES)
     keyed.save_word2vec_format(path, binary=format == "word2vec-binary")
     same(load_vectors(path), AWKWARD_WORDS, AWKWARD_VALUES)

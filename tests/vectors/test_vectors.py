@@ -98,7 +98,7 @@ def test_analogy_in_a_world_made_for_it():
     assert vectors.analogy("man", "king", "woman", k=1)[0][0] == "queen"
 
 
-def test_the_same_answers_as_gensim(matrix):
+def test_the_same_answers_as_gensim(gensim, matrix):
     vectors = Vectors(WORDS, matrix)
     keyed = vectors.to_gensim()
     assert keyed.index_to_key == WORDS

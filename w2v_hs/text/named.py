@@ -122,7 +122,10 @@ def _mediawiki(corpus: Entry, path: Path) -> Iterator[bytes]:
 
 
 def _article_sentences(corpus: Entry, path: Path) -> Iterator[str]:
-    from gensim.corpora.wikicorpus import filter_wiki
+    try:
+        from gensim.corpora.wikicorpus import filter_wiki
+    except ImportError:
+        raise CorpusError(f"{corpus.name}: reading it needs the package gensim: pip install gensim") from None
 
     with _member(corpus, path) as stream:
         for title, markup in _pages(corpus, path, stream):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from w2v_hs.checks import whole
-from w2v_hs.errors import UnknownWordError
+from w2v_hs.errors import OptionError, UnknownWordError
 from w2v_hs.types import Float64
 
 SUGGEST_AMONG = 50_000  # words; comparing with all of a large vocabulary takes seconds
@@ -165,8 +165,17 @@ class Vectors:
         return Vectors(self.words, matrix)
 
     def to_gensim(self) -> Any:
-        """Return a gensim `KeyedVectors` with the same words in order, and a copy of the rows."""
-        from gensim.models import KeyedVectors
+        """Return a gensim `KeyedVectors` with the same words in order, and a copy of the rows.
+
+        Raises
+        ------
+        OptionError
+            gensim is not installed.
+        """
+        try:
+            from gensim.models import KeyedVectors
+        except ImportError:
+            raise OptionError("to_gensim needs the package gensim: pip install gensim") from None
 
         keyed = KeyedVectors(vector_size=self.dim)
         keyed.add_vectors(self.words, self.matrix)
