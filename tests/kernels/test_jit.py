@@ -49,12 +49,15 @@ def test_a_plain_processor_gives_the_same(expected, plain):
 
 def test_a_damaged_cache_is_no_error_and_is_mended(plain):
     result, env, cache = plain
-    files = [path for path in cache.rglob("*") if path.is_file()]
-    assert files, "nothing was cached"
-    for path in files:
+    damaged = []
+    for suffix in (".nbc", ".nbi"):  # machine code, and the index of a function's
+        damaged += sorted(cache.rglob(f"*{suffix}"))[::5]  # compiling all again takes half a minute
+    assert {path.suffix for path in damaged} == {".nbc", ".nbi"}, "nothing was cached"
+    sizes = [path.stat().st_size for path in damaged]
+    for path in damaged:
         path.write_bytes(path.read_bytes()[:100] if path.suffix == ".nbc" else b"garbage")
     assert train(**env) == result
-    assert any(path.stat().st_size > 1000 for path in cache.rglob("*.nbc"))
+    assert all(path.stat().st_size > 0.9 * size for path, size in zip(damaged, sizes, strict=True))
 
 
 def test_a_cache_folder_that_cannot_be_made_is_no_error(expected, tmp_path):
