@@ -13,20 +13,7 @@ Choice = TypeVar("Choice")
 
 
 def shown(name: object, most: int = 4096) -> str:
-    """A name or word for a message of one line.
-
-    Parameters
-    ----------
-    name
-        A path, a word, or anything else; its `str` is taken.
-    most
-        The number of characters after which it is cut.
-
-    Returns
-    -------
-    str
-        The text with control characters escaped.
-    """
+    """`str(name)` for a one-line message: cut after `most` characters, control ones escaped."""
     text = str(name)
     text = text if len(text) <= most else text[:most] + "…"
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
@@ -53,27 +40,7 @@ def argument(path: object) -> str:
 
 
 def one_of(name: str, value: object, choices: Collection[Choice]) -> Choice:
-    """Check that an argument is one of several values, of the same type.
-
-    Parameters
-    ----------
-    name
-        The name of the argument, for the message.
-    value
-        What was given.
-    choices
-        The values that are allowed.
-
-    Returns
-    -------
-    Choice
-        The choice that is equal to `value`.
-
-    Raises
-    ------
-    OptionError
-        It is none of them.
-    """
+    """Return the choice that equals `value` and has its type; `OptionError` if there is none."""
     for choice in choices:
         if isinstance(value, type(choice)) and value == choice:
             return choice
@@ -82,26 +49,9 @@ def one_of(name: str, value: object, choices: Collection[Choice]) -> Choice:
 
 
 def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
-    """Check that an argument is a whole number.
+    """Check that an argument is a whole number from `low` to `high`; return it as a plain int.
 
-    Parameters
-    ----------
-    name
-        The name of the argument, for the message.
-    value
-        What was given: an int or an integer of NumPy, but no bool.
-    low, high
-        The least and the greatest value that are allowed; None: without an upper limit.
-
-    Returns
-    -------
-    int
-        The number as a plain int.
-
-    Raises
-    ------
-    OptionError
-        It is no whole number, or out of the range.
+    An int or an integer of NumPy, but no bool; None: no upper limit. `OptionError` otherwise.
     """
     try:
         number = None if isinstance(value, bool) else operator.index(value)
@@ -114,28 +64,9 @@ def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
 
 
 def real(name: str, value: Any, low: float, high: float, limits: str) -> float:
-    """Check that an argument is a finite number.
+    """Check that an argument is a finite number from `low` to `high`; return it as a plain float.
 
-    Parameters
-    ----------
-    name
-        The name of the argument, for the message.
-    value
-        What was given: any real number, but no bool.
-    low, high
-        The least and the greatest value that are allowed.
-    limits
-        The range in words, for the message.
-
-    Returns
-    -------
-    float
-        The number as a plain float.
-
-    Raises
-    ------
-    OptionError
-        It is no number, not finite, or out of the range.
+    Any real number, but no bool; else `OptionError`, whose message gives the range as `limits`.
     """
     try:
         real = isinstance(value, numbers.Real) and not isinstance(value, bool)

@@ -17,7 +17,7 @@ def cell(value: object) -> str:
 
 
 def flat(name: str, value: object, depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Names and texts of all that is in a description: "updates 1 corpus sha256", "0a1b..."."""
+    """Flatten a description to pairs of name and text: ("updates 1 corpus sha256", "0a1b...")."""
     members: Iterable[tuple[object, object]] | None = None
     if isinstance(value, dict):
         members = value.items()

@@ -199,34 +199,14 @@ ERRORS = ("strict", "replace", "ignore")
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Preprocessing of text before it is split into words at white space.
+    """Preprocessing of text before it is split at white space; `OptionError` for a wrong value."""
 
-    Parameters
-    ----------
-    lowercase
-        Convert to lower case, as the last step.
-    errors
-        Treatment of bytes that are not UTF-8: "strict" raises an error, "replace" inserts U+FFFD,
-        "ignore" drops them.
-    tokenize
-        A tokenizer of NLTK: one of `TOKENIZERS`.
-    split_sentences
-        The language of NLTK's sentence splitter: one of `LANGUAGES`; None: each line is a sentence.
-    text_column
-        The column of Parquet files, or the key of JSON lines, that contains the text; None: the
-        text is plain.
-
-    Raises
-    ------
-    OptionError
-        A value is none of those allowed.
-    """
-
-    lowercase: bool = False
+    lowercase: bool = False  # convert to lower case, as the last step
+    # Bytes that are not UTF-8: "strict" raises, "replace" inserts U+FFFD, "ignore" drops them.
     errors: str = "strict"
-    tokenize: str = "none"
-    split_sentences: str | None = None
-    text_column: str | None = None
+    tokenize: str = "none"  # a tokenizer of NLTK: one of `TOKENIZERS`
+    split_sentences: str | None = None  # one of `LANGUAGES`, for NLTK; None: a line is a sentence
+    text_column: str | None = None  # Parquet column or key of JSON lines; None: the text is plain
 
     def __post_init__(self) -> None:
         one_of("lowercase", self.lowercase, (False, True))

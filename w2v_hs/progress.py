@@ -15,28 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Progress:
-    """The state of a training run.
+    """The state of a training run."""
 
-    Parameters
-    ----------
-    tokens, total
-        Tokens trained so far; tokens of all epochs.
-    epoch
-        The current epoch.
-    rate
-        The current learning rate.
-    loss
-        Recent mean loss, in nats per prediction; NaN if there is none yet.
-    seconds
-        Training time so far.
-    """
-
-    tokens: int
-    total: int
-    epoch: int
-    rate: float
-    loss: float
-    seconds: float
+    tokens: int  # trained so far
+    total: int  # tokens of all epochs
+    epoch: int  # the current one
+    rate: float  # current learning rate
+    loss: float  # recent mean, in nats per prediction; NaN if there is none yet
+    seconds: float  # training time so far
 
 
 class Display:
@@ -118,13 +104,7 @@ class Bars(Display):
 
 @contextlib.contextmanager
 def display(show: bool | Display) -> Iterator[Display]:
-    """Show progress bars on standard error while the block runs.
-
-    Parameters
-    ----------
-    show
-        Whether to show bars, if standard error is a terminal; or the display to use instead.
-    """
+    """Show progress during the block: bars on standard error, if a terminal, or a given display."""
     if isinstance(show, Display):
         yield show
         return

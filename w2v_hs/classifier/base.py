@@ -271,7 +271,7 @@ class Regression(ClassifierMixin, BaseEstimator):
             )
 
     def _check_last_loss(self, untrained: float) -> None:
-        """Whether training ended near or below the loss at weights of zero."""
+        """Raise `DivergedError` unless training ended near or below the loss at weights of zero."""
         loss = self.losses_[-1]
         if not loss <= 2 * untrained or not np.isfinite(self.coef_).all():
             raise DivergedError(

@@ -1,4 +1,4 @@
-"""The answers of vectors to a test set: of each analogy question, the cosine of each pair."""
+"""The answers of vectors to a test set: to each analogy question, and the cosine of each pair."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,19 +20,12 @@ FLOOR = 1e-12  # a word opposite to b still ranks above the words that cannot be
 
 
 class BlockSize(NamedTuple):
-    """How much `outcomes` computes at once.
+    """How much `outcomes` computes at once."""
 
-    Attributes
-    ----------
-    questions, candidates
-        Questions and words whose scores are computed together: 1 MiB, which stays in the cache.
-    table_values
-        Cosines of the words of the questions with candidates: 16 MiB.
-    """
-
+    # Questions and words whose scores are computed together: 1 MiB, which stays in the cache.
     questions: int = 256
     candidates: int = 1024
-    table_values: int = 1 << 22
+    table_values: int = 1 << 22  # cosines of the words of the questions with candidates: 16 MiB
 
 
 DEFAULT_BLOCK = BlockSize()
@@ -40,24 +33,12 @@ DEFAULT_BLOCK = BlockSize()
 
 @dataclass(frozen=True)
 class Usable:
-    """Vectors, and which of them can be used with a test set.
+    """Vectors, and which of them can be used with a test set."""
 
-    Attributes
-    ----------
-    vectors
-        V words and their vectors.
-    rows
-        (U,) int64, the rows that have a direction, most frequent word first.
-    norms
-        (V,) float64.
-    fold
-        Applied to words before they are compared.
-    """
-
-    vectors: Vectors
-    rows: Int64
-    norms: Float64
-    fold: Callable[[str], str]
+    vectors: Vectors  # V words
+    rows: Int64  # (U,) int64: those that have a direction, most frequent word first
+    norms: Float64  # (V,) float64
+    fold: Callable[[str], str]  # applied to words before they are compared
 
     @classmethod
     def of(cls, vectors: Vectors, case_insensitive: bool) -> "Usable":
@@ -83,29 +64,14 @@ def outcomes(
     method: str,
     block: BlockSize = DEFAULT_BLOCK,
 ) -> Int8:
-    """Answer analogy questions.
+    """Answer Q analogy questions by one of `METHODS`; returns (Q,) int8.
+
+    1 if a form of the fourth word is the answer, 0 if another word is, `MISSING` if one of the four
+    words is not among those used. Only the words of the first `restrict_vocab` rows are used in
+    questions and answers; None: all.
 
     gensim's `evaluate_word_analogies` finds the same answers, but far more slowly: it multiplies
     the matrix with one question at a time. It also gives up after five forms of a, b or c.
-
-    Parameters
-    ----------
-    usable
-        The vectors.
-    questions
-        Q questions.
-    restrict_vocab
-        Only the words of so many first rows are used in questions and answers; None: all.
-    method
-        One of `METHODS`.
-    block
-        How much to compute at once.
-
-    Returns
-    -------
-    ndarray
-        (Q,) int8: 1 if a form of the fourth word is the answer, 0 if another word is, `MISSING` if
-        one of the four words is not among those that are used.
     """
     rows = usable.rows[usable.rows < restrict_vocab] if restrict_vocab else usable.rows
     folded = [tuple(map(usable.fold, question)) for question in questions]

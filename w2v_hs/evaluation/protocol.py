@@ -55,7 +55,7 @@ class Protocol:
         confidence: float = 0.95,
         seed: int = 1,
     ) -> "Protocol":
-        """Check the options and read all test sets, so that an error in one costs no wait."""
+        """Check the options and read all test sets first, so that an error shows at once."""
         methods, limits = tuple(_several(method)), tuple(map(_limit, _several(restrict_vocab)))
         if not methods or not all(one in METHODS for one in methods):
             raise OptionError(f"method is {method!r}; expected {' or '.join(METHODS)}")
@@ -84,7 +84,7 @@ class Protocol:
         ]
 
     def convention(self, limit: int | None) -> str | None:
-        """The program whose convention a restriction is."""
+        """The program whose convention a restriction follows."""
         return CONVENTIONS.get(limit) if limit and self.case_insensitive else None
 
 
@@ -111,7 +111,7 @@ class Measured:
 
 
 def measure(vectors: Vectors, protocol: Protocol) -> Measured:
-    """Ask one model everything."""
+    """Answer all items of a protocol with one model."""
     usable = Usable.of(vectors, protocol.case_insensitive)
     return Measured(
         [

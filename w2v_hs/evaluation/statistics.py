@@ -58,23 +58,11 @@ def spearman(x: Float64, y: Float64, axis: int = -1) -> Float64:
 def bootstrap(
     statistic: Callable[..., Float64], columns: Sequence[Float64], seed: int, batch_values: int = BATCH_VALUES
 ) -> Float64:
-    """A statistic of `RESAMPLES` resamples of the items (Efron 1979).
+    """A statistic of `RESAMPLES` resamples of the items (Efron 1979), (RESAMPLES,) float64.
 
-    Parameters
-    ----------
-    statistic
-        Takes arrays (..., n) and `axis`.
-    columns
-        Arrays (n,) that describe the same items, and are therefore resampled together.
-    seed
-        The same seed gives the same resamples.
-    batch_values
-        Values of each column that are held at once.
-
-    Returns
-    -------
-    ndarray
-        (RESAMPLES,) float64; NaN for a resample in which the statistic is undefined.
+    `columns` are arrays (n,) that describe the same items, and are therefore resampled together.
+    `statistic` takes arrays (..., n) and `axis`; a resample in which it is undefined gives NaN. The
+    same seed gives the same resamples. `batch_values` of each column are held at once.
     """
     from scipy import stats
 
@@ -118,20 +106,10 @@ def mcnemar(only_first: int, only_second: int) -> float:
 def resampled_difference(first: Bool, second: Bool, seed: int) -> Float64:
     """The difference of two accuracies in bootstrap resamples of the questions.
 
-    It depends only on how often one of the two alone is right, so each resample is one multinomial
-    draw.
-
-    Parameters
-    ----------
-    first, second
-        (n,) bool, which of the questions each model has right.
-    seed
-        The same seed gives the same resamples.
-
-    Returns
-    -------
-    ndarray
-        (RESAMPLES,) float64, accuracy of the second minus that of the first.
+    `first` and `second`, (n,) bool, say which of the questions each model has right. Returns the
+    accuracy of the second minus that of the first, (RESAMPLES,) float64. It depends only on how
+    often one of the two alone is right, so each resample is one multinomial draw. The same seed
+    gives the same resamples.
     """
     shares = np.array([np.mean(second & ~first), np.mean(first & ~second)])
     drawn = np.random.default_rng(seed).multinomial(len(first), [*shares, 1 - shares.sum()], size=RESAMPLES)

@@ -61,19 +61,9 @@ def find_questions(which: str | Path) -> QuestionSet:
 
 
 def find_pairs(which: str | Path, columns: tuple[str, str, str] | None = None) -> PairSet:
-    """Read rated pairs by name or path.
+    """Read rated pairs by name or path; raises `EvaluationError` as `w2v_hs.evaluate` documents.
 
-    Parameters
-    ----------
-    which
-        The name of a set, or a path.
-    columns
-        The names of three columns of the header; ignored for a set known by name.
-
-    Raises
-    ------
-    EvaluationError
-        As documented at `w2v_hs.evaluate`.
+    `columns` names three columns of the header; it is ignored for a set known by name.
     """
     name, path = _find("similarity", which)
     return PairSet(name, *_read_pairs(path, None if which in SETS["similarity"] else columns))

@@ -1,8 +1,7 @@
-"""Files, whatever they contain.
+"""Files, whatever they contain: atomic writes, arrays with a checksum, downloads.
 
-Writing that leaves the old file or the new one and never half of each (`atomic`), arrays in one
-`.safetensors` file with a checksum (`container`), and downloads (`download`). Only `atomic` is
-re-exported, as the command line imports it at its start and the other two need NumPy and more.
+Only `atomic` is re-exported: the command line imports it at its start, and `container` and
+`download` need NumPy and more.
 """
 
 from w2v_hs.files.atomic import check_writable, holding, new_folder, replacing

@@ -28,24 +28,11 @@ PID_WIDTH = 20  # characters of a process id in a lock file
 
 
 def check_writable(path: Path) -> Path:
-    """Check that a file can be written at `path`, and leave nothing behind.
+    """Check that a file can be written at `path`; return it absolute, with symbolic links resolved.
 
-    Called before long work, so that a wrong folder costs a second and not an hour.
-
-    Parameters
-    ----------
-    path
-        The file to be written later. It may exist.
-
-    Returns
-    -------
-    Path
-        The absolute path with symbolic links resolved.
-
-    Raises
-    ------
-    OutputError
-        The folder is missing or not writable, or `path` is a folder, a device or a pipe.
+    Called before long work, so that a wrong folder costs a second and not an hour; leaves nothing
+    behind. The file may exist. `OutputError` if the folder is missing or not writable, or `path` is
+    a folder, a device or a pipe.
     """
     with _temporary(path, _check_file) as (_, real):
         return real
@@ -55,18 +42,8 @@ def check_writable(path: Path) -> Path:
 def replacing(path: Path, size: int | None = None) -> Iterator[Path]:
     """Yield the path of a temporary file that replaces `path` when the block succeeds.
 
-    Parameters
-    ----------
-    path
-        The file to be written.
-    size
-        Bytes that will be written, for the message if they do not fit; None if unknown.
-
-    Raises
-    ------
-    OutputError
-        The folder is missing or not writable, or the disk is full. The old file is intact, and the
-        temporary one removed.
+    `size`, in bytes, is for messages. `OutputError` if the folder is missing or not writable, or
+    the disk is full; the old file is then intact, and the temporary one removed.
     """
     with _temporary(path, _check_file) as (temporary, real), _published(temporary, real, size):
         yield temporary
@@ -76,16 +53,8 @@ def replacing(path: Path, size: int | None = None) -> Iterator[Path]:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield the path of a temporary folder that is renamed to `path` when the block succeeds.
 
-    Parameters
-    ----------
-    path
-        The folder to be written. It must be missing or empty, as a full one could not be replaced
-        in one step.
-
-    Raises
-    ------
-    OutputError
-        There is something at `path` that is not an empty folder; otherwise as in `replacing`.
+    `OutputError` as in `replacing`, and if there is anything but an empty folder at `path`: a full
+    one could not be replaced in one step.
     """
     with _temporary(path, _check_folder, folder=True) as (temporary, real), _published(temporary, real):
         yield temporary
@@ -96,18 +65,9 @@ def holding(path: Path) -> Iterator[None]:
     """Keep other processes that also use `holding` from writing to `path` while the block runs.
 
     The lock file beside it, ``.NAME.lock``, contains the process id. The operating system releases
-    the lock when the process ends, however it ends, so a lock file that a killed run left is taken
-    over. Where the file system has no locks, nothing is locked.
-
-    Parameters
-    ----------
-    path
-        The file that the block will write.
-
-    Raises
-    ------
-    OutputError
-        Another process holds the lock; the message names it. Or the folder is not writable.
+    the lock when the process ends, however it ends, so the lock file of a killed run is taken over.
+    Where the file system has no locks, nothing is locked. `OutputError` if another process holds
+    the lock (the message names it), or the folder is not writable.
     """
     from filelock import FileLock, Timeout
 

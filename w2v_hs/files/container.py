@@ -32,25 +32,11 @@ VECTORS = "vectors"  # the kind, in its description, of a file that contains vec
 
 
 def save_arrays(path: str | Path, arrays: dict[str, Array], description: dict[str, Any]) -> None:
-    """Write arrays and a description.
+    """Write arrays and a description, which is anything that JSON can represent.
 
-    The arrays are written in blocks of rows, so a matrix is never copied as a whole; the writer of
-    the safetensors package copies it twice.
-
-    Parameters
-    ----------
-    path
-        The file to be written. An existing file stays intact if that fails.
-    arrays
-        Arrays by name, of any shape; contiguous or not. float16, float32, float64, int32, int64 or
-        uint8.
-    description
-        Anything that JSON can represent.
-
-    Raises
-    ------
-    OutputError
-        The file cannot be written.
+    Arrays are float16, float32, float64, int32, int64 or uint8, of any shape, contiguous or not.
+    They are written in blocks of rows, so a matrix is never copied as a whole; the safetensors
+    package copies it twice. `OutputError` if that fails, which leaves an existing file intact.
     """
     path = Path(path)
     text = json.dumps(description, sort_keys=True)
@@ -76,24 +62,9 @@ def save_arrays(path: str | Path, arrays: dict[str, Array], description: dict[st
 
 
 def load_arrays(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Read a file written by `save_arrays`.
+    """Read the arrays and the description that `save_arrays` wrote.
 
-    Parameters
-    ----------
-    path
-        The file.
-
-    Returns
-    -------
-    arrays
-        Arrays by name.
-    description
-        The description.
-
-    Raises
-    ------
-    FormatError
-        The file is missing, truncated, damaged, or was not written by this package.
+    `FormatError` if the file is missing, truncated, damaged, or was not written by this package.
     """
     try:
         arrays, metadata = load_tensors(path)
@@ -111,30 +82,15 @@ def load_arrays(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
 
 
 def _no_number(name: str) -> Any:
-    """Refuse NaN and Infinity, which are no JSON, but which Python's reader accepts."""
+    """Refuse NaN and Infinity: they are not JSON, but Python's reader accepts them."""
     raise ValueError(name)
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Read any `.safetensors` file, by whatever program it was written.
+    """Read the arrays of any `.safetensors` file, and the text fields of its header, if it has any.
 
-    Parameters
-    ----------
-    path
-        The file.
-
-    Returns
-    -------
-    arrays
-        Arrays by name.
-    metadata
-        The text fields of its header by name; empty if it has none.
-
-    Raises
-    ------
-    FormatError
-        The file is missing, truncated, of a dtype that NumPy lacks, or differs from the checksum
-        that `save_arrays` stored in it.
+    `FormatError` if the file is missing, truncated, of a dtype that NumPy lacks, or differs from
+    the checksum that `save_arrays` stored in it.
     """
     from safetensors import safe_open
 
@@ -162,18 +118,10 @@ def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str
 
 
 def pack_words(words: list[str]) -> dict[str, Array]:
-    """Words as two arrays that `unpack_words` reads.
+    """Pack V words into two arrays that `unpack_words` reads.
 
-    Parameters
-    ----------
-    words
-        V words.
-
-    Returns
-    -------
-    dict
-        ``words.bytes``: the UTF-8 of all words, concatenated, (bytes,) uint8. ``words.ends``: where
-        each word ends in it, (V,) int64.
+    ``words.bytes`` (bytes,) uint8 is the UTF-8 of all words, concatenated; ``words.ends`` (V,)
+    int64 says where each word ends in it.
     """
     encoded = [word.encode(errors="surrogatepass") for word in words]
     ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
@@ -181,20 +129,7 @@ def pack_words(words: list[str]) -> dict[str, Array]:
 
 
 def unpack_words(arrays: dict[str, Array], path: str | Path) -> list[str]:
-    """The words of the arrays that `pack_words` made.
-
-    Parameters
-    ----------
-    arrays
-        Arrays that include ``words.bytes`` and ``words.ends``.
-    path
-        The file that they come from, for messages.
-
-    Raises
-    ------
-    FormatError
-        The two arrays do not match, or a word is not UTF-8.
-    """
+    """The words of `pack_words`; `FormatError` if the arrays do not match or are not UTF-8."""
     data, ends = arrays["words.bytes"].tobytes(), arrays["words.ends"]
     if (
         ends.ndim != 1

@@ -20,34 +20,13 @@ def download(
     timeout: float = 30,
     chunk: int = 1 << 16,
 ) -> None:
-    """Download a file through a temporary file beside `path`.
+    """Download an ``http`` or ``https`` URL through a temporary file beside `path`.
 
-    Parameters
-    ----------
-    name
-        What messages and the progress bar call the file.
-    address
-        An ``http`` or ``https`` URL.
-    size
-        Bytes of the file; no more are accepted.
-    path
-        Where the file is put. Missing folders are created.
-    check
-        Called with the temporary file; returns what is wrong with it, or None.
-    progress
-        Show a progress bar on standard error.
-    timeout
-        Seconds without a byte after which the download fails.
-    chunk
-        Bytes read at a time.
-
-    Raises
-    ------
-    DownloadError
-        The address cannot be reached, or sends something else; the message says where to put the
-        file by hand.
-    OutputError
-        The folder is not writable, or the disk is full.
+    Creates missing folders, and accepts no more than `size` bytes. `check` returns what is wrong
+    with the temporary file, or None. Messages and the progress bar call the file `name`. `timeout`
+    counts seconds without a byte; `chunk` bytes are read at a time. `DownloadError` if the address
+    cannot be reached or sends something else; the message says where to put the file by hand.
+    `OutputError` if the folder is not writable, or the disk is full.
     """
     import pooch
     from requests.exceptions import RequestException
@@ -83,7 +62,7 @@ class _TooLong(Exception):
 
 
 class _Capped:
-    """What pooch writes to: a file that accepts `size` bytes and reports each write."""
+    """A file for pooch to write to: it accepts `size` bytes and reports each write."""
 
     def __init__(self, file: BinaryIO, size: int, report: Callable[[int], None]):
         self._file, self._room, self._report = file, size, report

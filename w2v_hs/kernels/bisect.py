@@ -24,17 +24,13 @@ BLOCK = (0,) * 8  # rows that are multiplied with a direction at once
 
 
 class BisectScratch(NamedTuple):
-    """Memory of one thread for V words.
+    """Memory of one thread for V words."""
 
-    mean, direction and sums (stride,) float32; along (V+16,) float32: coordinates along the
-    direction; moved (V,) int64: rows in their new order.
-    """
-
-    mean: np.ndarray
-    direction: np.ndarray
-    sums: np.ndarray
-    along: np.ndarray
-    moved: np.ndarray
+    mean: np.ndarray  # (stride,) float32
+    direction: np.ndarray  # (stride,) float32
+    sums: np.ndarray  # (stride,) float32
+    along: np.ndarray  # (V+16,) float32: coordinates along the direction
+    moved: np.ndarray  # (V,) int64: rows in their new order
 
 
 def make_scratch(words: int, stride: int) -> BisectScratch:
@@ -138,9 +134,8 @@ def halve(rows, firsts, lasts, vectors, stride, weights, mass, steps, scratch, c
     """Sort and cut each of the parts rows[firsts[i]:lasts[i]], of 2 words or more.
 
     rows (V + 16,) int64: offsets of vectors; the last 16 are padding, any valid offsets. vectors
-    (V*stride,) float32, flat, each of length 1 or 0. weights and mass (V,) float64, positive.
-    steps: steps of power iteration. scratch: `BisectScratch`. Written: `rows` in their new order,
-    and cuts (n,) int64, where each second half begins.
+    (V*stride,) float32, flat, of length 1 or 0. weights and mass (V,) float64, positive. steps: of
+    power iteration. Written: `rows`, reordered; cuts (n,) int64, where each second half begins.
     """
     for part in range(len(firsts)):
         first, last = firsts[part], lasts[part]

@@ -87,10 +87,7 @@ def train_window(contexts, path, length, vectors, weights, stride, rate, scratch
 
 @jit
 def train(text, first, last, window, paths, vectors, weights, stride, rate, nodes, scratch):
-    """Train on sentences first .. last - 1; arguments and results as in `windows.train_windows`.
-
-    A prediction is a centre.
-    """
+    """Train as `windows.train_windows` describes; a prediction is a centre."""
     train_windows(
         train_window, text, first, last, window, paths, vectors, weights, stride, rate, nodes, scratch
     )

@@ -28,50 +28,38 @@ LEAST_SCALE = 1e-130
 
 
 class Rows(NamedTuple):
-    """Features of n rows, dense or sparse.
-
-    Row i has values[starts[i]:starts[i + 1]], float64, in the given columns; `columns` is None
-    if each row holds all columns in their order.
-    """
+    """Features of n rows, dense or sparse: row i has values[starts[i]:starts[i + 1]]."""
 
     starts: np.ndarray
-    columns: np.ndarray | None
-    values: np.ndarray
+    columns: np.ndarray | None  # of each value; None if each row holds all columns in their order
+    values: np.ndarray  # float64
 
 
 class Batches(NamedTuple):
-    """The steps of an epoch.
+    """The steps of an epoch: step i takes the rows order[bounds[i]:bounds[i + 1]]."""
 
-    Step i takes the rows order[bounds[i]:bounds[i + 1]], both int64, at the learning rate
-    rates[i], float64.
-    """
-
-    order: np.ndarray
-    bounds: np.ndarray
-    rates: np.ndarray
+    order: np.ndarray  # int64
+    bounds: np.ndarray  # int64
+    rates: np.ndarray  # float64: the learning rate of each step
 
 
 class Nodes(NamedTuple):
-    """What is learned of a tree of m classes: the weights of the nodes are scale * weights.
+    """What is learned of a tree of m classes: the weights of the nodes are scale * weights."""
 
-    weights (m - 1, d), bias (m - 1,) and scale (1,), float64.
-    """
-
-    weights: np.ndarray
-    bias: np.ndarray
-    scale: np.ndarray
+    weights: np.ndarray  # (m - 1, d) float64
+    bias: np.ndarray  # (m - 1,) float64
+    scale: np.ndarray  # (1,) float64
 
 
 class Centre(NamedTuple):
     """A vector c that is subtracted from each row x without writing x - c, which is not sparse.
 
-    products (n,) float64: x . c of each row; square: c . c. sums (m - 1, 2) float64, written:
     weights[l] - sums[l, 0] * c are the weights of node l, and sums[l, 1] is weights[l] . c.
     """
 
-    products: np.ndarray
-    square: float
-    sums: np.ndarray
+    products: np.ndarray  # (n,) float64: x . c of each row
+    square: float  # c . c
+    sums: np.ndarray  # (m - 1, 2) float64, written
 
 
 @inline
@@ -109,12 +97,10 @@ def add_multiple(begin, end, columns, values, factor, weights, node):
 def train(rows, labels, paths, batches, centre, nodes, l2, has_bias, slopes):
     """Train on batches of rows; return the sum of their losses in nats, each before its step.
 
-    A batch takes one step down the gradient of its mean loss + l2 / 2 * ||weights||^2.
-
-    rows: `Rows`. labels (n,) int64: the class of each row. paths: `common.Paths` over the classes.
-    batches: `Batches`. slopes: memory for one float64 for each row of a batch and node on its path.
-    Written: `nodes`, the bias only if `has_bias`, and the sums of `centre`, which `nodes.scale`
-    multiplies too.
+    A batch takes one step down the gradient of its mean loss + l2 / 2 * ||weights||^2. labels (n,)
+    int64: the class of each row. paths: `common.Paths` over the classes. slopes: memory for one
+    float64 for each row of a batch and node on its path. Written: `nodes`, the bias only if
+    `has_bias`, and the sums of `centre`, which `nodes.scale` multiplies too.
     """
     order, bounds, rates = batches
     weights, bias, scale = nodes

@@ -1,10 +1,9 @@
 """What all training kernels share: memory, random numbers, subsampling, the running loss.
 
 Rows of both weight matrices are padded with zeros to a multiple of 16 floats (`padded`), and the
-kernels take the matrices flat: row r of a matrix starts at r * stride. Padding stays zero in
-training, because an update only adds multiples of padded rows.
-
-Oracles: `naive.Random` for `next_random`, `naive.windows` for `subsample` and `draw_reach`.
+kernels take the matrices flat: row r starts at r * stride. Padding stays zero in training, because
+an update only adds multiples of padded rows. Oracles: `naive.Random` for `next_random`,
+`naive.windows` for `subsample` and `draw_reach`.
 """
 
 import math
@@ -32,52 +31,35 @@ STEPS = 64
 
 
 class Text(NamedTuple):
-    """Encoded text.
+    """Encoded text."""
 
-    ids (N,) int32: words. sentences (n + 1,) int64: offsets into ids. keep (V,) float32: the
-    probability with which subsampling keeps each word.
-    """
-
-    ids: np.ndarray
-    sentences: np.ndarray
-    keep: np.ndarray
+    ids: np.ndarray  # (N,) int32: words
+    sentences: np.ndarray  # (n + 1,) int64: offsets into ids
+    keep: np.ndarray  # (V,) float32: the probability with which subsampling keeps each word
 
 
 class Paths(NamedTuple):
-    """Paths from the root to each word, in compressed sparse rows.
+    """Paths from the root to each word w, offsets[w]:offsets[w + 1], in compressed sparse rows."""
 
-    offsets (V + 1,) int64. Word w passes nodes[offsets[w]:offsets[w + 1]], int32, and takes the
-    branches bits[offsets[w]:offsets[w + 1]] there, uint8: 0 is left.
-    """
-
-    offsets: np.ndarray
-    nodes: np.ndarray
-    bits: np.ndarray
+    offsets: np.ndarray  # (V + 1,) int64
+    nodes: np.ndarray  # int32: the nodes that w passes
+    bits: np.ndarray  # uint8: the branches it takes there; 0 is left
 
 
 class TrainScratch(NamedTuple):
-    """Memory of one thread, for sentences of up to S words and paths of up to L branches.
+    """Memory of one thread, for sentences of up to S words and paths of up to L branches."""
 
-    random (1,) uint64: state of the generator. kept (S,) int32: a sentence after subsampling. rows
-    (2*window+1,) int64: offsets of context rows. path (2*(L+16),) int64 and signs (2*(L+16),)
-    float32: the paths of this centre and the next. scores and spread (8L+144,) float32: scores,
-    then gradients, of context-node pairs, and their signs. lanes (32,) float32 and pending (2,)
-    int64: partial losses, the steps in them and the lanes without a pair (see `gradients`). hidden
-    (2*stride,) float32: CBOW's hidden vector and its error. totals (3,) float64: loss in nats,
-    predictions and kept tokens.
-    """
-
-    random: np.ndarray
-    kept: np.ndarray
-    rows: np.ndarray
-    path: np.ndarray
-    signs: np.ndarray
-    scores: np.ndarray
-    spread: np.ndarray
-    lanes: np.ndarray
-    pending: np.ndarray
-    hidden: np.ndarray
-    totals: np.ndarray
+    random: np.ndarray  # (1,) uint64: state of the generator
+    kept: np.ndarray  # (S,) int32: a sentence after subsampling
+    rows: np.ndarray  # (2*window+1,) int64: offsets of context rows
+    path: np.ndarray  # (2*(L+16),) int64: the paths of this centre and the next
+    signs: np.ndarray  # (2*(L+16),) float32: the signs of their branches
+    scores: np.ndarray  # (8L+144,) float32: scores, then gradients, of context-node pairs
+    spread: np.ndarray  # (8L+144,) float32: the signs of these pairs
+    lanes: np.ndarray  # (32,) float32: partial losses (see `gradients`)
+    pending: np.ndarray  # (2,) int64: the steps in `lanes`, and the lanes without a pair
+    hidden: np.ndarray  # (2*stride,) float32: CBOW's hidden vector and its error
+    totals: np.ndarray  # (3,) float64: loss in nats, predictions and kept tokens
 
 
 def padded(dim: int) -> int:
@@ -93,10 +75,7 @@ def aligned_zeros(rows: int, stride: int) -> np.ndarray:
 
 
 def own_zeros(size: int, dtype) -> np.ndarray:
-    """A (size,) array of zeros that shares no pair of cache lines with any other array.
-
-    Threads that write to neighbouring lines slow each other down (false sharing).
-    """
+    """A (size,) array of zeros that shares no pair of cache lines with others: no false sharing."""
     room = -(-size * np.dtype(dtype).itemsize // 128) * 128
     memory = np.zeros(room + 128, np.uint8)
     shift = -memory.ctypes.data % 128
@@ -154,10 +133,9 @@ def draw_reach(window, random):
 def gradients(size, scores, signs, at, rate, scratch):
     """Turn scores f = scores[:size] into gradients g = lr s sigmoid(-s f) and add up their loss.
 
-    The signs s are signs[at : at + size]. The scores up to the next multiple of 16 must be 0.
-
-    With z = s f, the loss log(1 + exp(-z)) is max(-z, 0) + log(1 + exp(-|z|)). scratch.lanes[16:]
-    hold running sums of the first term, lanes[:16] running products of 1 + exp(-|z|), from which
+    The signs s are signs[at : at + size]. Scores up to the next multiple of 16 must be 0. With
+    z = s f, the loss log(1 + exp(-z)) is max(-z, 0) + log(1 + exp(-|z|)). scratch.lanes[16:] hold
+    running sums of the first term, lanes[:16] running products of 1 + exp(-|z|), from which
     `collect_loss` takes one logarithm for many pairs. Oracles: `naive.tree_gradient` and
     `naive.tree_loss`.
     """

@@ -31,15 +31,11 @@ AHEAD = 4  # words whose rows are prefetched
 
 
 class ContextScratch(NamedTuple):
-    """Memory of one thread.
+    """Memory of one thread."""
 
-    random (1,) uint64 and kept (S,) int32: as in `common.TrainScratch`. running (stride,) float32:
-    the sum of the window.
-    """
-
-    random: np.ndarray
-    kept: np.ndarray
-    running: np.ndarray
+    random: np.ndarray  # (1,) uint64, as in `common.TrainScratch`
+    kept: np.ndarray  # (S,) int32, as in `common.TrainScratch`
+    running: np.ndarray  # (stride,) float32: the sum of the window
 
 
 def make_scratch(longest_sentence: int, stride: int) -> ContextScratch:
@@ -53,14 +49,12 @@ def make_scratch(longest_sentence: int, stride: int) -> ContextScratch:
 
 @jit
 def add_contexts(text, first, last, window, vectors, stride, begin, end, scratch, sums, contexts):
-    """Add the vectors of all words at most `window` away from each word of sentences first ..
-    last - 1, after subsampling, to the row of the word in `sums`.
+    """Add the vectors of the words within `window` of each word to the row of that word in `sums`.
 
-    Only columns begin .. end - 1 are added, multiples of 16, so threads can share the work.
-    Subsampling depends on the number of the sentence alone, so they all see the same windows.
-
-    text: `common.Text`. vectors (V*stride,) float32, flat. Written: sums (V*stride,) float32;
-    contexts (V,) int64, the number of words added.
+    The words are those of sentences first .. last - 1, after subsampling. Only columns begin ..
+    end - 1 are added, multiples of 16, so threads can share the work; subsampling depends on the
+    number of the sentence alone, so they all see the same windows. vectors (V*stride,) float32,
+    flat. Written: sums (V*stride,) float32; contexts (V,) int64, the number of words added.
     """
     text, scratch = pointers(text), pointers(scratch)
     vectors, sums, contexts = pointer(vectors), pointer(sums), pointer(contexts)

@@ -29,22 +29,15 @@ AHEAD = 3  # rows that `merge` prefetches
 
 
 class Copies(NamedTuple):
-    """The copy of one thread.
+    """The copy of one thread."""
 
-    count, start: it has `count` rows, from row `start`. turn: where in the rows merging begins,
-    from 0 to 1 and different for each thread, so that two rarely meet. interval: windows between
-    two merges. share (count,) float32: the part of a row's change that is added. snapshot
-    (count*stride,) float32: the rows after the last merge. windows (1,) int64: how many were
-    trained since.
-    """
-
-    count: int
-    start: int
-    turn: float
-    interval: int
-    share: np.ndarray
-    snapshot: np.ndarray
-    windows: np.ndarray
+    count: int  # number of rows
+    start: int  # the first row
+    turn: float  # where in the rows merging begins, 0 to 1; differs by thread, so two rarely meet
+    interval: int  # windows between two merges
+    share: np.ndarray  # (count,) float32: the part of a row's change that is added
+    snapshot: np.ndarray  # (count*stride,) float32: the rows after the last merge
+    windows: np.ndarray  # (1,) int64: number trained since the last merge
 
 
 @inline

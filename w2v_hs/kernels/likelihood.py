@@ -51,36 +51,26 @@ from w2v_hs.kernels.windows import in_batches
 
 
 class Words(NamedTuple):
-    """Encoded text and the loss of its words under a unigram distribution.
+    """Encoded text and the loss of its words under a unigram distribution."""
 
-    ids (N,) int32: words. sentences (n + 1,) int64: offsets into ids. unigram and sampled (V,)
-    float64: -log P of each word in the training text, before and after subsampling, in nats.
-    """
-
-    ids: np.ndarray
-    sentences: np.ndarray
-    unigram: np.ndarray
-    sampled: np.ndarray
+    ids: np.ndarray  # (N,) int32: words
+    sentences: np.ndarray  # (n + 1,) int64: offsets into ids
+    unigram: np.ndarray  # (V,) float64: -log P of each word in the training text, in nats
+    sampled: np.ndarray  # (V,) float64: the same after subsampling
 
 
 class LossScratch(NamedTuple):
-    """Memory of one thread, for paths of at most L branches.
+    """Memory of one thread, for paths of at most L branches."""
 
-    rows (2*window+1,) int64: offsets of context rows. path (L+16,) int64 and signs (L+16,) float32:
-    the path of the centre. scores and spread (8L+144,) float32: scores of context-node pairs and
-    their signs. hidden (stride,) float32. lanes (32,) float32, pending (2,) int64, totals (1,)
-    float64: the running loss, as in `common.TrainScratch`.
-    """
-
-    rows: np.ndarray
-    path: np.ndarray
-    signs: np.ndarray
-    scores: np.ndarray
-    spread: np.ndarray
-    hidden: np.ndarray
-    lanes: np.ndarray
-    pending: np.ndarray
-    totals: np.ndarray
+    rows: np.ndarray  # (2*window+1,) int64: offsets of context rows
+    path: np.ndarray  # (L+16,) int64: the path of the centre
+    signs: np.ndarray  # (L+16,) float32: the signs of its branches
+    scores: np.ndarray  # (8L+144,) float32: scores of context-node pairs
+    spread: np.ndarray  # (8L+144,) float32: the signs of these pairs
+    hidden: np.ndarray  # (stride,) float32
+    lanes: np.ndarray  # (32,) float32: the running loss, as in `common.TrainScratch`
+    pending: np.ndarray  # (2,) int64: likewise
+    totals: np.ndarray  # (1,) float64: likewise
 
 
 def make_scratch(window: int, longest_path: int, stride: int) -> LossScratch:
@@ -115,10 +105,7 @@ def prefetch_word(paths, word, weights, stride):
 
 @inline
 def read_path(paths, word, stride, scratch):
-    """Write the path of a word to scratch.path and scratch.signs; return its length.
-
-    As `paths.find_path`, without copies and prefetching.
-    """
+    """Write the path of a word to `scratch`, as `find_path`, but without copies and prefetching."""
     start = paths.offsets[word]
     length = paths.offsets[word + 1] - start
     for j in range(length):
@@ -133,9 +120,8 @@ def read_path(paths, word, stride, scratch):
 def add_losses(size, signs, scratch):
     """Add up the losses log(1 + exp(-z)), where z are scratch.scores[:size] times their signs.
 
-    A loss is max(-z, 0) + log(1 + exp(-|z|)): the first terms are summed, and the factors
-    1 + exp(-|z|) multiplied, as in `common.gradients`. The scores up to the next multiple of 16
-    must be 0.
+    As in `common.gradients`, the terms max(-z, 0) are summed and the factors 1 + exp(-|z|)
+    multiplied. The scores up to the next multiple of 16 must be 0.
     """
     one = broadcast(np.float32(1.0))
     for begin in range(0, size, STEPS * LANES):
@@ -155,10 +141,7 @@ def add_losses(size, signs, scratch):
 
 @inline
 def score_contexts(contexts, nodes, first, vectors, weights, stride, length, scratch):
-    """Add the loss of len(contexts) contexts against a path, len(nodes) nodes at once.
-
-    As the forward pass of `skipgram.train_batch`.
-    """
+    """Add the loss of contexts against a path, as the forward pass of `skipgram.train_batch`."""
     count = len(contexts)
     for j in range(0, length, len(nodes)):
         f = zeros_for_products(nodes, contexts)
@@ -191,9 +174,8 @@ def score_hidden(vectors, weights, stride, length, scratch):
 def tree_losses(words, first, last, window, cbow, paths, vectors, weights, stride, scratch, out):
     """Losses of sentences first .. last - 1, into out (last - first, 5) float64.
 
-    words: `Words`. vectors (V*stride,) and weights (rows*stride,) float32, flat. cbow: one
-    prediction a window, from the mean, instead of one for each context word. paths: `common.Paths`.
-    scratch: `LossScratch`.
+    vectors (V*stride,) and weights (rows*stride,) float32, flat. cbow: one prediction a window,
+    from the mean, instead of one for each context word. scratch: `LossScratch`.
     """
     # Only pointers from here on; see `pointer`.
     words, paths, scratch = pointers(words), pointers(paths), pointers(scratch)
@@ -235,19 +217,14 @@ def tree_losses(words, first, last, window, cbow, paths, vectors, weights, strid
 
 
 class LossBatch(NamedTuple):
-    """Memory of one thread: `ROWS` predictions at a time.
+    """Memory of one thread for `ROWS` predictions; V' is V rounded up to a multiple of 16."""
 
-    rows (2*window+1,) int64: offsets of context rows. hidden (ROWS, stride) and scores (ROWS, V')
-    float32, V' is V rounded up to a multiple of 16.
-    targets (ROWS,) int32, sentences (ROWS,) int64. lanes (16,) float32.
-    """
-
-    rows: np.ndarray
-    hidden: np.ndarray
-    scores: np.ndarray
-    targets: np.ndarray
-    sentences: np.ndarray
-    lanes: np.ndarray
+    rows: np.ndarray  # (2*window+1,) int64: offsets of context rows
+    hidden: np.ndarray  # (ROWS, stride) float32
+    scores: np.ndarray  # (ROWS, V') float32
+    targets: np.ndarray  # (ROWS,) int32
+    sentences: np.ndarray  # (ROWS,) int64
+    lanes: np.ndarray  # (16,) float32
 
 
 def make_batch(window: int, rows: int, stride: int) -> LossBatch:

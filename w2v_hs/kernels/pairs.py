@@ -2,9 +2,7 @@
 
 A stream (n,) int32 holds numbers of types, and `END` at the end of each sentence. A pair of types
 has the key first * 2^32 + second, uint64. Hash tables use open addressing; their size is a power of
-two, and a slot whose count or value is 0 is empty.
-
-Oracle: `naive.join_phrases`.
+two, and a slot whose count or value is 0 is empty. Oracle: `naive.join_phrases`.
 """
 
 import numpy as np
@@ -31,10 +29,9 @@ def renumber(stream, numbers):
 def count_pairs(stream, begin, end, usable, share, shares, keys, counts, used):
     """Count the pairs (stream[i - 1], stream[i]) for i in begin .. end - 1, begin at least 1.
 
-    usable (types,) uint8: a pair is counted if both of its types are usable. share, shares: only
-    pairs whose hash is `share` modulo `shares`, a power of two. keys uint64 and counts int64: the
-    table. used (1,) int64: the number of slots taken, half of them at most. Returns where it
-    stopped: `end`, or the i for whose pair the table has no room.
+    Only pairs of types that are usable (types,) uint8, and whose hash is `share` modulo `shares`, a
+    power of two. Table: keys uint64, counts int64. used (1,) int64: slots taken, half of them at
+    most. Returns where it stopped: `end`, or the i for whose pair the table has no room.
     """
     mask = len(keys) - 1
     for i in range(begin, end):
@@ -99,8 +96,7 @@ def join_pairs(stream, begin, end, written, firsts, keys, values):
 
 @jit
 def spell(stream, begin, starts, arena, out):
-    """Write stream[begin:] as text: a space between words, a newline after each sentence that is
-    not empty.
+    """Write stream[begin:] as text: spaces between words, newlines after non-empty sentences.
 
     Type t is arena[starts[t]:starts[t + 1]], uint8; out uint8. Returns (position, written): where
     it stopped, at the end of the stream or for lack of room in `out`, and the bytes written.

@@ -19,8 +19,8 @@ def find_path(paths, word, weights, stride, nodes, scratch, at):
     """Write the path of `word` to scratch.path[at:] and scratch.signs[at:]; return its length.
 
     The path holds offsets into the flat `weights`, of this thread's copies where `nodes`, a
-    `copies.Copies`, has them; a sign is 1 for left, -1 for right. 16 offsets of the root follow,
-    for blocks of nodes that extend beyond the path. Rows that are probably not in the cache are
+    `copies.Copies`, has them; then 16 offsets of the root, for blocks of nodes that extend beyond
+    the path. A sign is 1 for left, -1 for right. Rows that are probably not in the cache are
     prefetched.
     """
     start = paths.offsets[word]
@@ -58,8 +58,7 @@ def prefetch_path(paths, word):
 def look_ahead(i, length, window, paths, vectors, weights, stride, nodes, scratch, at):
     """Prefetch what the windows after window i of scratch.kept[:length] need.
 
-    Writes the path of word i + 1 as `find_path` does, and returns its length, 0 after the last
-    word.
+    Writes the path of word i + 1 as `find_path` does; returns its length, 0 after the last word.
     """
     kept = scratch.kept
     if i + 3 < length:

@@ -75,8 +75,7 @@ def all_log_probs(h, children, order, weights):
 def comes_first(key, item, other_key, other, words):
     """Whether `item` leaves the queue before `other`.
 
-    On a tie an inner node comes before a word, since a word below it may be as probable and come
-    earlier in the vocabulary.
+    On a tie inner nodes come first: a word below may be as probable, and earlier in the vocabulary.
     """
     if key != other_key:
         return key > other_key
@@ -121,12 +120,11 @@ def pop(keys, items, size, words):
 def search(k, children, root, score, arguments, keys, items, best, log_probs):
     """Best-first search for the k most probable words; returns the number of inner nodes visited.
 
-    score(node, *arguments) is the f of an inner node, so that its left branch has the probability
+    score(node, *arguments) is the f of an inner node: its left branch has the probability
     sigmoid(f). A priority queue holds prefixes of paths. The probability of a prefix bounds those
-    of all leaves below it, so nothing in the queue can beat a leaf that leaves it.
-
-    keys (V,) float64 and items (V,) int64: memory for the queue. Written: best (k,) int64 and
-    log_probs (k,) float64, the most probable first; on a tie the first in the vocabulary.
+    of all leaves below it, so nothing in the queue can beat a leaf that leaves it. keys (V,)
+    float64 and items (V,) int64: memory for the queue. Written: best (k,) int64 and log_probs (k,)
+    float64, the most probable first; on a tie the first in the vocabulary.
     """
     words = len(children) + 1
     keys[0], items[0] = 0.0, words + root

@@ -1,9 +1,8 @@
 """Changes of rows of a matrix, as workers of a cluster send them: computed, rounded, added.
 
-Changes are sent as bfloat16 (Wang and Kanwar 2019), the upper half of a float32, which has its
-range and 8 significant bits. NumPy has no such type, so they are stored as uint16.
-
-Oracle: rounding to the nearest by NumPy, in tests/training/test_cluster.py.
+They are sent as bfloat16 (Wang and Kanwar 2019), the upper half of a float32, which has its range
+and 8 significant bits, and stored as uint16, as NumPy has no such type. Oracle: rounding to the
+nearest by NumPy, in tests/training/test_cluster.py.
 """
 
 import numpy as np

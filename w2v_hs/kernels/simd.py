@@ -1,12 +1,10 @@
 """Vectors of 16 float32 numbers that LLVM keeps in registers.
 
-LLVM's own vectoriser does not find the register blocking that the kernels need, so they state it:
-a `float32x16` is one LLVM ``<16 x float>``, and each function here becomes a few LLVM instructions
+LLVM's own vectoriser does not find the register blocking that the kernels need, so they state it: a
+`float32x16` is one LLVM ``<16 x float>``, and each function here becomes a few LLVM instructions
 that are lowered to what the processor has (one AVX-512 register, two of AVX2, four of SSE or Neon).
-Nothing here names a processor.
-
-Offsets count float32 numbers from the start of a flat, contiguous float32 array; nothing is
-checked against the array's bounds.
+Nothing here names a processor. Offsets count float32 numbers from the start of a flat, contiguous
+float32 array; nothing is checked against its bounds.
 """
 
 from llvmlite import ir

@@ -30,21 +30,16 @@ ROWS = 64  # predictions in a batch
 
 
 class TrainBatch(NamedTuple):
-    """Memory for one batch of a thread.
+    """Memory for one batch of a thread; V' is V rounded up to a multiple of 16."""
 
-    hidden, error (ROWS, stride), scores (ROWS, V'), change (V', stride): float32, V' is V rounded
-    up to a multiple of 16. members (ROWS, 2*window) int32: context words of each prediction.
-    sizes, targets (ROWS,) int32. lanes (16,) float32.
-    """
-
-    hidden: np.ndarray
-    error: np.ndarray
-    scores: np.ndarray
-    change: np.ndarray
-    members: np.ndarray
-    sizes: np.ndarray
-    targets: np.ndarray
-    lanes: np.ndarray
+    hidden: np.ndarray  # (ROWS, stride) float32
+    error: np.ndarray  # (ROWS, stride) float32
+    scores: np.ndarray  # (ROWS, V') float32
+    change: np.ndarray  # (V', stride) float32
+    members: np.ndarray  # (ROWS, 2*window) int32: context words of each prediction
+    sizes: np.ndarray  # (ROWS,) int32
+    targets: np.ndarray  # (ROWS,) int32
+    lanes: np.ndarray  # (16,) float32
 
 
 def make_batch(words: int, window: int, stride: int) -> TrainBatch:
@@ -132,9 +127,8 @@ def train_batch(count, words, vectors, outputs, rate, batch):
 def train(text, first, last, window, cbow, words, vectors, outputs, rate, batch, scratch):
     """Train on sentences first .. last - 1.
 
-    text: `common.Text`. vectors (V, stride) and outputs (V', stride) float32. cbow: one prediction
-    a window instead of one a context word. batch: `TrainBatch`; scratch: `common.TrainScratch`.
-    Adds to scratch.totals: loss in nats, predictions, kept tokens.
+    vectors (V, stride), outputs (V', stride) float32. cbow: one prediction a window instead of one
+    a context word. Adds loss in nats, predictions and kept tokens to scratch.totals.
     """
     count, loss, predictions, tokens = 0, 0.0, 0, 0
     for sentence in range(first, last):

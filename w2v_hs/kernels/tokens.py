@@ -3,7 +3,6 @@
 A hash table with open addressing maps the bytes of a token to the number of its type, in order of
 first occurrence. White space is as in `str.split`; a newline ends a sentence. A block must be valid
 UTF-8 and end with a space or newline, followed by `PAD` bytes, since eight are read at once.
-
 Oracle: `naive.encode`.
 """
 
@@ -25,19 +24,17 @@ _BYTES[[0xC2, 0xE1, 0xE2, 0xE3]] = _LEAD  # bytes with which longer white space 
 
 
 class Types(NamedTuple):
-    """A hash table of types.
+    """A hash table of types: type t is arena[starts[t]:starts[t + 1]].
 
-    keys uint64 and slots int32, of one size, a power of two. The key of a short type, of up to 8
-    bytes, is its bytes, so it is found without the arena; that of a longer one is a hash. A slot is
-    2 * number, plus 1 for a longer type; -1 is empty. arena uint8 and starts (n + 1,) int64: type t
-    is arena[starts[t]:starts[t + 1]]. used (1,) int64: number of types.
+    The key of a short type, of up to 8 bytes, is its bytes, so it is found without the arena; that
+    of a longer one is a hash. A slot is 2 * number, plus 1 for a longer type; -1 is empty.
     """
 
-    keys: np.ndarray
-    slots: np.ndarray
-    starts: np.ndarray
-    arena: np.ndarray
-    used: np.ndarray
+    keys: np.ndarray  # uint64, as many as slots, a power of two
+    slots: np.ndarray  # int32
+    starts: np.ndarray  # (n + 1,) int64
+    arena: np.ndarray  # uint8
+    used: np.ndarray  # (1,) int64: number of types
 
 
 def new_types(slots: int = 1 << 16, arena: int = 1 << 19) -> Types:
@@ -215,9 +212,8 @@ def _space_width(block, i, size):
 def scan(block, size, begin, types, stream):
     """Write the types of the tokens of block[begin:size], with `END` for each newline.
 
-    block (size + PAD,) uint8; types: `Types`; stream (>= size - begin,) int32. Returns (position,
-    written): where the scan stopped, `size` or the token for which the table has no room, and how
-    many numbers it wrote.
+    block (size + PAD,) uint8; stream (>= size - begin,) int32. Returns where the scan stopped,
+    `size` or the token for which the table has no room, and how many numbers it wrote.
     """
     written = 0
     i = begin

@@ -21,10 +21,9 @@ def train_windows(
     window: scratch.rows[:contexts] holds the offsets of its context vectors, scratch.path[path:]
     those of the `length` nodes on the path of its centre. It returns the number of predictions.
 
-    text: `common.Text`; paths: `common.Paths`. vectors (V*stride,) and weights (rows*stride,)
-    float32, flat. nodes: `copies.Copies`, the rows of `weights` that are private to this thread;
-    they are merged every `nodes.interval` windows, and if first == last. rate: the learning rate.
-    Adds to scratch.totals: loss in nats, predictions, kept tokens.
+    vectors (V*stride,) and weights (rows*stride,) float32, flat. nodes: `copies.Copies`, the rows
+    of `weights` that are private to this thread, merged every `nodes.interval` windows and if
+    first == last. Adds to scratch.totals: loss in nats, predictions, kept tokens.
     """
     predictions, tokens = 0, 0
     path, ahead = 0, len(scratch.path) // 2
@@ -57,12 +56,12 @@ def train_windows(
 
 @inline
 def in_batches(function, contexts, arguments):
-    """Cut a window into equal batches of up to `BATCH` contexts and call
-    function(like_contexts, like_nodes, first, *arguments) for each; `first` is its first context.
+    """Cut a window into equal batches of up to `BATCH` contexts, and call `function` for each.
 
-    The lengths of the two tuples say how many contexts are multiplied with how many nodes at once.
-    They are part of the types, so `function` is compiled for each batch size with unrolled loops.
-    The sums of products fill the 16 lanes of a vector: the fewer contexts, the more nodes.
+    The call is function(like_contexts, like_nodes, first, *arguments), with the first context of
+    the batch. The lengths of the two tuples say how many contexts are multiplied with how many
+    nodes at once. They are part of the types, so `function` is compiled for each size with unrolled
+    loops. The sums of products fill the 16 lanes of a vector: the fewer contexts, the more nodes.
     """
     batches = (contexts + BATCH - 1) // BATCH
     first = 0

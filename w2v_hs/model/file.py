@@ -131,23 +131,11 @@ def _build(path: str | Path, arrays: dict[str, Array], description: dict[str, An
 def check_weights(
     path: str | Path, prefix: str, vectors: Array, outputs: Array, tree: Tree | None, words: int, dim: int
 ) -> None:
-    """Check the weights of a model that were read from a file.
+    """Check weights read from a file; `FormatError` for a wrong dtype, shape or impossible value.
 
-    Parameters
-    ----------
-    path, prefix
-        For messages: the file, and how the names of these arrays begin in it.
-    vectors, outputs
-        To be float32 of shape (words, dim) and (words - 1, dim), or (words, dim) without a tree.
-    tree
-        Its paths have to stay within its nodes.
-    words, dim
-        The expected numbers of words and columns.
-
-    Raises
-    ------
-    FormatError
-        An array has another dtype or shape, or a value that no model has.
+    vectors (words, dim) and outputs (words - 1, dim), or (words, dim) without a tree, are to be
+    float32. The paths of the tree must stay within its nodes. The names of these arrays in the file
+    begin with `prefix`.
     """
 
     def expect(

@@ -15,24 +15,12 @@ from w2v_hs.types import Float32
 
 
 class Parameters(NamedTuple):
-    """What training changes in a model.
+    """What training changes in a model."""
 
-    Attributes
-    ----------
-    vocabulary
-        V words and their counts.
-    vectors
-        (V, dim) float32.
-    outputs
-        (V - 1, dim) float32, by inner node of `tree`; without a tree (V, dim), by word.
-    tree
-        None for the full softmax.
-    """
-
-    vocabulary: Vocabulary
-    vectors: Float32
-    outputs: Float32
-    tree: Tree | None
+    vocabulary: Vocabulary  # V words and their counts
+    vectors: Float32  # (V, dim)
+    outputs: Float32  # (V - 1, dim), by inner node of `tree`; without a tree (V, dim), by word
+    tree: Tree | None  # None for the full softmax
 
 
 def check_counts(counts: Mapping[str, int]) -> None:
@@ -49,21 +37,9 @@ def check_counts(counts: Mapping[str, int]) -> None:
 def extended(known: Parameters, vocabulary: Vocabulary, seed: int) -> Parameters:
     """Parameters over a vocabulary that contains all known words, and maybe new ones.
 
-    Known words keep their vectors, and nodes of the tree their weights (see `tree.growth`).
-
-    Parameters
-    ----------
-    known
-        Those of the model.
-    vocabulary
-        All words and their counts.
-    seed
-        That of the model, for the vectors of new words.
-
-    Raises
-    ------
-    OptionError
-        There are new words, but no tree to put them in.
+    Known words keep their vectors, and nodes of the tree their weights (see `tree.growth`). New
+    words get vectors from `seed`, that of the model. `OptionError` if there are new words, but no
+    tree to put them in.
     """
     old, dim = known.vocabulary, known.vectors.shape[1]
     new = [word for word in vocabulary.words if word not in old.index]

@@ -1,12 +1,11 @@
 """The output weights of a model as vectors with names.
 
-The full softmax has an output vector for each word. In hierarchical softmax, the rows belong to the
-inner nodes of the tree. Such a row is named ``node:`` and the branches from the root to the node:
-the root is ``node:``, its left child ``node:0``. A word with the path 0110, as written by
-``w2v-hs tree export``, passes ``node:``, ``node:0``, ``node:01`` and ``node:011``. With h the input
-vector of the context and u the row of a node, the probability of going left at the node is
-sigmoid(u · h), and the product over the path is the probability of the word (Morin and Bengio,
-2005).
+The full softmax has an output vector for each word. In hierarchical softmax, a row belongs to an
+inner node of the tree. It is named ``node:`` and the branches from the root to the node: the root
+is ``node:``, its left child ``node:0``. A word with the path 0110, as written by ``w2v-hs tree
+export``, passes ``node:``, ``node:0``, ``node:01`` and ``node:011``. With h the input vector of the
+context and u the row of a node, the probability of going left is sigmoid(u · h), and the product
+over the path is the probability of the word (Morin and Bengio, 2005).
 """
 
 from w2v_hs.tree import Tree
@@ -17,26 +16,10 @@ NODE = "node:"
 
 
 def output_vectors(words: list[str], outputs: Float32, tree: Tree | None) -> Vectors:
-    """The output weights as `Vectors`.
+    """The output weights as `Vectors`: of the words, or of the inner nodes, heaviest first.
 
-    Parameters
-    ----------
-    words
-        V words, most frequent first.
-    outputs
-        (V - 1, dim) float32, by inner node; (V, dim), by word, without a tree.
-    tree
-        None for the full softmax.
-
-    Returns
-    -------
-    Vectors
-        Of the words, or of the inner nodes, heaviest first.
-
-    Raises
-    ------
-    FormatError
-        The paths are not those of one binary tree, as in a damaged file.
+    words: V, most frequent first. outputs (V - 1, dim), by inner node; (V, dim), by word, without a
+    tree. `FormatError` if the paths are not those of one binary tree, as in a damaged file.
     """
     if tree is None:
         return Vectors(words, outputs)

@@ -1,19 +1,17 @@
 """Probabilities under a model: of a word, of all words, of the most probable ones; samples.
 
 A context is one word or a list of words. A CBOW model was trained to predict from the mean of the
-input vectors of its context. A skip-gram model was trained to predict from one word; for several
-words there are two ways to combine its predictions:
+input vectors of its context, a skip-gram model from one word. For several words there are two ways
+to combine the predictions of a skip-gram model; for one word both are the same.
 
-combine="inputs" (the default)
-    Predict from the mean of the input vectors, as in CBOW. The probabilities sum to 1 without
-    normalisation, one word costs O(path), and the search for the most probable words can skip most
-    of the tree.
-combine="log_probs"
-    Average the log-probabilities given each word alone, and normalise: the geometric mean of the
-    distributions. This is what the loss of a skip-gram window adds up. Without normalisation the
-    sum over all words is below 1, so every answer needs the whole tree for each context word.
+combine="inputs", the default, predicts from the mean of the input vectors, as in CBOW. The
+probabilities sum to 1 without normalisation, one word costs O(path), and the search for the most
+probable words can skip most of the tree.
 
-For a context of one word both are the same.
+combine="log_probs" averages the log-probabilities given each word alone, and normalises: the
+geometric mean of the distributions. This is what the loss of a skip-gram window adds up. Without
+normalisation the sum over all words is below 1, so every answer needs the whole tree for each
+context word.
 """
 
 from collections.abc import Iterable, Iterator
@@ -34,21 +32,11 @@ BLOCK_VALUES = 1 << 20  # of hidden vectors, or scores of the full softmax, at o
 
 @dataclass(frozen=True)
 class TopWords:
-    """The most probable words.
+    """The k most probable words."""
 
-    Attributes
-    ----------
-    words
-        Best first; of equally probable words, the more frequent first.
-    probabilities
-        (k,) float64.
-    visited
-        Inner nodes whose branches were computed; for the full softmax, output vectors.
-    """
-
-    words: list[str]
-    probabilities: Float64
-    visited: int
+    words: list[str]  # best first; of equally probable words, the more frequent first
+    probabilities: Float64  # (k,)
+    visited: int  # inner nodes whose branches were computed; for the full softmax, output vectors
 
     def __iter__(self) -> Iterator[tuple[str, float]]:
         """Pairs (word, probability)."""
@@ -58,21 +46,8 @@ class TopWords:
 class Predictor:
     """Predicts words from contexts.
 
-    Parameters
-    ----------
-    vectors
-        The input vectors of V words.
-    outputs
-        (V - 1, dim) float32, by inner node of `tree`; (V, dim), by word, without a tree.
-    tree
-        None for the full softmax.
-    options
-        Those of the model.
-
-    Raises
-    ------
-    FormatError
-        The paths are not those of a tree, as in a damaged file.
+    outputs (V - 1, dim), by inner node of `tree`; (V, dim), by word, without a tree. `FormatError`
+    if the paths are not those of a tree, as in a damaged file.
     """
 
     def __init__(self, vectors: Vectors, outputs: Float32, tree: Tree | None, options: Options):

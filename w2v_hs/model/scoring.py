@@ -35,36 +35,17 @@ class Perplexity:
     """How well a model predicts a text.
 
     `unigram`, `sampled` and `untrained` are baselines without contexts: nats over the same pairs.
-
-    Attributes
-    ----------
-    nats
-        Mean of -log P(word | context) over all pairs.
-    perplexity
-        exp(nats).
-    pairs
-        Predictions: one for each context word (skip-gram), or for each word with a context (CBOW).
-    tokens
-        Of the text.
-    oov
-        Tokens that the model does not know, which are left out.
-    unigram
-        Cross entropy with the relative frequencies of the training text.
-    sampled
-        Cross entropy with these frequencies after subsampling, which are what the model has seen.
-        Subsampling makes a model underrate frequent words, so it can lose to `unigram`.
-    untrained
-        The loss of an untrained model: ln 2 times the mean code length, ln V for the full softmax.
+    Subsampling makes a model underrate frequent words, so it can lose to `unigram`.
     """
 
-    nats: float
-    perplexity: float
-    pairs: int
-    tokens: int
-    oov: int
-    unigram: float
-    sampled: float
-    untrained: float
+    nats: float  # mean of -log P(word | context) over all pairs
+    perplexity: float  # exp(nats)
+    pairs: int  # predictions: one per context word (skip-gram), or per word with a context (CBOW)
+    tokens: int  # of the text
+    oov: int  # tokens that the model does not know, which are left out
+    unigram: float  # cross entropy with the relative frequencies of the training text
+    sampled: float  # the same with frequencies after subsampling, which are what the model has seen
+    untrained: float  # of an untrained model: ln 2 times the mean code length; full softmax: ln V
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as JSON can represent them; a perplexity that overflows float64 is None."""
@@ -75,21 +56,9 @@ class Perplexity:
 class Scorer:
     """Computes the losses of text, on several threads.
 
-    Parameters
-    ----------
-    vectors
-        (V, stride) float32, the stride a multiple of 16; unused columns are 0.
-    outputs
-        (rows, stride) float32: by inner node of `tree`; for the full softmax the output vectors,
-        padded with rows of zeros to a multiple of 16.
-    tree
-        None for the full softmax.
-    vocabulary
-        V words and their counts.
-    options
-        Those of the model: `arch`, `window` and `sample`.
-    chunk_words
-        Words that a thread scores at once.
+    vectors (V, stride), the stride a multiple of 16; unused columns are 0. outputs (rows, stride),
+    by inner node of `tree`; for the full softmax by word, padded with rows of zeros to a multiple
+    of 16. Uses the options `arch`, `window`, `sample`. A thread scores `chunk_words` words at once.
     """
 
     def __init__(
@@ -110,10 +79,7 @@ class Scorer:
 
     @classmethod
     def of(cls, parameters: Parameters, options: Options, chunk_words: int = CHUNK_WORDS) -> "Scorer":
-        """A scorer with padded copies of a model's matrices.
-
-        Raises `FormatError` if the paths are not those of a tree, as in a damaged file.
-        """
+        """A scorer with padded copies of the matrices; `FormatError` if the paths form no tree."""
         vocabulary, vectors, outputs, tree = parameters
         if tree is not None:
             tree.children()
@@ -125,28 +91,11 @@ class Scorer:
         return cls(inputs, rows, tree, vocabulary, options, chunk_words)
 
     def losses(self, ids: Int32, sentences: Int64, threads: int) -> Iterator[tuple[Float64, int]]:
-        """The losses of sentences, chunk by chunk in their order.
+        """Yield the losses of sentences, chunk by chunk in order, and the words scored so far.
 
-        Parameters
-        ----------
-        ids
-            (N,) int32, the words of all sentences.
-        sentences
-            (n + 1,) int64, where each sentence begins and the last one ends.
-        threads
-            The result does not depend on it.
-
-        Yields
-        ------
-        rows
-            (sentences of the chunk, 5) float64, as in `kernels.likelihood`.
-        done
-            Words scored so far.
-
-        Raises
-        ------
-        DivergedError
-            A loss is not finite.
+        ids (N,): the words of all sentences. sentences (n + 1,): where each begins and the last one
+        ends. Losses are (sentences of the chunk, 5) float64, as in `kernels.likelihood`; they do
+        not depend on `threads`. `DivergedError` if one is not finite.
         """
         from threadpoolctl import threadpool_limits
 
@@ -179,23 +128,11 @@ class Scorer:
     def perplexity(
         self, corpus: Corpus, threads: int, report: Callable[[int, int], None] = lambda done, total: None
     ) -> Perplexity:
-        """The perplexity of a corpus.
+        """The perplexity of a corpus that was read with the vocabulary of the model.
 
-        Parameters
-        ----------
-        corpus
-            Read with the vocabulary of the model.
-        threads
-            The result does not depend on it.
-        report
-            Called with the words scored so far and in all.
-
-        Raises
-        ------
-        CorpusError
-            No sentence has two known words, so there is nothing to predict.
-        DivergedError
-            A loss is not finite.
+        `report` is called with the words scored so far and in all. The result does not depend on
+        `threads`. `CorpusError` if no sentence has two known words, so that there is nothing to
+        predict; `DivergedError` if a loss is not finite.
         """
         total = np.zeros(5)
         for rows, done in self.losses(corpus.ids, corpus.sentences, threads):
@@ -268,21 +205,11 @@ def text_perplexity(
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of n sentences.
+    """Scores of n sentences."""
 
-    Attributes
-    ----------
-    means
-        (n,) float64, mean log-probability per prediction in nats; NaN without a prediction.
-    pairs
-        (n,) int64, predictions.
-    oov
-        (n,) int64, words that the model does not know.
-    """
-
-    means: Float64
-    pairs: Int64
-    oov: Int64
+    means: Float64  # (n,): mean log-probability per prediction in nats; NaN without a prediction
+    pairs: Int64  # (n,): predictions
+    oov: Int64  # (n,): words that the model does not know
 
 
 def score_sentences(
@@ -290,14 +217,8 @@ def score_sentences(
 ) -> Scores:
     """Score each sentence: a string, which is split at white space, or a list of tokens.
 
-    Raises
-    ------
-    OptionError
-        `oov` is neither "skip" nor "error".
-    TypeError
-        `sentences` is one string, or a token is not a str.
-    UnknownWordError
-        With oov="error", a word is not in the vocabulary.
+    `OptionError` if `oov` is neither "skip" nor "error"; `TypeError` if `sentences` is one string,
+    or a token is not a str; `UnknownWordError` if, with oov="error", a word is unknown.
     """
     if oov not in ("skip", "error"):
         raise OptionError(f"oov={oov!r}: expected one of skip, error")

@@ -18,24 +18,12 @@ _CANDIDATES = 5000  # most frequent words of a side, from which the typical ones
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a split.
+    """One side of a split."""
 
-    Attributes
-    ----------
-    mass
-        Its share of all occurrences.
-    words
-        Its number of words.
-    frequent
-        Its most frequent words.
-    typical
-        The words nearest by cosine to the mean of its unit vectors.
-    """
-
-    mass: float
-    words: int
-    frequent: list[str]
-    typical: list[str]
+    mass: float  # its share of all occurrences
+    words: int  # its number of words
+    frequent: list[str]  # its most frequent words
+    typical: list[str]  # the words nearest by cosine to the mean of its unit vectors
 
 
 @dataclass(frozen=True)
@@ -49,43 +37,19 @@ class Split:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Statistics of a tree.
+    """Statistics of a tree."""
 
-    Attributes
-    ----------
-    kind
-        "huffman", "balanced", "learned" or "given".
-    words
-        Leaves.
-    expected_length
-        Mean code length over all occurrences, in bits.
-    entropy
-        Of the words, in bits: the lower bound of the expected length.
-    gap
-        expected_length - entropy.
-    shallowest_leaf, deepest_leaf
-        Code lengths in bits.
-    deepest_word
-        The most frequent word at the deepest leaf.
-    mass_by_depth
-        Share of all occurrences at each depth from 0.
-    words_by_depth
-        Words at each depth from 0.
-    splits
-        The inner nodes of the first levels, level by level.
-    """
-
-    kind: str
-    words: int
-    expected_length: float
-    entropy: float
-    gap: float
-    shallowest_leaf: int
-    deepest_leaf: int
-    deepest_word: str
-    mass_by_depth: list[float]
-    words_by_depth: list[int]
-    splits: list[Split]
+    kind: str  # "huffman", "balanced", "learned" or "given"
+    words: int  # leaves
+    expected_length: float  # mean code length over all occurrences, in bits
+    entropy: float  # of the words, in bits: the lower bound of the expected length
+    gap: float  # expected_length - entropy
+    shallowest_leaf: int  # code length in bits
+    deepest_leaf: int  # code length in bits
+    deepest_word: str  # the most frequent word at the deepest leaf
+    mass_by_depth: list[float]  # share of all occurrences at each depth from 0
+    words_by_depth: list[int]  # words at each depth from 0
+    splits: list[Split]  # the inner nodes of the first levels, level by level
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as JSON can represent them."""
@@ -93,20 +57,7 @@ class Anatomy:
 
 
 def anatomy(model: Model, levels: int = 2) -> Anatomy:
-    """Statistics of the tree of a model.
-
-    Parameters
-    ----------
-    model
-        Trained with hierarchical softmax.
-    levels
-        How many levels of splits to describe.
-
-    Raises
-    ------
-    OptionError
-        The model is one of the full softmax, which has no tree.
-    """
+    """Statistics of a model's tree and `levels` levels of splits; `OptionError` without a tree."""
     tree, counts = _tree_of(model), model.vocabulary.counts
     lengths, share = tree.lengths, counts / counts.sum(dtype=np.float64)
     expected, least = tree.expected_length(counts), entropy(counts)
@@ -151,28 +102,9 @@ def _first_splits(model: Model, tree: Tree, levels: int) -> list[Split]:
 def neighbourhood(model: Model, word: str, k: int = 20) -> tuple[str, Nested]:
     """The largest subtree that contains a word and at most k words; at least its parent's.
 
-    Parameters
-    ----------
-    model
-        Trained with hierarchical softmax.
-    word
-        A word of the vocabulary.
-    k
-        At least 2.
-
-    Returns
-    -------
-    code
-        The branches from the root to the subtree.
-    subtree
-        Nested lists of words, left side first.
-
-    Raises
-    ------
-    UnknownWordError
-        The word is not in the vocabulary.
-    OptionError
-        The model has no tree, or `k` is below 2.
+    Returns the branches from the root to the subtree, and its words as nested lists, left side
+    first. `UnknownWordError` if the word is not in the vocabulary; `OptionError` if the model has
+    no tree, or `k` is below 2.
     """
     if k < 2:
         raise OptionError(f"k={k}: expected a whole number from 2")

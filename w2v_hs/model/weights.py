@@ -15,29 +15,15 @@ _ROWS = 1 << 16  # drawn at once
 class Weights:
     """What training changes, and its losses.
 
-    Attributes
-    ----------
-    vectors
-        Input vectors, (V, stride) float32. The first `dim` columns are in use, the others are 0.
-    outputs
-        Weights of the inner nodes of `tree`, (V - 1, stride) float32, or output vectors of the full
-        softmax, (V, stride).
-    tree
-        None for the full softmax.
-    losses
-        Mean nats per prediction of each epoch; None if there was nothing to predict.
-    predictions
-        Over all epochs.
-    seconds
-        Duration of training.
+    `losses` holds the mean nats per prediction of each epoch, None if there was nothing to predict.
     """
 
-    vectors: Float32
-    outputs: Float32
-    tree: Tree | None
+    vectors: Float32  # input vectors, (V, stride); the first `dim` columns are in use, the others 0
+    outputs: Float32  # by inner node of `tree`, (V - 1, stride); full softmax: by word, (V, stride)
+    tree: Tree | None  # None for the full softmax
     losses: list[float | None] = field(default_factory=list)
-    predictions: int = 0
-    seconds: float = 0.0
+    predictions: int = 0  # over all epochs
+    seconds: float = 0.0  # duration of training
 
 
 def start_vectors(words: int, dim: int, seed: int) -> Float32:

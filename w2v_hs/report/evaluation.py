@@ -1,4 +1,4 @@
-"""The evaluation in a report: each test set with intervals, or with why it was not measured."""
+"""The evaluation in a report: each test set with intervals, or the reason it was not measured."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,8 +18,11 @@ LONGEST = 200  # characters of a name that are shown
 def evaluations(
     vectors: Vectors, analogies: Iterable[str | Path] | None, similarity: Iterable[str | Path] | None
 ) -> list[dict[str, Any]]:
-    """Each set of analogies, and all sets of pairs together, as rows of name, value, interval and
-    counts, and as errors that kept a set from being measured. A set that is given must be there."""
+    """One group for each set of analogies, and one for all sets of pairs together.
+
+    A group holds rows of name, value, interval and counts, and the errors that kept a set from
+    being measured. A set that is given must be there.
+    """
     given = analogies is not None or similarity is not None
     sets: Mapping[str, Iterable[str | Path]] = DEFAULT_SETS
     if given:

@@ -10,7 +10,7 @@ from w2v_hs.errors import OptionError
 
 
 def bokeh() -> Any:
-    """The package; `OptionError` with the way to install it where it is missing."""
+    """The package Bokeh; `OptionError`, with the command that installs it, if it is missing."""
     try:
         import bokeh
         import bokeh.embed
@@ -22,7 +22,7 @@ def bokeh() -> Any:
 
 
 def scripts() -> str:
-    """BokehJS, to stand in the page: its core alone, which draws on canvas without WebGL."""
+    """BokehJS to embed in the page: only its core, which draws on canvas without WebGL."""
     bokeh()
     from bokeh.resources import Resources
 
@@ -86,8 +86,7 @@ def map_figure() -> Any:
 def loss_figure(
     losses: list[float | None], holdout: list[float], unigram: float, holdout_unigram: float | None
 ) -> Any:
-    """Mean nats a prediction by epoch, of training and of the sentences set aside, each beside what
-    the frequencies of words alone reach."""
+    """Mean nats per prediction by epoch, in training and held out, each with its unigram loss."""
     models = bokeh().models
     figure = _figure("losses", 300, "nats a prediction")
     figure.xaxis.axis_label = "epoch"
@@ -165,8 +164,10 @@ def _figure(name: str, height: int | None, y_label: str, sizing_mode: str = "str
 
 
 def _hover(renderers: list[Any], rows: list[tuple[str, str]]) -> Any:
-    """A box in the colours of the page. Bokeh escapes the values that it puts into this HTML. Of
-    points on top of each other three are shown."""
+    """A tooltip in the colours of the page, for at most three points on top of each other.
+
+    Bokeh escapes the values that it puts into this HTML.
+    """
     lines = "".join(
         f'<div><span style="color:var(--soft)">{name}</span> {value}</div>' for name, value in rows
     )

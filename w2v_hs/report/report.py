@@ -1,8 +1,8 @@
 """A report on a model: one page that a browser opens without a network.
 
-What the page says is put together here, its charts are in `report_figures`, its looks and its
-behaviour in the folder `page`. Words and all else that a file holds reach the page as escaped text
-or as JSON, and the page lets no script run but its own two, which it names by their checksums.
+This module assembles the content, `figures` draws the charts, and the folder `page` holds looks and
+behaviour. Words and everything else from a file reach the page as escaped text or as JSON. The page
+lets no script run but its own two, which it names by their checksums.
 """
 
 import base64
@@ -42,21 +42,16 @@ def write_report(
     similarity: Iterable[str | Path] | None = None,
     progress: bool = False,
 ) -> None:
-    """Write one HTML file on a model, or on vectors alone: what there is of losses, evaluation with
-    intervals, a map with neighbours, the tree, options and provenance.
+    """Write an HTML report on a model, or on vectors alone.
 
-    title: the name of the model in the page. words, projection: of the map, see `word_map`.
-    analogies, similarity: as in `evaluate`; None for its sets, of which one that is missing is
-    named in the page, and the rest goes on. progress: bars on a terminal.
+    The file shows what there is of losses, evaluation with intervals, a map with neighbours, the
+    tree, options and provenance. `words` and `projection` are those of the map, see `word_map`.
+    `analogies` and `similarity` are as in `evaluate`; None: its default sets, and the page names
+    any that is missing.
 
-    Raises
-    ------
-    OptionError
-        Bokeh or what a projection needs is not installed, or an option outside its range.
-    EvaluationError
-        A set that was given is missing or malformed.
-    OutputError
-        The file cannot be written; one that was there before stays whole.
+    Raises `OptionError` if Bokeh or what a projection needs is not installed, or an option is
+    outside its range; `EvaluationError` if a set that was given is missing or malformed; and
+    `OutputError` if the file cannot be written. An existing file then stays whole.
     """
     report_figures.bokeh()
     with display(progress) as bars:
@@ -134,9 +129,12 @@ def _page(
 
 
 def map_data(vectors: Vectors, layout: WordMap, model: Model | None) -> dict[str, Any]:
-    """What the page needs of the map. words: the n words of the map, then neighbours that are not
-    on it; neighbours are numbers in that list. Arrays are base64 of little-endian values. codes:
-    the first bits of each word's path, behind a 1 that keeps leading zeros."""
+    """The data of the map for the page.
+
+    words: the n words of the map, then neighbours that are not on it; neighbours are indices into
+    that list. Arrays are base64 of little-endian values. codes: the first bits of each word's path,
+    after a 1 that keeps leading zeros.
+    """
     rows = layout.rows.tolist()
     beyond = sorted(set(layout.neighbours.ravel().tolist()) - set(rows))
     place = {row: number for number, row in enumerate((*rows, *beyond))}
@@ -188,8 +186,7 @@ def _listed(names: list[object]) -> str:
 
 
 def _updates(model: Model) -> list[dict[str, Any]]:
-    """What the provenance says of text that a finished model was trained on, as far as it can be
-    read."""
+    """The updates in the provenance of a finished model, without any that cannot be read."""
     updates = model.provenance.get("updates")
     return [
         update
@@ -210,7 +207,7 @@ def _tree_name(model: Model) -> str:
 def _tiles(
     model: Model | None, tree: Anatomy | None, sets: list[dict[str, Any]]
 ) -> list[tuple[str, str, str]]:
-    """The figures that are looked for first: name, value, what to compare it with."""
+    """The key figures: name, value, and what to compare it with."""
     tiles = []
     if model:
         of_last = model.losses
@@ -234,8 +231,7 @@ def _tiles(
 
 
 def _unigram(model: Model) -> tuple[float, float | None]:
-    """Nats that the frequencies of words alone reach: in training, and on the sentences set aside
-    where that is known."""
+    """Unigram loss in nats: in training, and on the held-out sentences if it is known."""
     facts = model.provenance.get("holdout")
     aside = facts.get("unigram_nats") if isinstance(facts, dict) else None
     known = isinstance(aside, float) and math.isfinite(aside)
@@ -243,7 +239,7 @@ def _unigram(model: Model) -> tuple[float, float | None]:
 
 
 def _nested(splits: list[Split], code: str = "") -> dict[str, Any]:
-    """The splits of a tree, each within the side that it parts."""
+    """The splits of a tree, each nested in the side that it splits."""
     split = next(split for split in splits if split.code == code)
     codes = {split.code for split in splits}
     return {
@@ -264,8 +260,7 @@ def _tables(model: Model) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def _short(word: str) -> str:
-    """A word as the page shows it: cut where it is very long, and half a surrogate pair, which is
-    no character, as U+FFFD."""
+    """A word as the page shows it: cut if very long, with lone surrogates replaced by U+FFFD."""
     text = word if len(word) <= LONGEST else word[:LONGEST] + "…"
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
@@ -280,5 +275,5 @@ def _json(value: object) -> str:
 
 
 def _checksum(script: str) -> str:
-    """What a content security policy calls a script by."""
+    """The hash by which a content security policy names a script."""
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -17,21 +17,17 @@ _SEED = 1  # t-SNE and UMAP draw: the same vectors give the same map
 
 @dataclass(frozen=True)
 class WordMap:
-    """The n most frequent words that have a direction, and k neighbours of each.
-
-    rows: (n,) int64, their rows in the vectors. places: (n, 2) float32, at most 1 from 0.
-    variance: for PCA the share of the variance of the unit vectors that the two directions hold,
-    else None. neighbours: (n, k) int64 rows of the words of highest cosine among all words,
-    nearest first; cosines: (n, k) float32. left_out: rows without a direction, zero or not finite.
-    """
+    """The n most frequent words that have a direction, and k neighbours of each."""
 
     projection: str
-    rows: np.ndarray
-    places: np.ndarray
+    rows: np.ndarray  # (n,) int64, rows in the vectors
+    places: np.ndarray  # (n, 2) float32, at most 1 from 0
+    # For PCA the share of the variance of the unit vectors that the two directions hold, else None.
     variance: float | None
+    # (n, k) int64: the rows of highest cosine among all words, nearest first.
     neighbours: np.ndarray
-    cosines: np.ndarray
-    left_out: int
+    cosines: np.ndarray  # (n, k) float32
+    left_out: int  # rows without a direction, zero or not finite
 
 
 def word_map(
@@ -42,14 +38,10 @@ def word_map(
 ) -> WordMap:
     """Lay out the `most` most frequent words, and find the neighbours of each among all words.
 
-    projection: of the unit vectors, "pca" (the two directions of largest variance), "tsne"
-    (scikit-learn) or "umap" (umap-learn), both by cosine. progress(done, total): told while
-    neighbours are looked for. Takes a second matrix of the size of the vectors.
-
-    Raises
-    ------
-    OptionError
-        `projection` is unknown or its package is not installed, or `most` is below 1.
+    `projection` of the unit vectors is "pca" (the two directions of largest variance), "tsne"
+    (scikit-learn) or "umap" (umap-learn), both by cosine. `progress(done, total)` is called during
+    the search for neighbours. Takes a second matrix of the size of the vectors. Raises
+    `OptionError` if `projection` is unknown or its package is missing, or if `most` is below 1.
     """
     most = whole("words", most, 1)
     place = {"pca": None, "tsne": _tsne, "umap": _umap}[one_of("projection", projection, PROJECTIONS)]

@@ -19,21 +19,11 @@ _CONVERT = "convert the file to UTF-8, or train with errors replace or ignore"
 
 @dataclass(frozen=True)
 class TextBlock:
-    """A part of one source that ends between two tokens.
+    """A part of one source that ends between two tokens."""
 
-    Attributes
-    ----------
-    data
-        The text, as read.
-    offset
-        The byte of the (decompressed) source at which it begins.
-    position
-        Bytes of the source read so far, of compressed text as compressed.
-    """
-
-    data: bytes
-    offset: int
-    position: int
+    data: bytes  # as read
+    offset: int  # the byte of the (decompressed) source at which it begins
+    position: int  # bytes of the source read so far, of compressed text as compressed
 
 
 class BadByte(Exception):
@@ -50,11 +40,8 @@ class BadByte(Exception):
 def text_blocks(source: Source, preprocessing: Preprocessing) -> Iterator[TextBlock]:
     """Read a source in blocks for `prepared`.
 
-    Raises
-    ------
-    CorpusError
-        The source cannot be read, or a line is longer than `LONGEST_LINE` where lines are processed
-        as a whole: JSON lines, and text that NLTK tokenizes.
+    Raises `CorpusError` if the source cannot be read, or if a line is longer than `LONGEST_LINE`
+    where lines are processed as a whole: JSON lines, and text that NLTK tokenizes.
     """
     blocks = source.blocks(preprocessing)
     if source.layout != "jsonl" and not _tokenizes(source, preprocessing):
@@ -86,17 +73,10 @@ def _short_lines(source: Source, blocks: Iterable[tuple[bytes, int]]) -> Iterato
 
 
 def whole_tokens(blocks: Iterable[tuple[bytes, int]], lines: bool = False) -> Iterator[TextBlock]:
-    """Cut blocks after a newline or space, so that no token is split.
+    """Cut blocks after a newline or space, or only after newlines, so that no token is split.
 
-    A block with neither is joined to the next one. A byte order mark is removed, and a newline is
-    added at the end.
-
-    Parameters
-    ----------
-    blocks
-        Blocks of bytes, each with the bytes of the source read so far.
-    lines
-        Cut after newlines only.
+    A block without a place to cut is joined to the next one. A byte order mark is removed, and a
+    newline is added at the end. `blocks` come with the bytes of the source read so far.
     """
     rest: list[bytes] = []
     offset = position = 0
@@ -132,22 +112,11 @@ def _long_enough_for_bom(blocks: Iterable[tuple[bytes, int]]) -> Iterator[tuple[
 
 
 def prepared(data: bytes, source: Source, preprocessing: Preprocessing) -> tuple[bytes, int]:
-    """Turn a block into lines of tokens.
+    """Turn a block into lines of tokens, valid UTF-8 without NUL.
 
-    Returns
-    -------
-    lines : bytes
-        Valid UTF-8 without NUL.
-    mended : int
-        Malformed UTF-8 sequences that were replaced or removed.
-
-    Raises
-    ------
-    BadByte
-        A NUL; bytes that are not UTF-8 if `preprocessing.errors` is "strict"; a line of JSON that
-        holds no text.
-    CorpusError
-        A model of NLTK is missing.
+    Also returns how many malformed UTF-8 sequences were replaced or removed. Raises `BadByte` at a
+    NUL, at bytes that are not UTF-8 if `preprocessing.errors` is "strict", and at a line of JSON
+    that holds no text. Raises `CorpusError` if a model of NLTK is missing.
     """
     tokenizes = _tokenizes(source, preprocessing)
     if source.layout != "jsonl" and not tokenizes:
@@ -189,10 +158,7 @@ def _line_start(data: bytes, line: int) -> int:
 def clean(data: bytes, preprocessing: Preprocessing) -> tuple[bytes, int]:
     """Validate a block, and convert it to lowercase if asked for; returns as `prepared`.
 
-    Raises
-    ------
-    BadByte
-        A NUL, or bytes that are not UTF-8 if `preprocessing.errors` is "strict".
+    Raises `BadByte` at a NUL, or at bytes that are not UTF-8 if `preprocessing.errors` is "strict".
     """
     nul = data.find(b"\0")
     mended = 0

@@ -25,47 +25,25 @@ from w2v_hs.files.download import download
 class Entry:
     """A corpus of the manifest.
 
-    Parameters
-    ----------
-    name
-        Its name on the command line and for `train`.
-    title, licence
-        For people.
-    kind
-        The recipe: "plain", "zip-member", "mediawiki", "package-json" or "nltk". The head of the
-        manifest says which of the other fields each kind has; those that it lacks are None.
-    tokens
-        About how many words the text has.
-    address, size, checksum
-        URL of the download, its bytes, and ``ALGORITHM:DIGEST``.
-    member, member_size
-        The file inside the downloaded archive, and its bytes.
-    skip
-        Beginnings of titles of pages that are not articles.
-    cut_off
-        Whether the dump ends in the middle of a page.
-    requirement, module
-        What pip installs, and the top-level module that it brings.
-    files, key
-        Pattern of JSON files below the module's folder; only strings under this key are text.
+    The head of the manifest says which other fields each kind has; those that it lacks are None.
     """
 
-    name: str
-    title: str
-    kind: str
+    name: str  # on the command line and for `train`
+    title: str  # for people, as is the licence
+    kind: str  # the recipe: "plain", "zip-member", "mediawiki", "package-json" or "nltk"
     licence: str
-    tokens: int | None = None
-    address: str | None = None
-    size: int | None = None
-    checksum: str | None = None
-    member: str | None = None
-    member_size: int | None = None
-    skip: tuple[str, ...] = ()
-    cut_off: bool = False
-    requirement: str | None = None
-    module: str | None = None
-    files: str | None = None
-    key: str | None = None
+    tokens: int | None = None  # about how many words the text has
+    address: str | None = None  # URL of the download
+    size: int | None = None  # bytes of the download
+    checksum: str | None = None  # ALGORITHM:DIGEST of the download
+    member: str | None = None  # the file inside the downloaded archive
+    member_size: int | None = None  # its bytes
+    skip: tuple[str, ...] = ()  # beginnings of titles of pages that are not articles
+    cut_off: bool = False  # whether the dump ends in the middle of a page
+    requirement: str | None = None  # what pip installs
+    module: str | None = None  # the top-level module that it brings
+    files: str | None = None  # pattern of JSON files below the module's folder
+    key: str | None = None  # only strings under this key are text
 
 
 # ---- the manifest -------------------------------------------------------------------------------
@@ -118,17 +96,8 @@ def cache_folder() -> Path:
 def status(name: str) -> str:
     """Whether a corpus can be used, and if not, the command that gets it.
 
-    Only the size of a download is compared; its checksum is verified when the corpus is used.
-
-    Parameters
-    ----------
-    name
-        A name of the manifest.
-
-    Returns
-    -------
-    str
-        ``ready``, ``needs fetch: COMMAND`` or ``needs extra: COMMAND``.
+    Returns ``ready``, ``needs fetch: COMMAND`` or ``needs extra: COMMAND``. Only the size of a
+    download is compared; its checksum is verified when the corpus is used.
     """
     corpus = entry(name)
     if corpus.kind == "package-json":
@@ -145,24 +114,11 @@ def status(name: str) -> str:
 
 
 def find(name: str) -> Path | None:
-    """Find and verify the data of a corpus.
+    """Find and verify the file or folder of a corpus.
 
-    Parameters
-    ----------
-    name
-        A name of the manifest.
-
-    Returns
-    -------
-    Path or None
-        Its file or folder; None for a corpus of NLTK, which finds its own data.
-
-    Raises
-    ------
-    CorpusError
-        It is not here; the message has the command that gets it.
-    DownloadError
-        The file is not the one of the manifest: it has another checksum, or is an unsafe archive.
+    Returns None for a corpus of NLTK, which finds its own data. Raises `CorpusError`, with the
+    command that gets the data, if they are not here. Raises `DownloadError` if the file has another
+    checksum than in the manifest, or is an unsafe archive.
     """
     corpus = entry(name)
     if corpus.kind == "nltk":
@@ -271,29 +227,13 @@ def _archive_fault(corpus: Entry, path: Path) -> str | None:
 
 
 def fetch(name: str, progress: bool = False) -> Path | None:
-    """Download a corpus unless it is here.
+    """Download a corpus unless it is here; returns as `find`.
 
-    Parameters
-    ----------
-    name
-        A name of the manifest.
-    progress
-        Show a progress bar on standard error.
-
-    Returns
-    -------
-    Path or None
-        As for `find`. A file under its final name is always complete and verified.
-
-    Raises
-    ------
-    DownloadError
-        The address cannot be reached, or sends something else; the message says where to put the
-        file by hand.
-    OutputError
-        The cache folder is not writable, or the disk is full.
-    CorpusError
-        The name is unknown, or the corpus comes from pip or from NLTK's own downloader.
+    A file under its final name is always complete and verified. `progress` shows a bar on standard
+    error. Raises `DownloadError` if the address cannot be reached or sends something else; the
+    message says where to put the file by hand. Raises `OutputError` if the cache folder is not
+    writable or the disk is full, and `CorpusError` if the name is unknown or the corpus comes from
+    pip or from NLTK's own downloader.
     """
     corpus = entry(name)
     if corpus.address and corpus.size and not _download_path(corpus).exists():

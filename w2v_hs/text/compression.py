@@ -23,28 +23,11 @@ def is_compressed(name: str) -> bool:
 
 
 def read_blocks(raw: BinaryIO, name: str, size: int | None) -> Iterator[tuple[bytes, int]]:
-    """Read an open file in blocks, decompressed according to its name.
+    """Read an open file in blocks, decompressed according to the suffix of its name.
 
-    Parameters
-    ----------
-    raw
-        The file, open for reading and unbuffered.
-    name
-        Its name, whose suffix selects the decompressor.
-    size
-        Its length in bytes, for messages; None if unknown.
-
-    Yields
-    ------
-    block : bytes
-        Decompressed text.
-    position : int
-        Bytes of the file read so far; 0 if it is not seekable.
-
-    Raises
-    ------
-    CorpusError
-        The compressed data are damaged or truncated.
+    `raw` is unbuffered; `size` is its length in bytes, for messages, None if unknown. Yields
+    decompressed text and the bytes of the file read so far, 0 if it is not seekable. Raises
+    `CorpusError` if the compressed data are damaged or truncated.
     """
     suffix = Path(name).suffix
     try:

@@ -21,34 +21,16 @@ LONGEST_SENTENCE = 1000  # words, as in word2vec.c
 
 @dataclass(frozen=True)
 class Corpus:
-    """Encoded text.
+    """Encoded text."""
 
-    Attributes
-    ----------
-    ids
-        (N,) int32: rows of the vocabulary, mapped from a temporary file.
-    sentences
-        (n + 1,) int64: offsets into `ids`. No sentence is longer than `LONGEST_SENTENCE`.
-    vocabulary
-        The words that were kept.
-    names
-        The sources.
-    tokens, types
-        How many were read, including those left out.
-    checksum
-        SHA-256 of the text as read.
-    mended
-        Malformed UTF-8 sequences that were replaced or removed.
-    """
-
-    ids: Int32
-    sentences: Int64
-    vocabulary: Vocabulary
-    names: list[str]
-    tokens: int
-    types: int
-    checksum: str
-    mended: int = 0
+    ids: Int32  # (N,) int32: rows of the vocabulary, mapped from a temporary file
+    sentences: Int64  # (n + 1,) int64: offsets into `ids`, at most `LONGEST_SENTENCE` apart
+    vocabulary: Vocabulary  # the words that were kept
+    names: list[str]  # the sources
+    tokens: int  # how many were read, including those left out
+    types: int  # likewise
+    checksum: str  # SHA-256 of the text as read
+    mended: int = 0  # malformed UTF-8 sequences that were replaced or removed
 
 
 def read_corpus(
@@ -64,36 +46,16 @@ def read_corpus(
 ) -> Corpus:
     """Read a corpus once and encode it.
 
-    Parameters
-    ----------
-    corpus
-        A source as in `find_sources` (str or Path), a list of Paths, or any iterable of lists of
-        tokens, including a generator.
-    min_count
-        Words that occur less often are left out.
-    max_vocab
-        Keep only this many of the most frequent words; None keeps all.
-    vocabulary
-        Use these words instead of choosing some.
-    extend
-        Add to `vocabulary` the corpus's own words that occur `min_count` times; counts are summed.
-    preprocessing
-        How text is decoded, split and read.
-    threads
-        Threads that read; the result does not depend on it.
-    progress
-        Called with the bytes read so far and in total; the total is None if it is not known.
+    `corpus` is a source as in `find_sources` (str or Path), a list of Paths, or any iterable of
+    lists of tokens, including a generator. Words that occur fewer than `min_count` times are left
+    out, and `max_vocab` keeps only that many of the most frequent ones. A given `vocabulary` is
+    used instead of choosing words; `extend` adds the corpus's own words that occur `min_count`
+    times, and sums the counts. The result does not depend on `threads`. `progress` is called with
+    the bytes read so far and in total, None if the total is not known.
 
-    Raises
-    ------
-    CorpusError
-        A source is missing, damaged, not UTF-8, or has no tokens.
-    VocabularyError
-        Fewer than 2 words are left.
-    OutputError
-        The temporary folder is full.
-    TypeError
-        The corpus is neither paths nor lists of tokens.
+    Raises `CorpusError` if a source is missing, damaged, not UTF-8, or has no tokens;
+    `VocabularyError` if fewer than 2 words are left; `OutputError` if the temporary folder is full;
+    and `TypeError` if the corpus is neither paths nor lists of tokens.
     """
     text = encode(corpus, preprocessing, threads, progress)
     counts, newlines = _count(text, threads)

@@ -35,22 +35,12 @@ _UNORDERED = (set, frozenset, dict)
 
 @dataclass(frozen=True)
 class TypeIndex:
-    """The distinct types of a text, numbered.
+    """The distinct types of a text, numbered."""
 
-    Attributes
-    ----------
-    starts, arena
-        (types + 1,) int64 and (bytes,) uint8: type t is arena[starts[t]:starts[t + 1]].
-    words_of
-        Returns the types of given numbers as strings.
-    of_table
-        For each thread's table, the number here of each of its types.
-    """
-
-    starts: Int64
-    arena: UInt8
-    words_of: Callable[[Int64], list[str]]
-    of_table: list[Int64]
+    starts: Int64  # (types + 1,) int64: type t is arena[starts[t]:starts[t + 1]]
+    arena: UInt8  # (bytes,) uint8
+    words_of: Callable[[Int64], list[str]]  # the types of given numbers, as strings
+    of_table: list[Int64]  # for each thread's table, the number here of each of its types
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -67,31 +57,16 @@ class Piece:
 
 @dataclass(frozen=True)
 class EncodedText:
-    """A text with all its types.
+    """A text with all its types."""
 
-    Attributes
-    ----------
-    ids
-        (n,) int32, mapped from a temporary file: in each piece the numbers of its table, and `END`
-        for each newline.
-    pieces
-        The parts of `ids`, in order.
-    types
-        What the numbers stand for.
-    names
-        The sources.
-    checksum
-        SHA-256 of the text as read.
-    mended
-        Malformed UTF-8 sequences that were replaced or removed.
-    """
-
+    # (n,) int32, mapped from a temporary file: in each piece the numbers of its table, and `END`
+    # for each newline.
     ids: Int32
-    pieces: list[Piece]
-    types: TypeIndex
-    names: list[str]
-    checksum: str
-    mended: int
+    pieces: list[Piece]  # the parts of `ids`, in order
+    types: TypeIndex  # what the numbers stand for
+    names: list[str]  # the sources
+    checksum: str  # SHA-256 of the text as read
+    mended: int  # malformed UTF-8 sequences that were replaced or removed
 
     @property
     def where(self) -> str:
@@ -265,12 +240,8 @@ class _Scanner:
 def scan_block(data: bytes, table: token_kernels.Types) -> tuple[Int32, token_kernels.Types]:
     """Scan a block that `prepared` returned.
 
-    Returns
-    -------
-    numbers : (n,) int32
-        The type of each token, and `END` for each newline.
-    table : Types
-        The table with the types of the block; a larger one if they needed room.
+    Returns the type of each token, and `END` for each newline, (n,) int32; and the table with the
+    types of the block, a larger one if they needed room.
     """
     block = np.frombuffer(data + bytes(token_kernels.PAD), np.uint8)
     numbers = np.empty(len(data), np.int32)

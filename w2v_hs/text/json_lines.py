@@ -19,20 +19,9 @@ _KINDS = {
 def json_text(line: bytes, column: str, tokenize: bool = False) -> str:
     """The text in one line of a file of JSON lines.
 
-    Parameters
-    ----------
-    line
-        UTF-8, without its newline; a blank line holds the empty text.
-    column
-        The key under which the object holds its text.
-    tokenize
-        Whether the text will be tokenized, so that a list of tokens is an error; otherwise the
-        tokens are joined by spaces.
-
-    Raises
-    ------
-    BadRow
-        The line is not such an object, or it holds no text.
+    `line` is UTF-8 without its newline; a blank line holds the empty text. A list of tokens is
+    joined by spaces, but is an error if the text will be tokenized. Raises `BadRow` if the line is
+    not an object with this column, or holds no text.
     """
     if not line.strip():
         return ""

@@ -21,27 +21,12 @@ from w2v_hs.text.tokenizing import joined, sentence_splitter, tokenized
 
 
 def open_text(name: str, preprocessing: Preprocessing = Preprocessing()) -> Iterator[bytes]:  # noqa: B008
-    """Read a named corpus.
+    """Read a corpus of the catalogue, or ``nltk:NAME``, in blocks of about 1 MB of UTF-8.
 
-    Parameters
-    ----------
-    name
-        A corpus of the catalogue, or ``nltk:NAME``.
-    preprocessing
-        For NLTK's corpora, how raw text is split into sentences and tokens.
-
-    Yields
-    ------
-    bytes
-        UTF-8 in blocks of about 1 MB: one sentence per line where the recipe finds sentences, plain
-        text as it is.
-
-    Raises
-    ------
-    CorpusError
-        There is no such corpus, it has not been downloaded or installed, or it cannot be read.
-    DownloadError
-        Its file differs from that of the manifest.
+    A block has one sentence per line where the recipe finds sentences, otherwise plain text as it
+    is. `preprocessing` says how raw text of NLTK's corpora is split into sentences and tokens.
+    Raises `CorpusError` if there is no such corpus, it has not been downloaded or installed, or it
+    cannot be read; `DownloadError` if its file differs from that of the manifest.
     """
     if name.startswith("nltk:"):
         return _blocks(_nltk_lines(catalog.nltk_name(name), preprocessing))

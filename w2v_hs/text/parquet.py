@@ -24,28 +24,10 @@ def parquet_blocks(path: Path, column: str, tokenize: bool = False) -> Iterator[
     """Read a column in blocks of text, one row per line.
 
     Only a few rows are in memory at a time, however large the row groups are. The text is what the
-    file holds, whether valid UTF-8 or not.
-
-    Parameters
-    ----------
-    path
-        The Parquet file.
-    column
-        A column of strings or of lists of strings.
-    tokenize
-        Whether the text will be tokenized, so that lists of tokens are an error.
-
-    Yields
-    ------
-    block : bytes
-        Lines, each with its newline.
-    position : int
-        About how many bytes of the file were read so far.
-
-    Raises
-    ------
-    CorpusError
-        The file is damaged or is not a Parquet file, lacks the column, or a row holds no text.
+    file holds, whether valid UTF-8 or not. A row holds a string or a list of strings; lists are an
+    error if the text will be tokenized. Yields lines, each with its newline, and about how many
+    bytes of the file were read so far. Raises `CorpusError` if the file is damaged or is not a
+    Parquet file, lacks the column, or a row holds no text.
     """
     size = path.stat().st_size
     lines: list[bytes] = []

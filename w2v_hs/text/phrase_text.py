@@ -30,32 +30,15 @@ def warm_up() -> None:
 
 
 class PhraseText:
-    """A text in which pairs of words can be joined, in place.
+    """A text in which pairs of words can be joined, in place: `encoded.ids` is overwritten.
 
-    Parameters
-    ----------
-    encoded
-        The text; its `ids` are overwritten.
-    connector
-        Joins the words of a phrase.
-    threads
-        Threads that count pairs.
-    memory
-        Bytes for the counts of pairs, for all threads together. Less memory takes more time, with
-        the same result.
-    chunk
-        Words per call of a kernel.
+    `connector` joins the words of a phrase. `memory` is the bytes for the counts of pairs, for all
+    threads together; less memory takes more time, with the same result. `chunk` is words per call
+    of a kernel. Attributes:
 
-    Attributes
-    ----------
-    ids
-        (n,) int32: numbers of types, and `END` at each end of a sentence.
-    starts, arena
-        (types + 1,) int64 and (bytes,) uint8: type t is arena[starts[t]:starts[t + 1]].
-    counts
-        (types,) int64: occurrences of each type.
-    tokens
-        Occurrences of all types.
+        ids           (n,) int32: numbers of types, and `END` at each end of a sentence
+        starts, arena (types + 1,) int64, (bytes,) uint8: type t is arena[starts[t]:starts[t + 1]]
+        counts        (types,) int64: occurrences of each type; `tokens` is their sum
     """
 
     def __init__(
@@ -93,17 +76,9 @@ class PhraseText:
             )
 
     def join(self, min_count: int, delta: float, threshold: float) -> list[tuple[str, float, int]]:
-        """Find the phrases of one pass and join them in the text.
+        """Find the phrases of one pass and join them in the text; options as in `join_phrases`.
 
-        Parameters
-        ----------
-        min_count, delta, threshold
-            As in `join_phrases`.
-
-        Returns
-        -------
-        list of (phrase, score, count)
-            By falling score, then by phrase.
+        Returns (phrase, score, count) by falling score, then by phrase.
         """
         pairs, pair_counts = self._pairs(min_count, delta, threshold)
         first, second = (pairs >> np.uint64(32)).astype(np.int64), pairs.astype(np.uint32)

@@ -32,63 +32,31 @@ THRESHOLDS = (200.0, 100.0)
 
 @dataclass(frozen=True)
 class Phrase:
-    """Two words that were joined.
+    """Two words that were joined."""
 
-    Attributes
-    ----------
-    phrase
-        The joined word.
-    score
-        The score of the pair.
-    count
-        How often the pair occurs.
-    number
-        The pass that found it, from 1.
-    """
-
-    phrase: str
-    score: float
-    count: int
-    number: int
+    phrase: str  # the joined word
+    score: float  # of the pair
+    count: int  # how often the pair occurs
+    number: int  # the pass that found it, from 1
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass over the text.
+    """One pass over the text."""
 
-    Attributes
-    ----------
-    threshold
-        The score that a phrase must exceed.
-    phrases
-        Pairs above the threshold.
-    joined
-        Occurrences joined in the text.
-    """
-
-    threshold: float
-    phrases: int
-    joined: int
+    threshold: float  # the score that a phrase must exceed
+    phrases: int  # pairs above the threshold
+    joined: int  # occurrences joined in the text
 
 
 @dataclass(frozen=True, repr=False)
 class Phrases:
-    """The result of `join_phrases`.
+    """The result of `join_phrases`."""
 
-    Attributes
-    ----------
-    phrases
-        All phrases, by pass, then by falling score.
-    passes
-        The passes.
-    tokens, tokens_after
-        Tokens of the text before and after joining.
-    """
-
-    phrases: list[Phrase]
+    phrases: list[Phrase]  # by pass, then by falling score
     passes: list[Pass]
-    tokens: int
-    tokens_after: int
+    tokens: int  # of the text before joining
+    tokens_after: int  # of the text after joining
 
     def __repr__(self) -> str:
         return f"Phrases({len(self.phrases):,} phrases, {self.tokens_after:,} tokens)"

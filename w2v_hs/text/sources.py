@@ -19,27 +19,13 @@ from w2v_hs.text.parquet import column_names, parquet_blocks, row_at
 
 @dataclass(frozen=True)
 class Source:
-    """One text.
+    """One text."""
 
-    Attributes
-    ----------
-    name
-        A path, "-", or the name of a corpus.
-    kind
-        "file", "stdin" or "named".
-    size
-        Length in bytes, of compressed text as compressed; None if it is not known in advance.
-    layout
-        "plain" text, or rows of "jsonl" or "parquet".
-    column
-        The column that holds the text; None for plain text.
-    """
-
-    name: str
-    kind: str
-    size: int | None = None
-    layout: str = "plain"
-    column: str | None = None
+    name: str  # a path, "-", or the name of a corpus
+    kind: str  # "file", "stdin" or "named"
+    size: int | None = None  # bytes, of compressed text as compressed; None: not known in advance
+    layout: str = "plain"  # "plain" text, or rows of "jsonl" or "parquet"
+    column: str | None = None  # holds the text; None for plain text
 
     def blocks(self, preprocessing: Preprocessing = Preprocessing()) -> Iterator[tuple[bytes, int]]:  # noqa: B008
         """Read the source: blocks of bytes, each with the bytes of the source read so far.
@@ -80,28 +66,14 @@ def _file_blocks(path: Path) -> Iterator[tuple[bytes, int]]:
 
 
 def find_sources(text: str | Path, column: str | None = None) -> list[Source]:
-    """Find the sources that a name stands for.
+    """Find the sources, at least one, that a name stands for.
 
-    Parameters
-    ----------
-    text
-        In this order: ``-`` for standard input; ``nltk:NAME`` for a corpus of NLTK; the path of a
-        file, or of a folder for all files below it, sorted, except hidden ones; the name of a
-        corpus in the catalogue; a glob pattern, sorted, where a folder that matches stands for the
-        files below it.
-    column
-        The column that holds the text of Parquet files and JSON lines; standard input is then
-        read as JSON lines.
-
-    Returns
-    -------
-    list of Source
-        At least one.
-
-    Raises
-    ------
-    CorpusError
-        Nothing has this name, or something in it is not a file of text.
+    `text` is tried as, in this order: ``-`` for standard input; ``nltk:NAME`` for a corpus of NLTK;
+    the path of a file, or of a folder for all files below it, sorted, except hidden ones; the name
+    of a corpus in the catalogue; a glob pattern, sorted, where a folder that matches stands for the
+    files below it. `column` holds the text of Parquet files and JSON lines; if it is given,
+    standard input is read as JSON lines. Raises `CorpusError` if nothing has this name, or
+    something in it is not a file of text.
     """
     name = str(text)
     if not name:

@@ -13,21 +13,11 @@ from w2v_hs.errors import CorpusError
 def tokenized(line: str, tokenizer: str, language: str | None) -> str:
     """Tokenize a line of raw text: one line per sentence, tokens separated by spaces.
 
-    Parameters
-    ----------
-    line
-        The text. Any newline in it counts as white space.
-    tokenizer
-        One of `TOKENIZERS`; "none" splits at white space. A token with white space inside, such as
-        a telephone number found by "tweet", becomes several.
-    language
-        The language of the Punkt model that finds sentences (Kiss and Strunk 2006); None if the
-        line is one sentence.
-
-    Raises
-    ------
-    CorpusError
-        The Punkt model is missing; the message has the command that fetches it.
+    Any newline in the text counts as white space. `tokenizer` is one of `TOKENIZERS`; "none" splits
+    at white space. A token with white space inside, such as a telephone number found by "tweet",
+    becomes several. `language` is that of the Punkt model that finds sentences (Kiss and Strunk
+    2006); None if the line is one sentence. Raises `CorpusError`, with the command that fetches it,
+    if the model is missing.
     """
     sentences = [line] if language is None else sentence_splitter(language)(line)
     words = word_splitter(tokenizer)

@@ -16,14 +16,9 @@ from w2v_hs.types import Float32, Int32, Int64
 
 @dataclass(frozen=True, repr=False)
 class Vocabulary:
-    """V words, most frequent first; words of equal count are in code point order.
+    """V words by row, most frequent first; words of equal count are in code point order.
 
-    Attributes
-    ----------
-    words
-        The words by row.
-    counts
-        (V,) int64: how often each occurs.
+    `counts`, (V,) int64, says how often each occurs.
     """
 
     words: list[str]
@@ -52,19 +47,11 @@ class Vocabulary:
         return int(self.counts.sum())
 
     def keep_probabilities(self, sample: float) -> Float32:
-        """The probability that subsampling keeps an occurrence of each word.
+        """The probability that subsampling keeps an occurrence of each word, (V,) float32.
 
-        A word with n occurrences among N is kept with probability (sqrt(n / tN) + 1) tN / n, at
-        most 1, as in word2vec.c; Mikolov et al. 2013 print another formula.
-
-        Parameters
-        ----------
-        sample
-            The threshold t; 0 keeps everything.
-
-        Returns
-        -------
-        (V,) float32
+        With threshold t = `sample`, a word with n occurrences among N is kept with probability
+        (sqrt(n / tN) + 1) tN / n, at most 1, as in word2vec.c; Mikolov et al. 2013 print another
+        formula. A threshold of 0 keeps everything.
         """
         if sample == 0:
             return np.ones(len(self), np.float32)
@@ -82,12 +69,8 @@ class Vocabulary:
     def save(self, path: str | Path) -> None:
         """Write ``word count`` lines, as word2vec.c's -save-vocab does.
 
-        Raises
-        ------
-        FormatError
-            A word holds white space.
-        OutputError
-            The file cannot be written.
+        Raises `FormatError` if a word holds white space, `OutputError` if the file cannot be
+        written.
         """
         with replacing(Path(path)) as temporary, temporary.open("w", encoding="utf-8") as out:
             for word, count in zip(self.words, self.counts, strict=True):
@@ -99,29 +82,12 @@ class Vocabulary:
 def choose_words(
     counts: Int64, words_of: Callable[[Int64], list[str]], min_count: int, max_vocab: int | None
 ) -> tuple[Vocabulary, Int32]:
-    """Choose the vocabulary of a text.
+    """Choose the vocabulary of a text; return it and the row of each type, (types,) int32.
 
-    Parameters
-    ----------
-    counts
-        (types,) int64: occurrences of each type.
-    words_of
-        Returns the types of given numbers as strings; called only for types that may be kept.
-    min_count
-        Types that occur less often are left out.
-    max_vocab
-        Keep only this many of the most frequent ones; None keeps all.
-
-    Returns
-    -------
-    vocabulary : Vocabulary
-    rows : (types,) int32
-        The row of each type in the vocabulary; -1 for those left out.
-
-    Raises
-    ------
-    VocabularyError
-        Fewer than 2 words are left.
+    The row is -1 for types left out: those that occur fewer than `min_count` times, and all but the
+    `max_vocab` most frequent ones. `counts` is (types,) int64. `words_of` returns the types of
+    given numbers as strings; it is called only for types that may be kept. Raises `VocabularyError`
+    if fewer than 2 words are left.
     """
     numbers = np.flatnonzero(counts >= min_count)
     if len(numbers) == 0:
@@ -155,13 +121,9 @@ def _by_count(words: list[str], counts: Int64) -> Int64:
 def load_vocabulary(path: str | Path) -> Vocabulary:
     """Read ``word count`` lines, as `Vocabulary.save` and word2vec.c write them.
 
-    Raises
-    ------
-    FormatError
-        A line is malformed, a count is below 1, a word is repeated, or the sum of the counts
-        exceeds int64. The message has the path and the line.
-    VocabularyError
-        Fewer than 2 words.
+    Raises `FormatError`, with the path and the line, if a line is malformed, a count is below 1, a
+    word is repeated, or the sum of the counts exceeds int64. Raises `VocabularyError` if there are
+    fewer than 2 words.
     """
     name = shown(path)
     counts: dict[str, int] = {}
@@ -190,10 +152,7 @@ def load_vocabulary(path: str | Path) -> Vocabulary:
 def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
     """Read a file line by line, with line numbers from 1, without a byte order mark.
 
-    Raises
-    ------
-    FormatError
-        The file cannot be read or is not UTF-8.
+    Raises `FormatError` if the file cannot be read or is not UTF-8.
     """
     name = shown(path)
     number = begin = 0

@@ -66,16 +66,38 @@ def train(
     corpus
         A path (file, folder, glob), a named corpus, ``nltk:NAME``, a list of `pathlib.Path`, or
         any iterable of lists of tokens.
-    arch, loss
-        As in `Options`.
+    arch
+        "skipgram": predict each word from one context word; "cbow": from the mean of all.
+    loss
+        "hs": hierarchical softmax; "softmax": the full softmax, for small vocabularies.
     tree
         "learned", "huffman", "balanced"; or a tree of your own over all words of the vocabulary: a
         file of ``word bits`` lines, or nested lists with words as leaves, such as
         ``[["paris", "london"], ["coffee", "tea"]]``.
-    tree_order, dim, window, epochs, min_count, max_vocab, sample, lr, threads, seed
-        As in `Options`.
-    holdout, patience
-        As in `Options`.
+    tree_order
+        Order of the words in a balanced tree: "frequency", "alphabetical", "random" or "learned".
+    dim
+        Dimension of the vectors.
+    window
+        Largest distance of a context word from the centre word, in words.
+    epochs
+        Passes over the corpus.
+    min_count
+        Words with fewer occurrences are left out.
+    max_vocab
+        Size limit of the vocabulary, which keeps the most frequent words; None: no limit.
+    sample
+        Subsampling threshold as a fraction of all tokens; 0: no subsampling.
+    lr
+        Initial learning rate, which decays linearly to 1e-4 of it; None: 0.025, for CBOW 0.05.
+    threads
+        Number of threads; None: one per core.
+    seed
+        Seed of all random numbers. With one thread, the same seed gives the same bytes.
+    holdout
+        Fraction of the sentences held out, whose loss is measured after each epoch; 0: none.
+    patience
+        Stop after so many epochs without a lower held-out loss, with the best weights; None: never.
     vocab
         A file of ``word count`` lines to take the vocabulary from; min_count and max_vocab then
         do not apply.
@@ -169,14 +191,8 @@ def train_with(
 ) -> Model:
     """`train` with the options as one object.
 
-    Parameters
-    ----------
-    tree
-        The user's own, from `choose_tree`.
-    settings
-        Where checkpoints go.
-    show
-        Whether to show bars on a terminal, or the display to show progress on.
+    tree: the user's own, from `choose_tree`. settings: where checkpoints go. show: whether to show
+    bars on a terminal, or the display to show progress on.
     """
     if (options.tree == "given") != (tree is not None):
         raise OptionError(f"tree={options.tree} and the tree itself: give both or neither")

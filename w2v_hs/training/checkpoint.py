@@ -31,46 +31,25 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class ClusterLayout:
-    """How a run on a cluster is cut up, whatever the number of workers.
+    """How a run on a cluster is cut up, whatever the number of workers."""
 
-    shard_bytes: of a shard of the text. rounds: of an epoch.
-    """
-
-    shard_bytes: int
-    rounds: int
+    shard_bytes: int  # of a shard of the text
+    rounds: int  # of an epoch
 
 
 @dataclass(frozen=True)
 class CheckpointSettings:
     """Where and when checkpoints are written, and what of the run is not in the model.
 
-    Parameters
-    ----------
-    path
-        The checkpoint file.
-    every
-        Seconds between two checkpoints; 0: only when the run is stopped.
-    texts
-        Names of the texts; None where they have none.
-    preprocessing
-        Of the text.
-    save_vocab
-        A file that is to get the vocabulary.
-    layout
-        Of a run on a cluster, where each round counts as one chunk.
-
-    Raises
-    ------
-    OptionError
-        `every` is not a number of seconds.
+    Raises `OptionError` if `every` is not a number of seconds.
     """
 
     path: Path
-    every: float = 300.0
-    texts: list[str] | None = None
+    every: float = 300.0  # seconds between two checkpoints; 0: only when the run is stopped
+    texts: list[str] | None = None  # their names; None if they have none
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
-    save_vocab: str | None = None
-    layout: ClusterLayout | None = None
+    save_vocab: str | None = None  # a file that is to get the vocabulary
+    layout: ClusterLayout | None = None  # of a run on a cluster; each round counts as one chunk
 
     def __post_init__(self) -> None:
         if not 0 <= self.every < float("inf"):
@@ -79,34 +58,25 @@ class CheckpointSettings:
 
 @dataclass(frozen=True)
 class UpdateStart:
-    """Where the update of a model begins.
+    """Where the update of a model begins."""
 
-    options: of its run, resolved. vectors (V, dim) and outputs (rows, dim) float32: of the model,
-    with room for the new words. added: (V,) int64, occurrences in the new text. checksum: SHA-256
-    of that text.
-    """
-
-    options: Resolved
-    vectors: Float32
-    outputs: Float32
-    added: Int64
-    checksum: str
+    options: Resolved  # of the update's run
+    vectors: Float32  # (V, dim) float32, of the model, with room for the new words
+    outputs: Float32  # (rows, dim) float32, likewise
+    added: Int64  # (V,) int64, occurrences in the new text
+    checksum: str  # SHA-256 of the new text
 
 
 @dataclass(frozen=True)
 class SavedRun:
-    """What a checkpoint holds.
+    """What a checkpoint holds."""
 
-    model: as it was. results: of the sentences set aside, by epoch. best: the weights that
-    patience keeps. update: of a run that updates a model.
-    """
-
-    model: Model
+    model: Model  # as it was
     settings: CheckpointSettings
     position: Position
-    results: list[Perplexity] = field(default_factory=list)
-    best: Best | None = None
-    update: UpdateStart | None = None
+    results: list[Perplexity] = field(default_factory=list)  # of sentences set aside, by epoch
+    best: Best | None = None  # the weights that patience keeps
+    update: UpdateStart | None = None  # of a run that updates a model
 
 
 def checkpoint_path(output: Path) -> Path:
@@ -130,7 +100,7 @@ def save_checkpoint(
     holdout: Holdout | None = None,
     update: UpdateStart | None = None,
 ) -> None:
-    """Write a checkpoint; `OutputError` where that fails, and the one before stays whole."""
+    """Write a checkpoint. If that raises `OutputError`, the one before stays whole."""
     arrays, description = model.parts()
     arrays |= {"chunks.loss": position.loss, "chunks.predictions": position.predictions}
     if holdout is not None and holdout.best is not None:
@@ -160,13 +130,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: str | Path) -> SavedRun:
-    """Read a checkpoint.
-
-    Raises
-    ------
-    FormatError
-        The file is missing, damaged, or not a checkpoint.
-    """
+    """Read a checkpoint; `FormatError` if it is missing, damaged, or no checkpoint."""
     arrays, description = load_arrays(path)
     model = model_from(path, arrays, description)
     if "checkpoint" not in description:

@@ -23,10 +23,7 @@ WORSE = 2.0  # times the loss of an untrained model
 
 
 def weights_fault(vectors: Float32, outputs: Float32) -> str | None:
-    """What is wrong with two float32 matrices, or None.
-
-    That is a number that is not finite, or a row longer than `LARGEST_NORM`.
-    """
+    """What is wrong, or None: a number not finite, or a row longer than `LARGEST_NORM`."""
     for name, matrix in (("vectors", vectors), ("output weights", outputs)):
         longest = _longest_row(matrix)
         if not math.isfinite(longest):
@@ -73,8 +70,8 @@ class Probe:
     def fault(self, vectors: Float32, outputs: Float32, tree: Tree | None) -> str | None:
         """What is wrong with the weights, or None; the parameters are those of `losses`.
 
-        That is a loss far above that of an untrained model, which no model that has learned
-        anything exceeds by much.
+        It is a fault if the loss is far above that of an untrained model, which no model that has
+        learned anything exceeds by much.
         """
         loss, untrained = self.losses(vectors, outputs, tree)
         if loss <= WORSE * untrained:  # false where it is NaN
@@ -87,13 +84,8 @@ class Probe:
     def losses(self, vectors: Float32, outputs: Float32, tree: Tree | None) -> tuple[float, float]:
         """Mean nats a prediction, and those of a model whose output weights are 0.
 
-        Parameters
-        ----------
-        vectors
-            (V, stride) float32.
-        outputs
-            (rows, stride) float32, of the inner nodes of `tree` or, where that is None, of the V
-            words.
+        vectors: (V, stride) float32. outputs: (rows, stride) float32, of the inner nodes of `tree`
+        or, if that is None, of the V words.
         """
         nats, zero, total = 0.0, 0.0, 0.0
         words = outputs[: len(vectors) if tree is None else 0].T.astype(np.float64)

@@ -20,16 +20,11 @@ _SENTENCES = 1 << 14  # moved at once
 
 
 def set_aside(corpus: Corpus, share: float, seed: int) -> tuple[Corpus, Corpus]:
-    """Split a corpus into what is trained, and about `share` of its sentences.
+    """Split a corpus into the text to train on and about `share` of its sentences, set aside.
 
-    They are taken at equal distances; the seed sets where the first is. The ids of `corpus` are
-    moved in place, since a corpus may be larger than memory, so it must not be used afterwards.
-    Vocabulary and counts stay those of the whole text.
-
-    Raises
-    ------
-    CorpusError
-        None of the sentences set aside has two words.
+    These lie at equal distances; the seed sets where the first is. The ids of `corpus` are moved in
+    place, since a corpus may be larger than memory: do not use it afterwards. Vocabulary and counts
+    stay those of the whole text. Raises `CorpusError` if none set aside has two words.
     """
     count = len(corpus.sentences) - 1
     start = np.random.Generator(np.random.PCG64(seed)).random()
@@ -65,23 +60,8 @@ def set_aside(corpus: Corpus, share: float, seed: int) -> tuple[Corpus, Corpus]:
 class Holdout:
     """Measures the sentences set aside after each epoch; with patience it ends the run.
 
-    Parameters
-    ----------
-    corpus
-        The sentences set aside.
-    options
-        Those of the run.
-    note
-        Gets lines for people.
-    results, best
-        As in the attributes, of a run that resumes.
-
-    Attributes
-    ----------
-    results
-        A `Perplexity` for each epoch trained.
-    best
-        With patience, the weights after the epoch of the least loss so far.
+    results: a `Perplexity` for each epoch trained. best: with patience, the weights after the epoch
+    of the least loss so far. A run that resumes passes both. `note` gets lines for people.
     """
 
     def __init__(
@@ -96,7 +76,7 @@ class Holdout:
         self.results, self.best = list(results), best
 
     def measure(self, weights: Weights) -> bool:
-        """Measure after an epoch; True where the run is to end, then with the best weights."""
+        """Measure after an epoch; to end the run, restore the best weights and return True."""
         scorer = Scorer(weights.vectors, weights.outputs, weights.tree, self.corpus.vocabulary, self.options)
         result = scorer.perplexity(self.corpus, self.options.threads)
         self.results.append(result)
@@ -138,5 +118,5 @@ class Holdout:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch of the smallest loss, from 1; of equals the first."""
+        """The epoch of the smallest loss, counted from 1; the first of equals."""
         return 1 + int(np.argmin([result.nats for result in self.results]))

@@ -52,20 +52,10 @@ class StopSignals:
 
 
 class Checkpointer(Observer):
-    """Writes a checkpoint from time to time and when a signal came; then it ends the run.
+    """Writes a checkpoint from time to time, and after a signal, which also ends the run.
 
-    Use it as a context manager around the run.
-
-    Parameters
-    ----------
-    settings
-        Where and when; None: no checkpoints, and only Ctrl-C ends the run with the model as it is.
-    model_of
-        Makes a model of the weights as they are.
-    display
-        Gets notes for people.
-    holdout, update
-        Of the run, if it has one.
+    A context manager around the run. Without `settings` there are no checkpoints, and only Ctrl-C
+    ends the run, with the model as it is. `display` gets notes for people.
     """
 
     def __init__(

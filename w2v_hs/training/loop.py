@@ -1,7 +1,4 @@
-"""A training run: weights to begin with, threads, trees learned on the way, checks on the way.
-
-`TrainingLoop.run` is the whole of it.
-"""
+"""A training run, `TrainingLoop.run`: weights to begin with, threads, learned trees, checks."""
 
 import time
 from collections.abc import Callable
@@ -46,7 +43,7 @@ class Observer:
         return False
 
     def stopping(self) -> bool:
-        """Whether it is to halt because it is to end."""
+        """Whether it is to halt for good."""
         return False
 
     def halt(self, weights: Weights, position: Position) -> None:
@@ -56,31 +53,13 @@ class Observer:
 class TrainingLoop:
     """One run over a corpus, from the first weights to the last.
 
-    Parameters
-    ----------
-    corpus
-        What is trained.
-    tree
-        None for the full softmax. Where the options have a tree learned, the one to begin with; it
-        is replaced as `REBUILDS` says.
-    options
-        Those of the run, resolved.
-    report
-        Called with a `Progress` about ten times a second, from the calling thread.
-    after_epoch
-        Called with the weights after each epoch, while all threads wait. It may write the matrices
-        and replace the tree, and ends the run by returning True.
-    observer
-        May halt the run between two chunks.
-    start
-        Vectors (V, dim) and output weights (rows, dim), float32, to begin with.
-    position
-        Where in a run of this corpus and these options `start` was taken, if that run resumes. With
-        one thread it then ends with the same bits as without the stop.
-    copying
-        How threads copy the top of the tree.
-    make_workers
-        Makes a worker for each thread, by default as `workers.make_workers` does.
+    tree: None for the full softmax; if the options have a tree learned, the one to begin with,
+    replaced as `REBUILDS` says. report: called with a `Progress` about ten times a second, from the
+    calling thread. after_epoch: called with the weights after each epoch, while all threads wait;
+    it may write the matrices and replace the tree, and ends the run by returning True. `observer`
+    may halt the run between two chunks. start: vectors (V, dim) and output weights (rows, dim),
+    float32, to begin with. position: where in a run of this corpus and these options `start` was
+    taken, if that run resumes; with one thread it then ends with the same bits as without the stop.
     """
 
     def __init__(
@@ -128,12 +107,8 @@ class TrainingLoop:
     def run(self) -> Weights:
         """Train to the end.
 
-        Raises
-        ------
-        DivergedError
-            Weights or a loss are not finite numbers, or far above those of an untrained model.
-        CorpusError
-            No sentence keeps two words, so there is nothing to predict.
+        Raises `DivergedError` if weights or loss are not finite or far above those of an untrained
+        model, `CorpusError` if there is nothing to predict: no sentence keeps two words.
         """
         self._compile()
         with self.threads.running():
@@ -239,19 +214,14 @@ def check_softmax(words: int, dim: int) -> None:
 
 
 def rebuild_steps(steps: int) -> set[int]:
-    """After which of the steps of a run a tree is learned anew."""
+    """The steps of a run after which a tree is learned anew."""
     return {round(share * steps) for share in REBUILDS}
 
 
 def relearned(features: Float32, vocabulary: Vocabulary, options: Resolved, weights: Weights) -> Tree:
-    """A tree learned from mean contexts, and `weights.outputs` carried over to it.
+    """A tree learned from mean contexts; `weights.outputs` are carried over to it in place.
 
-    Parameters
-    ----------
-    features
-        (V, stride) float32, from `mean_contexts`; overwritten.
-    weights
-        Its output weights become those of the new tree; `weights.tree` stays the old one.
+    features (V, stride) float32, from `mean_contexts`, is overwritten; `weights.tree` is not.
     """
     assert weights.tree is not None  # only a tree is learned anew
     keep = vocabulary.keep_probabilities(options.sample)

@@ -28,8 +28,7 @@ def run_bytes(words: int, stride: int, tokens: int, matrices: int = 2) -> int:
 def available_bytes() -> int | None:
     """Memory this process can still take, or None where the system does not say.
 
-    The least of what the machine has free and what its control groups and the limits of the process
-    allow (Linux).
+    The least of free memory and the limits of its control groups and of the process (Linux).
     """
     limits = []
     for line in _read("/proc/meminfo").splitlines():

@@ -36,12 +36,7 @@ def read_text(
 ) -> Corpus:
     """Read and encode a corpus.
 
-    Parameters
-    ----------
-    vocabulary
-        None: it is counted.
-    extend
-        Whether words that occur often enough join the given vocabulary.
+    Without `vocabulary`, one is counted; with `extend`, words that occur often enough join it.
     """
     shows.step("compiling")
     tokens.warm_up()
@@ -102,7 +97,7 @@ def train_model(
 
 
 def _check_memory(text: Corpus, options: Resolved) -> int:
-    """Bytes that the run is expected to take; `VocabularyError` where they are not there."""
+    """Bytes that the run is expected to need; `VocabularyError` if they are not available."""
     stride = padded(options.dim)
     matrices = 2 * (1 if options.patience is None else 2) + options.learns_tree
     check_fits(text.vocabulary, stride, matrices)
@@ -139,7 +134,7 @@ def provenance(corpus: Corpus, weights: Weights) -> dict[str, Any]:
 
 
 def facts_of(text: dict[str, Any], weights: Weights) -> dict[str, Any]:
-    """As `provenance`, of a text of which these facts are known."""
+    """As `provenance`, from the facts about a text."""
     import numba
 
     return {

@@ -1,9 +1,8 @@
 """The order of a run: chunks of sentences, each with its learning rate and its random seed.
 
-The corpus is cut into chunks, which are trained one after the other, epoch after epoch. Rate and
-seed of a chunk depend on its place alone, not on the thread that trains it or on time. So a run
-with one thread can be repeated to the bit, and a run that was stopped between two chunks resumes
-there exactly: there is no other state.
+Chunks are trained one after the other, epoch after epoch. Rate and seed of a chunk depend on its
+place alone, not on the thread that trains it or on time. So a run with one thread can be repeated
+to the bit, and a run stopped between two chunks resumes there exactly: there is no other state.
 """
 
 import itertools
@@ -24,15 +23,11 @@ LONGEST_WORK = 5 * 10**10  # floating-point operations of a chunk: half a second
 
 @dataclass(frozen=True)
 class Stretch:
-    """A part of a longer run, as a round of a cluster is.
+    """A part of a longer run, as a round of a cluster is."""
 
-    The learning rate falls as it does from share `begin` to share `end` of the longer run; `seed`
-    keeps the random numbers of different parts apart.
-    """
-
-    begin: float = 0.0
-    end: float = 1.0
-    seed: tuple[int, ...] = ()
+    begin: float = 0.0  # the learning rate falls as from this share of the longer run
+    end: float = 1.0  # to this one
+    seed: tuple[int, ...] = ()  # keeps the random numbers of different parts apart
 
 
 class Chunk(NamedTuple):
@@ -48,18 +43,9 @@ class Chunk(NamedTuple):
 class Schedule:
     """The chunks of a run over all its epochs.
 
-    Parameters
-    ----------
-    corpus
-        What is trained, with sentences short enough for one chunk; see `with_short_sentences`.
-    options
-        Those of the run.
-    most
-        Tokens of a chunk at most; see `most_tokens`.
-    stretch
-        Where the run lies in a longer one.
-    chunk_tokens
-        Tokens of a chunk in a run that is resumed; by default they are chosen here.
+    `corpus` has sentences short enough for one chunk (`with_short_sentences`). most: tokens of a
+    chunk at most (`most_tokens`). stretch: where the run lies in a longer one. chunk_tokens: tokens
+    of a chunk in a run that is resumed; None: chosen here.
     """
 
     def __init__(

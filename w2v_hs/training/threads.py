@@ -25,31 +25,18 @@ LOOK = 0.1  # seconds between two looks at the threads, for progress, signals an
 
 @dataclass
 class Position:
-    """A place between two chunks, at which a run can be resumed.
+    """A place between two chunks, at which a run can be resumed."""
 
-    chunk_tokens: about how many tokens the run's chunks hold. loss (n,) float64, in nats, and
-    predictions (n,) int64, of each chunk trained so far. seconds: of training so far.
-    """
-
-    chunk_tokens: int
-    loss: Float64
-    predictions: Int64
-    seconds: float
+    chunk_tokens: int  # about how many tokens the run's chunks hold
+    loss: Float64  # (n,) float64, in nats, of each chunk trained so far
+    predictions: Int64  # (n,) int64, of each chunk trained so far
+    seconds: float  # of training so far
 
 
 class Losses:
     """Loss and predictions of each step of a run: of a chunk or, on a cluster, of a round.
 
-    Parameters
-    ----------
-    steps
-        Of the whole run.
-    per_epoch
-        Steps of an epoch.
-    tokens
-        Tokens of an epoch.
-    position
-        Where the run resumes, if it does.
+    steps: of the run; per_epoch: of an epoch of `tokens`. A resumed run begins at `position`.
     """
 
     def __init__(self, steps: int, per_epoch: int, tokens: int, position: Position | None = None):
@@ -77,10 +64,7 @@ class Losses:
     def by_epoch(self, done: int) -> list[float | None]:
         """Mean nats a prediction of each epoch begun; None for an epoch without a prediction.
 
-        Raises
-        ------
-        CorpusError
-            A whole epoch is done, and there was nothing to predict.
+        Raises `CorpusError` if a whole epoch is done and there was nothing to predict.
         """
         firsts = range(0, max(1, done), self.per_epoch)
         nats = [self.loss[first : first + self.per_epoch].sum() for first in firsts]
@@ -96,23 +80,9 @@ class Losses:
 class Threads:
     """Trains the chunks of a schedule with one thread a worker.
 
-    Parameters
-    ----------
-    schedule
-        The chunks.
-    workers
-        One for each thread. The list may be replaced while no thread trains.
-    report
-        Called with a `Progress` about ten times a second, from the thread that calls `train_to`.
-    position
-        Where the run resumes, if it does.
-
-    Attributes
-    ----------
-    next
-        The first chunk that no thread has taken.
-    seconds
-        Of training so far.
+    The list of workers may be replaced while no thread trains. `report` is called with a `Progress`
+    about ten times a second, from the thread that calls `train_to`. A resumed run begins at
+    `position`. next: the first chunk that no thread has taken. seconds: of training so far.
     """
 
     def __init__(
@@ -147,7 +117,7 @@ class Threads:
                 self._stopped = True
 
     def train_to(self, end: int, due: Callable[[], bool] = lambda: False, look: float = LOOK) -> None:
-        """Train the chunks before `end`, or fewer: all threads wait soon after due() is true.
+        """Train the chunks before `end`, or fewer: soon after due() is true, all threads wait.
 
         due is asked every `look` seconds. An error in one thread is raised here and names it.
         """
@@ -185,7 +155,7 @@ class Threads:
         worker.finish()
 
     def _take(self) -> int | None:
-        """The place of the next chunk, or None where a thread is to wait."""
+        """The place of the next chunk, or None if the thread is to wait."""
         with self._lock:
             if self._stopped or self.next >= self._end:
                 return None

@@ -53,8 +53,7 @@ def update(
 ) -> None:
     """`Model.update` with the options of its run as one object, from `update_options`.
 
-    settings: where checkpoints go. Raises as `Model.update`, and `Interrupted` where there are
-    settings.
+    Raises as `Model.update`, and `Interrupted` if there are `settings` (where checkpoints go).
     """
     model.check_finite("update")
     with display(show) as shows:

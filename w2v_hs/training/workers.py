@@ -28,17 +28,12 @@ from w2v_hs.types import Float32, Float64
 # with shares of their own, lost 0.01 to 0.03.
 @dataclass(frozen=True)
 class Copying:
-    """How threads copy the top of the tree and merge their copies.
+    """How threads copy the top of the tree and merge their copies."""
 
-    nodes: that each thread copies. interval: windows between two merges of a thread, or fewer so
-    that each merges so many times in a run: merges. curvature: the q of `cluster.merging`, for as
-    few predictions as lie between two merges.
-    """
-
-    nodes: int = 1024
-    interval: int = 4096
-    merges: float = 400
-    curvature: float = 0.3
+    nodes: int = 1024  # that each thread copies
+    interval: int = 4096  # windows between two merges of a thread, or fewer for `merges`
+    merges: float = 400  # of each thread in a run, at least
+    curvature: float = 0.3  # q of `cluster.merging`, for as few predictions as between two merges
 
     def rows(self, options: Resolved, inner: int) -> int:
         """Rows that the copies of all threads take, after those of the inner nodes."""
@@ -50,21 +45,10 @@ class Worker(ABC):
 
     @abstractmethod
     def train(self, first: int, last: int, rate: float, state: np.uint64) -> Float64:
-        """Train sentences first .. last - 1.
+        """Train sentences first .. last - 1; the random number generator begins in `state`.
 
-        Parameters
-        ----------
-        first, last
-            Numbers of sentences.
-        rate
-            The learning rate.
-        state
-            Of the random number generator at the first sentence.
-
-        Returns
-        -------
-        (3,) float64: loss in nats, predictions, tokens kept by subsampling. It is overwritten by
-        the next call.
+        Returns (3,) float64, which the next call overwrites: loss in nats, predictions, tokens kept
+        by subsampling.
         """
 
     def finish(self) -> None:  # noqa: B027 (most workers have nothing to do)
@@ -78,20 +62,10 @@ class Worker(ABC):
 class TreeWorker(Worker):
     """Hierarchical softmax, with a private copy of the top of the tree.
 
-    Parameters
-    ----------
-    text, tree, options
-        Of the run.
-    vectors
-        (V, stride) float32: input vectors, shared by all threads.
-    outputs
-        (rows, stride) float32: node weights, shared, and behind them the copies of each thread.
-    copies
-        Which rows are this thread's.
-    predictions
-        From how many each copied node learns between two merges, (copies.count,) float64.
-    curvature
-        The q of `cluster.merging`.
+    vectors: (V, stride) float32, input vectors, shared by all threads. outputs: (rows, stride)
+    float32, node weights, shared, and behind them the copies of each thread. copies: which rows are
+    this thread's. predictions: (copies.count,) float64, from how many each copied node learns
+    between two merges. curvature: the q of `cluster.merging`.
     """
 
     def __init__(
@@ -147,14 +121,8 @@ class TreeWorker(Worker):
 class SoftmaxWorker(Worker):
     """The full softmax.
 
-    Parameters
-    ----------
-    text, options
-        Of the run.
-    vectors
-        (V, stride) float32: input vectors, shared by all threads.
-    outputs
-        (rows, stride) float32, rows a multiple of 16 of at least V: output vectors.
+    vectors: (V, stride) float32, input vectors, shared by all threads. outputs: (rows, stride)
+    float32, output vectors; rows is a multiple of 16, at least V.
     """
 
     def __init__(self, text: Text, options: Resolved, vectors: Float32, outputs: Float32):

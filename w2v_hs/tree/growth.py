@@ -1,9 +1,9 @@
 """New words in a trained tree: each splits a leaf, and nothing else moves.
 
-A leaf is replaced by a new inner node, with the old word and the new word below it. The weights of
-the new node are 0, so each of the two words gets half of the leaf's probability. The probabilities
-of all other words stay the same to the bit. (Other programs build a new Huffman tree, in which the
-old weights belong to other nodes.)
+A leaf is replaced by a new inner node, with the old word and the new word below it. Its weights are
+0, so each of the two words gets half of the leaf's probability. The probabilities of all other
+words stay the same to the bit. (Other programs build a new Huffman tree, in which the old weights
+belong to other nodes.)
 """
 
 import numpy as np
@@ -13,25 +13,11 @@ from w2v_hs.types import Float32, Float64, Int64
 
 
 def grow(tree: Tree, counts: Int64, new_counts: Int64, rows: Int64) -> tuple[Tree, Int64]:
-    """Return the tree with n new words, each beside a word that occurs about as often.
+    """Return a tree over V words with n new ones, each beside a word that occurs about as often.
 
-    Parameters
-    ----------
-    tree : Tree
-        Over V words.
-    counts : ndarray of int64, shape (V,)
-        Occurrences of the words of `tree`.
-    new_counts : ndarray of int64, shape (n,)
-        Occurrences of the new words, in decreasing order.
-    rows : ndarray of int64, shape (V + n,)
-        The positions of the old words, then of the new ones, in the new vocabulary.
-
-    Returns
-    -------
-    tree : Tree
-        Over the new vocabulary.
-    former : ndarray of int64, shape (V + n - 1,)
-        For each inner node its number in the old tree, -1 for a new node.
+    counts (V,); new_counts (n,), in decreasing order. rows (V + n,): the positions of the old
+    words, then of the new ones, in the new vocabulary. Also returns (V + n - 1,) int64: for each
+    inner node its number in the old tree, -1 for a new node.
     """
     old, words = len(counts), len(counts) + len(new_counts)
     counts = np.concatenate([counts, new_counts])
@@ -75,17 +61,7 @@ def _split_leaves_in_place(children: Int64, counts: Int64, old: int) -> None:
 def nearest_leaves(counts: Int64, new_counts: Int64) -> Int64:
     """For each new word a leaf of its own, of a word that occurs about as often.
 
-    Parameters
-    ----------
-    counts : ndarray of int64, shape (V,)
-        In decreasing order.
-    new_counts : ndarray of int64, shape (n,)
-        In decreasing order, n <= V.
-
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-        Strictly increasing.
+    counts (V,) and new_counts (n,), n <= V, in decreasing order; result (n,), strictly increasing.
     """
     nearest = np.searchsorted(-counts, -new_counts)
     places = np.arange(len(new_counts))
@@ -97,19 +73,10 @@ def nearest_leaves(counts: Int64, new_counts: Int64) -> Int64:
 def damp_in_place(start: Float32, trained: Float32, shares: Float64) -> None:
     """Undo most of what an update changed in rows that had been trained much before.
 
-    Without this, 1.6 million words of movie reviews take a model of 16 million words of Wikipedia
-    from 43% to 28% of Google's analogies. With it, the model stays at 43%, and the neighbours of
-    new words are as good.
-
-    Parameters
-    ----------
-    start : ndarray of float32, shape (n, dim)
-        The rows before the update.
-    trained : ndarray of float32, shape (n, dim)
-        The rows after it; overwritten by start + shares * (trained - start).
-    shares : ndarray of float64, shape (n,)
-        The part of all occurrences a row was ever trained on that is new: 1 keeps `trained`, 0
-        restores `start`.
+    start, trained (n, dim): sets trained to start + shares * (trained - start). shares (n,): the
+    part of all occurrences a row was ever trained on that is new. Without this, 1.6 million words
+    of movie reviews take a model of 16 million words of Wikipedia from 43% to 28% of Google's
+    analogies. With it, the model stays at 43%, and the neighbours of new words are as good.
     """
     trained -= start
     trained *= shares[:, None].astype(np.float32)

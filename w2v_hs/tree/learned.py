@@ -3,10 +3,9 @@
 A Huffman tree knows only frequencies: the words below one of its nodes have nothing in common that
 a context could predict. A learned tree splits the vocabulary again and again by the mean contexts
 of its words (`kernels.contexts`, `kernels.bisect`), each time into halves that are trained about
-equally often, so that the paths of frequent words stay short.
-
-Morin and Bengio (2005) took such a tree from WordNet; Mnih and Hinton (2009) learned it from the
-contexts that words have under a random tree.
+equally often, so that the paths of frequent words stay short. Morin and Bengio (2005) took such a
+tree from WordNet; Mnih and Hinton (2009) learned it from the contexts that words have under a
+random tree.
 """
 
 import itertools
@@ -44,21 +43,8 @@ def compile_kernels(stride: int, window: int) -> None:
 def mean_contexts(text: Text, vectors: Float32, window: int, threads: int = 1) -> Float32:
     """The mean input vector of the words around each word, minus the mean over all words.
 
-    Parameters
-    ----------
-    text : Text
-        Encoded text; words are subsampled as in training.
-    vectors : ndarray of float32, shape (V, stride)
-        Input vectors.
-    window : int
-        Words on each side that count as context.
-    threads : int
-        The result does not depend on it.
-
-    Returns
-    -------
-    ndarray of float32, shape (V, stride)
-        0 for a word that subsampling leaves without a context.
+    (V, stride); 0 for a word that subsampling, as in training, leaves without a context. `window`
+    words on each side count as context. The result does not depend on `threads`.
     """
     sums, counts = context_sums(text, vectors, window, threads)
     center_in_place(sums, counts)
@@ -66,10 +52,7 @@ def mean_contexts(text: Text, vectors: Float32, window: int, threads: int = 1) -
 
 
 def context_sums(text: Text, vectors: Float32, window: int, threads: int = 1) -> tuple[Float32, Int64]:
-    """The sums (V, stride) and counts (V,) that `mean_contexts` divides.
-
-    Those of several texts may be added. Parameters as in `mean_contexts`.
-    """
+    """The sums (V, stride) and counts (V,) that `mean_contexts` divides; they add up over texts."""
     words, stride = vectors.shape
     sums, sentences = aligned_zeros(words, stride), len(text.sentences) - 1
     longest = int(np.diff(text.sentences).max(initial=0))
@@ -116,25 +99,11 @@ def learn_tree(
 ) -> Tree:
     """Build the tree that splits words along the direction in which they differ most.
 
-    Parameters
-    ----------
-    directions : ndarray of float32, shape (V, stride)
-        What words are like, such as their mean contexts: rows of length 1 or 0. stride is a
-        multiple of 16.
-    counts : ndarray of int64, shape (V,)
-        Occurrences, at least 1.
-    frequencies : ndarray of float64, shape (V,), optional
-        How often each word is trained; by default its count. Halves have about equal sums.
-    threads : int
-        The tree does not depend on it.
-    equal_depths : bool
-        Halves have equally many words instead, as in a balanced tree.
-    power_steps : int
-        Steps of the power iteration that finds the principal direction of the words of a node.
-
-    Returns
-    -------
-    Tree
+    directions (V, stride): what words are like, such as their mean contexts; rows of length 1 or 0,
+    stride a multiple of 16. counts (V,), at least 1. frequencies (V,): how often each word is
+    trained; by default its count. Halves have about equal sums of frequencies; with `equal_depths`,
+    equally many words, as in a balanced tree. `power_steps` of power iteration find the principal
+    direction of the words of a node. The tree does not depend on `threads`.
     """
     frequencies = (counts if frequencies is None else frequencies).astype(np.float64)
     mass = np.ones(len(counts)) if equal_depths else frequencies
@@ -193,24 +162,10 @@ def transfer_weights_in_place(
 ) -> None:
     """Replace the node weights of a tree by those of a new tree that predict most nearly the same.
 
-    `kernels.transfer` derives them.
-
-    Parameters
-    ----------
-    vectors : ndarray of float32, shape (V, stride)
-        Input vectors.
-    frequencies : ndarray of float64, shape (V,)
-        How often each word is an input.
-    weights : ndarray of float32, shape (V - 1, stride)
-        The weights of `old`; overwritten by those of `new`.
-    old, new : Tree
-        Trees over the same words.
-    scratch : ndarray of float32, shape (V, stride)
-        Memory, overwritten.
-    shrink : float
-        The new weights are multiplied by it.
-    ridge : float
-        r in `kernels.transfer`, as a multiple of the square of the mean input's length.
+    `kernels.transfer` derives them; they are multiplied by `shrink`. vectors (V, stride).
+    frequencies (V,): how often each word is an input. weights (V - 1, stride): of `old`;
+    overwritten. scratch (V, stride): memory, overwritten. ridge: r in `kernels.transfer`, as a
+    multiple of the square of the mean input's length.
     """
     share = frequencies / frequencies.sum()
     mean = share.astype(np.float32) @ vectors  # float64 would take a copy of all vectors

@@ -20,14 +20,9 @@ from w2v_hs.types import Array, Float64, Int32, Int64, UInt8
 class Tree:
     """Paths from the root to V words.
 
-    Attributes
-    ----------
-    offsets : ndarray of int64, shape (V + 1,)
-        The path of word w is offsets[w]:offsets[w + 1] in the other two arrays.
-    nodes : ndarray of int32
-        Inner nodes 0 .. V - 2, root first.
-    bits : ndarray of uint8
-        The branch at each node: 0 is left, whose probability is sigmoid(f) as in word2vec.c.
+    The path of word w is offsets[w]:offsets[w + 1] in the other two arrays. offsets (V + 1,) int64;
+    nodes int32: inner nodes 0 .. V - 2, root first; bits uint8: the branch at each node, where 0 is
+    left, whose probability is sigmoid(f) as in word2vec.c.
     """
 
     offsets: Int64
@@ -52,19 +47,11 @@ class Tree:
         return "".join(map(str, self.bits[self.offsets[word] : self.offsets[word + 1]]))
 
     def children(self) -> tuple[Int64, Int64]:
-        """Return the tree from the root down.
+        """Return the children of each inner node, and the inner nodes level by level.
 
-        Returns
-        -------
-        children : ndarray of int64, shape (V - 1, 2)
-            Left and right child of each inner node: c < V is word c, V + j is inner node j.
-        order : ndarray of int64, shape (V - 1,)
-            Inner nodes level by level, so that no node comes before its parent.
-
-        Raises
-        ------
-        FormatError
-            The paths are not those of one binary tree, as in a damaged file.
+        children (V - 1, 2), left and right: c < V is word c, V + j is inner node j. order (V - 1,):
+        no node comes before its parent. `FormatError` if the paths are not those of one binary
+        tree, as in a damaged file.
         """
         children = _children(self.offsets, self.nodes, self.bits)
         if children is None:
@@ -92,18 +79,9 @@ def entropy(counts: Array) -> float:
 def huffman(counts: npt.ArrayLike) -> Tree:
     """Return the tree of least expected path length (Huffman 1952), in O(V log V).
 
-    Of a word and an inner node of equal weight the inner node is merged first, as in word2vec.c;
-    the second of a pair is the right child.
-
-    Parameters
-    ----------
-    counts : array_like of int, shape (V,)
-        Occurrences, at least 1, in any order.
-
-    Raises
-    ------
-    VocabularyError
-        There are fewer than two words, or a count is below 1.
+    counts (V,): occurrences, at least 1, in any order. Of a word and an inner node of equal weight
+    the inner node is merged first, as in word2vec.c; the second of a pair is the right child.
+    `VocabularyError` if there are fewer than two words, or a count is below 1.
     """
     counts = _checked_counts(counts)
     order = np.argsort(-counts, kind="stable")
@@ -116,18 +94,9 @@ def huffman(counts: npt.ArrayLike) -> Tree:
 def balanced(counts: npt.ArrayLike, order: Int64 | None = None) -> Tree:
     """Return the tree that halves the list of words again and again; its depth is ceil(log2 V).
 
-    Parameters
-    ----------
-    counts : array_like of int, shape (V,)
-        Occurrences, at least 1.
-    order : ndarray of int64, shape (V,), optional
-        The list of words. By default they stay in their order, by frequency, so that words of
-        similar frequency share branches.
-
-    Raises
-    ------
-    VocabularyError
-        There are fewer than two words, or a count is below 1.
+    counts (V,): occurrences, at least 1. order (V,): the list of words. By default they stay in
+    their order, by frequency, so that words of similar frequency share branches. `VocabularyError`
+    if there are fewer than two words, or a count is below 1.
     """
     counts = _checked_counts(counts)
     children = _halve(len(counts))
@@ -154,12 +123,8 @@ def initial_tree(kind: str, order: str, words: list[str], counts: Int64, seed: i
 def tree_from_children(children: Int64, counts: Int64) -> Tree:
     """The tree of V - 1 inner nodes given by their children.
 
-    Parameters
-    ----------
-    children : ndarray of int64, shape (V - 1, 2)
-        As `Tree.children` returns them, with the inner nodes in any order.
-    counts : ndarray of int64, shape (V,)
-        The weights of the words, by which inner nodes are numbered.
+    children (V - 1, 2), as from `Tree.children`, with the inner nodes in any order. counts (V,):
+    the weights of the words, by which inner nodes are numbered.
     """
     return numbered_tree(children, counts)[0]
 

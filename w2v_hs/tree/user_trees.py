@@ -33,33 +33,18 @@ Node = str | NestedTree  # a word, or a group of nodes
 
 @dataclass(frozen=True)
 class Codes:
-    """Words and the branches to them.
+    """Words and the branches to them."""
 
-    Attributes
-    ----------
-    name : str
-        Where they come from, for messages.
-    words : list of str
-    codes : list of str
-        Strings of 0 and 1.
-    """
-
-    name: str
+    name: str  # where they come from, for messages
     words: list[str]
-    codes: list[str]
+    codes: list[str]  # strings of 0 and 1
 
 
 def choose_tree(tree: str | Path | NestedTree) -> tuple[TreeKind, Codes | NestedTree | None]:
     """The option `tree` and, if the user supplied a tree, that tree.
 
-    A file is read now, before any text is.
-
-    Raises
-    ------
-    OptionError
-        `tree` is neither a name of `NAMED_TREES`, nor a file, nor nested lists.
-    FormatError
-        As in `read_codes`.
+    A file is read now, before any text is. `OptionError` if `tree` is neither a name of
+    `NAMED_TREES`, nor a file, nor nested lists; `FormatError` as in `read_codes`.
     """
     if isinstance(tree, str) and tree in NAMED_TREES:
         return tree, None
@@ -76,23 +61,11 @@ def choose_tree(tree: str | Path | NestedTree) -> tuple[TreeKind, Codes | Nested
 def build_tree(
     given: Codes | NestedTree | None, kind: str, order: str, vocabulary: Vocabulary, seed: int
 ) -> Tree:
-    """The tree that training begins with.
+    """The tree that training begins with, over the words of a vocabulary.
 
-    Parameters
-    ----------
-    given : Codes or nested lists, optional
-        A user-supplied tree.
-    kind, order : str
-        Without one: `tree` and `tree_order` as in `Options`.
-    vocabulary : Vocabulary
-        Its words become the leaves.
-    seed : int
-        For a random order of words.
-
-    Raises
-    ------
-    FormatError
-        As in `nested_codes` and `tree_from_codes`.
+    `given` is a user-supplied tree. Without one, `kind` and `order` are `tree` and `tree_order` as
+    in `Options`, and `seed` is for a random order of words. `FormatError` as in `nested_codes` and
+    `tree_from_codes`.
     """
     words, counts = vocabulary.words, vocabulary.counts
     if given is None:
@@ -106,13 +79,7 @@ def build_tree(
 
 
 def read_codes(path: str | Path) -> Codes:
-    """Read a file of ``word bits`` lines.
-
-    Raises
-    ------
-    FormatError
-        A line is malformed, or repeats a word.
-    """
+    """Read a file of ``word bits`` lines; `FormatError` if one is malformed, or repeats a word."""
     name = shown(path)
     codes: dict[str, str] = {}
     for number, line in numbered_lines(path):
@@ -135,12 +102,7 @@ def read_codes(path: str | Path) -> Codes:
 def save_codes(path: str | Path, tree: Tree, words: list[str]) -> None:
     """Write a tree as ``word bits`` lines, most frequent word first.
 
-    Raises
-    ------
-    FormatError
-        A word holds white space.
-    OutputError
-        The file cannot be written.
+    `FormatError` if a word holds white space; `OutputError` if the file cannot be written.
     """
     with replacing(Path(path)) as temporary, temporary.open("w", encoding="utf-8") as out:
         for row, word in enumerate(words):
@@ -155,19 +117,9 @@ def save_codes(path: str | Path, tree: Tree, words: list[str]) -> None:
 def nested_codes(nested: NestedTree, counts: Mapping[str, int]) -> Codes:
     """Codes of a tree of lists, tuples or mappings, whose keys only name groups.
 
-    A group of more than two members, such as a category, becomes a Huffman tree of its members.
-
-    Parameters
-    ----------
-    nested : nested lists
-        Words are the leaves.
-    counts : mapping of str to int
-        Occurrences of the words, their weights in Huffman trees; 1 for a word that it lacks.
-
-    Raises
-    ------
-    FormatError
-        A group has fewer than two members, a leaf is not a str, a word occurs twice.
+    Words are the leaves. A group of more than two members, such as a category, becomes a Huffman
+    tree of its members, weighted by `counts`, 1 for a word that it lacks. `FormatError` if a group
+    has fewer than two members, a leaf is not a str, or a word occurs twice.
     """
     weights = _group_weights(nested, counts)
     place = itertools.count()
@@ -244,11 +196,8 @@ def _members(group: NestedTree) -> list[Node]:
 def tree_from_codes(given: Codes, vocabulary: Vocabulary) -> Tree:
     """The tree in which each word of the vocabulary is the leaf with its code.
 
-    Raises
-    ------
-    FormatError
-        The words are not those of the vocabulary, a code is a prefix of another, or an inner node
-        has one child.
+    `FormatError` if the words are not those of the vocabulary, a code is a prefix of another, or an
+    inner node has one child.
     """
     name, index = given.name, vocabulary.index
     for word in given.words:

@@ -1,8 +1,8 @@
 """Tables: Parquet, and Arrow's file format, which Feather version 2 is as well.
 
 The column `word` holds text, the column `vector` lists of floats of one length; other columns are
-not read. We write lists of fixed size of float32 or float16. pyarrow parses the files, and these
-are as safe to open as pyarrow makes them: how much memory a file may unfold to is not limited.
+not read. We write lists of fixed size of float32 or float16. pyarrow parses the files, so they are
+only as safe to open as pyarrow is: how much memory a file may unfold to is not limited.
 """
 
 from collections.abc import Iterable, Iterator

@@ -20,21 +20,11 @@ Place = Callable[[int], str]
 
 
 class Contents(NamedTuple):
-    """What a file of vectors holds.
+    """What a file of vectors holds."""
 
-    Attributes
-    ----------
-    words : list of str
-        V words.
-    matrix : ndarray of float32, shape (V, dim)
-        One row a word. Values too large for float32 are Inf.
-    place : callable
-        The place of a row in the file, for messages.
-    """
-
-    words: list[str]
-    matrix: Float32
-    place: Place
+    words: list[str]  # V words
+    matrix: Float32  # (V, dim) float32, one row a word; values too large for float32 are Inf
+    place: Place  # the place of a row in the file, for messages
 
 
 def row_place(name: str) -> Place:
@@ -63,7 +53,7 @@ def regular_file(path: Path) -> Path:
 
 
 def as_float32(matrix: Array) -> Float32:
-    """The matrix in float32, without a copy if it is; overflow becomes Inf, which is checked later.
+    """Convert to float32, without a copy if possible; overflow becomes Inf, which is checked later.
 
     Only the caller of a reader knows whether Inf is allowed, and reports its row.
     """

@@ -56,7 +56,7 @@ def read_npz(name: str, stream: BinaryIO) -> Contents:
 
 
 def _read_member(name: str, archive: zipfile.ZipFile, array: str, ndim: int, kinds: str) -> Array:
-    """Read one array, after its header: its type must be expected and its size plausible."""
+    """Read one array if its header declares an expected type and a plausible size."""
     if array + ".npy" not in archive.namelist():
         raise FormatError(f"{name}: holds no array {array!r}; expected 'words' and 'vectors'")
     info = archive.getinfo(array + ".npy")

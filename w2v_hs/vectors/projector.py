@@ -64,7 +64,7 @@ def read_projector(path: Path) -> Contents:
 
 
 def _row_values(line: bytes, place: str, dim: int) -> list[float]:
-    """The values of a line of vectors.tsv, `dim` of them, or any number if that is 0."""
+    """The values of a line of vectors.tsv: `dim` of them, or any number if `dim` is 0."""
     values = parse_values(line.rstrip(b"\r\n").replace(b"\t", b" "))
     if not line.endswith(b"\n"):
         raise FormatError(

@@ -65,23 +65,11 @@ def _float16_decimals() -> list[bytes]:
 def read_text(
     name: str, stream: BinaryIO, header: bool | None = None, spaces_in_words: bool = False
 ) -> Contents:
-    """Read lines of a word and D decimals.
+    """Read lines of a word and D decimals from a binary stream at its beginning.
 
-    Parameters
-    ----------
-    name : str
-        The path in messages.
-    stream : file
-        Open in binary mode, at its beginning.
-    header : bool, optional
-        Whether the first line is "V D"; by default it is if it looks like that.
-    spaces_in_words : bool
-        Take the last D fields of a line as numbers and all before them as the word.
-
-    Raises
-    ------
-    FormatError
-        A line is malformed or incomplete, or the header declares another number of rows.
+    `header`: whether the first line is "V D"; None: if it looks like that. `spaces_in_words` takes
+    the last D fields of a line as numbers and all before them as the word. Raises `FormatError` if
+    a line is malformed or incomplete, or the header declares another number of rows.
     """
     first_line = stream.readline()
     if header is None:

@@ -82,7 +82,7 @@ def resume_on(client: Any, saved: SavedRun, corpus: Texts, show: bool | Display)
 
 
 def check_options(options: Options, preprocessing: Preprocessing) -> None:
-    """Raise `OptionError` for what a cluster does not do."""
+    """Raise `OptionError` for options that training on a cluster does not support."""
     if preprocessing.splits or preprocessing.text_column is not None:
         raise OptionError(
             "tokenize, split_sentences or text_column on a cluster: not supported; give plain "
@@ -111,7 +111,7 @@ def resolved(options: Options, workers: dict[str, int]) -> Resolved:
 
 
 def _note_workers(client: Any, shows: Display) -> dict[str, int]:
-    """The threads of each worker, which a note counts."""
+    """The threads of each worker; shows a note of how many there are."""
     workers = dask.check_workers(client)
     count, threads = len(workers), sum(workers.values())
     shows.note(f"{count} workers, {threads} threads; dashboard: {client.dashboard_link}")
@@ -125,7 +125,7 @@ def _shard_bytes(files: list[shards.File], workers: int) -> int:
 
 
 def _advice(settings: CheckpointSettings | None) -> str:
-    """What a user can do where the cluster is lost."""
+    """What a user can do if the cluster is lost."""
     if settings is None or not settings.path.exists():
         return "start the run again; with checkpoints it could be resumed"
     return f"to resume: w2v-hs resume {argument(settings.path)} --scheduler ADDRESS"
@@ -190,7 +190,7 @@ def _model(run: ClusterRun, weights: Weights) -> Model:
 
 
 def _check_memory(client: Any, words: Vocabulary, options: Options) -> None:
-    """Raise `VocabularyError` where a worker has too little memory for the model."""
+    """Raise `VocabularyError` if a worker has too little memory for the model."""
     # Weights to train, those of this round and of the one before, and changes.
     need = model_bytes(len(words), padded(options.dim), 5)
     for address, worker in client.scheduler_info(n_workers=-1)["workers"].items():

@@ -25,12 +25,7 @@ PATIENCE = 60.0  # seconds to wait for a worker where there is none
 def connect(address: str, timeout: float = CONNECT) -> Any:
     """A `distributed.Client` of the scheduler at an address such as tcp://host:8786.
 
-    timeout: seconds.
-
-    Raises
-    ------
-    ClusterError
-        Dask is not installed, or no scheduler answers.
+    timeout: seconds. Raises `ClusterError` if Dask is not installed or no scheduler answers.
     """
     try:
         import logging
@@ -100,13 +95,7 @@ def _alive(client: Any) -> bool:
 
 
 def workers(client: Any) -> dict[str, int]:
-    """The threads of each worker by its address, in the order of addresses; waits for the first.
-
-    Raises
-    ------
-    ClusterError
-        There is none after a minute.
-    """
+    """The threads of each worker by address, sorted; `ClusterError` if none comes in a minute."""
     until = time.monotonic() + PATIENCE
     while not (found := client.nthreads()):
         if time.monotonic() > until:
@@ -119,7 +108,7 @@ def workers(client: Any) -> dict[str, int]:
 
 
 def check_workers(client: Any) -> dict[str, int]:
-    """As `workers`; raises `ClusterError` too where their version of this package is another."""
+    """As `workers`; also raises `ClusterError` if one has another version of this package."""
     found = workers(client)
     for address, version in client.run(_version).items():
         if version != __version__:
@@ -206,7 +195,7 @@ class ProgressListener:
         self.parts[message["round"], message["part"]] = message["tokens"]
 
     def tokens(self, number: int) -> int:
-        """Of round `number`."""
+        """Tokens of all parts of round `number`."""
         return sum(n for (found, _), n in list(self.parts.items()) if found == number)
 
     def stop(self) -> None:

@@ -6,8 +6,8 @@ two matrices:
 
     bytes into a worker, and out of it, a round <= (n - 1) / n * (4 + 8) V dim
 
-Changes are less where a round touches few rows. (Beyond eight workers changes are merged in groups
-first, whose sums add V dim bytes for each worker; they are left out.)
+A round that touches few rows sends less. Beyond eight workers changes are first merged in groups;
+their sums, V dim bytes more for each worker, are left out here.
 
 Training takes, for each token that subsampling keeps, window + 1 predictions (the mean over the
 reach) of L branches each, the mean length of the paths, with 6 dim operations a branch.

@@ -1,8 +1,8 @@
 """Weights in blocks, and how the changes of several workers are merged.
 
 Workers train from the same weights. Let d_k be the change of a row by worker k, the result of c_k
-steps. Near the optimum of a row, steps of rate lr against a curvature q leave exp(-lr q c) of the
-distance to it after c of them:
+steps. Near the optimum of a row, c steps of rate lr against a curvature q leave exp(-lr q c) of the
+distance to it:
 
     d_k                   = (1 - exp(-lr q c_k)) (distance)
     one worker, all steps = (1 - exp(-lr q sum c_k)) (distance)
@@ -35,17 +35,12 @@ class WeightBlock(NamedTuple):
 
 
 class RowChanges(NamedTuple):
-    """What has changed in a block of one matrix.
+    """What has changed in t rows of a block of one matrix."""
 
-    rows: (t,) int64, within the block. sums: (t, dim) float32 or bfloat16 (see
-    `kernels.row_changes`), of the changes of each worker. steps: (t,) float32, the predictions that
-    they come from. ways: (t,) float32, the sum of 1 - exp(-lr q steps) over the workers.
-    """
-
-    rows: np.ndarray
-    sums: np.ndarray
-    steps: np.ndarray
-    ways: np.ndarray
+    rows: np.ndarray  # (t,) int64, within the block
+    sums: np.ndarray  # (t, dim) float32 or bfloat16 (`kernels.row_changes`), summed over workers
+    steps: np.ndarray  # (t,) float32, the predictions that the changes come from
+    ways: np.ndarray  # (t,) float32, the sum of 1 - exp(-lr q steps) over the workers
 
 
 class BlockChanges(NamedTuple):

@@ -1,9 +1,9 @@
 """What one worker of a cluster does in a round of local SGD.
 
-In a round each worker trains a part of the text from the same weights, as one process would, and
-returns what it has changed (McDonald, Hall, Mann 2010; Stich 2019); `merging` merges that. Nothing
-here knows of a cluster. `train_part` is a function of its arguments alone: with one thread the same
-arguments give the same changes to the bit, so a task can be repeated where a worker was lost.
+Each worker trains a part of the text from the same weights, as one process would, and returns what
+it has changed (McDonald, Hall, Mann 2010; Stich 2019); `merging` merges that. Nothing here knows of
+a cluster. `train_part` depends on its arguments alone: with one thread the same ones give the same
+changes to the bit, so a task can be repeated if a worker was lost.
 """
 
 from collections.abc import Callable
@@ -92,19 +92,9 @@ def train_part(
 ) -> tuple[PartReport, list[BlockChanges]]:
     """Train a part of a round: its slices of some shards, from the weights in `blocks`.
 
-    Parameters
-    ----------
-    report
-        Called with the tokens trained so far, about ten times a second.
-
-    Returns
-    -------
-    How it went, and what has changed in each block.
-
-    Raises
-    ------
-    DivergedError
-        Weights or a loss are not finite numbers, or far above those of an untrained model.
+    Calls `report` with the tokens trained so far, about ten times a second. Returns how it went,
+    and what has changed in each block. Raises `DivergedError` if weights or a loss are not finite
+    numbers, or far above those of an untrained model.
     """
     number = part.number % part.rounds
     text = concatenate([slice_of(text, number, part.rounds) for text in texts])
@@ -164,8 +154,10 @@ def concatenate(texts: list[EncodedShard]) -> EncodedShard:
 
 
 def predictions_of(job: Job, ids: Int32) -> tuple[Float32, Float32]:
-    """Predictions from which each input vector (V,) and each node (V - 1,) is expected to learn
-    when `ids` are trained, float32."""
+    """Expected number of predictions from which each row learns when `ids` are trained.
+
+    Of the input vectors (V,) and of the nodes (V - 1,), float32.
+    """
     options = job.options
     keep = job.vocabulary.keep_probabilities(options.sample).astype(np.float64)
     counts = np.zeros(len(keep), np.int64)
@@ -206,8 +198,7 @@ def _row_changes(
 
 
 def _matrices(job: Job, blocks: list[WeightBlock], more: int = 0) -> tuple[Float32, Float32]:
-    """Both matrices as training takes them, with padded rows; outputs with `more` rows at the
-    end."""
+    """Both matrices as training takes them, rows padded; outputs has `more` rows at the end."""
     stride = padded(job.options.dim)
     vectors = aligned_zeros(len(job.vocabulary), stride)
     outputs = aligned_zeros(job.tree.inner + more, stride)

@@ -3,7 +3,7 @@
     weights --train_part--> changes --merge_changes, apply_changes--> weights of the next round
 
 The weights are cut into as many blocks as there are workers, and each block is merged by one of
-them: every worker sends its changes of a block to the owner, and gets the new block from there. So
+them, its owner: every worker sends its changes of the block there, and gets the new block back. So
 all links carry the same, whatever the number of workers (a reduce-scatter and an all-gather, as in
 Thakur, Rabenseifner, Gropp 2005). Nothing large passes through the scheduler; the client gets
 weights only for checkpoints and at the end, from the workers.
@@ -43,16 +43,12 @@ FORGET = 64
 
 @dataclass
 class Cost:
-    """What a run has cost.
+    """What a run has cost."""
 
-    rounds: so far. parts: the most of one round. sent: bytes that workers have sent. training:
-    seconds for which the slowest part of each round trained.
-    """
-
-    rounds: int = 0
-    parts: int = 0
-    sent: int = 0
-    training: float = 0.0
+    rounds: int = 0  # so far
+    parts: int = 0  # the most of one round
+    sent: int = 0  # bytes that workers have sent
+    training: float = 0.0  # seconds for which the slowest part of each round trained
 
 
 class _Round(NamedTuple):
@@ -66,18 +62,8 @@ class _Round(NamedTuple):
 class ClusterRun:
     """A run over all epochs on the workers of a cluster.
 
-    Parameters
-    ----------
-    client
-        A `distributed.Client`.
-    text, tree, options
-        Of the run.
-    rounds
-        Of an epoch.
-    report
-        Called with a `Progress` a few times a second.
-    position
-        Where the run resumes, if it does.
+    client: a `distributed.Client`. rounds: of an epoch. report: called with a `Progress` a few
+    times a second. position: where the run resumes, if it does.
     """
 
     def __init__(
@@ -149,7 +135,7 @@ class ClusterRun:
         return blocks
 
     def _train_round(self, blocks: list[Any]) -> list[Any]:
-        """Train the next round; the new blocks."""
+        """Train the next round; return the new blocks."""
         began = time.perf_counter()
         now = self._ahead or self._submit_round(self.next, blocks, self._own_blocks)
         self._own_blocks = {}
@@ -168,7 +154,7 @@ class ClusterRun:
         return blocks
 
     def _submit_ahead(self, now: _Round) -> _Round | None:
-        """The round after `now`, which waits at the workers already if nothing comes between."""
+        """Submit the round after `now`, to wait at the workers; None if something comes between."""
         following = self.next + 1
         if following == self.total or self._since + 1 >= FORGET or following in self.rebuilds:
             return None
@@ -191,8 +177,7 @@ class ClusterRun:
             self.observer.halt(self._weights(*self._take(blocks)), self.position())
 
     def _halt(self, blocks: list[Any]) -> list[Any]:
-        """Take the weights from the workers, for a checkpoint or so that Dask forgets old rounds;
-        the blocks to continue with."""
+        """Take the weights to save them or to free old rounds in Dask; return the next blocks."""
         matrices = self._take(blocks)
         if self.observer.due():
             self.observer.halt(self._weights(*matrices), self.position())
@@ -232,8 +217,7 @@ class ClusterRun:
         return _Round(reports, changes, new)
 
     def _rebuild(self, blocks: list[Any]) -> list[Any]:
-        """Learn the tree anew, on one worker from the contexts that all have summed up; the weights
-        over it, as blocks."""
+        """Learn the tree anew on one worker, from contexts summed by all; return the new blocks."""
         client, began = self.client, time.perf_counter()
         parts = [
             dask.submit(client, rounds.sum_contexts, self.job, blocks, texts, worker=worker)

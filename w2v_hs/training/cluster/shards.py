@@ -31,11 +31,10 @@ SMALLEST, LARGEST = 1 << 16, 1 << 26  # bytes of a shard
 
 @dataclass(frozen=True)
 class File:
-    """A file of text: a path or an address that fsspec knows, and its size in bytes where that is
-    known."""
+    """A file of text."""
 
-    name: str
-    size: int | None
+    name: str  # a path, or an address that fsspec knows
+    size: int | None  # bytes, if known
 
     def open(self) -> Any:
         """The file, open for reading bytes."""
@@ -48,15 +47,15 @@ class File:
 
 @dataclass(frozen=True)
 class Shard:
-    """Bytes of a file from the first newline at or after `begin` (or the beginning of the file) up
-    to the first one at or after `end`; end None: all of it. size: about how many bytes that are."""
+    """Bytes of a file from the first newline at or after `begin` to the first at or after `end`."""
 
     file: File
-    begin: int = 0
-    end: int | None = None
+    begin: int = 0  # 0: from the beginning of the file
+    end: int | None = None  # None: the whole file
 
     @property
     def size(self) -> int:
+        """Approximate number of bytes."""
         if self.end is None:
             return self.file.size or 0
         return self.end - self.begin
@@ -75,23 +74,21 @@ class Shard:
 
 
 class CountedTypes(NamedTuple):
-    """Types and how often they occur: type t is arena[starts[t]:starts[t + 1]] (uint8, UTF-8),
-    starts (types + 1,) int64, counts (types,) int64. mended: malformed UTF-8 sequences."""
+    """Types and their counts; type t is arena[starts[t]:starts[t + 1]]."""
 
-    arena: np.ndarray
-    starts: np.ndarray
-    counts: np.ndarray
-    mended: int
+    arena: np.ndarray  # uint8, UTF-8
+    starts: np.ndarray  # (types + 1,) int64
+    counts: np.ndarray  # (types,) int64
+    mended: int  # malformed UTF-8 sequences
 
 
 class ScannedShard(NamedTuple):
-    """A shard as numbers of its types, with `reader.END` for each of its newlines, int32; its
-    types; the SHA-256 of its bytes."""
+    """A shard as numbers of its types."""
 
-    numbers: np.ndarray
+    numbers: np.ndarray  # int32, with `reader.END` for each newline
     newlines: int
-    counted: CountedTypes
-    checksum: bytes
+    counted: CountedTypes  # its types
+    checksum: bytes  # SHA-256 of its bytes
 
 
 class ChosenVocabulary(NamedTuple):
@@ -104,29 +101,25 @@ class ChosenVocabulary(NamedTuple):
 
 
 class EncodedShard(NamedTuple):
-    """The text of a shard as rows of the vocabulary: ids (N,) int32, sentences (n + 1,) int64
-    offsets into them."""
+    """The text of a shard as rows of the vocabulary."""
 
-    ids: np.ndarray
-    sentences: np.ndarray
+    ids: np.ndarray  # (N,) int32
+    sentences: np.ndarray  # (n + 1,) int64, offsets into ids
 
 
 # ---- finding files ------------------------------------------------------------------------------
 
 
 def _is_path(name: str) -> bool:
-    """Whether a name is that of a local file, and no address such as s3://bucket/key."""
+    """Whether a name is a local file's, not an address such as s3://bucket/key."""
     return "://" not in name
 
 
 def find_files(text: str) -> list[File]:
-    """The files of a path or an address: of a folder all below it, of a pattern all that match,
-    sorted; hidden ones are left out.
+    """The files of a path or an address, sorted; hidden ones are left out.
 
-    Raises
-    ------
-    CorpusError
-        Nothing is there, or it is no file that a worker could read.
+    A folder stands for all files below it, a pattern for all that match. Raises `CorpusError` if
+    nothing is there, or no file that a worker could read.
     """
     if not _is_path(text):
         return _find_remote(text)
@@ -195,13 +188,7 @@ def cut(files: list[File], size: int) -> list[Shard]:
 
 
 def scan(shard: Shard, preprocessing: Preprocessing) -> ScannedShard:
-    """Read a shard.
-
-    Raises
-    ------
-    CorpusError
-        It cannot be read, or is not UTF-8.
-    """
+    """Read a shard; `CorpusError` if it cannot be read or is not UTF-8."""
     types = reader.new_types()
     pieces, checksum, mended, lines = [], hashlib.sha256(), 0, 0
     try:

@@ -21,12 +21,11 @@ from w2v_hs.training.cluster import shards
 
 @dataclass(frozen=True)
 class ShardedText:
-    """A text on a dask. ids: a future of `shards.EncodedShard` for each shard; where: the worker
-    that read it; lengths: tokens of each. The others as in `corpus.Corpus`."""
+    """A text on the workers of a cluster. Other fields as in `corpus.Corpus`."""
 
-    ids: list[Any]
-    where: list[str]
-    lengths: list[int]
+    ids: list[Any]  # a future of `shards.EncodedShard` for each shard
+    where: list[str]  # the worker that read each
+    lengths: list[int]  # tokens of each
     chosen: shards.ChosenVocabulary
     names: list[str]
     sentences: int
@@ -56,11 +55,7 @@ def read(
 ) -> ShardedText:
     """Read and encode files on the workers, in shards of about `size` bytes.
 
-    look(done, total): bytes read so far.
-
-    Raises
-    ------
-    CorpusError, VocabularyError, ClusterError
+    Calls look(done, total) in bytes. Raises `CorpusError`, `VocabularyError`, `ClusterError`.
     """
     pieces = shards.cut(files, size)
     total = sum(piece.size for piece in pieces)
