@@ -32,7 +32,17 @@ BLOCK_VALUES = 1 << 20  # of hidden vectors, or scores of the full softmax, at o
 
 @dataclass(frozen=True)
 class TopWords:
-    """The k most probable words."""
+    """The most probable words.
+
+    Attributes
+    ----------
+    words
+        Best first; of equally probable words, the more frequent first.
+    probabilities
+        (k,) float64.
+    visited
+        Inner nodes whose branches were computed; for the full softmax, output vectors.
+    """
 
     words: list[str]  # best first; of equally probable words, the more frequent first
     probabilities: Float64  # (k,)

@@ -35,7 +35,26 @@ class Perplexity:
     """How well a model predicts a text.
 
     `unigram`, `sampled` and `untrained` are baselines without contexts: nats over the same pairs.
-    Subsampling makes a model underrate frequent words, so it can lose to `unigram`.
+
+    Attributes
+    ----------
+    nats
+        Mean of -log P(word | context) over all pairs.
+    perplexity
+        exp(nats).
+    pairs
+        Predictions: one for each context word (skip-gram), or for each word with a context (CBOW).
+    tokens
+        Of the text.
+    oov
+        Tokens that the model does not know, which are left out.
+    unigram
+        Cross entropy with the relative frequencies of the training text.
+    sampled
+        Cross entropy with these frequencies after subsampling, which are what the model has seen.
+        Subsampling makes a model underrate frequent words, so it can lose to `unigram`.
+    untrained
+        The loss of an untrained model: ln 2 times the mean code length, ln V for the full softmax.
     """
 
     nats: float  # mean of -log P(word | context) over all pairs

@@ -16,9 +16,14 @@ from w2v_hs.types import Float32, Int32, Int64
 
 @dataclass(frozen=True, repr=False)
 class Vocabulary:
-    """V words by row, most frequent first; words of equal count are in code point order.
+    """V words, most frequent first; words of equal count are in code point order.
 
-    `counts`, (V,) int64, says how often each occurs.
+    Attributes
+    ----------
+    words
+        The words by row.
+    counts
+        (V,) int64: how often each occurs.
     """
 
     words: list[str]
@@ -121,9 +126,13 @@ def _by_count(words: list[str], counts: Int64) -> Int64:
 def load_vocabulary(path: str | Path) -> Vocabulary:
     """Read ``word count`` lines, as `Vocabulary.save` and word2vec.c write them.
 
-    Raises `FormatError`, with the path and the line, if a line is malformed, a count is below 1, a
-    word is repeated, or the sum of the counts exceeds int64. Raises `VocabularyError` if there are
-    fewer than 2 words.
+    Raises
+    ------
+    FormatError
+        A line is malformed, a count is below 1, a word is repeated, or the sum of the counts
+        exceeds int64. The message has the path and the line.
+    VocabularyError
+        Fewer than 2 words.
     """
     name = shown(path)
     counts: dict[str, int] = {}

@@ -20,9 +20,14 @@ from w2v_hs.types import Array, Float64, Int32, Int64, UInt8
 class Tree:
     """Paths from the root to V words.
 
-    The path of word w is offsets[w]:offsets[w + 1] in the other two arrays. offsets (V + 1,) int64;
-    nodes int32: inner nodes 0 .. V - 2, root first; bits uint8: the branch at each node, where 0 is
-    left, whose probability is sigmoid(f) as in word2vec.c.
+    Attributes
+    ----------
+    offsets : ndarray of int64, shape (V + 1,)
+        The path of word w is offsets[w]:offsets[w + 1] in the other two arrays.
+    nodes : ndarray of int32
+        Inner nodes 0 .. V - 2, root first.
+    bits : ndarray of uint8
+        The branch at each node: 0 is left, whose probability is sigmoid(f) as in word2vec.c.
     """
 
     offsets: Int64
