@@ -29,7 +29,7 @@ from threadpoolctl import threadpool_limits
 
 import w2v_hs
 from w2v_hs.classifier import HierarchicalSoftmaxRegression, SoftmaxRegression
-from w2v_hs.text import named
+from w2v_hs.text import named_corpora
 
 WINDOW = 5
 ESTIMATORS = {
@@ -88,7 +88,7 @@ def measure(X, y, full_epochs, tree_epochs, runs, held_out=None):
 
 
 def real(o):
-    text = b"".join(named.open_text("factbook")).decode()
+    text = b"".join(named_corpora.open_text("factbook")).decode()
     sentences = [line.split() for line in text.splitlines()]
     training = [s for i, s in enumerate(sentences) if i % 10]
     model = w2v_hs.train(training, dim=64, epochs=5, threads=1)

@@ -45,7 +45,7 @@ from w2v_hs.files import container as storage
 from w2v_hs.model.scoring import Perplexity
 from w2v_hs.options import Preprocessing
 from w2v_hs.text import blocks as text
-from w2v_hs.text import catalog, named, sources
+from w2v_hs.text import catalog, named_corpora, sources
 from w2v_hs.text.vocabulary import Vocabulary, load_vocabulary
 from w2v_hs.training import checkpoint
 from w2v_hs.training.threads import Position
@@ -327,9 +327,9 @@ def read_tests(kind: str) -> Callable[[Path], None]:
 
 
 def read_archive(path: Path) -> None:
-    """As `catalog.find` and `named.open_text` read one whose checksum is right."""
+    """As `catalog.find` and `named_corpora.open_text` read one whose checksum is right."""
     fields = {"licence": "", "member": "wiki", "member_size": len(WIKI), "skip": ("Image:",)}
-    for kind, recipe in (("zip-member", named._zip_member), ("mediawiki", named._mediawiki)):
+    for kind, recipe in (("zip-member", named_corpora._zip_member), ("mediawiki", named_corpora._mediawiki)):
         corpus = catalog.Entry("fox", "a fox", kind, **fields)
         fault = catalog._archive_fault(corpus, path)
         if fault:
@@ -345,14 +345,14 @@ def read_wiki(path: Path) -> None:
         out.writestr("wiki", data)
     for cut_off in (False, True):
         corpus = catalog.Entry("w", "w", "mediawiki", licence="", member="wiki", cut_off=cut_off)
-        for _ in named._mediawiki(corpus, archive):
+        for _ in named_corpora._mediawiki(corpus, archive):
             pass
 
 
 def read_json(path: Path) -> None:
     fields = {"licence": "", "files": path.name, "requirement": "", "module": ""}
     corpus = catalog.Entry("fox", "a fox", "package-json", **fields)
-    for block in named._package_json(corpus, path.parent):
+    for block in named_corpora._package_json(corpus, path.parent):
         block.decode()
 
 

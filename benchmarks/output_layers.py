@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 import w2v_hs
-from w2v_hs.text import named
+from w2v_hs.text import named_corpora
 
 LAYERS = {"huffman": {"tree": "huffman"}, "balanced": {"tree": "balanced"}, "softmax": {"loss": "softmax"}}
 
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--json", action="store_true", help="print JSON")
     o = parser.parse_args()
-    text = b"".join(named.open_text(o.corpus)).decode()
+    text = b"".join(named_corpora.open_text(o.corpus)).decode()
     sentences = [line.split() for line in text.splitlines()]
     training = [s for i, s in enumerate(sentences) if i % 10]
     held_out = sentences[::10]

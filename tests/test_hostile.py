@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 import w2v_hs
 from w2v_hs.errors import CorpusError, EvaluationError, FormatError, VocabularyError, W2VError
-from w2v_hs.text import catalog, named
+from w2v_hs.text import catalog, named_corpora
 from w2v_hs.text.vocabulary import Vocabulary, load_vocabulary
 from w2v_hs.training.checkpoint import load_checkpoint
 from w2v_hs.tree.user_trees import read_codes, tree_from_codes
@@ -453,7 +453,7 @@ def test_dumps_that_are_none(tmp_path, dump, message):
         archive.writestr("wiki", dump)
     corpus = catalog.Entry("w", "w", "mediawiki", "", member="wiki")
     with pytest.raises(CorpusError, match=message):
-        list(named._mediawiki(corpus, tmp_path / "w.zip"))
+        list(named_corpora._mediawiki(corpus, tmp_path / "w.zip"))
 
 
 def test_a_page_with_an_empty_title_is_read(tmp_path):
@@ -461,17 +461,17 @@ def test_a_page_with_an_empty_title_is_read(tmp_path):
     with zipfile.ZipFile(tmp_path / "w.zip", "w") as archive:
         archive.writestr("wiki", WIKI.format(page))
     corpus = catalog.Entry("w", "w", "mediawiki", "", member="wiki", skip=("Image:",))
-    assert b"".join(named._mediawiki(corpus, tmp_path / "w.zip")) == b"one word more\n"
+    assert b"".join(named_corpora._mediawiki(corpus, tmp_path / "w.zip")) == b"one word more\n"
 
 
 def test_json_of_many_levels(tmp_path):
     corpus = catalog.Entry("f", "f", "package-json", "", files="*.json", requirement="f")
     path = tmp_path / "a.json"
     path.write_text("[" * 800 + '"two words"' + "]" * 800)
-    assert b"".join(named._package_json(corpus, tmp_path)) == b"two words\n"
+    assert b"".join(named_corpora._package_json(corpus, tmp_path)) == b"two words\n"
     path.write_text("[" * 100_000)
     with pytest.raises(CorpusError, match=r"a\.json: cannot be read as JSON: maximum recursion"):
-        list(named._package_json(corpus, tmp_path))
+        list(named_corpora._package_json(corpus, tmp_path))
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

@@ -30,7 +30,7 @@ model.export("v.txt")
 assert w2v_hs.load_vectors("v.txt").words == w2v_hs.load("m.safetensors").vectors.words
 try:
     model.vectors.to_gensim()
-except w2v_hs.OptionError as error:
+except w2v_hs.errors.OptionError as error:
     print(error)
 sys.argv[1:] = ["evaluate", "v.txt"]
 main()

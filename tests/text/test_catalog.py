@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from w2v_hs.errors import CorpusError, DownloadError, OutputError
-from w2v_hs.text import catalog, named
+from w2v_hs.text import catalog, named_corpora
 
 TEXT = b"the quick brown fox jumps over the lazy dog\n" * 5000
 ROOT = Path(__file__).resolve().parents[2]
@@ -200,11 +200,11 @@ def test_a_good_download(server, folder, corpus, algorithm):
     corpus(address_of(server, GOOD), checksum=checksum)
     assert catalog.status("fox") == "needs fetch: w2v-hs corpus fetch fox"
     with pytest.raises(CorpusError, match="not there yet; w2v-hs corpus fetch fox"):
-        named.open_text("fox")
+        named_corpora.open_text("fox")
     assert catalog.fetch("fox") == folder / "fox.zip"
     assert catalog.status("fox") == "ready"
     assert files_in(folder) == ["fox.zip"]
-    assert b"".join(named.open_text("fox")) == TEXT
+    assert b"".join(named_corpora.open_text("fox")) == TEXT
     server.files.clear()
     assert catalog.fetch("fox") == folder / "fox.zip"  # not downloaded again
 
@@ -215,9 +215,9 @@ def test_plain_text_is_streamed_as_it_is(server, folder, corpus):
     fields = {"kind": "plain", "size": len(text), "checksum": f"md5:{digest(text, 'md5')}"}
     corpus(address_of(server, text, file="fox.txt"), **fields, **nothing)
     catalog.fetch("fox")
-    blocks = list(named.open_text("fox"))
+    blocks = list(named_corpora.open_text("fox"))
     assert b"".join(blocks) == text
-    assert max(map(len, blocks)) <= named.BLOCK < len(text)
+    assert max(map(len, blocks)) <= named_corpora.BLOCK < len(text)
 
 
 def test_progress_is_shown_on_stderr_only_when_asked_for(server, folder, corpus, capfd):
@@ -288,7 +288,7 @@ def test_a_file_put_there_by_hand_is_checked_and_used(folder, corpus):
     folder.mkdir(parents=True)
     (folder / "fox.zip").write_bytes(GOOD)
     assert catalog.fetch("fox") == folder / "fox.zip"
-    assert b"".join(named.open_text("fox")) == TEXT
+    assert b"".join(named_corpora.open_text("fox")) == TEXT
 
 
 def test_a_wrong_file_put_there_by_hand_is_refused_and_kept(server, folder, corpus):
@@ -296,7 +296,7 @@ def test_a_wrong_file_put_there_by_hand_is_refused_and_kept(server, folder, corp
     wrong = GOOD[:-1] + b"?"  # of the right size
     folder.mkdir(parents=True)
     (folder / "fox.zip").write_bytes(wrong)
-    for use in (catalog.fetch, named.open_text):
+    for use in (catalog.fetch, named_corpora.open_text):
         with pytest.raises(DownloadError) as caught:
             use("fox")
         assert digest(wrong) in str(caught.value)
@@ -405,7 +405,7 @@ def test_an_unsafe_archive_is_refused(server, folder, corpus, archive, message):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "fox.zip").write_bytes(archive)  # by hand
     with pytest.raises(DownloadError, match=message):
-        named.open_text("fox")
+        named_corpora.open_text("fox")
 
 
 def test_a_header_that_lies_about_the_size_does_not_help(server, folder, corpus):
@@ -415,7 +415,7 @@ def test_a_header_that_lies_about_the_size_does_not_help(server, folder, corpus)
     corpus(address_of(server, lie), size=len(lie), checksum=f"sha256:{digest(lie)}")
     catalog.fetch("fox")
     with pytest.raises(CorpusError, match="'fox' cannot be read: Bad CRC-32"):
-        assert sum(map(len, named.open_text("fox"))) <= len(TEXT)
+        assert sum(map(len, named_corpora.open_text("fox"))) <= len(TEXT)
 
 
 # ---- packages -----------------------------------------------------------------------------------
@@ -427,7 +427,7 @@ def test_a_package_that_is_missing(corpus, tmp_path, monkeypatch):
     path = write_manifest(tmp_path, "fox", fields)
     monkeypatch.setattr(catalog, "_entries", lambda: catalog.read_manifest(path))
     assert catalog.status("fox") == "needs extra: pip install 'w2v-hs[fox]'"
-    for use in (catalog.fetch, named.open_text):
+    for use in (catalog.fetch, named_corpora.open_text):
         with pytest.raises(CorpusError, match=r"fox: not installed; pip install 'w2v-hs\[fox\]'"):
             use("fox")
 

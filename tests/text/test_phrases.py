@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from w2v_hs.errors import CorpusError, OptionError, OutputError
 from w2v_hs.options import Preprocessing
 from w2v_hs.text.corpus import read_corpus
-from w2v_hs.text.encoding import encode
 from w2v_hs.text.phrase_text import PhraseText
 from w2v_hs.text.phrases import Pass, join_phrases
+from w2v_hs.text.word_ids import encode
 
 # A tight alphabet, so that pairs repeat, names of joined pairs meet words, and words repeat.
 WORDS = ["a", "b", "c", "a_b", "b_c", "_", "é", "long-word-of-many-bytes"]
@@ -143,7 +143,7 @@ def test_gensim_finds_the_same_phrases_with_the_same_scores(gensim, zipf, tmp_pa
 def test_gensim_agrees_on_the_embedded_corpus(gensim, tmp_path):
     from gensim.models.phrases import Phrases
 
-    from w2v_hs.text.named import open_text
+    from w2v_hs.text.named_corpora import open_text
 
     sentences = [line.split() for line in b"".join(open_text("factbook")).decode().split("\n")]
     found = join_phrases("factbook", thresholds=[100])

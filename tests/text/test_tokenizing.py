@@ -23,7 +23,7 @@ from w2v_hs.options import Preprocessing
 from w2v_hs.text import tokenizing
 from w2v_hs.text.blocks import LONGEST_LINE, read_lines
 from w2v_hs.text.corpus import read_corpus
-from w2v_hs.text.named import open_text
+from w2v_hs.text.named_corpora import open_text
 from w2v_hs.text.sources import find_sources
 
 NLTK = {

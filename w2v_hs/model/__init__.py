@@ -1,7 +1,7 @@
 """A trained model: vectors, output weights, tree and vocabulary; what it predicts, its file.
 
 `model` has the class, `file` writes and reads it, `probability` predicts words, `scoring` computes
-the loss of whole texts, `growth` adds words. Training is in `training`.
+the loss of whole texts, `new_words` adds words. Training is in `training`.
 """
 
 from w2v_hs.model.file import load

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from w2v_hs.errors import OptionError
-from w2v_hs.model.growth import Parameters, check_counts, extended
+from w2v_hs.model.new_words import Parameters, check_counts, extended
 from w2v_hs.model.output_vectors import output_vectors
 from w2v_hs.model.probability import Predictor, TopWords
 from w2v_hs.model.scoring import Perplexity, Scorer, score_sentences, text_perplexity

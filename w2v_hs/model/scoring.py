@@ -19,7 +19,7 @@ from w2v_hs.checks import shown
 from w2v_hs.errors import CorpusError, DivergedError, OptionError, UnknownWordError
 from w2v_hs.kernels import likelihood, tokens
 from w2v_hs.kernels.common import Paths, aligned_zeros, padded
-from w2v_hs.model.growth import Parameters
+from w2v_hs.model.new_words import Parameters
 from w2v_hs.options import Options, OutOfVocabulary, Preprocessing
 from w2v_hs.progress import display
 from w2v_hs.text import Corpus, Vocabulary, read_corpus

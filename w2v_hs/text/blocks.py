@@ -50,7 +50,7 @@ def text_blocks(source: Source, preprocessing: Preprocessing) -> Iterator[TextBl
 
 
 def _tokenizes(source: Source, preprocessing: Preprocessing) -> bool:
-    """Whether lines must be tokenized; `named` has already tokenized NLTK's own corpora."""
+    """Whether lines must be tokenized; `named_corpora` has already tokenized NLTK's own corpora."""
     return preprocessing.splits and not source.name.startswith("nltk:")
 
 

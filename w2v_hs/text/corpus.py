@@ -12,8 +12,8 @@ import numpy as np
 from w2v_hs.errors import CorpusError
 from w2v_hs.kernels import tokens as token_kernels
 from w2v_hs.options import Preprocessing
-from w2v_hs.text.encoding import EncodedText, Piece, Progress, encode
 from w2v_hs.text.vocabulary import Vocabulary, choose_words
+from w2v_hs.text.word_ids import EncodedText, Piece, Progress, encode
 from w2v_hs.types import Int32, Int64, Texts
 
 LONGEST_SENTENCE = 1000  # words, as in word2vec.c

@@ -13,7 +13,7 @@ import numpy as np
 from w2v_hs.errors import CorpusError
 from w2v_hs.kernels import pairs as pair_kernels
 from w2v_hs.kernels import tokens as token_kernels
-from w2v_hs.text.encoding import EncodedText
+from w2v_hs.text.word_ids import EncodedText
 from w2v_hs.types import Array, Float64, Int64, UInt8
 
 MEMORY = 1 << 30  # bytes

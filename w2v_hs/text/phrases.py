@@ -23,8 +23,8 @@ from w2v_hs.options import Options, Preprocessing
 from w2v_hs.progress import display as progress_display
 from w2v_hs.text.columns import layout
 from w2v_hs.text.compression import check_writer, open_to_write
-from w2v_hs.text.encoding import encode
 from w2v_hs.text.phrase_text import PhraseText, warm_up
+from w2v_hs.text.word_ids import encode
 from w2v_hs.types import Texts
 
 THRESHOLDS = (200.0, 100.0)

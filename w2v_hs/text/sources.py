@@ -13,7 +13,7 @@ from w2v_hs.options import Preprocessing
 from w2v_hs.text import catalog
 from w2v_hs.text.columns import layout, listed
 from w2v_hs.text.compression import read_blocks, read_plain
-from w2v_hs.text.named import open_text
+from w2v_hs.text.named_corpora import open_text
 from w2v_hs.text.parquet import column_names, parquet_blocks, row_at
 
 

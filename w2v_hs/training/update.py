@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from w2v_hs.kernels.common import padded
-from w2v_hs.model.growth import Parameters, extended
 from w2v_hs.model.model import Model
+from w2v_hs.model.new_words import Parameters, extended
 from w2v_hs.model.weights import Weights
 from w2v_hs.options import Preprocessing, Resolved
 from w2v_hs.progress import Display, display

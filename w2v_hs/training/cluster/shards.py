@@ -22,9 +22,9 @@ from w2v_hs.text.blocks import BadByte, TextBlock, clean, locate, whole_tokens
 from w2v_hs.text.columns import layout
 from w2v_hs.text.compression import BLOCK, is_compressed, read_blocks
 from w2v_hs.text.corpus import LONGEST_SENTENCE
-from w2v_hs.text.encoding import scan_block
 from w2v_hs.text.sources import Source, find_sources
 from w2v_hs.text.vocabulary import Vocabulary, choose_words
+from w2v_hs.text.word_ids import scan_block
 
 SMALLEST, LARGEST = 1 << 16, 1 << 26  # bytes of a shard
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from w2v_hs.errors import CorpusError
-from w2v_hs.text import catalog, named
+from w2v_hs.text import catalog, named_corpora
 from w2v_hs.text.catalog import Entry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +22,7 @@ needs_nltk_data = pytest.mark.skipif(not NLTK_DATA.exists(), reason="no NLTK dat
 
 
 def read(name: str) -> bytes:
-    return b"".join(named.open_text(name))
+    return b"".join(named_corpora.open_text(name))
 
 
 def python(code: str, **environment) -> str:
@@ -61,12 +61,12 @@ def python(code: str, **environment) -> str:
     ],
 )
 def test_sentences(text, expected):
-    assert list(named.sentences(text)) == expected
+    assert list(named_corpora.sentences(text)) == expected
 
 
 def test_blocks_hold_whole_lines():
     lines = ["x" * 1000] * 3000
-    blocks = list(named._blocks(lines))
+    blocks = list(named_corpora._blocks(lines))
     assert len(blocks) == 3
     assert all(block.endswith(b"\n") for block in blocks)
     assert b"".join(blocks).decode().split("\n") == [*lines, ""]
@@ -88,8 +88,8 @@ def test_the_factbook():
 def test_the_factbook_is_the_same_in_every_process_and_its_code_is_not_run():
     code = """
 import hashlib, sys
-from w2v_hs.text import named
-print(hashlib.sha256(b"".join(named.open_text("factbook"))).hexdigest())
+from w2v_hs.text import named_corpora
+print(hashlib.sha256(b"".join(named_corpora.open_text("factbook"))).hexdigest())
 assert not any("factbook" in name for name in sys.modules)
 """
     here = hashlib.sha256(read("factbook")).hexdigest()
@@ -100,8 +100,8 @@ assert not any("factbook" in name for name in sys.modules)
 def test_the_summaries():
     code = """
 import sys
-from w2v_hs.text import named
-text = b"".join(named.open_text("summaries"))
+from w2v_hs.text import named_corpora
+text = b"".join(named_corpora.open_text("summaries"))
 assert not any("ovos" in name for name in sys.modules)
 assert b"musical style diverged during the th century as it never had previously" in text
 assert b"\\nart movement\\n" not in text  # a string under another key
@@ -121,19 +121,19 @@ def test_strings_of_json_come_in_the_order_of_names_and_files(tmp_path):
         value = {"z": [f"file {name} first", {"y": f"file {name} second", "n": 3, "none": None}]}
         (tmp_path / "data" / f"{name}.json").write_text(json.dumps(value))
     (tmp_path / "data" / "notes.txt").write_text("not json")
-    text = b"".join(named._package_json(package(), tmp_path))
+    text = b"".join(named_corpora._package_json(package(), tmp_path))
     assert text == b"file a first\nfile a second\nfile b first\nfile b second\n"
-    text = b"".join(named._package_json(package("y"), tmp_path))
+    text = b"".join(named_corpora._package_json(package("y"), tmp_path))
     assert text == b"file a second\nfile b second\n"
 
 
 def test_a_package_without_its_files_or_with_broken_ones(tmp_path):
     with pytest.raises(CorpusError, match=r"no file data/\*.json in .*--force-reinstall 'fox'"):
-        named._package_json(package(), tmp_path)
+        named_corpora._package_json(package(), tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.json").write_text('{"x": ')
     with pytest.raises(CorpusError, match=r"a.json: cannot be read as JSON"):
-        list(named._package_json(package(), tmp_path))
+        list(named_corpora._package_json(package(), tmp_path))
 
 
 # ---- MediaWiki ----------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def wiki(tmp_path, dump: str, cut_off: bool):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("wiki", dump)
     fields = {"licence": "", "member": "wiki", "skip": ("Image:",), "cut_off": cut_off}
-    return b"".join(named._mediawiki(Entry("wiki", "a wiki", "mediawiki", **fields), path))
+    return b"".join(named_corpora._mediawiki(Entry("wiki", "a wiki", "mediawiki", **fields), path))
 
 
 def test_articles_of_a_dump(tmp_path):
@@ -215,7 +215,7 @@ def test_plain_text_has_a_file_a_line(shared_nltk, name):
 
 @needs_nltk_data
 def test_movie_reviews(shared_nltk):
-    first = next(named.open_text("nltk:movie_reviews"))
+    first = next(named_corpora.open_text("nltk:movie_reviews"))
     assert first.startswith(b"plot : two teen couples go to a church party , drink and then drive .")
     assert first.endswith(b"\n")
 
@@ -227,8 +227,8 @@ def test_nltk_data_are_found_where_nltk_looks(tmp_path):
     (folder / "b.txt").write_text("Second file. Two sentences.\n\nIn it.\n")
     (folder / "a.txt").write_text("First file, can't wait.\n")
     code = """
-from w2v_hs.text import named
-print(b"".join(named.open_text("nltk:webtext")).decode(), end="")
+from w2v_hs.text import named_corpora
+print(b"".join(named_corpora.open_text("nltk:webtext")).decode(), end="")
 """
     expected = "First file , can ' t wait .\nSecond file . Two sentences . In it .\n"
     assert python(code, NLTK_DATA=str(tmp_path)) == expected
