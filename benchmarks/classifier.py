@@ -6,7 +6,7 @@
 
 Two sets. The first is synthetic, noise on a centre for each class, with class frequencies by
 Zipf's law: it says what a row costs, nothing about quality. The second is real: the centre word of
-a window of the embedded corpus among its V most frequent words, from the mean of the input vectors
+a window of the bundled corpus among its V most frequent words, from the mean of the input vectors
 of a skip-gram model trained on the same sentences; every tenth sentence is held out and its loss
 given in nats beside that of relative frequencies alone (unigram).
 
@@ -177,7 +177,7 @@ def main() -> None:
         show(f"synthetic, {o.rows:,} rows of {o.features} features", made)
         words = list(real(o)) if o.words else []
     if words:
-        show("the centre word from its context, embedded corpus", words)
+        show("the centre word from its context, bundled corpus", words)
     if o.json:
         o.json.write_text(json.dumps({"synthetic": made, "words": words}, indent=1) + "\n")
     if o.chart:

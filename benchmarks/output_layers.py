@@ -1,6 +1,6 @@
 """Full softmax beside hierarchical softmax: held-out loss and time on one small vocabulary.
 
-    python benchmarks/output_layers.py            # the embedded corpus, its 2,000 first words
+    python benchmarks/output_layers.py            # the bundled corpus, its 2,000 first words
 
 Every tenth sentence is held out. The held-out loss is the mean of -log P(word | context) over all
 pairs at most `window` apart (skip-gram) or all words (CBOW), in nats, computed in float64 from the

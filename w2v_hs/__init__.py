@@ -34,8 +34,8 @@ _PUBLIC = {
     "train": "w2v_hs.training",
     "resume": "w2v_hs.training",
     "Interrupted": "w2v_hs.errors",
-    "load": "w2v_hs.model",
-    "Model": "w2v_hs.model",
+    "load": "w2v_hs.training",  # by way of `training`, which lets a model be updated
+    "Model": "w2v_hs.training",
     "Options": "w2v_hs.options",
     "Vectors": "w2v_hs.vectors",
     "load_vectors": "w2v_hs.vectors",

@@ -22,7 +22,7 @@ from w2v_hs.progress import Display
 from w2v_hs.training import interruption
 from w2v_hs.training.api import train_with
 from w2v_hs.training.checkpoint import CheckpointSettings, checkpoint_path, load_checkpoint, named_texts
-from w2v_hs.training.update import update, update_options
+from w2v_hs.training.update import update
 
 OPTIONS = {"dim": 8, "epochs": 30, "sample": 0, "threads": 1}
 
@@ -107,10 +107,10 @@ def test_an_update_goes_on_from_any_checkpoint_to_the_same_bits(text, tmp_path, 
     news.write_text(NEWS)
     base, grows = OPTIONS | {"epochs": 2} | options, options.get("loss") != "softmax"
     watched, plain = w2v_hs.train(text, **base), w2v_hs.train(text, **base)
-    run = update_options(watched.options, epochs=20, threads=1)
+    run = {"new_words": grows, "epochs": 20, "threads": 1}
     settings = CheckpointSettings(kept, 0.02, named_texts(news))
-    update(watched, news, run, Preprocessing(), new_words=grows, settings=settings, show=copies)
-    plain.update(news, new_words=grows, epochs=20, threads=1)
+    update(watched, news, Preprocessing(), settings=settings, show=copies, **run)
+    plain.update(news, **run)
     assert same(watched, plain) and ("zebra" in plain.vocabulary.index) == grows
     assert len(copies.paths) >= 3
     for path in copies.paths[:: max(1, len(copies.paths) // 3)]:
@@ -378,9 +378,8 @@ def test_contents_that_no_checkpoint_holds_are_refused(text, tmp_path):
 def test_contents_that_no_checkpoint_of_an_update_holds_are_refused(text, tmp_path):
     path = tmp_path / "m.checkpoint.safetensors"
     model = w2v_hs.train(text, **OPTIONS | {"epochs": 1})
-    run = update_options(model.options, epochs=10, threads=1)
     settings = CheckpointSettings(path, 0.02, named_texts(text))
-    update(model, text, run, Preprocessing(), new_words=True, settings=settings)
+    update(model, text, Preprocessing(), new_words=True, settings=settings, epochs=10, threads=1)
     whole, description = load_arrays(path)
     damages = {
         "update.vectors": lambda a: a[:-1],

@@ -1,4 +1,4 @@
-"""The command `demo`: train, export, evaluate and query on the embedded corpus."""
+"""The command `demo`: train, export, evaluate and query on the bundled corpus."""
 
 from pathlib import Path
 

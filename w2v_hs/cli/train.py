@@ -298,12 +298,11 @@ def _update(
 ) -> "Model":
     """Update a model with more text; `given` are the options that override those of the model."""
     from w2v_hs.model import load
-    from w2v_hs.training.update import update, update_options
+    from w2v_hs.training.update import update
 
     model = load(path)
     known = len(model.vocabulary)
-    options = update_options(model.options, **given)
-    update(model, sources, options, settings.preprocessing, new_words=new_words, settings=settings, show=True)
+    update(model, sources, settings.preprocessing, new_words=new_words, settings=settings, show=True, **given)
     words = len(model.vocabulary)
     click.echo(f"{words - known:,} new words, {words:,} in all", err=True)
     corpus = model.provenance["updates"][-1]["corpus"]

@@ -1,71 +1,23 @@
-"""The model file: a `.safetensors` file of the weights, and a description as JSON.
+"""Reading a model file: a `.safetensors` file of the weights, and a description as JSON.
 
 Nothing read from a file is used before it is checked.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from w2v_hs.checks import shown
 from w2v_hs.errors import FormatError
-from w2v_hs.files.container import VECTORS, load_arrays, pack_words, save_arrays, unpack_words
+from w2v_hs.files.container import VECTORS, load_arrays, unpack_words
+from w2v_hs.model.contents import FORMAT, check_weights
 from w2v_hs.model.model import Model
 from w2v_hs.options import Options, Resolved
 from w2v_hs.text import Vocabulary
 from w2v_hs.tree import Tree
 from w2v_hs.types import Array
-from w2v_hs.vectors import Vectors, first_nonfinite_row
-
-FORMAT = 1
-
-# ---- writing ------------------------------------------------------------------------------------
-
-
-def save_model(model: Model, path: str | Path) -> None:
-    """Write a model; see `Model.save`."""
-    check_finite(model, path)
-    save_arrays(path, *model_parts(model))
-
-
-def check_finite(model: Model, where: object) -> None:
-    """Raise `FormatError`, which begins with `where`, if the weights contain NaN or Inf."""
-    for name, matrix in (("vectors", model.vectors.matrix), ("outputs", model.outputs)):
-        if (row := first_nonfinite_row(matrix)) is not None:
-            raise FormatError(
-                f"{shown(where)}: row {row} of the model's {name} holds NaN or Inf; expected "
-                "finite numbers: load the model again, or train anew"
-            )
-
-
-def model_parts(model: Model) -> tuple[dict[str, Array], dict[str, Any]]:
-    """The contents of a model file: arrays by name, and a description that fits into JSON."""
-    arrays: dict[str, Array] = {
-        "vectors": model.vectors.matrix,
-        "outputs": model.outputs,
-        "counts": model.vocabulary.counts,
-        **pack_words(model.vocabulary.words),
-    }
-    if model.tree is not None:
-        arrays |= tree_arrays(model.tree)
-    return arrays, {
-        "format": FORMAT,
-        "options": model.options.as_dict(),
-        "losses": model.losses,
-        "holdout_losses": model.holdout_losses,
-        "provenance": model.provenance,
-    }
-
-
-def tree_arrays(tree: Tree, prefix: str = "tree") -> dict[str, Array]:
-    """The arrays of a tree by their names in a file."""
-    return {f"{prefix}.offsets": tree.offsets, f"{prefix}.nodes": tree.nodes, f"{prefix}.bits": tree.bits}
-
-
-# ---- reading ------------------------------------------------------------------------------------
+from w2v_hs.vectors import Vectors
 
 
 def load(path: str | Path) -> Model:
@@ -126,48 +78,6 @@ def _build(path: str | Path, arrays: dict[str, Array], description: dict[str, An
         provenance=description["provenance"],
         holdout_losses=description.get("holdout_losses", []),
     )
-
-
-def check_weights(
-    path: str | Path, prefix: str, vectors: Array, outputs: Array, tree: Tree | None, words: int, dim: int
-) -> None:
-    """Check weights read from a file; `FormatError` for a wrong dtype, shape or impossible value.
-
-    vectors (words, dim) and outputs (words - 1, dim), or (words, dim) without a tree, are to be
-    float32. The paths of the tree must stay within its nodes. The names of these arrays in the file
-    begin with `prefix`.
-    """
-
-    def expect(
-        name: str,
-        array: Array,
-        dtype: npt.DTypeLike,
-        shape: tuple[int, ...],
-        is_valid: Callable[[Array], bool | np.bool],
-    ) -> None:
-        if array.dtype != dtype or array.shape != shape:
-            raise FormatError(
-                f"{shown(path)}: {prefix}{name} is {array.dtype} of shape {array.shape}, expected "
-                f"{np.dtype(dtype)} of shape {shape}"
-            )
-        if not is_valid(array):
-            raise FormatError(f"{shown(path)}: {prefix}{name} holds values that no model has")
-
-    def is_finite(array: Array) -> bool:
-        return bool(np.isfinite(array).all())
-
-    expect("vectors", vectors, np.float32, (words, dim), is_finite)
-    expect("outputs", outputs, np.float32, (words - (tree is not None), dim), is_finite)
-    if tree is not None:
-        steps, inner = tree.nodes.size, tree.inner
-
-        def is_ascending(offsets: Array) -> bool:
-            ends = offsets[0] == 0 and offsets[-1] == steps
-            return bool(ends and (np.diff(offsets) > 0).all())
-
-        expect("tree.offsets", tree.offsets, np.int64, (words + 1,), is_ascending)
-        expect("tree.nodes", tree.nodes, np.int32, (steps,), lambda n: n.min() >= 0 and n.max() < inner)
-        expect("tree.bits", tree.bits, np.uint8, (steps,), lambda bits: bits.max() <= 1)
 
 
 def _check_description(path: str | Path, model: Model) -> None:

@@ -1,17 +1,19 @@
 """A trained model: vectors, output weights, tree, counts, and how it was trained."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from w2v_hs.errors import OptionError
+from w2v_hs.files.container import save_arrays
+from w2v_hs.model.contents import FORMAT, check_finite, parameter_arrays
 from w2v_hs.model.new_words import Parameters, check_counts, extended
 from w2v_hs.model.output_vectors import output_vectors
 from w2v_hs.model.probability import Predictor, TopWords
 from w2v_hs.model.scoring import Perplexity, Scorer, score_sentences, text_perplexity
+from w2v_hs.model.summary import tree_summary, vocabulary_summary
 from w2v_hs.options import Combine, OutOfVocabulary, Preprocessing, Resolved
 from w2v_hs.text import Vocabulary
 from w2v_hs.tree import Tree
@@ -49,6 +51,9 @@ class Model:
         epoch with the lowest.
     """
 
+    # Trains a model further. `w2v_hs.training` sets it, since that folder imports this one.
+    trainer: ClassVar[Callable[..., None]]
+
     vectors: Vectors
     outputs: Float32
     tree: Tree | None
@@ -62,7 +67,7 @@ class Model:
         kind = f"{self.options.arch}/{self.options.loss}"
         return f"Model({len(self.vocabulary):,} words, dim {self.options.dim}, {kind})"
 
-    # ---- files and figures (`file` and `summary` import this module) ----------------------------
+    # ---- files and figures ----------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
         """Write the model to one `.safetensors` file.
@@ -70,27 +75,31 @@ class Model:
         Raises `OutputError` if that fails, and `FormatError` if the weights contain NaN or Inf; an
         existing file then stays intact.
         """
-        from w2v_hs.model.file import save_model
-
-        save_model(self, path)
+        self.check_finite(path)
+        save_arrays(path, *self.parts())
 
     def check_finite(self, where: object) -> None:
         """Raise `FormatError`, which begins with `where`, if the weights contain NaN or Inf."""
-        from w2v_hs.model.file import check_finite
-
-        check_finite(self, where)
+        check_finite(self.parameters, where)
 
     def parts(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """The contents of a model file: arrays by name, and a description that fits into JSON."""
-        from w2v_hs.model.file import model_parts
-
-        return model_parts(self)
+        return parameter_arrays(self.parameters), {"format": FORMAT} | self._description()
 
     def summary(self) -> dict[str, Any]:
         """Options, corpus, counts, tree and figures, as JSON can represent them."""
-        from w2v_hs.model.summary import summary
+        return self._description() | {
+            "vocabulary": vocabulary_summary(self.vocabulary, self.options),
+            "tree": tree_summary(self.tree, self.vocabulary, self.options),
+        }
 
-        return summary(self)
+    def _description(self) -> dict[str, Any]:
+        return {
+            "options": self.options.as_dict(),
+            "losses": self.losses,
+            "holdout_losses": self.holdout_losses,
+            "provenance": self.provenance,
+        }
 
     def export(
         self,
@@ -182,13 +191,9 @@ class Model:
         ------
         OptionError, CorpusError, DivergedError, TypeError
         """
-        # `training` builds models, so it imports this folder, and is loaded by name.
-        updating = import_module("w2v_hs.training.update")
-        options = updating.update_options(
-            self.options, epochs=epochs, lr=lr, min_count=min_count, threads=threads, seed=seed
-        )
+        given = {"epochs": epochs, "lr": lr, "min_count": min_count, "threads": threads, "seed": seed}
         preprocessing = Preprocessing(lowercase, errors, tokenize, split_sentences, text_column)
-        updating.update(self, corpus, options, preprocessing, new_words=new_words, show=progress)
+        self.trainer(corpus, preprocessing, new_words=new_words, show=progress, **given)
 
     @property
     def parameters(self) -> Parameters:

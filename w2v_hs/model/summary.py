@@ -5,34 +5,31 @@ from typing import Any
 
 import numpy as np
 
-from w2v_hs.model.model import Model
-from w2v_hs.tree import entropy
+from w2v_hs.options import Options
+from w2v_hs.text import Vocabulary
+from w2v_hs.tree import Tree, entropy
 
 
-def summary(model: Model) -> dict[str, Any]:
-    """See `Model.summary`."""
-    vocabulary, tree = model.vocabulary, model.tree
+def vocabulary_summary(vocabulary: Vocabulary, options: Options) -> dict[str, Any]:
+    """Counts, and the entropy of the relative frequencies."""
     counts = vocabulary.counts
-    kept = vocabulary.keep_probabilities(model.options.sample).astype(np.float64)
-    of_tree = None
-    if tree is not None:
-        of_tree = {
-            "kind": model.options.tree,
-            "inner_nodes": tree.inner,
-            "expected_length_bits": tree.expected_length(counts),
-            "deepest_leaf": int(tree.lengths.max()),
-        }
+    kept = vocabulary.keep_probabilities(options.sample).astype(np.float64)
     return {
-        "options": model.options.as_dict(),
-        "vocabulary": {
-            "words": len(vocabulary),
-            "tokens": vocabulary.tokens,
-            "entropy_bits": entropy(counts),
-            # The loss of the relative frequencies alone, to compare with the losses.
-            "unigram_loss_nats": entropy(counts * kept) * math.log(2),
-        },
-        "tree": of_tree,
-        "losses": model.losses,
-        "holdout_losses": model.holdout_losses,
-        "provenance": model.provenance,
+        "words": len(vocabulary),
+        "tokens": vocabulary.tokens,
+        "entropy_bits": entropy(counts),
+        # The loss of the relative frequencies alone, to compare with the losses.
+        "unigram_loss_nats": entropy(counts * kept) * math.log(2),
+    }
+
+
+def tree_summary(tree: Tree | None, vocabulary: Vocabulary, options: Options) -> dict[str, Any] | None:
+    """Size and depth of the tree; None without one."""
+    if tree is None:
+        return None
+    return {
+        "kind": options.tree,
+        "inner_nodes": tree.inner,
+        "expected_length_bits": tree.expected_length(vocabulary.counts),
+        "deepest_leaf": int(tree.lengths.max()),
     }

@@ -5,6 +5,10 @@
 a run, `update` trains a model further, `cluster` trains on Dask.
 """
 
+from w2v_hs.model import Model, load
 from w2v_hs.training.api import resume, train
+from w2v_hs.training.update import update
 
-__all__ = ["resume", "train"]
+Model.trainer = update
+
+__all__ = ["Model", "load", "resume", "train"]

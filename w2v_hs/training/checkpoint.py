@@ -14,7 +14,8 @@ import numpy as np
 from w2v_hs.checks import shown
 from w2v_hs.errors import CorpusError, FormatError, OptionError
 from w2v_hs.files.container import load_arrays, save_arrays
-from w2v_hs.model.file import check_weights, model_from, tree_arrays
+from w2v_hs.model.contents import check_weights, tree_arrays
+from w2v_hs.model.file import model_from
 from w2v_hs.model.model import Model
 from w2v_hs.model.scoring import Perplexity
 from w2v_hs.options import Options, Preprocessing, Resolved

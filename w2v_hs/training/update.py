@@ -44,18 +44,19 @@ def update_options(options: Resolved, **given: Any) -> Resolved:
 def update(
     model: Model,
     corpus: Texts,
-    options: Resolved,
     preprocessing: Preprocessing,
     *,
     new_words: bool,
     settings: CheckpointSettings | None = None,
     show: bool | Display = False,
+    **given: Any,
 ) -> None:
-    """`Model.update` with the options of its run as one object, from `update_options`.
+    """`Model.update`; `given` are options as `update_options` takes them.
 
     Raises as `Model.update`, and `Interrupted` if there are `settings` (where checkpoints go).
     """
     model.check_finite("update")
+    options = update_options(model.options, **given)
     with display(show) as shows:
         # The words of the model stay; no other word occurs often enough where none may join.
         reading = replace(options, min_count=options.min_count if new_words else 2**62)
