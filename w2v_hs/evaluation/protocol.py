@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from w2v_hs.checks import whole
+from w2v_hs.checks import one_of, whole
 from w2v_hs.errors import OptionError
 from w2v_hs.evaluation import answering
 from w2v_hs.evaluation.answering import METHODS, Int8, Usable
@@ -18,6 +18,7 @@ from w2v_hs.types import Float64
 from w2v_hs.vectors import Vectors
 
 # Programs whose default is such a restriction of Google's questions; both ignore case.
+OOV = ("skip", "subwords")  # what becomes of pairs with words outside the vocabulary
 CONVENTIONS = {30_000: "word2vec.c", 300_000: "gensim"}
 SYNTACTIC = re.compile(r"gram[0-9]")  # the beginning of the names of such sections in Google's set
 
@@ -41,6 +42,7 @@ class Protocol:
     case_insensitive: bool
     confidence: float
     seed: int
+    oov: str = "skip"
 
     @classmethod
     def of(
@@ -54,6 +56,7 @@ class Protocol:
         columns: tuple[str, str, str] | None = None,
         confidence: float = 0.95,
         seed: int = 1,
+        oov: str = "skip",
     ) -> "Protocol":
         """Check the options and read all test sets first, so that an error shows at once."""
         methods, limits = tuple(_several(method)), tuple(map(_limit, _several(restrict_vocab)))
@@ -72,6 +75,7 @@ class Protocol:
             bool(case_insensitive),
             confidence,
             seed,
+            one_of("oov", oov, OOV),
         )
 
     def ways(self) -> list[Way]:
@@ -108,11 +112,13 @@ class Measured:
     outcomes: list[Int8]  # for each of `Protocol.ways`, (questions,)
     cosines: list[Float64]  # for each set of pairs, (pairs,); NaN: no vector
     left_out_vectors: int
+    from_subwords: list[int]  # for each set of pairs, how many words had to come from n-grams
 
 
 def measure(vectors: Vectors, protocol: Protocol) -> Measured:
     """Answer all items of a protocol with one model."""
     usable = Usable.of(vectors, protocol.case_insensitive)
+    widened = [_with_subwords(vectors, usable, rated, protocol.oov) for rated in protocol.pairs]
     return Measured(
         [
             answering.outcomes(
@@ -120,9 +126,26 @@ def measure(vectors: Vectors, protocol: Protocol) -> Measured:
             )
             for way in protocol.ways()
         ],
-        [answering.cosines(usable, rated.pairs) for rated in protocol.pairs],
+        [
+            answering.cosines(
+                usable if wider is vectors else Usable.of(wider, protocol.case_insensitive), pairs
+            )
+            for wider, pairs in zip(widened, (rated.pairs for rated in protocol.pairs), strict=True)
+        ],
         len(vectors) - len(usable.rows),
+        [len(wider) - len(vectors) for wider in widened],
     )
+
+
+def _with_subwords(vectors: Vectors, usable: Usable, rated: PairSet, oov: str) -> Vectors:
+    """The vectors, and with oov="subwords" those of the unknown words of a set, from n-grams."""
+    if oov == "skip":
+        return vectors
+    if vectors.subwords is None:
+        raise OptionError("oov=subwords: these vectors have none; train with subwords, or use oov=skip")
+    known = set(map(usable.fold, vectors.words))
+    words = dict.fromkeys(word for pair in rated.pairs for word in (pair.a, pair.b))
+    return vectors.including([word for word in words if usable.fold(word) not in known])
 
 
 def vectors_of(model_or_vectors: object) -> Vectors:

@@ -18,6 +18,7 @@ from w2v_hs.text import Vocabulary
 from w2v_hs.tree import Tree
 from w2v_hs.types import Array
 from w2v_hs.vectors import Vectors
+from w2v_hs.vectors.subwords import read_subwords
 
 
 def load(path: str | Path) -> Model:
@@ -69,7 +70,9 @@ def _build(path: str | Path, arrays: dict[str, Array], description: dict[str, An
     if options.loss == "hs":
         tree = Tree(arrays["tree.offsets"], arrays["tree.nodes"], arrays["tree.bits"])
     return Model(
-        vectors=Vectors(words, arrays["vectors"]),
+        vectors=Vectors(
+            words, arrays["vectors"], read_subwords(shown(path), arrays, (len(words), options.dim))
+        ),
         outputs=arrays["outputs"],
         tree=tree,
         vocabulary=Vocabulary(words, arrays["counts"]),

@@ -19,6 +19,7 @@ from w2v_hs.text import Vocabulary
 from w2v_hs.tree import Tree
 from w2v_hs.types import Array, Context, Float32, Float64, Texts
 from w2v_hs.vectors import Vectors, save_vectors
+from w2v_hs.vectors.subwords import Ngrams
 
 
 @dataclass(repr=False)
@@ -110,6 +111,7 @@ class Model:
         top: int | None = None,
         normalize: bool = False,
         float16: bool = False,
+        subwords: bool = True,
     ) -> None:
         """Write vectors in a format that other tools read.
 
@@ -117,13 +119,15 @@ class Model:
         ----------
         weights
             "input" for the word vectors, "output" for `output_vectors`; else `OptionError`.
-        path, format, top, normalize, float16
+        path, format, top, normalize, float16, subwords
             As in `w2v_hs.save_vectors`, whose errors it raises.
         """
         if weights not in ("input", "output"):
             raise OptionError(f"weights={weights!r}: expected input or output")
         vectors = self.vectors if weights == "input" else self.output_vectors()
-        save_vectors(vectors, path, format=format, top=top, normalize=normalize, float16=float16)
+        save_vectors(
+            vectors, path, format=format, top=top, normalize=normalize, float16=float16, subwords=subwords
+        )
 
     def output_vectors(self) -> Vectors:
         """The output weights with names: those of the words (full softmax), or ``node:`` and the
@@ -196,14 +200,21 @@ class Model:
         self.trainer(corpus, preprocessing, new_words=new_words, show=progress, **given)
 
     @property
+    def ngrams(self) -> Ngrams | None:
+        """The n-grams whose vectors are part of those of words, if any."""
+        return None if self.vectors.subwords is None else self.vectors.subwords.ngrams
+
+    @property
     def parameters(self) -> Parameters:
         """Vocabulary, vectors, output weights and tree: what training changes."""
-        return Parameters(self.vocabulary, self.vectors.matrix, self.outputs, self.tree)
+        return Parameters(
+            self.vocabulary, self.vectors.matrix, self.outputs, self.tree, self.vectors.subwords
+        )
 
     def become(self, parameters: Parameters) -> None:
         """Replace vocabulary, vectors, output weights and tree."""
-        self.vocabulary, vectors, self.outputs, self.tree = parameters
-        self.vectors = Vectors(self.vocabulary.words, vectors)
+        self.vocabulary, vectors, self.outputs, self.tree, subwords = parameters
+        self.vectors = Vectors(self.vocabulary.words, vectors, subwords)
         for name in ("_predictor", "scorer"):  # made from what was replaced
             self.__dict__.pop(name, None)
 
