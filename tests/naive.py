@@ -177,12 +177,14 @@ def cbow_window(contexts, steps, x, nodes, rate):
     return loss
 
 
-def train_softmax(sentences, keep, window, cbow, x, outputs, rate, random, batch, parts=None):
+def train_softmax(sentences, keep, window, cbow, x, outputs, rate, random, batch, parts=None, shares=None):
     """As `train_skipgram_tree`, for the full softmax: all predictions of a batch see the same
-    weights, and their gradients are summed. Word w has the mean of the rows parts[w] of x."""
+    weights, and their gradients are summed. Word w has the mean of the rows parts[w] of x, and
+    each of them takes its share of the gradient."""
     loss = predictions = 0
     pending = []
-    parts = [[word] for word in range(len(x))] if parts is None else parts
+    if parts is None:
+        parts, shares = [[word] for word in range(len(x))], [[1]] * len(x)
 
     def flush():
         nonlocal loss, predictions
@@ -196,8 +198,9 @@ def train_softmax(sentences, keep, window, cbow, x, outputs, rate, random, batch
             doutputs += do
             errors.append((contexts, dh))
         for contexts, dh in errors:
-            for row in (row for c in contexts for row in parts[c]):
-                x[row] -= rate * dh
+            for c in contexts:
+                for row, share in zip(parts[c], shares[c], strict=True):
+                    x[row] -= share * rate * dh
         outputs[:] -= rate * doutputs
         predictions += len(pending)
         pending.clear()
@@ -230,7 +233,7 @@ def ngram_buckets(word, shortest, longest, buckets):
     return found
 
 
-def train_tree_with_parts(sentences, keep, window, tree, parts, rows, nodes, rate, random, cbow):
+def train_tree_with_parts(sentences, keep, window, tree, parts, shares, rows, nodes, rate, random, cbow):
     """As `train_skipgram_tree` or `train_cbow_tree`, where the vector of word w is the mean of the
     rows parts[w]. It is composed when w comes within reach of the window; when w is out of reach,
     its change times the share of a row goes to that row. Trains rows and nodes in place."""
@@ -242,8 +245,9 @@ def train_tree_with_parts(sentences, keep, window, tree, parts, rows, nodes, rat
         x, before = {}, {}
 
         def leave(at):
-            for row in parts[kept[at]]:  # noqa: B023 (called in this turn of the loop)
-                rows[row] += x[at] - before[at]  # noqa: B023
+            word = kept[at]  # noqa: B023 (called in this turn of the loop)
+            for row, share in zip(parts[word], shares[word], strict=True):
+                rows[row] += share * (x[at] - before[at])  # noqa: B023
 
         for i, centre in enumerate(kept):
             if i > window:

@@ -35,7 +35,13 @@ class Problem:
             sizes = generator.integers(1, 5, words)
             drawn = [generator.integers(words, words + ngrams, size - 1) for size in sizes]
             self.rows_of = [np.append(word, own) for word, own in enumerate(drawn)]
-            self.parts = Parts(np.append(0, np.cumsum(sizes)), np.concatenate(self.rows_of).astype(np.int32))
+            self.shares = [generator.uniform(0, 2, size) for size in sizes]
+            self.shares = [share / share.mean() for share in self.shares]
+            self.parts = Parts(
+                np.append(0, np.cumsum(sizes)),
+                np.concatenate(self.rows_of).astype(np.int32),
+                np.concatenate(self.shares).astype(np.float32),
+            )
         self.x = aligned_zeros(words + (ngrams or 0), self.stride)
         self.x[:, :dim] = generator.normal(0, 0.5, (len(self.x), dim))
         self.out = aligned_zeros((rows or words - 1), self.stride)
@@ -148,7 +154,7 @@ def test_a_tree_with_ngrams(kernel, problem, ngrams):
     x, nodes = p.exact()
     text, random = (p.sentences, p.keep, p.window), naive.Random(SEED)
     loss, predictions = naive.train_tree_with_parts(
-        *text, p.tree, p.rows_of, x, nodes, 0.02, random, kernel is cbow.train
+        *text, p.tree, p.rows_of, p.shares, x, nodes, 0.02, random, kernel is cbow.train
     )
     check(p, x, nodes, p.run_tree(kernel, 0.02), loss, predictions)
 
@@ -160,7 +166,7 @@ def test_softmax_with_ngrams(architecture, problem, ngrams):
     x, outputs = p.exact()
     text, random = (p.sentences, p.keep, p.window), naive.Random(SEED)
     loss, predictions = naive.train_softmax(
-        *text, architecture == "cbow", x, outputs, 0.005, random, softmax.ROWS, p.rows_of
+        *text, architecture == "cbow", x, outputs, 0.005, random, softmax.ROWS, p.rows_of, p.shares
     )
     totals = p.run_softmax(architecture == "cbow", 0.005)
     check(p, x, outputs, totals, loss, predictions)

@@ -1,10 +1,10 @@
 """Input vectors that are composed of a word's own row and those of its n-grams.
 
-With the rows r_1 .. r_n of a word (its own first), its vector is their mean, and each of them takes
-the whole gradient of the vector, so the mean moves by exactly that gradient (Bojanowski et al.
-2017, as fastText implements it):
+With the rows r_1 .. r_n of a word (its own first), its vector is their mean, and each row takes the
+gradient of the vector times a share s_i (in fastText 1). The mean of the shares is 1, so the vector
+moves by exactly its gradient (Bojanowski et al. 2017):
 
-    x_c = (r_1 + ... + r_n) / n,    r_i += change of x_c
+    x_c = (r_1 + ... + r_n) / n,    r_i += s_i * change of x_c,    s_1 + ... + s_n = n
 
 A word is a context of up to 2 * window windows while its sentence goes by. Its vector is composed
 once, when the word comes within reach, into a slot of a ring that belongs to the thread. The
@@ -42,7 +42,7 @@ class Parts(NamedTuple):
     """The rows of which each word is composed, in compressed sparse rows.
 
     offsets (V + 1,) int64; word w has rows[offsets[w]:offsets[w + 1]], int32, its own row first.
-    Without words' n-grams, offsets has one element.
+    shares, float32, likewise: how much of the gradient each of them takes, 1 in the mean. Without words' n-grams, offsets has one element.
     """
 
     offsets: np.ndarray

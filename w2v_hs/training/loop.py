@@ -3,8 +3,6 @@
 import time
 from collections.abc import Callable
 
-import numpy as np
-
 from w2v_hs.errors import OptionError
 from w2v_hs.kernels.common import aligned_zeros, padded
 from w2v_hs.model.weights import Weights, start_vectors
@@ -24,8 +22,8 @@ from w2v_hs.tree.learned import (
     transfer_weights_in_place,
 )
 from w2v_hs.tree.tree import Tree
-from w2v_hs.types import Float32, Float64
-from w2v_hs.vectors.subwords import Ngrams
+from w2v_hs.types import Float32
+from w2v_hs.vectors.subwords import Ngrams, parts_to_train
 
 # The full softmax reads and writes all output weights for each batch: beyond the caches of a
 # processor it would take days where the tree takes minutes.
@@ -104,7 +102,9 @@ class TrainingLoop:
         self.weights = Weights(vectors, self.outputs[:rows], tree)
         if ngrams is not None:
             self.weights.ngrams, self.weights.rows = ngrams, inputs
-            self.weights.parts = ngrams.parts(self.corpus.vocabulary.words)
+            vocabulary = self.corpus.vocabulary
+            frequencies = vocabulary.kept_frequencies(self.options.sample)
+            self.weights.parts = parts_to_train(ngrams, vocabulary.words, frequencies)
         if start is not None:
             inputs[:, :dim] = start[0]
             self.outputs[: len(start[1]), :dim] = start[1]
@@ -239,8 +239,7 @@ def relearned(features: Float32, vocabulary: Vocabulary, options: Resolved, weig
     features (V, stride) float32, from `mean_contexts`, is overwritten; `weights.tree` is not.
     """
     assert weights.tree is not None  # only a tree is learned anew
-    keep = vocabulary.keep_probabilities(options.sample)
-    frequencies: Float64 = keep.astype(np.float64) * vocabulary.counts
+    frequencies = vocabulary.kept_frequencies(options.sample)
     normalize_in_place(features)
     new = learn_tree(
         features, vocabulary.counts, frequencies, options.threads, equal_depths=options.tree == "balanced"

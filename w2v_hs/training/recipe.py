@@ -103,7 +103,7 @@ def make_ngrams(vocabulary: Vocabulary, options: Resolved) -> Ngrams | None:
     """The n-grams of the words, if the options ask for them."""
     if options.subwords is None:
         return None
-    frequencies = vocabulary.keep_probabilities(options.sample).astype(np.float64) * vocabulary.counts
+    frequencies = vocabulary.kept_frequencies(options.sample)
     return choose_ngrams(vocabulary.words, frequencies, *options.subwords, options.buckets)
 
 
