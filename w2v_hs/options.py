@@ -166,10 +166,14 @@ class Options:
 
 def _ngram_range(given: Any) -> tuple[int, int]:
     """The shortest and longest n-grams; `OptionError` where that is no range."""
+    fault = f"subwords={short(given)}: expected the shortest and longest n-grams, such as (3, 6), up to 100"
     if not isinstance(given, (tuple, list)) or len(given) != 2:
-        raise OptionError(f"subwords={short(given)}: expected the shortest and longest n-grams, as (3, 6)")
-    shortest = whole("subwords[0]", given[0], 1, 100)
-    return shortest, whole("subwords[1]", given[1], shortest, 100)
+        raise OptionError(fault)
+    try:
+        shortest = whole("subwords", given[0], 1, 100)
+        return shortest, whole("subwords", given[1], shortest, 100)
+    except OptionError:
+        raise OptionError(fault) from None
 
 
 if TYPE_CHECKING:

@@ -142,8 +142,13 @@ def test_a_file_of_fasttext_gives_the_same_vectors(trained, tmp_path):
     np.testing.assert_array_equal(plain.matrix, trained.vectors.matrix)
     with pytest.raises(UnknownWordError):
         plain["kingly"]
-    with pytest.raises(OptionError, match="omit top"):
-        trained.export(path, format="fasttext", top=3)
+    trained.export(path, format="fasttext", top=3)
+    few = w2v_hs.load_vectors(path)
+    assert few.words == trained.vectors.words[:3]
+    np.testing.assert_array_equal(few.matrix, trained.vectors.matrix[:3])
+    np.testing.assert_array_equal(few["kingly"], trained.vectors["kingly"])
+    with pytest.raises(OptionError, match="omit normalize"):
+        trained.export(path, format="fasttext", normalize=True)
 
 
 def test_gensim_reads_it(gensim, trained, tmp_path):

@@ -42,7 +42,8 @@ class Parts(NamedTuple):
     """The rows of which each word is composed, in compressed sparse rows.
 
     offsets (V + 1,) int64; word w has rows[offsets[w]:offsets[w + 1]], int32, its own row first.
-    shares, float32, likewise: how much of the gradient each of them takes, 1 in the mean. Without words' n-grams, offsets has one element.
+    shares, float32, likewise: how much of the gradient each of them takes, 1 in the mean. Where
+    words have no n-grams, offsets has one element.
     """
 
     offsets: np.ndarray

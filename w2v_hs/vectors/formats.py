@@ -62,6 +62,7 @@ READ = {
 
 DECIMAL = ("word2vec-text", "glove", "projector")  # cannot hold NaN and Inf
 NO_WHITE_SPACE = ("word2vec-text", "word2vec-binary", "glove", "fasttext", "sentence-transformers")
+FLOAT32_ONLY = ("word2vec-binary", "fasttext")
 NOT_ONLY_UTF8 = ("npz", "safetensors")  # hold surrogates, too
 
 
@@ -160,10 +161,10 @@ def save_vectors(
     path = Path(path)
     name = shown(path)
     format = _choose_format(path, format)
-    if format == "fasttext" and (top is not None or normalize or float16):
-        raise OptionError(f"{name}: fasttext holds all vectors as trained; omit top, normalize and float16")
-    if float16 and format == "word2vec-binary":
-        raise OptionError(f"{name}: word2vec-binary holds float32 only; omit float16, or take npz")
+    if float16 and format in FLOAT32_ONLY:
+        raise OptionError(f"{name}: {format} holds float32 only; omit float16, or take npz")
+    if normalize and format == "fasttext" and subwords and vectors.subwords is not None:
+        raise OptionError(f"{name}: vectors of n-grams have no length 1; omit normalize, or the subwords")
     if top is not None:
         vectors = vectors.head(whole("top", top, 1))
     if normalize:
