@@ -41,7 +41,7 @@ class _Name(click.Path):
         return super().convert(value, param, ctx)
 
 
-class _Range(click.ParamType[tuple[int, int]]):
+class _Range(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.4
     """Two whole numbers with a hyphen between, such as 3-6; one number is both."""
 
     name = "range"
@@ -49,7 +49,7 @@ class _Range(click.ParamType[tuple[int, int]]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
             return value
-        found = re.fullmatch(r"(\d+)(?:-(\d+))?", value)
+        found = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", value)
         if found is None:
             self.fail(f"{value!r} is not a range such as 3-6", param, ctx)
         return int(found[1]), int(found[2] or found[1])

@@ -221,7 +221,7 @@ def _check_combinations(params: dict[str, Any], explicit: list[str]) -> None:
             "--min-count without --update-vocab: no new words are added",
         ),
         (
-            "buckets" in explicit and params["subwords"] is None,
+            "buckets" in explicit and params["subwords"] is None and not updates,
             "--buckets without --subwords: only n-grams are hashed",
         ),
         (

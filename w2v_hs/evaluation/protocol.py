@@ -118,7 +118,9 @@ class Measured:
 def measure(vectors: Vectors, protocol: Protocol) -> Measured:
     """Answer all items of a protocol with one model."""
     usable = Usable.of(vectors, protocol.case_insensitive)
-    widened = [_with_subwords(vectors, usable, rated, protocol.oov) for rated in protocol.pairs]
+    wider, composed = usable, set[str]()
+    if protocol.oov == "subwords":
+        wider, composed = _with_subwords(usable, protocol)
     return Measured(
         [
             answering.outcomes(
@@ -126,26 +128,28 @@ def measure(vectors: Vectors, protocol: Protocol) -> Measured:
             )
             for way in protocol.ways()
         ],
-        [
-            answering.cosines(
-                usable if wider is vectors else Usable.of(wider, protocol.case_insensitive), pairs
-            )
-            for wider, pairs in zip(widened, (rated.pairs for rated in protocol.pairs), strict=True)
-        ],
+        [answering.cosines(wider, rated.pairs) for rated in protocol.pairs],
         len(vectors) - len(usable.rows),
-        [len(wider) - len(vectors) for wider in widened],
+        [len(composed & set(map(usable.fold, _words_of(rated)))) for rated in protocol.pairs],
     )
 
 
-def _with_subwords(vectors: Vectors, usable: Usable, rated: PairSet, oov: str) -> Vectors:
-    """The vectors, and with oov="subwords" those of the unknown words of a set, from n-grams."""
-    if oov == "skip":
-        return vectors
+def _with_subwords(usable: Usable, protocol: Protocol) -> tuple[Usable, set[str]]:
+    """The vectors with those of unknown words of rated pairs, from n-grams; these words, folded."""
+    vectors = usable.vectors
     if vectors.subwords is None:
         raise OptionError("oov=subwords: these vectors have none; train with subwords, or use oov=skip")
     known = set(map(usable.fold, vectors.words))
-    words = dict.fromkeys(word for pair in rated.pairs for word in (pair.a, pair.b))
-    return vectors.including([word for word in words if usable.fold(word) not in known])
+    unknown = {usable.fold(word): word for rated in protocol.pairs for word in _words_of(rated)}
+    words = [word for folded, word in unknown.items() if folded not in known]
+    if protocol.case_insensitive and all(word == word.lower() for word in vectors.words):
+        words = list(map(str.lower, words))  # n-grams with capitals were never seen
+    wider = vectors.including(words)
+    return Usable.of(wider, protocol.case_insensitive), set(map(usable.fold, wider.words[len(vectors) :]))
+
+
+def _words_of(rated: PairSet) -> list[str]:
+    return [word for pair in rated.pairs for word in (pair.a, pair.b)]
 
 
 def vectors_of(model_or_vectors: object) -> Vectors:

@@ -2,7 +2,7 @@
 
 With the rows r_1 .. r_n of a word (its own first), its vector is their mean, and each row takes the
 gradient of the vector times a share s_i (in fastText 1). The mean of the shares is 1, so the vector
-moves by exactly its gradient (Bojanowski et al. 2017):
+moves by exactly its gradient if its rows differ (Bojanowski et al. 2017):
 
     x_c = (r_1 + ... + r_n) / n,    r_i += s_i * change of x_c,    s_1 + ... + s_n = n
 
@@ -149,14 +149,14 @@ def add_error(parts, word, matrix, error):
 
 
 @jit
-def compose(parts, matrix, stride, vectors):
-    """vectors[w] = the mean of the rows of word w.
+def compose(parts, words, matrix, stride, vectors):
+    """vectors[w] = the mean of the rows of word w, for each of `words` (n,) int64.
 
     parts: `Parts`. matrix (rows*stride,) and vectors (V*stride,): float32, flat.
     """
-    pieces, source, target = parts, pointer(matrix), pointer(vectors)
-    for word in range(len(pieces.offsets) - 1):
-        mean_of_rows(pieces, word, source, stride, target, word * stride)
+    source, target = pointer(matrix), pointer(vectors)
+    for i in range(len(words)):
+        mean_of_rows(parts, words[i], source, stride, target, words[i] * stride)
 
 
 @jit

@@ -40,7 +40,9 @@ def tree_arrays(tree: Tree, prefix: str = "tree") -> dict[str, Array]:
 
 def check_finite(parameters: Parameters, where: object) -> None:
     """Raise `FormatError`, which begins with `where`, if the weights contain NaN or Inf."""
-    matrices = {"vectors": parameters.vectors, "subwords": parameters.inputs, "outputs": parameters.outputs}
+    matrices = {"vectors": parameters.vectors, "outputs": parameters.outputs}
+    if parameters.subwords is not None:
+        matrices["subwords"] = parameters.subwords.rows
     for name, matrix in matrices.items():
         if (row := first_nonfinite_row(matrix)) is not None:
             raise FormatError(

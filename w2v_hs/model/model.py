@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+import w2v_hs
 from w2v_hs.errors import OptionError
 from w2v_hs.files.container import save_arrays
 from w2v_hs.model.contents import FORMAT, check_finite, parameter_arrays
@@ -28,8 +29,8 @@ class Model:
 
     Methods that take a context, a word or a list of words, return the probability of a word near
     it, which the model was trained for; `w2v_hs.model.probability` explains `combine`. They raise
-    `UnknownWordError` for a word outside the vocabulary, and `OptionError` for an empty context or
-    an option outside its range.
+    `UnknownWordError` for a word outside the vocabulary, unless it is a context and has subwords,
+    and `OptionError` for an empty context or an option outside its range.
 
     Attributes
     ----------
@@ -90,7 +91,8 @@ class Model:
     def summary(self) -> dict[str, Any]:
         """Options, corpus, counts, tree and figures, as JSON can represent them."""
         return self._description() | {
-            "vocabulary": vocabulary_summary(self.vocabulary, self.options),
+            "vocabulary": vocabulary_summary(self.vocabulary, self.options)
+            | {"ngrams": len(self.ngrams or ())},
             "tree": tree_summary(self.tree, self.vocabulary, self.options),
         }
 
@@ -141,7 +143,8 @@ class Model:
 
         No node moves: the probability of every word whose leaf is not split stays the same to the
         bit, and a split leaf shares its probability equally with the new word. New vectors are
-        small and random: until they are trained, they carry no meaning.
+        small and random: until they are trained, they carry no meaning. With subwords they begin
+        at the mean of what their n-grams have learned.
 
         Parameters
         ----------
@@ -197,6 +200,7 @@ class Model:
         """
         given = {"epochs": epochs, "lr": lr, "min_count": min_count, "threads": threads, "seed": seed}
         preprocessing = Preprocessing(lowercase, errors, tokenize, split_sentences, text_column)
+        w2v_hs.train  # noqa: B018 (loads `w2v_hs.training`, which sets the trainer)
         self.trainer(corpus, preprocessing, new_words=new_words, show=progress, **given)
 
     @property

@@ -7,7 +7,7 @@ import numpy as np
 from w2v_hs.kernels.common import aligned_zeros, padded
 from w2v_hs.kernels.subwords import NO_PARTS, Parts, compose
 from w2v_hs.tree import Tree
-from w2v_hs.types import Float32
+from w2v_hs.types import Float32, Int64
 from w2v_hs.vectors.subwords import Ngrams, Subwords
 
 _ROWS = 1 << 16  # drawn at once
@@ -35,10 +35,11 @@ class Weights:
         """What the kernels train: `vectors`, or the rows that compose them."""
         return self.vectors if self.rows is None else self.rows
 
-    def compose(self) -> None:
-        """Bring `vectors` up to date with the rows that compose them."""
+    def compose(self, words: Int64 | None = None) -> None:
+        """Bring `vectors` up to date with the rows that compose them; None: those of all words."""
         if self.rows is not None:
-            compose(self.parts, self.rows.ravel(), self.rows.shape[1], self.vectors.ravel())
+            words = np.arange(len(self.vectors)) if words is None else words
+            compose(self.parts, words, self.rows.ravel(), self.rows.shape[1], self.vectors.ravel())
 
     def subwords(self, dim: int) -> Subwords | None:
         """The rows that compose the vectors, without their padding."""

@@ -163,7 +163,8 @@ class TrainingLoop:
     def _pause(self, place: int) -> bool:
         """Do what is due at a pause; True where the run ends there."""
         schedule, ends = self.threads.schedule, False
-        self.weights.compose()
+        if self.weights.rows is not None:
+            self.weights.compose()
         if self.after_epoch is not None and place % schedule.per_epoch == 0:
             ends = self.after_epoch(self.weights)
         if self.options.learns_tree and place in rebuild_steps(schedule.chunks):
@@ -192,7 +193,7 @@ class TrainingLoop:
         """Report progress, and from time to time check the probe."""
         self.report(progress)
         if time.monotonic() - self.probed > PROBE_EVERY:
-            self.weights.compose()
+            self.weights.compose(self.probe.words)
             self._check(self._probe_fault())
             self.probed = time.monotonic()
 

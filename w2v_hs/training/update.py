@@ -22,7 +22,7 @@ from w2v_hs.text.corpus import Corpus
 from w2v_hs.training.checkpoint import CheckpointSettings, SavedRun, UpdateStart
 from w2v_hs.training.interruption import Checkpointer
 from w2v_hs.training.loop import Observer, TrainingLoop
-from w2v_hs.training.memory import check_fits
+from w2v_hs.training.memory import check_fits, ngram_bytes
 from w2v_hs.training.recipe import provenance, read_text
 from w2v_hs.tree.growth import damp_in_place
 from w2v_hs.tree.tree import Tree
@@ -70,7 +70,11 @@ def make_room(
     model: Model, text: Corpus, options: Resolved, shows: Display
 ) -> tuple[UpdateStart, Tree | None]:
     """The weights and the tree that an update begins with; the model stays as it is."""
-    check_fits(text.vocabulary, padded(options.dim), 4)
+    stride, extra = padded(options.dim), 0
+    if model.ngrams is not None:
+        words = text.vocabulary.words
+        extra = ngram_bytes(words, model.ngrams.extended(words), stride, copies=3)
+    check_fits(text.vocabulary, stride, 4, ngrams=extra)
     shows.step("tree")
     old = model.vocabulary
     new = extended(model.parameters, text.vocabulary, model.options.seed)
@@ -135,12 +139,9 @@ def _settle_down(start: UpdateStart, text: Corpus, weights: Weights) -> None:
 
 def _ngram_shares(parts: Parts, added: Int64, total: Int64) -> Float64:
     """The share of the occurrences of each n-gram, in all words, that is new."""
-    sizes, ngrams = np.diff(parts.offsets), len(total)
-    new, all_ = (
-        np.bincount(parts.rows, np.repeat(counts.astype(np.float64), sizes))[ngrams:]
-        for counts in (added, total)
-    )
-    shares: Float64 = new / all_
+    sizes, words = np.diff(parts.offsets), len(total)
+    new = np.bincount(parts.rows, np.repeat(added.astype(np.float64), sizes))[words:]
+    shares: Float64 = new / np.bincount(parts.rows, np.repeat(total.astype(np.float64), sizes))[words:]
     return shares
 
 

@@ -62,22 +62,26 @@ def save_fasttext(path: Path, words: list[str], matrix: Float32, subwords: Subwo
         if subwords is not None:
             _write_buckets(stream, subwords)
         stream.write(b"\0" + MATRIX.pack(len(words), dim))
-        zeros = bytes(4 * dim)
-        for _ in range(len(words)):
-            stream.write(zeros)
+        _write_zeros(stream, len(words), dim)
 
 
 def _write_buckets(stream: BinaryIO, subwords: Subwords) -> None:
     """Write a row for each bucket, in their order."""
     ngrams, first = subwords.ngrams, len(subwords.rows) - len(subwords.ngrams)
-    order, zeros = np.argsort(ngrams.ids), bytes(4 * subwords.rows.shape[1])
+    order = np.argsort(ngrams.ids)
     done = 0
     for place in order:
         bucket = int(ngrams.ids[place])
-        stream.write(zeros * (bucket - done))
+        _write_zeros(stream, bucket - done, subwords.rows.shape[1])
         stream.write(subwords.rows[first + place].astype("<f4").tobytes())
         done = bucket + 1
-    stream.write(zeros * (ngrams.buckets - done))
+    _write_zeros(stream, ngrams.buckets - done, subwords.rows.shape[1])
+
+
+def _write_zeros(stream: BinaryIO, rows: int, dim: int) -> None:
+    """Write rows of zeros, some at a time."""
+    for first in range(0, rows, 1024):
+        stream.write(bytes(4 * dim * min(1024, rows - first)))
 
 
 def read_fasttext(name: str, stream: BinaryIO) -> Contents:
@@ -89,11 +93,17 @@ def read_fasttext(name: str, stream: BinaryIO) -> Contents:
             raise FormatError(f"{name}: the file ends after {len(data):,} bytes; it is cut off") from None
     place = row_place(name)
     check_words(words, place)
-    buckets = len(matrix) - len(words)
-    if longest == 0 or buckets == 0:
-        return Contents(words, matrix[: len(words)].copy(), place)
-    ngrams = Ngrams(max(shortest, 1), longest, buckets, np.arange(buckets, dtype=np.int32))
-    return Contents(words, compose_rows(ngrams.parts(words), matrix), place, Subwords(ngrams, matrix))
+    count, buckets = len(words), len(matrix) - len(words)
+    shortest = max(shortest, 1)
+    if buckets == 0 or longest < shortest:
+        return Contents(words, matrix[:count].copy(), place)
+    ngrams = Ngrams(shortest, longest, buckets, np.arange(buckets, dtype=np.int32))
+    vectors = compose_rows(ngrams.parts(words), matrix)
+    used = np.flatnonzero(matrix[count:].any(axis=1))
+    if len(used) < buckets:  # a bucket of zeros is one that our own export did not have
+        ngrams = Ngrams(shortest, longest, buckets, used.astype(np.int32))
+        matrix = np.concatenate([matrix[:count], matrix[count + used]])
+    return Contents(words, vectors, place, Subwords(ngrams, matrix))
 
 
 def _parse(name: str, data: mmap.mmap) -> tuple[list[str], tuple[int, int], Float32]:

@@ -112,6 +112,8 @@ def load_vectors(
             f"{place(row)}: the vector of {words[row]!r} holds NaN or Inf; "
             "expected finite values (allow_nonfinite accepts them)"
         )
+    if subwords is not None and not allow_nonfinite and first_nonfinite_row(subwords.rows) is not None:
+        raise FormatError(f"{shown(path)}: the vectors of n-grams hold NaN or Inf; expected finite values")
     return Vectors(words, matrix, subwords)
 
 

@@ -35,21 +35,28 @@ class Ngrams:
         return len(self.ids)
 
     @cached_property
-    def _ranks(self) -> Int32:
-        """The place of each bucket in `ids`, -1 where it is not in use."""
-        ranks = np.full(self.buckets, -1, np.int32)
-        ranks[self.ids] = np.arange(len(self.ids), dtype=np.int32)
-        return ranks
+    def _sorted(self) -> tuple[Int64, Int32]:
+        """The places of the buckets in their order, and the buckets in it."""
+        order = np.argsort(self.ids)
+        return order, self.ids[order]
 
-    def of(self, words: Sequence[str]) -> tuple[Int64, Int32]:
+    def _places(self, buckets: Int32) -> Int64:
+        """The place of each bucket in `ids`, -1 where it is not in use."""
+        order, ids = self._sorted
+        if not len(ids):
+            return np.full(len(buckets), -1)
+        found = np.minimum(np.searchsorted(ids, buckets), len(ids) - 1)
+        return np.where(ids[found] == buckets, order[found], -1)
+
+    def of(self, words: Sequence[str]) -> tuple[Int64, Int64]:
         """The n-grams of each word: offsets (n + 1,) into places in `ids`, -1 for those unused."""
         offsets, found = buckets_of(words, self.shortest, self.longest, self.buckets)
-        return offsets, self._ranks[found]
+        return offsets, self._places(found)
 
     def extended(self, words: Sequence[str]) -> "Ngrams":
         """These and the n-grams of further words, which follow them."""
         _, found = buckets_of(words, self.shortest, self.longest, self.buckets)
-        new = np.unique(found[self._ranks[found] < 0])
+        new = np.unique(found[self._places(found) < 0])
         return replace(self, ids=np.concatenate([self.ids, new]))
 
     def parts(self, words: Sequence[str]) -> Parts:
@@ -85,7 +92,7 @@ def buckets_of(words: Sequence[str], shortest: int, longest: int, buckets: int) 
 
     fastText's mark of line ends has none.
     """
-    encoded = [word.encode() for word in words]
+    encoded = [word.encode(errors="surrogatepass") for word in words]
     ends = np.fromiter(accumulate(map(len, encoded)), np.int64, len(encoded))
     text = np.frombuffer(b"".join(encoded), np.uint8)
     room = (longest - shortest + 1) * (len(text) + 2 * len(words))
@@ -152,7 +159,9 @@ def read_subwords(name: str, arrays: dict[str, Array], shape: tuple[int, int]) -
         return None
     bounds, ids, rows = (arrays.get(f"subwords.{part}") for part in ("range", "buckets", "rows"))
     fault = f"{name}: the arrays of its n-grams do not fit each other; the file is damaged"
-    if bounds is None or ids is None or rows is None or bounds.shape != (3,) or ids.ndim != 1:
+    if bounds is None or ids is None or rows is None or ids.ndim != 1:
+        raise FormatError(fault)
+    if bounds.shape != (3,) or bounds.dtype != np.int64:
         raise FormatError(fault)
     shortest, longest, buckets = map(int, bounds)
     if ids.dtype != np.int32 or not 1 <= shortest <= longest <= 100 or not 1 <= buckets < 2**31:
@@ -160,7 +169,7 @@ def read_subwords(name: str, arrays: dict[str, Array], shape: tuple[int, int]) -
     if len(np.unique(ids)) < len(ids) or ids.min(initial=0) < 0 or ids.max(initial=0) >= buckets:
         raise FormatError(fault)
     expected = (shape[0] + len(ids), shape[1])
-    if rows.dtype != np.float32 or rows.shape != expected or not np.isfinite(rows).all():
+    if rows.dtype != np.float32 or rows.shape != expected:
         raise FormatError(fault)
     return Subwords(Ngrams(shortest, longest, buckets, ids), rows)
 

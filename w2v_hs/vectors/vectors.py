@@ -28,6 +28,8 @@ class Vectors:
     matrix : array_like, shape (V, dim)
         One row a word, in float32. An array of float32 is kept without a copy and must not change
         afterwards, for the norms of its rows are computed once.
+    subwords : Subwords, optional
+        Vectors of character n-grams, which give words outside the vocabulary a vector.
 
     Raises
     ------
@@ -122,7 +124,8 @@ class Vectors:
         Raises
         ------
         UnknownWordError
-            The word, or one of `exclude`, is not in the vocabulary.
+            The word is not in the vocabulary and has no known n-grams, or one of `exclude` is not
+            in the vocabulary.
         OptionError
             `k` is not a whole number of at least 1.
         ValueError
@@ -150,7 +153,10 @@ class Vectors:
         return self._nearest(target, k, self._rows([a, b, c]))
 
     def including(self, words: Iterable[str]) -> "Vectors":
-        """Return a copy with rows for those of `words` that are unknown but have known n-grams."""
+        """Return these and rows for those of `words` that are unknown but have known n-grams.
+
+        The result has no subwords.
+        """
         if self.subwords is None:
             return self
         new = {word: self.subwords.vector(word) for word in words if word not in self}
@@ -168,7 +174,7 @@ class Vectors:
     def normalized(self) -> "Vectors":
         """Return a copy with each row scaled to length 1; rows of zeros stay zeros.
 
-        Raises `ValueError` if a row holds NaN or Inf, and so has no length.
+        The copy has no subwords. Raises `ValueError` if a row holds NaN or Inf: it has no length.
         """
         matrix = np.empty(self.matrix.shape, np.float32)
         step = max(1, BLOCK_VALUES // max(1, self.dim))
