@@ -223,10 +223,13 @@ def main() -> None:
     title = f"{o.arch}, {o.loss}, {o.epochs} epochs, dim {o.dim}, {o.threads} threads"
     show(rows, f"{title}, {o.runs} runs")
     if o.json:
-        options = {k: v.name if isinstance(v, Path) else v for k, v in vars(o).items()}
         machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
         o.json.write_text(
-            json.dumps({"options": options, "machine": machine, "summary": rows, "runs": runs}, indent=1)
+            json.dumps(
+                {"options": vars(o), "machine": machine, "summary": rows, "runs": runs},
+                indent=1,
+                default=lambda path: path.name,
+            )
         )
 
 
