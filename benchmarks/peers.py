@@ -3,6 +3,8 @@
     python benchmarks/peers.py wiki.txt                                  # skip-gram, one epoch
     python benchmarks/peers.py wiki.txt --arch cbow
     python benchmarks/peers.py wiki.txt --epochs 5 --runs 1 --programs ours gensim
+    python benchmarks/peers.py wiki.txt --epochs 5 --programs ours-subwords fasttext-subwords \
+        ours-learned fasttext-subwords-hs --similarity ../shared/data/eval/EN-MTurk-771.txt
     python benchmarks/peers.py wiki.txt --word2vec ./word2vec --json peers.json
     python benchmarks/peers.py wiki.txt --loss softmax --words 5000 --tokens 20000 \
         --programs ours fasttext
@@ -13,7 +15,8 @@ i. Printed are medians of seconds, the ratio to ours, and means over the runs of
 
 Programs: ours (a Huffman tree, as all peers have); ours-learned (a learned tree, our default);
 gensim (hierarchical softmax); gensim-ns (5 negative samples); fasttext (the package must be
-installed); word2vec.c, where --word2vec gives the binary. --words and --tokens
+installed); ours-subwords, fasttext-subwords and fasttext-subwords-hs (n-grams, sample 1e-4, all
+else by the defaults of each); word2vec.c, where --word2vec gives the binary. --words and --tokens
 train on the beginning of the text, made of its most frequent words alone, as the full softmax
 needs; nothing is then subsampled, so that all programs train the same number of pairs.
 """
@@ -74,7 +77,13 @@ def command(program: str, o, text: Path, output: Path, seed: int) -> list[str]:
             0.05 if o.arch == "cbow" else 0.025,
         ]
     name, _, variant = program.partition("-")
-    more = {"ns": ["--negative", 5], "learned": ["--tree", "learned"]}.get(variant, [])
+    subwords = ["--tree", "learned", "--subwords", *o.subwords, "--sample", 1e-4]
+    more = {
+        "ns": ["--negative", 5],
+        "learned": ["--tree", "learned"],
+        "subwords": [*subwords, "--loss", "ns" if name == "fasttext" else "hs"],
+        "subwords-hs": [*subwords, "--loss", "hs"],
+    }.get(variant, [])
     return [
         sys.executable,
         TRAINERS,
@@ -114,7 +123,8 @@ def run(program: str, o, text: Path, seed: int) -> dict:
         seconds = time.perf_counter() - started
         if process.returncode != 0:
             sys.exit(f"{program} failed:\n{errors.decode()}")
-        result = w2v_hs.evaluate(w2v_hs.load_vectors(output))
+        sets = ["wordsim353", "simlex999", *o.similarity]
+        result = w2v_hs.evaluate(w2v_hs.load_vectors(output), similarity=sets)
     last = printed.decode().strip().splitlines()[-1:] or [""]
     figures = json.loads(last[0]) if last[0].startswith("{") else {}
     return {
@@ -123,7 +133,9 @@ def run(program: str, o, text: Path, seed: int) -> dict:
         "seconds": seconds,
         **figures,
         "google": result.analogies[0].accuracy,
-        **{s.name: s.spearman for s in result.similarity},
+        "semantic": result.analogies[0].semantic.accuracy,
+        "syntactic": result.analogies[0].syntactic.accuracy,
+        **{Path(s.name).name: s.spearman for s in result.similarity},
     }
 
 
@@ -144,14 +156,15 @@ def summary(program: str, runs: list[dict]) -> dict:
     for key in ("seconds", "training_seconds"):
         values = [r[key] for r in mine if key in r]
         row[key] = statistics.median(values) if values else None
-    for key in ("google", "wordsim353", "simlex999"):
+    for key in (key for key in mine[0] if isinstance(mine[0][key], float) and key not in row):
         row[key] = statistics.mean(r[key] for r in mine)
     return row
 
 
 def show(rows: list[dict], title: str) -> None:
     table = Table(title=title, title_justify="left")
-    for column in ("program", "seconds", "ratio", "training", "ratio ", "Google", "WS-353", "SimLex"):
+    scores = [key for key in rows[0] if key not in ("program", "runs", "seconds", "training_seconds")]
+    for column in ("program", "seconds", "ratio", "training", "ratio ", *scores):
         table.add_column(column, justify="left" if column == "program" else "right", no_wrap=True)
     base = rows[0]
     for row in rows:
@@ -161,8 +174,8 @@ def show(rows: list[dict], title: str) -> None:
             f"{row['seconds']:.1f}",
             f"{row['seconds'] / base['seconds']:.2f}",
             f"{training:.1f}" if training else "",
-            f"{training / base['training_seconds']:.2f}" if training else "",
-            *(f"{row[key]:.3f}" for key in ("google", "wordsim353", "simlex999")),
+            f"{training / base['training_seconds']:.2f}" if training and base["training_seconds"] else "",
+            *(f"{row[key]:.3f}" for key in scores),
         )
     Console().print(table)
 
@@ -181,12 +194,14 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--subwords", type=int, nargs=2, default=(3, 6), help="lengths of n-grams")
     parser.add_argument("--programs", nargs="+", default=["ours", "gensim"])
+    parser.add_argument("--similarity", type=Path, nargs="*", default=[], help="more rated pairs")
     parser.add_argument("--word2vec", type=Path, help="binary of word2vec.c; adds it")
     parser.add_argument("--json", type=Path, help="write all runs to this file")
     o = parser.parse_args()
     programs = o.programs + (["word2vec.c"] if o.word2vec else [])
-    if "fasttext" in programs and importlib.util.find_spec("fasttext") is None:
+    if any(name.startswith("fasttext") for name in programs) and importlib.util.find_spec("fasttext") is None:
         sys.exit("the package fasttext is not installed: leave it out of --programs")
     o.sample, o.min_count = (0, 1) if o.words else (1e-3, 5)
     runs = []
@@ -208,10 +223,13 @@ def main() -> None:
     title = f"{o.arch}, {o.loss}, {o.epochs} epochs, dim {o.dim}, {o.threads} threads"
     show(rows, f"{title}, {o.runs} runs")
     if o.json:
-        options = {k: v.name if isinstance(v, Path) else v for k, v in vars(o).items()}
         machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
         o.json.write_text(
-            json.dumps({"options": options, "machine": machine, "summary": rows, "runs": runs}, indent=1)
+            json.dumps(
+                {"options": vars(o), "machine": machine, "summary": rows, "runs": runs},
+                indent=1,
+                default=lambda path: path.name,
+            )
         )
 
 

@@ -28,8 +28,9 @@ def ours(o) -> dict:
         sample=o.sample,
         threads=o.threads,
         seed=o.seed,
+        subwords=o.subwords,
     )
-    model.export(o.output, format="word2vec-binary")
+    model.export(o.output, format="fasttext" if o.subwords else "word2vec-binary")
     return {
         "training_seconds": model.provenance["training_seconds"],
         "losses": model.losses,
@@ -68,6 +69,22 @@ def gensim(o) -> dict:
 def fasttext(o) -> dict:
     import fasttext as library
 
+    if o.subwords:  # with its own defaults for all else
+        shortest, longest = o.subwords
+        model = library.train_unsupervised(
+            o.text,
+            model=o.arch,
+            loss=o.loss,
+            dim=o.dim,
+            epoch=o.epochs,
+            minCount=o.min_count,
+            thread=o.threads,
+            minn=shortest,
+            maxn=longest,
+            verbose=0,
+        )
+        model.save_model(o.output)
+        return {}
     started = time.perf_counter()
     model = library.train_unsupervised(
         o.text,
@@ -99,9 +116,10 @@ def main() -> None:
     parser.add_argument("text")
     parser.add_argument("output")
     parser.add_argument("--arch", default="skipgram", choices=("skipgram", "cbow"))
-    parser.add_argument("--loss", default="hs", choices=("hs", "softmax"))
+    parser.add_argument("--loss", default="hs", choices=("hs", "softmax", "ns"))
     parser.add_argument("--tree", default="huffman")
     parser.add_argument("--negative", type=int, default=0, help="gensim: negative samples")
+    parser.add_argument("--subwords", type=int, nargs=2, help="ours, fasttext: lengths of n-grams")
     parser.add_argument("--dim", type=int, default=100)
     parser.add_argument("--window", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=1)

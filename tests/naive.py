@@ -134,48 +134,62 @@ def train_skipgram_tree(sentences, keep, window, tree, x, nodes, rate, random, b
     """
     loss = predictions = 0
     for centre, contexts in windows(sentences, keep, window, random):
-        steps = path(tree, centre)
-        groups = -(-len(contexts) // batch)
-        bounds = [len(contexts) * i // groups for i in range(groups + 1)]
-        for group in (contexts[a:b] for a, b in itertools.pairwise(bounds)):
-            dnodes = np.zeros_like(nodes)
-            errors = []
-            for c in group:
-                loss += tree_loss(x[c], nodes, steps)
-                dh, dn = tree_gradient(x[c], nodes, steps)
-                errors.append((c, dh))
-                dnodes += dn
-            for c, dh in errors:
-                x[c] -= rate * dh
-            nodes -= rate * dnodes
-            predictions += len(group)
+        loss += skipgram_window(contexts, path(tree, centre), x, nodes, rate, batch)
+        predictions += len(contexts)
     return loss, predictions
+
+
+def skipgram_window(contexts, steps, x, nodes, rate, batch=8):
+    """Train x[c] of each context c and the nodes of a path; return the loss."""
+    loss, groups = 0, -(-len(contexts) // batch)
+    bounds = [len(contexts) * i // groups for i in range(groups + 1)]
+    for group in (contexts[a:b] for a, b in itertools.pairwise(bounds)):
+        dnodes = np.zeros_like(nodes)
+        errors = []
+        for c in group:
+            loss += tree_loss(x[c], nodes, steps)
+            dh, dn = tree_gradient(x[c], nodes, steps)
+            errors.append((c, dh))
+            dnodes += dn
+        for c, dh in errors:
+            x[c] -= rate * dh
+        nodes -= rate * dnodes
+    return loss
 
 
 def train_cbow_tree(sentences, keep, window, tree, x, nodes, rate, random):
     """As `train_skipgram_tree`, for CBOW: one prediction a window, from the mean."""
     loss = predictions = 0
     for centre, contexts in windows(sentences, keep, window, random):
-        steps = path(tree, centre)
-        h = np.mean([x[c] for c in contexts], axis=0)
-        loss += tree_loss(h, nodes, steps)
-        dh, dnodes = tree_gradient(h, nodes, steps)
-        for c in contexts:
-            x[c] -= rate * dh
-        nodes -= rate * dnodes
+        loss += cbow_window(contexts, path(tree, centre), x, nodes, rate)
         predictions += 1
     return loss, predictions
 
 
-def train_softmax(sentences, keep, window, cbow, x, outputs, rate, random, batch):
+def cbow_window(contexts, steps, x, nodes, rate):
+    """As `skipgram_window`, for CBOW."""
+    h = np.mean([x[c] for c in contexts], axis=0)
+    loss = tree_loss(h, nodes, steps)
+    dh, dnodes = tree_gradient(h, nodes, steps)
+    for c in contexts:
+        x[c] -= rate * dh
+    nodes -= rate * dnodes
+    return loss
+
+
+def train_softmax(sentences, keep, window, cbow, x, outputs, rate, random, batch, parts=None, shares=None):
     """As `train_skipgram_tree`, for the full softmax: all predictions of a batch see the same
-    weights, and their gradients are summed."""
+    weights, and their gradients are summed. Word w has the mean of the rows parts[w] of x, and
+    each of them takes its share of the gradient."""
     loss = predictions = 0
     pending = []
+    if parts is None:
+        parts, shares = [[word] for word in range(len(x))], [[1]] * len(x)
 
     def flush():
         nonlocal loss, predictions
-        hidden = [np.mean([x[c] for c in contexts], axis=0) for _, contexts in pending]
+        vectors = [np.mean([x[row] for row in rows], axis=0) for rows in parts]
+        hidden = [np.mean([vectors[c] for c in contexts], axis=0) for _, contexts in pending]
         doutputs = np.zeros_like(outputs)
         errors = []
         for (word, contexts), h in zip(pending, hidden, strict=True):
@@ -185,7 +199,8 @@ def train_softmax(sentences, keep, window, cbow, x, outputs, rate, random, batch
             errors.append((contexts, dh))
         for contexts, dh in errors:
             for c in contexts:
-                x[c] -= rate * dh
+                for row, share in zip(parts[c], shares[c], strict=True):
+                    x[row] -= share * rate * dh
         outputs[:] -= rate * doutputs
         predictions += len(pending)
         pending.clear()
@@ -197,6 +212,58 @@ def train_softmax(sentences, keep, window, cbow, x, outputs, rate, random, batch
                 flush()
     if pending:
         flush()
+    return loss, predictions
+
+
+# ---- subwords -----------------------------------------------------------------------------------
+
+
+def ngram_buckets(word, shortest, longest, buckets):
+    """The buckets of a word's n-grams, in the order of fastText."""
+    text, found = f"<{word}>", []
+    for start in range(len(text)):
+        for end in range(start + shortest, min(len(text), start + longest) + 1):
+            if end - start == 1 and (start == 0 or end == len(text)):
+                continue
+            state = 2166136261
+            for byte in text[start:end].encode():
+                # fastText extends a byte by its sign before it is mixed in.
+                state = (state ^ (byte if byte < 128 else byte | 0xFFFFFF00)) * 16777619 % 2**32
+            found.append(state % buckets)
+    return found
+
+
+def train_tree_with_parts(sentences, keep, window, tree, parts, shares, rows, nodes, rate, random, cbow):
+    """As `train_skipgram_tree` or `train_cbow_tree`, where the vector of word w is the mean of the
+    rows parts[w]. It is composed when w comes within reach of the window; when w is out of reach,
+    its change times the share of a row goes to that row. Trains rows and nodes in place."""
+    loss = predictions = 0
+    for sentence in sentences:
+        kept = [
+            word for word in sentence if np.float32(random.bits() >> 40) * np.float32(2**-24) < keep[word]
+        ]
+        x, before = {}, {}
+
+        def leave(at):
+            word = kept[at]  # noqa: B023 (called in this turn of the loop)
+            for row, share in zip(parts[word], shares[word], strict=True):
+                rows[row] += share * (x[at] - before[at])  # noqa: B023
+
+        for i, centre in enumerate(kept):
+            if i > window:
+                leave(i - window - 1)
+            for at in range(len(x), min(len(kept), i + window + 1)):
+                x[at] = np.mean([rows[row] for row in parts[kept[at]]], axis=0)
+                before[at] = x[at].copy()
+            reach = 1 + ((random.bits() >> 32) * window >> 32)
+            contexts = [*range(max(0, i - reach), i), *range(i + 1, min(len(kept), i + 1 + reach))]
+            if not contexts:
+                continue
+            train = cbow_window if cbow else skipgram_window
+            loss += train(contexts, path(tree, centre), x, nodes, rate)
+            predictions += 1 if cbow else len(contexts)
+        for at in range(max(0, len(kept) - 1 - window), len(kept)):
+            leave(at)
     return loss, predictions
 
 

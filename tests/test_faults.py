@@ -187,6 +187,8 @@ BAD_OPTIONS = [
     ("loss", "nce"),
     ("tree", "oak"),
     ("tree_order", "size"),
+    ("subwords", (4, 3)),
+    ("buckets", 0),
     ("dim", 0),
     ("window", 0),
     ("epochs", 0),

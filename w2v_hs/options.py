@@ -21,6 +21,7 @@ TREES: tuple[TreeKind, ...] = get_args(TreeKind)
 ORDERS: tuple[Order, ...] = get_args(Order)
 COMBINE: tuple[Combine, ...] = get_args(Combine)
 LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.05}  # as in word2vec.c
+BUCKETS = 2_000_000  # as in fastText; more buckets, fewer n-grams share a vector
 LEAST_LR = 1e-30  # 1e-4 of it, the rate at the end, is still above 0 in float32
 
 
@@ -64,6 +65,11 @@ class Options:
         weights of the best epoch; None: train all epochs.
     tree_order
         Order of the words in a balanced tree: "frequency", "alphabetical", "random" or "learned".
+    subwords
+        The shortest and the longest character n-grams whose vectors, with the word's own, make the
+        vector of a word; None: words have vectors of their own alone.
+    buckets
+        Number of buckets into which n-grams are hashed. Only those in use take memory.
 
     Raises
     ------
@@ -87,9 +93,11 @@ class Options:
     holdout: float = 0.0
     patience: int | None = None
     tree_order: Order = "frequency"
+    subwords: tuple[int, int] | None = None
+    buckets: int = BUCKETS
 
     def __post_init__(self) -> None:
-        checked: dict[str, str | int | float] = {
+        checked: dict[str, Any] = {
             "arch": one_of("arch", self.arch, ARCHITECTURES),
             "loss": one_of("loss", self.loss, LOSSES),
             "tree": one_of("tree", self.tree, TREES),
@@ -100,6 +108,7 @@ class Options:
             "min_count": whole("min_count", self.min_count, 1, 2**62),
             "sample": real("sample", self.sample, 0.0, 1.0, "from 0 to 1"),
             "seed": whole("seed", self.seed, 0, 2**63 - 1),
+            "buckets": whole("buckets", self.buckets, 1, 2**31 - 1),
             "holdout": real("holdout", self.holdout, 0.0, 0.5, "from 0 to 0.5"),
         }
         if self.max_vocab is not None:
@@ -121,6 +130,8 @@ class Options:
                 f"tree_order={self.tree_order} with tree={self.tree}: only a balanced tree has an "
                 "order to choose"
             )
+        if self.subwords is not None:
+            checked["subwords"] = _ngram_range(self.subwords)
         for name, value in checked.items():
             object.__setattr__(self, name, value)  # plain int, float and str, not NumPy's
 
@@ -151,6 +162,18 @@ class Options:
     def as_dict(self) -> dict[str, Any]:
         """The options by name, in types that JSON can represent."""
         return asdict(self)
+
+
+def _ngram_range(given: Any) -> tuple[int, int]:
+    """The shortest and longest n-grams; `OptionError` where that is no range."""
+    fault = f"subwords={short(given)}: expected the shortest and longest n-grams, such as (3, 6), up to 100"
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        raise OptionError(fault)
+    try:
+        shortest = whole("subwords", given[0], 1, 100)
+        return shortest, whole("subwords", given[1], shortest, 100)
+    except OptionError:
+        raise OptionError(fault) from None
 
 
 if TYPE_CHECKING:

@@ -267,3 +267,30 @@ def test_ctrl_c_that_python_wraps_is_one_line(run, tmp_path):
     )
     done = run("--version", env={"PYTHONPATH": str(tmp_path)})
     assert (done.returncode, done.stderr) == (130, b"stopped\n")
+
+
+def test_subwords(run, fails, tmp_path, text_file):
+    """Words that were never seen, from training to a file of fastText."""
+    options = "--subwords 3-5 --buckets 4000 --dim 12 --epochs 2 --threads 1 --sample 0"
+    done = run("train", text_file, *split(f"-o m.safetensors {options}"), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = run(*split("neighbors m.safetensors kingly -k 2 --json"), cwd=tmp_path)
+    assert b"kingly is not in the vocabulary" in done.stderr
+    assert len(json.loads(done.stdout)) == 2
+    (tmp_path / "pairs.tsv").write_text("king\tqueen\t9\nkingly\tcat\t2\nking\tqueenly\t8\n")
+    done = run(*split("evaluate m.safetensors --similarity pairs.tsv --oov subwords"), cwd=tmp_path)
+    assert "3 (2 words from subwords)" in done.stdout.decode()
+    done = run(*split("export m.safetensors v.bin --format fasttext"), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    model, vectors = w2v_hs.load(tmp_path / "m.safetensors"), w2v_hs.load_vectors(tmp_path / "v.bin")
+    np.testing.assert_array_equal(vectors["kingly"], model.vectors["kingly"])
+    (tmp_path / "news.txt").write_text("the kingly king rules\n" * 20)
+    done = run(*split("train --resume-from m.safetensors --update-vocab news.txt --threads 1"), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "kingly" in w2v_hs.load(tmp_path / "m.safetensors").vectors
+    output = split("-o n.safetensors")
+    assert "--buckets without --subwords" in fails("train", text_file, *output, "--buckets", 9, code=2)
+    assert "'a-b' is not a range" in fails("train", text_file, *output, "--subwords", "a-b", code=2)
+    assert "subwords=(5, 3): expected" in fails("train", text_file, *output, "--subwords", "5-3")
+    (tmp_path / "plain.txt").write_text("2 2\na 1 0\nb 0 1\n")
+    assert "these vectors have none" in fails("evaluate", tmp_path / "plain.txt", "--oov", "subwords")

@@ -461,6 +461,7 @@ def test_nothing_usable_is_none_and_says_so(tmp_path):
             "name": str(pairs),
             **dict.fromkeys(["spearman", "spearman_interval", "pearson", "pearson_interval"]),
             "used": 0,
+            "from_subwords": 0,
             "total": 40,
             "coverage": 0.0,
             "columns": None,
@@ -716,7 +717,7 @@ def test_json_has_exactly_the_documented_keys(lee):
     for part in (*whole["sections"], whole["semantic"], whole["syntactic"]):
         assert list(part) == section
     figures = ["spearman", "spearman_interval", "pearson", "pearson_interval"]
-    pairs = ["name", *figures, "used", "total", "coverage", "columns"]
+    pairs = ["name", *figures, "used", "from_subwords", "total", "coverage", "columns"]
     assert [list(one) for one in data["similarity"]] == [pairs, pairs]
     assert [one["name"] for one in data["similarity"]] == ["wordsim353", "simlex999"]
     assert (data["restrict_vocab"], data["case_insensitive"]) == (2_000, True)

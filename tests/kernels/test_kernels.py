@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from w2v_hs.kernels import cbow, skipgram, softmax
 from w2v_hs.kernels.common import BATCH, Paths, Text, aligned_zeros, make_scratch, padded
 from w2v_hs.kernels.copies import Copies
+from w2v_hs.kernels.subwords import NO_PARTS, Parts, make_ring
 from w2v_hs.tree.tree import balanced, huffman
 
 SEED = 12345
@@ -19,7 +20,9 @@ SEED = 12345
 class Problem:
     """A random corpus with weights that are not small."""
 
-    def __init__(self, words, dim, window, seed, build=huffman, lengths=(1, 2, 9, 30), rows=None):
+    def __init__(
+        self, words, dim, window, seed, build=huffman, lengths=(1, 2, 9, 30), rows=None, ngrams=None
+    ):
         generator = np.random.default_rng(seed)
         self.words, self.dim, self.window = words, dim, window
         self.counts = np.sort(generator.integers(1, 1000, words))[::-1].astype(np.int64)
@@ -27,8 +30,20 @@ class Problem:
         self.sentences = [generator.integers(0, words, n).astype(np.int32) for n in lengths]
         self.keep = generator.uniform(0.3, 1.3, words).astype(np.float32)
         self.stride = padded(dim)
-        self.x = aligned_zeros(words, self.stride)
-        self.x[:, :dim] = generator.normal(0, 0.5, (words, dim))
+        self.parts = NO_PARTS
+        if ngrams is not None:  # each word has its own row and up to three of these
+            sizes = generator.integers(1, 5, words)
+            drawn = [generator.integers(words, words + ngrams, size - 1) for size in sizes]
+            self.rows_of = [np.append(word, own) for word, own in enumerate(drawn)]
+            self.shares = [generator.uniform(0, 2, size) for size in sizes]
+            self.shares = [share / share.mean() for share in self.shares]
+            self.parts = Parts(
+                np.append(0, np.cumsum(sizes)),
+                np.concatenate(self.rows_of).astype(np.int32),
+                np.concatenate(self.shares).astype(np.float32),
+            )
+        self.x = aligned_zeros(words + (ngrams or 0), self.stride)
+        self.x[:, :dim] = generator.normal(0, 0.5, (len(self.x), dim))
         self.out = aligned_zeros((rows or words - 1), self.stride)
         used = words - 1 if rows is None else words
         self.out[:used, :dim] = generator.normal(0, 0.5, (used, dim))
@@ -60,7 +75,8 @@ class Problem:
         scratch = make_scratch(1000, self.window, int(self.tree.lengths.max()), self.stride)
         scratch.random[0] = SEED
         paths = Paths(self.tree.offsets, self.tree.nodes, self.tree.bits)
-        model = paths, self.x.ravel(), weights.ravel(), self.stride
+        ring = make_ring(self.parts, self.window, self.stride)
+        model = paths, self.x.ravel(), ring, weights.ravel(), self.stride
         for last in (len(self.sentences), 0)[: 1 + rest]:  # none: merge what is left
             kernel(self.text(), 0, last, self.window, *model, rate, nodes, scratch)
         if np.isfinite(self.x).all():
@@ -73,7 +89,7 @@ class Problem:
         scratch = make_scratch(1000, self.window, 0, self.stride)
         scratch.random[0] = SEED
         part = self.text(), 0, len(self.sentences)
-        model = self.words, self.x, self.out
+        model = self.words, self.x, self.parts, self.out
         softmax.train(*part, self.window, cbow_, *model, rate, batch, scratch)
         finite = np.isfinite(self.x).all()
         assert not finite or not self.out[self.words :].any(), "a row beyond the vocabulary was written"
@@ -128,6 +144,31 @@ def test_softmax(architecture, problem):
         *text, architecture == "cbow", x, outputs, 0.02, random, softmax.ROWS
     )
     totals = p.run_softmax(architecture == "cbow", 0.02)
+    check(p, x, outputs, totals, loss, predictions)
+
+
+@pytest.mark.parametrize("kernel", [skipgram.train, cbow.train])
+@given(problem=problems, ngrams=st.integers(1, 60))
+def test_a_tree_with_ngrams(kernel, problem, ngrams):
+    p = Problem(**problem, ngrams=ngrams)
+    x, nodes = p.exact()
+    text, random = (p.sentences, p.keep, p.window), naive.Random(SEED)
+    loss, predictions = naive.train_tree_with_parts(
+        *text, p.tree, p.rows_of, p.shares, x, nodes, 0.02, random, kernel is cbow.train
+    )
+    check(p, x, nodes, p.run_tree(kernel, 0.02), loss, predictions)
+
+
+@pytest.mark.parametrize("architecture", ["skipgram", "cbow"])
+@given(problem=problems, ngrams=st.integers(1, 60))
+def test_softmax_with_ngrams(architecture, problem, ngrams):
+    p = Problem(**problem, rows=padded(problem["words"]), ngrams=ngrams)
+    x, outputs = p.exact()
+    text, random = (p.sentences, p.keep, p.window), naive.Random(SEED)
+    loss, predictions = naive.train_softmax(
+        *text, architecture == "cbow", x, outputs, 0.005, random, softmax.ROWS, p.rows_of, p.shares
+    )
+    totals = p.run_softmax(architecture == "cbow", 0.005)
     check(p, x, outputs, totals, loss, predictions)
 
 

@@ -24,6 +24,7 @@ from w2v_hs.training.api import train_with
 from w2v_hs.training.checkpoint import CheckpointSettings, checkpoint_path, load_checkpoint, named_texts
 from w2v_hs.training.update import update
 
+SUBWORDS = {"subwords": (3, 4), "buckets": 500}
 OPTIONS = {"dim": 8, "epochs": 30, "sample": 0, "threads": 1}
 
 
@@ -77,6 +78,7 @@ def copies(tmp_path):
         {"arch": "cbow"},
         {"loss": "softmax", "epochs": 4},
         {"tree": "learned"},
+        {"tree": "huffman"} | SUBWORDS,
         {"tree": "balanced", "tree_order": "learned", "holdout": 0.1},
         {"holdout": 0.1, "patience": 2, "lr": 0.2},
         {"holdout": 0.1, "patience": 5, "tree": "learned"},
@@ -99,7 +101,9 @@ def test_going_on_from_any_checkpoint_ends_the_same_to_the_bit(text, tmp_path, c
 NEWS = "the zebra chases the dog and the zebra chases the mouse\n" * 6000
 
 
-@pytest.mark.parametrize("options", [{}, {"arch": "cbow", "tree": "learned"}, {"loss": "softmax"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"arch": "cbow", "tree": "learned"} | SUBWORDS, {"loss": "softmax"}], ids=str
+)
 def test_an_update_goes_on_from_any_checkpoint_to_the_same_bits(text, tmp_path, copies, options):
     """`train --resume-from`: the model before, its text, and what was known settle as they would
     have."""

@@ -8,9 +8,11 @@ import sys
 import numpy as np
 import pytest
 import safetensors.numpy
+from conftest import TEXT
 from hypothesis import HealthCheck, assume, given, settings
 from vector_cases import AWKWARD_VALUES, AWKWARD_WORDS, same, words_and_matrix
 
+import w2v_hs
 from w2v_hs.errors import FormatError
 from w2v_hs.vectors.formats import load_vectors, save_vectors
 from w2v_hs.vectors.vectors import Vectors
@@ -423,3 +425,26 @@ def test_fasttext_takes_a_vec_file_as_its_pretrained_vectors(tmp_path):
 def test_a_vec_file_as_fasttext_prints_it_is_read(tmp_path):
     (tmp_path / "v.vec").write_text("2 3\n</s> 0.1 -0.25 3 \nof 1e-05 0 -1 \n")
     same(load_vectors(tmp_path / "v.vec"), ["</s>", "of"], np.float32([[0.1, -0.25, 3], [1e-05, 0, -1]]))
+
+
+def test_fasttext_and_we_read_each_others_subwords(tmp_path):
+    """Words in the vocabulary and others, to the bit."""
+    fasttext = pytest.importorskip("fasttext")
+    text = tmp_path / "text.txt"
+    text.write_text(TEXT * 50 + "der könig und die königin <a> ab\n" * 50, encoding="utf-8")
+    unknown = ["kingly", "berlins", "königlich", "</s>x"]
+    theirs = fasttext.train_unsupervised(
+        str(text), model="skipgram", dim=12, minn=2, maxn=5, bucket=700, minCount=1, epoch=1, thread=1
+    )
+    theirs.save_model(str(tmp_path / "theirs.bin"))
+    vectors = load_vectors(tmp_path / "theirs.bin")
+    assert vectors.words == theirs.get_words(on_unicode_error="strict")
+    for word in [*vectors.words, *unknown]:
+        np.testing.assert_array_equal(vectors[word], theirs.get_word_vector(word))
+    options = {"dim": 20, "epochs": 1, "threads": 1, "sample": 0}
+    ours = w2v_hs.train(text, subwords=(2, 4), buckets=900, min_count=1, **options).vectors
+    save_vectors(ours, tmp_path / "ours.bin", format="fasttext")
+    read = fasttext.load_model(str(tmp_path / "ours.bin"))
+    assert read.get_words() == ours.words
+    for word in [*ours.words, *unknown]:
+        np.testing.assert_array_equal(read.get_word_vector(word), ours[word])

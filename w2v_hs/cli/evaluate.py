@@ -42,6 +42,14 @@ Results = tuple[object, Callable[["Console"], None]]  # value for JSON, printer 
     help="Limit analogies to this many most frequent words; 0 for all. Can be repeated: 30000 is "
     "the convention of word2vec.c, 300000 that of gensim.",
 )
+@click.option(
+    "--oov",
+    type=click.Choice(["skip", "subwords"]),
+    default="skip",
+    show_default=True,
+    help="Rated pairs with a word outside the vocabulary: leave them out, or compose its vector of "
+    "its n-grams.",
+)
 @click.option("--case-sensitive", is_flag=True, help="Distinguish upper and lower case.")
 @click.option(
     "--compare",

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from w2v_hs.cli.show import plain
 from w2v_hs.evaluation.comparison import Compared, Comparison
-from w2v_hs.evaluation.evaluation import Analogies, Evaluation, Section
+from w2v_hs.evaluation.evaluation import Analogies, Evaluation, Section, Similarity
 from w2v_hs.evaluation.statistics import Interval
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def print_evaluation(result: Evaluation, console: "Console") -> None:
                 )
                 for cell in (_figure(value, ".3f", done.used, done.total), _bounds(interval, ".3f"))
             )
-            table.add_row(plain(done.name), *figures, f"{done.used:,}", f"{done.total:,}")
+            table.add_row(plain(done.name), *figures, _used(done), f"{done.total:,}")
         console.print(table, "Pairs: all words.")
         for done in result.similarity:
             if done.columns:
@@ -159,6 +159,12 @@ def _heading(done: Compared) -> str:
         f"{done.name}{part}, {METHOD_NAMES[done.method]}, {limit}{by}: "
         f"{done.used:,} of {done.total:,} questions"
     )
+
+
+def _used(done: Similarity) -> str:
+    """How many pairs were used, and how many words had to be composed of n-grams."""
+    composed = f" ({done.from_subwords:,} words from subwords)" if done.from_subwords else ""
+    return f"{done.used:,}{composed}"
 
 
 def _figure(figure: float | None, form: str, used: int, total: int) -> str:

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]
 FORMAT_NAMES = (
     "word2vec-text",
     "word2vec-binary",
+    "fasttext",
     "glove",
     "npz",
     "safetensors",
@@ -37,6 +39,20 @@ class _Name(click.Path):
         if value == "":
             self.fail("an empty name", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class _Range(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.4
+    """Two whole numbers with a hyphen between, such as 3-6; one number is both."""
+
+    name = "range"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        found = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", value)
+        if found is None:
+            self.fail(f"{value!r} is not a range such as 3-6", param, ctx)
+        return int(found[1]), int(found[2] or found[1])
 
 
 FILE = _Name(path_type=Path)
@@ -168,6 +184,18 @@ training_options = combined(
         type=click.Choice(ORDERS),
         default=_DEFAULTS.tree_order,
         help="Order of the words in a balanced tree.",
+    ),
+    click.option(
+        "--subwords",
+        type=_Range(),
+        metavar="MIN-MAX",
+        help="Lengths of the character n-grams that make a word's vector together with its own, such as "
+        "3-6, so that words never seen have vectors, too.",
+    ),
+    click.option(
+        "--buckets",
+        default=_DEFAULTS.buckets,
+        help="With --subwords: number of buckets into which n-grams are hashed.",
     ),
     click.option("--dim", default=_DEFAULTS.dim, help="Dimension of the vectors."),
     click.option(

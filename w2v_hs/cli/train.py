@@ -101,6 +101,7 @@ def train(
     w2v-hs train - -o m.safetensors < wiki.txt
     w2v-hs train wiki.txt -o m.safetensors --epochs 50 --holdout 0.01 --patience 2
     w2v-hs train wiki.txt -o m.safetensors --tree huffman
+    w2v-hs train wiki.txt -o m.safetensors --subwords 3-6
     w2v-hs train raw.txt -o m.safetensors --tokenize treebank
     w2v-hs train 'data/*.parquet' -o m.safetensors --text-column text
     w2v-hs train --resume-from m.safetensors --update-vocab news.txt -o m2.safetensors
@@ -218,6 +219,10 @@ def _check_combinations(params: dict[str, Any], explicit: list[str]) -> None:
         (
             updates and not grows and "min_count" in explicit,
             "--min-count without --update-vocab: no new words are added",
+        ),
+        (
+            "buckets" in explicit and params["subwords"] is None and not updates,
+            "--buckets without --subwords: only n-grams are hashed",
         ),
         (
             params["loss"] == "softmax" and "tree" in explicit,

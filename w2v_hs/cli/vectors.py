@@ -52,7 +52,7 @@ def info(model: Path, json_out: bool) -> None:
 def neighbors(vectors: Path, word: str, k: int, json_out: bool, format_name: str | None) -> None:
     """Show the words nearest to WORD by cosine.
 
-    VECTORS is a model or a vector file.
+    VECTORS is a model or a vector file. With subwords, WORD may be one that was never seen.
 
     \b
     w2v-hs neighbors model.safetensors paris
@@ -60,7 +60,10 @@ def neighbors(vectors: Path, word: str, k: int, json_out: bool, format_name: str
     """
     from w2v_hs.vectors.formats import load_vectors
 
-    found = load_vectors(vectors, format=format_name).most_similar(word, k=k)
+    known = load_vectors(vectors, format=format_name)
+    found = known.most_similar(word, k=k)
+    if word not in known:
+        click.echo(f"{shown(word)} is not in the vocabulary; its vector is that of its n-grams", err=True)
     show.print_words(f"nearest to {word}", found, json_out)
 
 
@@ -108,6 +111,11 @@ def analogy(vectors: Path, a: str, b: str, c: str, k: int, json_out: bool, forma
 @click.option("--normalize", is_flag=True, help="Scale each vector to length 1.")
 @click.option("--float16", is_flag=True, help="Round values to half precision.")
 @click.option(
+    "--no-subwords",
+    is_flag=True,
+    help="With --format fasttext: leave out the vectors of n-grams. No other format holds them.",
+)
+@click.option(
     "--weights",
     type=click.Choice(("input", "output")),
     default="input",
@@ -116,18 +124,26 @@ def analogy(vectors: Path, a: str, b: str, c: str, k: int, json_out: bool, forma
     "nodes, named node:BITS.",
 )
 def export(
-    model: Path, output: Path, format_name: str | None, from_format: str | None, weights: str, **options: Any
+    model: Path,
+    output: Path,
+    format_name: str | None,
+    from_format: str | None,
+    weights: str,
+    no_subwords: bool,
+    **options: Any,
 ) -> None:
     """Write the vectors of MODEL to OUTPUT.
 
     MODEL may also be a vector file or folder.
 
-    .txt, .vec: word2vec text. .bin: word2vec binary. .glove: GloVe text. .npz: NumPy. .safetensors:
-    vectors and words. .parquet, .arrow, .feather: a table, with the extra 'parquet' installed.
+    .txt, .vec: word2vec text. .bin: word2vec binary; with --format fasttext a model of fastText.
+    .glove: GloVe text. .npz: NumPy. .safetensors: vectors and words. .parquet, .arrow, .feather: a
+    table, with the extra 'parquet' installed.
 
     \b
     w2v-hs export model.safetensors vectors.txt --top 10000 --normalize
     w2v-hs export model.safetensors folder --format sentence-transformers
+    w2v-hs export model.safetensors vectors.bin --format fasttext
     """
     from w2v_hs.model import load
     from w2v_hs.vectors.formats import load_vectors, save_vectors
@@ -139,6 +155,6 @@ def export(
         vectors = load(model).output_vectors()
     else:
         vectors = load_vectors(model, format=from_format)
-    save_vectors(vectors, output, format=format_name, **options)
+    save_vectors(vectors, output, format=format_name, subwords=not no_subwords, **options)
     rows = min(len(vectors), options["top"] or len(vectors))
     click.echo(f"wrote {rows:,} vectors of length {vectors.dim} to {shown(output)}", err=True)

@@ -77,6 +77,7 @@ class Similarity:
     pearson: float | None
     pearson_interval: Interval | None
     used: int  # pairs both words of which have a vector
+    from_subwords: int  # words whose vector had to be composed of n-grams
     total: int
     coverage: float | None  # used / total
     columns: list[str] | None  # of the words and the rating; None: the file has no header
@@ -107,6 +108,7 @@ def evaluate(
     columns: tuple[str, str, str] | None = None,
     confidence: float = 0.95,
     seed: int = 1,
+    oov: str = "skip",
 ) -> Evaluation:
     """Answer sets of analogy questions, and correlate cosines with human ratings.
 
@@ -144,6 +146,9 @@ def evaluate(
         correlations.
     seed
         Of the bootstrap.
+    oov
+        Rated pairs with a word outside the vocabulary are left out ("skip"), or the word gets its
+        vector from its n-grams ("subwords").
 
     Raises
     ------
@@ -151,7 +156,7 @@ def evaluate(
         A file is missing, empty, not UTF-8, or has a malformed line or other columns; or a set
         known by name needs gensim, which is not installed.
     OptionError
-        `restrict_vocab`, `method`, `columns`, `confidence` or `seed` is outside its range.
+        An option is outside its range, or the vectors have no subwords to take words from.
     TypeError
         The first argument is neither `Vectors` nor has an attribute `vectors` that is.
     """
@@ -165,6 +170,7 @@ def evaluate(
         columns=columns,
         confidence=confidence,
         seed=seed,
+        oov=oov,
     )
     return summarise(measure(vectors, protocol), protocol)
 
@@ -178,8 +184,10 @@ def summarise(measured: Measured, protocol: Protocol) -> Evaluation:
             for way, outcomes in zip(protocol.ways(), measured.outcomes, strict=True)
         ],
         similarity=[
-            _similarity(rated, cosines, protocol)
-            for rated, cosines in zip(protocol.pairs, measured.cosines, strict=True)
+            _similarity(rated, cosines, composed, protocol)
+            for rated, cosines, composed in zip(
+                protocol.pairs, measured.cosines, measured.from_subwords, strict=True
+            )
         ],
         restrict_vocab=limits[0] if len(limits) == 1 else limits,
         case_insensitive=protocol.case_insensitive,
@@ -227,7 +235,7 @@ def _analogies(way: Way, outcomes: Int8, protocol: Protocol) -> Analogies:
     )
 
 
-def _similarity(rated: PairSet, cosines: Float64, protocol: Protocol) -> Similarity:
+def _similarity(rated: PairSet, cosines: Float64, composed: int, protocol: Protocol) -> Similarity:
     """The figures of a set of rated pairs."""
     used = np.isfinite(cosines)
     ratings, found = np.array([pair.rating for pair in rated.pairs])[used], cosines[used]
@@ -243,6 +251,7 @@ def _similarity(rated: PairSet, cosines: Float64, protocol: Protocol) -> Similar
         *figures["spearman"],
         *figures["pearson"],
         used=len(found),
+        from_subwords=composed,
         total=len(cosines),
         coverage=len(found) / len(cosines),
         columns=rated.columns,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from w2v_hs.checks import whole
+from w2v_hs.checks import one_of, whole
 from w2v_hs.errors import OptionError
 from w2v_hs.evaluation import answering
 from w2v_hs.evaluation.answering import METHODS, Int8, Usable
@@ -18,6 +18,7 @@ from w2v_hs.types import Float64
 from w2v_hs.vectors import Vectors
 
 # Programs whose default is such a restriction of Google's questions; both ignore case.
+OOV = ("skip", "subwords")  # what becomes of pairs with words outside the vocabulary
 CONVENTIONS = {30_000: "word2vec.c", 300_000: "gensim"}
 SYNTACTIC = re.compile(r"gram[0-9]")  # the beginning of the names of such sections in Google's set
 
@@ -41,6 +42,7 @@ class Protocol:
     case_insensitive: bool
     confidence: float
     seed: int
+    oov: str = "skip"
 
     @classmethod
     def of(
@@ -54,6 +56,7 @@ class Protocol:
         columns: tuple[str, str, str] | None = None,
         confidence: float = 0.95,
         seed: int = 1,
+        oov: str = "skip",
     ) -> "Protocol":
         """Check the options and read all test sets first, so that an error shows at once."""
         methods, limits = tuple(_several(method)), tuple(map(_limit, _several(restrict_vocab)))
@@ -72,6 +75,7 @@ class Protocol:
             bool(case_insensitive),
             confidence,
             seed,
+            one_of("oov", oov, OOV),
         )
 
     def ways(self) -> list[Way]:
@@ -108,11 +112,15 @@ class Measured:
     outcomes: list[Int8]  # for each of `Protocol.ways`, (questions,)
     cosines: list[Float64]  # for each set of pairs, (pairs,); NaN: no vector
     left_out_vectors: int
+    from_subwords: list[int]  # for each set of pairs, how many words had to come from n-grams
 
 
 def measure(vectors: Vectors, protocol: Protocol) -> Measured:
     """Answer all items of a protocol with one model."""
     usable = Usable.of(vectors, protocol.case_insensitive)
+    wider, composed = usable, set[str]()
+    if protocol.oov == "subwords":
+        wider, composed = _with_subwords(usable, protocol)
     return Measured(
         [
             answering.outcomes(
@@ -120,9 +128,28 @@ def measure(vectors: Vectors, protocol: Protocol) -> Measured:
             )
             for way in protocol.ways()
         ],
-        [answering.cosines(usable, rated.pairs) for rated in protocol.pairs],
+        [answering.cosines(wider, rated.pairs) for rated in protocol.pairs],
         len(vectors) - len(usable.rows),
+        [len(composed & set(map(usable.fold, _words_of(rated)))) for rated in protocol.pairs],
     )
+
+
+def _with_subwords(usable: Usable, protocol: Protocol) -> tuple[Usable, set[str]]:
+    """The vectors with those of unknown words of rated pairs, from n-grams; these words, folded."""
+    vectors = usable.vectors
+    if vectors.subwords is None:
+        raise OptionError("oov=subwords: these vectors have none; train with subwords, or use oov=skip")
+    known = set(map(usable.fold, vectors.words))
+    unknown = {usable.fold(word): word for rated in protocol.pairs for word in _words_of(rated)}
+    words = [word for folded, word in unknown.items() if folded not in known]
+    if protocol.case_insensitive and all(word == word.lower() for word in vectors.words):
+        words = list(map(str.lower, words))  # n-grams with capitals were never seen
+    wider = vectors.including(words)
+    return Usable.of(wider, protocol.case_insensitive), set(map(usable.fold, wider.words[len(vectors) :]))
+
+
+def _words_of(rated: PairSet) -> list[str]:
+    return [word for pair in rated.pairs for word in (pair.a, pair.b)]
 
 
 def vectors_of(model_or_vectors: object) -> Vectors:

@@ -72,13 +72,14 @@ def look_ahead(i, length, window, paths, vectors, weights, stride, nodes, scratc
 
 
 @inline
-def find_contexts(kept, begin, centre, end, stride, rows):
+def find_contexts(kept, begin, centre, end, mask, stride, rows):
     """Write the offsets of the words kept[begin:end] but the centre to `rows`; return their number.
 
-    kept int32: words. rows int64: room for one more than there are contexts.
+    They are those of the words' rows or, if mask is not -1, of their slots in a ring. kept int32:
+    words. rows int64: room for one more than there are contexts.
     """
     count = 0
     for at in range(begin, end):
-        rows[count] = np.int64(kept[at]) * stride
+        rows[count] = (np.int64(kept[at]) if mask < 0 else at & mask) * stride
         count += np.int64(at != centre)
     return count

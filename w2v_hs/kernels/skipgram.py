@@ -75,8 +75,8 @@ def train_window(contexts, path, length, vectors, weights, stride, rate, scratch
 
 
 @jit
-def train(text, first, last, window, paths, vectors, weights, stride, rate, nodes, scratch):
+def train(text, first, last, window, paths, vectors, ring, weights, stride, rate, nodes, scratch):
     """Train as `windows.train_windows` describes; a prediction is a context and its centre."""
     train_windows(
-        train_window, text, first, last, window, paths, vectors, weights, stride, rate, nodes, scratch
+        train_window, text, first, last, window, paths, vectors, ring, weights, stride, rate, nodes, scratch
     )

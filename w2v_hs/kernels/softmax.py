@@ -25,6 +25,7 @@ import numpy as np
 from w2v_hs.kernels.common import aligned_zeros, draw_reach, padded, subsample
 from w2v_hs.kernels.jit import inline, jit
 from w2v_hs.kernels.simd import LANES, add, broadcast, exp_minus_abs, load, maximum, multiply, store, subtract
+from w2v_hs.kernels.subwords import add_error, add_vector
 
 ROWS = 64  # predictions in a batch
 
@@ -101,13 +102,13 @@ def softmax_gradient(scores, target, words, rate, lanes):
 
 
 @inline
-def train_batch(count, words, vectors, outputs, rate, batch):
+def train_batch(count, words, vectors, parts, outputs, rate, batch):
     """Train the first `count` predictions of a batch; return their loss in nats."""
     hidden, error, scores = batch.hidden[:count], batch.error[:count], batch.scores[:count]
     for r in range(count):
-        hidden[r] = vectors[batch.members[r, 0]]
-        for m in range(1, batch.sizes[r]):
-            hidden[r] += vectors[batch.members[r, m]]
+        hidden[r] = 0
+        for m in range(batch.sizes[r]):
+            add_vector(parts, batch.members[r, m], vectors, hidden[r])
         if batch.sizes[r] > 1:
             hidden[r] /= np.float32(batch.sizes[r])
     np.dot(hidden, outputs.T, scores)
@@ -119,15 +120,16 @@ def train_batch(count, words, vectors, outputs, rate, batch):
     outputs += batch.change
     for r in range(count):
         for m in range(batch.sizes[r]):
-            vectors[batch.members[r, m]] += error[r]
+            add_error(parts, batch.members[r, m], vectors, error[r])
     return loss
 
 
 @jit
-def train(text, first, last, window, cbow, words, vectors, outputs, rate, batch, scratch):
+def train(text, first, last, window, cbow, words, vectors, parts, outputs, rate, batch, scratch):
     """Train on sentences first .. last - 1.
 
-    vectors (V, stride), outputs (V', stride) float32. cbow: one prediction a window instead of one
+    vectors (rows, stride), outputs (V', stride) float32. parts: the rows of each word, as
+    `subwords.Parts`. cbow: one prediction a window instead of one
     a context word. Adds loss in nats, predictions and kept tokens to scratch.totals.
     """
     count, loss, predictions, tokens = 0, 0.0, 0, 0
@@ -146,16 +148,16 @@ def train(text, first, last, window, cbow, words, vectors, outputs, rate, batch,
                     batch.sizes[count], batch.targets[count] = 1, scratch.kept[i]
                     count, size = count + 1, 0
                     if count == ROWS:
-                        loss += train_batch(count, words, vectors, outputs, rate, batch)
+                        loss += train_batch(count, words, vectors, parts, outputs, rate, batch)
                         predictions, count = predictions + count, 0
             if size > 0:
                 batch.sizes[count], batch.targets[count] = size, scratch.kept[i]
                 count += 1
                 if count == ROWS:
-                    loss += train_batch(count, words, vectors, outputs, rate, batch)
+                    loss += train_batch(count, words, vectors, parts, outputs, rate, batch)
                     predictions, count = predictions + count, 0
     if count > 0:
-        loss += train_batch(count, words, vectors, outputs, rate, batch)
+        loss += train_batch(count, words, vectors, parts, outputs, rate, batch)
         predictions += count
     scratch.totals[0] += loss
     scratch.totals[1] += predictions

@@ -9,11 +9,12 @@ from w2v_hs.kernels.copies import merge, merge_due
 from w2v_hs.kernels.jit import inline
 from w2v_hs.kernels.paths import find_contexts, look_ahead
 from w2v_hs.kernels.simd import pointer, pointers
+from w2v_hs.kernels.subwords import enter, leave, prefetch_parts, prefetch_rows
 
 
 @inline
 def train_windows(
-    train_window, text, first, last, window, paths, vectors, weights, stride, rate, nodes, scratch
+    train_window, text, first, last, window, paths, vectors, ring, weights, stride, rate, nodes, scratch
 ):
     """Train on the windows of sentences first .. last - 1, one after the other.
 
@@ -21,37 +22,65 @@ def train_windows(
     window: scratch.rows[:contexts] holds the offsets of its context vectors, scratch.path[path:]
     those of the `length` nodes on the path of its centre. It returns the number of predictions.
 
-    vectors (V*stride,) and weights (rows*stride,) float32, flat. nodes: `copies.Copies`, the rows
-    of `weights` that are private to this thread, merged every `nodes.interval` windows and if
-    first == last. Adds to scratch.totals: loss in nats, predictions, kept tokens.
+    vectors (rows*stride,) and weights (rows*stride,) float32, flat. ring: `subwords.Ring`; if it is
+    in use, the windows train its slots, and `vectors` has the rows that compose them. nodes:
+    `copies.Copies`, the rows of `weights` that are private to this thread, merged every
+    `nodes.interval` windows and if first == last. Adds to scratch.totals: loss in nats,
+    predictions, kept tokens.
     """
     predictions, tokens = 0, 0
     path, ahead = 0, len(scratch.path) // 2
     # Only pointers from here on; see `pointer`.
     text, paths, scratch = pointers(text), pointers(paths), pointers(scratch)
-    nodes, vectors, weights = pointers(nodes), pointer(vectors), pointer(weights)
+    nodes, vectors, weights, ring = pointers(nodes), pointer(vectors), pointer(weights), pointers(ring)
+    inputs = ring.values if ring.mask > 0 else vectors
     start_loss(scratch)
     for sentence in range(first, last):
         length = subsample(text, sentence, scratch)
         tokens += length
-        depth, next_depth = 0, 0
+        depth, next_depth, entered = 0, 0, 0
         for i in range(-1, length):
             depth, path, ahead = next_depth, ahead, path
             next_depth = look_ahead(i, length, window, paths, vectors, weights, stride, nodes, scratch, ahead)
+            if ring.mask > 0:
+                entered = move_ring(ring, i, length, window, entered, vectors, stride, scratch)
             if i < 0:
                 continue
             reach = draw_reach(window, scratch.random)
             begin, end = max(0, i - reach), min(length, i + reach + 1)
-            contexts = find_contexts(scratch.kept, begin, i, end, stride, scratch.rows)
+            contexts = find_contexts(scratch.kept, begin, i, end, ring.mask, stride, scratch.rows)
             if contexts == 0:
                 continue
-            predictions += train_window(contexts, path, depth, vectors, weights, stride, rate, scratch)
+            predictions += train_window(contexts, path, depth, inputs, weights, stride, rate, scratch)
             merge_due(weights, stride, nodes)
+        if ring.mask > 0:
+            for at in range(max(0, length - 1 - window), length):
+                leave(ring, at, scratch.kept[at], vectors, stride)
     if first == last:
         merge(weights, stride, nodes)
     collect_loss(scratch)
     scratch.totals[1] += predictions
     scratch.totals[2] += tokens
+
+
+@inline
+def move_ring(ring, i, length, window, entered, vectors, stride, scratch):
+    """Before window i of scratch.kept[:length]: one word leaves the ring, others enter.
+
+    Returns how many have entered so far. The next is prefetched.
+    """
+    kept = scratch.kept
+    if i > window:
+        leave(ring, i - window - 1, kept[i - window - 1], vectors, stride)
+    if i + window + 2 < length:
+        prefetch_parts(ring, kept[i + window + 2])
+    end = min(length, i + window + 1)
+    while entered < end:
+        enter(ring, entered, kept[entered], vectors, stride)
+        entered += 1
+    if end < length:
+        prefetch_rows(ring, kept[end], vectors, stride)
+    return entered
 
 
 @inline

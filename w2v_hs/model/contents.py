@@ -13,6 +13,7 @@ from w2v_hs.model.new_words import Parameters
 from w2v_hs.tree import Tree
 from w2v_hs.types import Array
 from w2v_hs.vectors import first_nonfinite_row
+from w2v_hs.vectors.subwords import subword_arrays
 
 FORMAT = 1
 
@@ -27,6 +28,8 @@ def parameter_arrays(parameters: Parameters) -> dict[str, Array]:
     }
     if parameters.tree is not None:
         arrays |= tree_arrays(parameters.tree)
+    if (subwords := parameters.subwords) is not None:
+        arrays |= subword_arrays(subwords)
     return arrays
 
 
@@ -37,7 +40,10 @@ def tree_arrays(tree: Tree, prefix: str = "tree") -> dict[str, Array]:
 
 def check_finite(parameters: Parameters, where: object) -> None:
     """Raise `FormatError`, which begins with `where`, if the weights contain NaN or Inf."""
-    for name, matrix in (("vectors", parameters.vectors), ("outputs", parameters.outputs)):
+    matrices = {"vectors": parameters.vectors, "outputs": parameters.outputs}
+    if parameters.subwords is not None:
+        matrices["subwords"] = parameters.subwords.rows
+    for name, matrix in matrices.items():
         if (row := first_nonfinite_row(matrix)) is not None:
             raise FormatError(
                 f"{shown(where)}: row {row} of the model's {name} holds NaN or Inf; expected "
@@ -46,13 +52,20 @@ def check_finite(parameters: Parameters, where: object) -> None:
 
 
 def check_weights(
-    path: str | Path, prefix: str, vectors: Array, outputs: Array, tree: Tree | None, words: int, dim: int
+    path: str | Path,
+    prefix: str,
+    vectors: Array,
+    outputs: Array,
+    tree: Tree | None,
+    words: int,
+    dim: int,
+    rows: int | None = None,
 ) -> None:
     """Check weights read from a file; `FormatError` for a wrong dtype, shape or impossible value.
 
-    vectors (words, dim) and outputs (words - 1, dim), or (words, dim) without a tree, are to be
-    float32. The paths of the tree must stay within its nodes. The names of these arrays in the file
-    begin with `prefix`.
+    vectors (rows, dim), by default (words, dim), and outputs (words - 1, dim), or (words, dim)
+    without a tree, are to be float32. The paths of the tree must stay within its nodes. The names
+    of these arrays in the file begin with `prefix`.
     """
 
     def expect(
@@ -73,7 +86,7 @@ def check_weights(
     def is_finite(array: Array) -> bool:
         return bool(np.isfinite(array).all())
 
-    expect("vectors", vectors, np.float32, (words, dim), is_finite)
+    expect("vectors", vectors, np.float32, (words if rows is None else rows, dim), is_finite)
     expect("outputs", outputs, np.float32, (words - (tree is not None), dim), is_finite)
     if tree is not None:
         steps, inner = tree.nodes.size, tree.inner

@@ -18,6 +18,7 @@ from w2v_hs.text import Vocabulary
 from w2v_hs.tree import Tree
 from w2v_hs.types import Array
 from w2v_hs.vectors import Vectors
+from w2v_hs.vectors.subwords import read_subwords
 
 
 def load(path: str | Path) -> Model:
@@ -68,8 +69,14 @@ def _build(path: str | Path, arrays: dict[str, Array], description: dict[str, An
     tree = None
     if options.loss == "hs":
         tree = Tree(arrays["tree.offsets"], arrays["tree.nodes"], arrays["tree.bits"])
+    subwords = read_subwords(shown(path), arrays, (len(words), options.dim))
+    if subwords is not None and not np.isfinite(subwords.rows).all():
+        raise FormatError(f"{shown(path)}: subwords.rows holds values that no model has")
+    ngrams = None if subwords is None else (subwords.ngrams.shortest, subwords.ngrams.longest)
+    if ngrams != options.subwords:
+        raise FormatError(f"{shown(path)}: n-grams {ngrams}, expected {options.subwords} as in its options")
     return Model(
-        vectors=Vectors(words, arrays["vectors"]),
+        vectors=Vectors(words, arrays["vectors"], subwords),
         outputs=arrays["outputs"],
         tree=tree,
         vocabulary=Vocabulary(words, arrays["counts"]),

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+import w2v_hs
 from w2v_hs.errors import OptionError
 from w2v_hs.files.container import save_arrays
 from w2v_hs.model.contents import FORMAT, check_finite, parameter_arrays
@@ -19,6 +20,7 @@ from w2v_hs.text import Vocabulary
 from w2v_hs.tree import Tree
 from w2v_hs.types import Array, Context, Float32, Float64, Texts
 from w2v_hs.vectors import Vectors, save_vectors
+from w2v_hs.vectors.subwords import Ngrams
 
 
 @dataclass(repr=False)
@@ -27,8 +29,8 @@ class Model:
 
     Methods that take a context, a word or a list of words, return the probability of a word near
     it, which the model was trained for; `w2v_hs.model.probability` explains `combine`. They raise
-    `UnknownWordError` for a word outside the vocabulary, and `OptionError` for an empty context or
-    an option outside its range.
+    `UnknownWordError` for a word outside the vocabulary, unless it is a context and has subwords,
+    and `OptionError` for an empty context or an option outside its range.
 
     Attributes
     ----------
@@ -89,7 +91,8 @@ class Model:
     def summary(self) -> dict[str, Any]:
         """Options, corpus, counts, tree and figures, as JSON can represent them."""
         return self._description() | {
-            "vocabulary": vocabulary_summary(self.vocabulary, self.options),
+            "vocabulary": vocabulary_summary(self.vocabulary, self.options)
+            | {"ngrams": len(self.ngrams or ())},
             "tree": tree_summary(self.tree, self.vocabulary, self.options),
         }
 
@@ -110,6 +113,7 @@ class Model:
         top: int | None = None,
         normalize: bool = False,
         float16: bool = False,
+        subwords: bool = True,
     ) -> None:
         """Write vectors in a format that other tools read.
 
@@ -117,13 +121,15 @@ class Model:
         ----------
         weights
             "input" for the word vectors, "output" for `output_vectors`; else `OptionError`.
-        path, format, top, normalize, float16
+        path, format, top, normalize, float16, subwords
             As in `w2v_hs.save_vectors`, whose errors it raises.
         """
         if weights not in ("input", "output"):
             raise OptionError(f"weights={weights!r}: expected input or output")
         vectors = self.vectors if weights == "input" else self.output_vectors()
-        save_vectors(vectors, path, format=format, top=top, normalize=normalize, float16=float16)
+        save_vectors(
+            vectors, path, format=format, top=top, normalize=normalize, float16=float16, subwords=subwords
+        )
 
     def output_vectors(self) -> Vectors:
         """The output weights with names: those of the words (full softmax), or ``node:`` and the
@@ -137,7 +143,8 @@ class Model:
 
         No node moves: the probability of every word whose leaf is not split stays the same to the
         bit, and a split leaf shares its probability equally with the new word. New vectors are
-        small and random: until they are trained, they carry no meaning.
+        small and random: until they are trained, they carry no meaning. With subwords they begin
+        at the mean of what their n-grams have learned.
 
         Parameters
         ----------
@@ -193,17 +200,25 @@ class Model:
         """
         given = {"epochs": epochs, "lr": lr, "min_count": min_count, "threads": threads, "seed": seed}
         preprocessing = Preprocessing(lowercase, errors, tokenize, split_sentences, text_column)
+        w2v_hs.train  # noqa: B018 (loads `w2v_hs.training`, which sets the trainer)
         self.trainer(corpus, preprocessing, new_words=new_words, show=progress, **given)
+
+    @property
+    def ngrams(self) -> Ngrams | None:
+        """The n-grams whose vectors are part of those of words, if any."""
+        return None if self.vectors.subwords is None else self.vectors.subwords.ngrams
 
     @property
     def parameters(self) -> Parameters:
         """Vocabulary, vectors, output weights and tree: what training changes."""
-        return Parameters(self.vocabulary, self.vectors.matrix, self.outputs, self.tree)
+        return Parameters(
+            self.vocabulary, self.vectors.matrix, self.outputs, self.tree, self.vectors.subwords
+        )
 
     def become(self, parameters: Parameters) -> None:
         """Replace vocabulary, vectors, output weights and tree."""
-        self.vocabulary, vectors, self.outputs, self.tree = parameters
-        self.vectors = Vectors(self.vocabulary.words, vectors)
+        self.vocabulary, vectors, self.outputs, self.tree, subwords = parameters
+        self.vectors = Vectors(self.vocabulary.words, vectors, subwords)
         for name in ("_predictor", "scorer"):  # made from what was replaced
             self.__dict__.pop(name, None)
 

@@ -11,7 +11,8 @@ from w2v_hs.errors import OptionError, VocabularyError
 from w2v_hs.model.weights import start_vectors
 from w2v_hs.text import Vocabulary
 from w2v_hs.tree import Tree, grow
-from w2v_hs.types import Float32
+from w2v_hs.types import Float32, Int64
+from w2v_hs.vectors.subwords import Subwords, compose_rows
 
 
 class Parameters(NamedTuple):
@@ -21,6 +22,12 @@ class Parameters(NamedTuple):
     vectors: Float32  # (V, dim)
     outputs: Float32  # (V - 1, dim), by inner node of `tree`; without a tree (V, dim), by word
     tree: Tree | None  # None for the full softmax
+    subwords: Subwords | None = None  # the rows that compose `vectors`, if words have n-grams
+
+    @property
+    def inputs(self) -> Float32:
+        """What training changes of the inputs: `vectors`, or the rows that compose them."""
+        return self.vectors if self.subwords is None else self.subwords.rows
 
 
 def check_counts(counts: Mapping[str, int]) -> None:
@@ -44,10 +51,8 @@ def extended(known: Parameters, vocabulary: Vocabulary, seed: int) -> Parameters
     old, dim = known.vocabulary, known.vectors.shape[1]
     new = [word for word in vocabulary.words if word not in old.index]
     rows = np.array([vocabulary.index[word] for word in (*old.words, *new)], np.int64)
-    vectors = np.empty((len(vocabulary), dim), np.float32)
-    vectors[rows[: len(old)]] = known.vectors
-    # Another seed than in training, so that no new word starts with the vector of a known one.
-    vectors[rows[len(old) :]] = start_vectors(len(new), dim, seed + len(old))[:, :dim]
+    inputs, subwords = _extended_inputs(known, vocabulary, rows, seed)
+    vectors = inputs if subwords is None else compose_rows(subwords.ngrams.parts(vocabulary.words), inputs)
     if known.tree is None:
         if new:
             raise OptionError(
@@ -56,9 +61,30 @@ def extended(known: Parameters, vocabulary: Vocabulary, seed: int) -> Parameters
             )
         outputs = np.empty_like(vectors)
         outputs[rows] = known.outputs
-        return Parameters(vocabulary, vectors, outputs, None)
+        return Parameters(vocabulary, vectors, outputs, None, subwords)
     counts = vocabulary.counts[rows]
     tree, former = grow(known.tree, counts[: len(old)], counts[len(old) :], rows)
     outputs = np.zeros((tree.inner, dim), np.float32)
     outputs[former >= 0] = known.outputs[former[former >= 0]]
-    return Parameters(vocabulary, vectors, outputs, tree)
+    return Parameters(vocabulary, vectors, outputs, tree, subwords)
+
+
+def _extended_inputs(
+    known: Parameters, vocabulary: Vocabulary, rows: Int64, seed: int
+) -> tuple[Float32, Subwords | None]:
+    """What training changes of the inputs, over more words; `rows` of the known ones, then the new.
+
+    The n-grams that only new words have follow the known ones.
+    """
+    old, words, dim = len(known.vocabulary), len(vocabulary), known.vectors.shape[1]
+    ngrams = known.subwords.ngrams.extended(vocabulary.words) if known.subwords is not None else None
+    inputs = np.empty((words + len(ngrams or ()), dim), np.float32)
+    inputs[rows[:old]] = known.inputs[:old]
+    # Another seed than in training, so that no new word starts with the vector of a known one.
+    inputs[rows[old:]] = start_vectors(words - old, dim, seed + old)[:, :dim]
+    if ngrams is None or known.subwords is None:
+        return inputs, None
+    trained = len(known.subwords.ngrams)
+    inputs[words : words + trained] = known.inputs[old:]
+    inputs[words + trained :] = start_vectors(len(ngrams) - trained, dim, seed + words)[:, :dim]
+    return inputs, Subwords(ngrams, inputs)

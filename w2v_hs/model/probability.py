@@ -78,54 +78,54 @@ class Predictor:
             raise TypeError(
                 "log_probs takes a list of contexts and a list of words; for one of each use log_prob"
             )
-        rows = [self._rows(context, combine) for context in contexts]
+        inputs = [self._inputs(context, combine) for context in contexts]
         targets = np.array([self.vectors.row(word) for word in words], np.int64)
-        if len(rows) != len(targets):
-            raise OptionError(f"found {len(rows)} contexts and {len(targets)} words; expected equal numbers")
+        if len(inputs) != len(targets):
+            raise OptionError(f"found {len(inputs)} contexts and {len(targets)} words; expected as many")
         if combine == "log_probs":
-            pairs = zip(rows, targets, strict=True)
+            pairs = zip(inputs, targets, strict=True)
             return np.array([self._mean_log_probs(r)[target] for r, target in pairs])
-        result = np.empty(len(rows))
+        result = np.empty(len(inputs))
         width = self.vectors.dim if self.tree is not None else len(self.vectors)
         step = max(1, BLOCK_VALUES // width)
-        for first in range(0, len(rows), step):
+        for first in range(0, len(inputs), step):
             block = slice(first, first + step)
-            result[block] = self._log_probs_of(self._hidden(rows[block]), targets[block])
+            result[block] = self._log_probs_of(self._hidden(inputs[block]), targets[block])
         return result
 
     def distribution(self, context: Context, combine: Combine) -> Float64:
         """(V,) float64: the probability of every word."""
-        return np.exp(self._all_log_probs(self._rows(context, combine), combine))
+        return np.exp(self._all_log_probs(self._inputs(context, combine), combine))
 
     def top_k(self, context: Context, k: int, combine: Combine) -> TopWords:
         """The `k` most probable words, all V if `k` is larger."""
-        rows = self._rows(context, combine)
+        inputs = self._inputs(context, combine)
         k = min(whole("k", k, 1), len(self.vectors))
         if self.tree is not None and combine == "inputs":
             best, log_probs, visited = best_first(
-                self._hidden([rows])[0], self.children, self.root, self.outputs, k
+                self._hidden([inputs])[0], self.children, self.root, self.outputs, k
             )
         else:
-            log_probs = self._all_log_probs(rows, combine)
+            log_probs = self._all_log_probs(inputs, combine)
             best, visited = _largest(log_probs, k), len(self.outputs)
             log_probs = log_probs[best]
         return TopWords([self.vectors.words[row] for row in best], np.exp(log_probs), int(visited))
 
     def sample(self, context: Context, n: int, seed: int, combine: Combine) -> list[str]:
         """Draw `n` words independently."""
-        rows = self._rows(context, combine)
+        inputs = self._inputs(context, combine)
         n, seed = whole("n", n, 0), whole("seed", seed, 0)
         if self.tree is not None and combine == "inputs":
             state = np.random.SeedSequence(seed).generate_state(1, np.uint64)
-            drawn = draw_words(self._hidden([rows])[0], self.children, self.root, self.outputs, n, state)
+            drawn = draw_words(self._hidden([inputs])[0], self.children, self.root, self.outputs, n, state)
         else:  # by the inverse of the cumulative distribution
-            sums = np.cumsum(np.exp(self._all_log_probs(rows, combine)))
+            sums = np.cumsum(np.exp(self._all_log_probs(inputs, combine)))
             uniform = np.random.Generator(np.random.PCG64(seed)).random(n)
             drawn = np.searchsorted(sums / sums[-1], uniform, side="right")
         return [self.vectors.words[row] for row in drawn]
 
-    def _rows(self, context: Context, combine: Combine) -> list[int]:
-        """The rows of a context's words."""
+    def _inputs(self, context: Context, combine: Combine) -> Float32:
+        """The input vectors of a context's words, (n, dim)."""
         if combine not in COMBINE:
             raise OptionError(f"combine={combine!r}: expected one of {', '.join(COMBINE)}")
         if combine == "log_probs" and self.options.arch == "cbow":
@@ -135,12 +135,12 @@ class Predictor:
         words = [context] if isinstance(context, str) else list(context)
         if not words:
             raise OptionError("the context is empty: give a word or a list of words")
-        return [self.vectors.row(word) for word in words]
+        return np.stack([self.vectors[word] for word in words])
 
-    def _hidden(self, contexts: list[list[int]]) -> Float64:
+    def _hidden(self, contexts: list[Float32]) -> Float64:
         """The mean of the input vectors of each context, (b, dim) float64."""
-        sizes = np.array([len(rows) for rows in contexts])
-        inputs = self.vectors.matrix[np.concatenate(contexts)].astype(np.float64)
+        sizes = np.array([len(vectors) for vectors in contexts])
+        inputs = np.concatenate(contexts).astype(np.float64)
         means: Float64 = np.add.reduceat(inputs, np.cumsum(sizes) - sizes) / sizes[:, np.newaxis]
         return means
 
@@ -153,25 +153,25 @@ class Predictor:
             found = _log_softmax(hidden @ self.outputs.T)[np.arange(len(targets)), targets]
         return found
 
-    def _all_log_probs(self, rows: list[int], combine: Combine) -> Float64:
+    def _all_log_probs(self, inputs: Float32, combine: Combine) -> Float64:
         """(V,): log P(w | context) of every word w."""
         if combine == "log_probs":
-            return self._mean_log_probs(rows)
-        return self._log_probs_given(rows)
+            return self._mean_log_probs(inputs)
+        return self._log_probs_given(inputs)
 
-    def _log_probs_given(self, rows: list[int]) -> Float64:
+    def _log_probs_given(self, inputs: Float32) -> Float64:
         """(V,): log P(w | mean of the input vectors) of every word w."""
-        hidden = self._hidden([rows])[0]
+        hidden = self._hidden([inputs])[0]
         if self.tree is not None:
             found: Float64 = all_log_probs(hidden, self.children, self.order, self.outputs)
         else:
             found = _log_softmax(self.outputs @ hidden)
         return found
 
-    def _mean_log_probs(self, rows: list[int]) -> Float64:
-        """(V,): the normalised mean of the log-probabilities given each row alone."""
-        total = sum((self._log_probs_given([row]) for row in rows), np.zeros(len(self.vectors)))
-        return _log_softmax(total / len(rows))
+    def _mean_log_probs(self, inputs: Float32) -> Float64:
+        """(V,): the normalised mean of the log-probabilities given each input alone."""
+        total = sum((self._log_probs_given(x[None]) for x in inputs), np.zeros(len(self.vectors)))
+        return _log_softmax(total / len(inputs))
 
 
 def _log_softmax(scores: Float64) -> Float64:

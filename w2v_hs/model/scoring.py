@@ -99,7 +99,7 @@ class Scorer:
     @classmethod
     def of(cls, parameters: Parameters, options: Options, chunk_words: int = CHUNK_WORDS) -> "Scorer":
         """A scorer with padded copies of the matrices; `FormatError` if the paths form no tree."""
-        vocabulary, vectors, outputs, tree = parameters
+        vocabulary, vectors, outputs, tree, _ = parameters
         if tree is not None:
             tree.children()
         words, dim = vectors.shape

@@ -3,8 +3,6 @@
 import math
 from typing import Any
 
-import numpy as np
-
 from w2v_hs.options import Options
 from w2v_hs.text import Vocabulary
 from w2v_hs.tree import Tree, entropy
@@ -13,13 +11,12 @@ from w2v_hs.tree import Tree, entropy
 def vocabulary_summary(vocabulary: Vocabulary, options: Options) -> dict[str, Any]:
     """Counts, and the entropy of the relative frequencies."""
     counts = vocabulary.counts
-    kept = vocabulary.keep_probabilities(options.sample).astype(np.float64)
     return {
         "words": len(vocabulary),
         "tokens": vocabulary.tokens,
         "entropy_bits": entropy(counts),
         # The loss of the relative frequencies alone, to compare with the losses.
-        "unigram_loss_nats": entropy(counts * kept) * math.log(2),
+        "unigram_loss_nats": entropy(vocabulary.kept_frequencies(options.sample)) * math.log(2),
     }
 
 

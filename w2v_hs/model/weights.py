@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from w2v_hs.kernels.common import aligned_zeros, padded
+from w2v_hs.kernels.subwords import NO_PARTS, Parts, compose
 from w2v_hs.tree import Tree
-from w2v_hs.types import Float32
+from w2v_hs.types import Float32, Int64
+from w2v_hs.vectors.subwords import Ngrams, Subwords
 
 _ROWS = 1 << 16  # drawn at once
 
@@ -24,6 +26,26 @@ class Weights:
     losses: list[float | None] = field(default_factory=list)
     predictions: int = 0  # over all epochs
     seconds: float = 0.0  # duration of training
+    ngrams: Ngrams | None = None
+    parts: Parts = NO_PARTS  # with n-grams: the rows of `inputs` that compose `vectors`
+    rows: Float32 | None = None  # (V + N, stride)
+
+    @property
+    def inputs(self) -> Float32:
+        """What the kernels train: `vectors`, or the rows that compose them."""
+        return self.vectors if self.rows is None else self.rows
+
+    def compose(self, words: Int64 | None = None) -> None:
+        """Bring `vectors` up to date with the rows that compose them; None: those of all words."""
+        if self.rows is not None:
+            words = np.arange(len(self.vectors)) if words is None else words
+            compose(self.parts, words, self.rows.ravel(), self.rows.shape[1], self.vectors.ravel())
+
+    def subwords(self, dim: int) -> Subwords | None:
+        """The rows that compose the vectors, without their padding."""
+        if self.ngrams is None or self.rows is None:
+            return None
+        return Subwords(self.ngrams, self.rows[:, :dim])
 
 
 def start_vectors(words: int, dim: int, seed: int) -> Float32:

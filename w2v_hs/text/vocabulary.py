@@ -11,7 +11,7 @@ import numpy as np
 from w2v_hs.checks import quoted, shown
 from w2v_hs.errors import FormatError, VocabularyError
 from w2v_hs.files.atomic import replacing
-from w2v_hs.types import Float32, Int32, Int64
+from w2v_hs.types import Float32, Float64, Int32, Int64
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,6 +63,11 @@ class Vocabulary:
         threshold = sample * self.tokens
         keep = (np.sqrt(self.counts / threshold) + 1) * threshold / self.counts
         return np.minimum(keep, 1).astype(np.float32)
+
+    def kept_frequencies(self, sample: float) -> Float64:
+        """How many occurrences of each word subsampling is expected to keep, (V,) float64."""
+        kept: Float64 = self.keep_probabilities(sample).astype(np.float64) * self.counts
+        return kept
 
     def extended(self, more: Mapping[str, int]) -> "Vocabulary":
         """Add words and counts; the counts of words already here are summed."""

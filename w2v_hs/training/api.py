@@ -12,7 +12,7 @@ from w2v_hs.checks import shown
 from w2v_hs.errors import OptionError
 from w2v_hs.files.atomic import check_writable
 from w2v_hs.model.model import Model
-from w2v_hs.options import Architecture, Loss, Options, Order, Preprocessing
+from w2v_hs.options import BUCKETS, Architecture, Loss, Options, Order, Preprocessing
 from w2v_hs.progress import Display, display
 from w2v_hs.text.vocabulary import load_vocabulary
 from w2v_hs.training.checkpoint import (
@@ -36,6 +36,8 @@ def train(
     loss: Loss = "hs",
     tree: str | Path | NestedTree = "learned",
     tree_order: Order = "frequency",
+    subwords: tuple[int, int] | None = None,
+    buckets: int = BUCKETS,
     dim: int = 100,
     window: int = 5,
     epochs: int = 5,
@@ -76,6 +78,11 @@ def train(
         ``[["paris", "london"], ["coffee", "tea"]]``.
     tree_order
         Order of the words in a balanced tree: "frequency", "alphabetical", "random" or "learned".
+    subwords
+        Shortest and longest character n-grams, such as (3, 6): the vector of a word is the mean of
+        its own and its n-grams', as in fastText, so words that were never seen have vectors, too.
+    buckets
+        Number of buckets into which n-grams are hashed. Only those in use take memory.
     dim
         Dimension of the vectors.
     window
@@ -158,6 +165,8 @@ def train(
         holdout=holdout,
         patience=patience,
         tree_order=tree_order,
+        subwords=subwords,
+        buckets=buckets,
     )
     preprocessing = Preprocessing(lowercase, errors, tokenize, split_sentences, text_column)
     settings = None

@@ -25,6 +25,7 @@ from w2v_hs.training.schedule import LONGEST_CHUNK
 from w2v_hs.training.threads import Position
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Array, Float32, Int64, Texts
+from w2v_hs.vectors.subwords import Ngrams
 
 SUFFIX = ".checkpoint.safetensors"
 FORMAT = 1
@@ -62,10 +63,11 @@ class UpdateStart:
     """Where the update of a model begins."""
 
     options: Resolved  # of the update's run
-    vectors: Float32  # (V, dim) float32, of the model, with room for the new words
+    inputs: Float32  # (V, dim) float32, of the model, with room for the new words; or (V + N, dim)
     outputs: Float32  # (rows, dim) float32, likewise
     added: Int64  # (V,) int64, occurrences in the new text
     checksum: str  # SHA-256 of the new text
+    ngrams: Ngrams | None = None  # N of them, if the model has any
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ class SavedRun:
     results: list[Perplexity] = field(default_factory=list)  # of sentences set aside, by epoch
     best: Best | None = None  # the weights that patience keeps
     update: UpdateStart | None = None  # of a run that updates a model
+
+    @property
+    def start(self) -> tuple[Float32, Float32]:
+        """Inputs and output weights to begin with."""
+        return self.model.parameters.inputs, self.model.outputs
 
 
 def checkpoint_path(output: Path) -> Path:
@@ -122,7 +129,7 @@ def save_checkpoint(
     }
     if update is not None:
         arrays |= {
-            "update.vectors": update.vectors,
+            "update.vectors": update.inputs,
             "update.outputs": update.outputs,
             "update.added": update.added,
         }
@@ -146,11 +153,11 @@ def load_checkpoint(path: str | Path) -> SavedRun:
         raise
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise FormatError(f"{shown(path)}: incomplete or inconsistent checkpoint: {shown(error)}") from None
-    shape = len(model.vocabulary), model.options.dim
+    shape = len(model.vocabulary), model.options.dim, len(model.parameters.inputs)
     if saved.best is not None:
         check_weights(path, "best.", *saved.best, *shape)
     if (update := saved.update) is not None:
-        check_weights(path, "update.", update.vectors, update.outputs, model.tree, *shape)
+        check_weights(path, "update.", update.inputs, update.outputs, model.tree, *shape)
     return saved
 
 
@@ -186,6 +193,7 @@ def _saved_run(path: str | Path, model: Model, arrays: dict[str, Array], run: di
             arrays["update.outputs"],
             arrays["update.added"],
             run["update"]["sha256"],
+            model.ngrams,
         )
     results = [Perplexity(**result) for result in run["holdout"]]
     return SavedRun(model, settings, position, results, best, update)

@@ -6,6 +6,7 @@ computed anew: without clipping, in float64, by NumPy and not by the kernels.
 """
 
 import math
+from functools import cached_property
 
 import numpy as np
 
@@ -66,6 +67,11 @@ class Probe:
             around += range(place + 1, min(end, place + options.window + 1))
             if around:
                 self.windows.append((int(corpus.ids[place]), np.asarray(corpus.ids[around])))
+
+    @cached_property
+    def words(self) -> Int64:
+        """The words whose input vectors the windows use."""
+        return np.array(sorted({int(word) for _, contexts in self.windows for word in contexts}), np.int64)
 
     def fault(self, vectors: Float32, outputs: Float32, tree: Tree | None) -> str | None:
         """What is wrong with the weights, or None; the parameters are those of `losses`.

@@ -86,16 +86,17 @@ class Holdout:
             return False
         # As a model has them: without the padding of rows and, for the full softmax, of words.
         dim, rows = self.options.dim, len(weights.vectors) - (weights.tree is not None)
-        vectors, outputs = weights.vectors[:, :dim], weights.outputs[:rows, :dim]
+        inputs, outputs = weights.inputs[:, :dim], weights.outputs[:rows, :dim]
         best = self.best_epoch
         if self.best is None:
-            self.best = vectors.copy(), outputs.copy(), weights.tree
+            self.best = inputs.copy(), outputs.copy(), weights.tree
         elif best == epoch:  # in place: never more than one copy
-            self.best[0][:], self.best[1][:] = vectors, outputs
+            self.best[0][:], self.best[1][:] = inputs, outputs
             self.best = *self.best[:2], weights.tree
         end = epoch - best >= self.options.patience or epoch == self.options.epochs
         if end and best != epoch:
-            vectors[:], outputs[:], weights.tree = self.best
+            inputs[:], outputs[:], weights.tree = self.best
+            weights.compose()
             self.note(f"these are the weights of epoch {best}")
         return end
 

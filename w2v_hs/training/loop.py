@@ -3,8 +3,6 @@
 import time
 from collections.abc import Callable
 
-import numpy as np
-
 from w2v_hs.errors import OptionError
 from w2v_hs.kernels.common import aligned_zeros, padded
 from w2v_hs.model.weights import Weights, start_vectors
@@ -24,7 +22,8 @@ from w2v_hs.tree.learned import (
     transfer_weights_in_place,
 )
 from w2v_hs.tree.tree import Tree
-from w2v_hs.types import Float32, Float64
+from w2v_hs.types import Float32
+from w2v_hs.vectors.subwords import Ngrams, parts_to_train
 
 # The full softmax reads and writes all output weights for each batch: beyond the caches of a
 # processor it would take days where the tree takes minutes.
@@ -75,6 +74,7 @@ class TrainingLoop:
         position: Position | None = None,
         copying: Copying = Copying(),  # noqa: B008 (frozen)
         make_workers: Callable[..., list[Worker]] = make_workers,
+        ngrams: Ngrams | None = None,
     ):
         self.words = len(corpus.vocabulary)
         most = most_tokens(options, 0 if tree is not None else self.words)
@@ -82,27 +82,39 @@ class TrainingLoop:
         self.options, self.report = options, report
         self.after_epoch, self.observer = after_epoch, observer
         self.copying, self.make_workers = copying, make_workers
-        self._make_weights(tree, start)
+        self._make_weights(tree, start, ngrams)
         chunk_tokens = None if position is None else position.chunk_tokens
         schedule = Schedule(corpus, options, most, chunk_tokens=chunk_tokens)
         self.threads = Threads(schedule, self._workers(), self._show, position)
         self.probe, self.probed = Probe(corpus, options), time.monotonic()
 
-    def _make_weights(self, tree: Tree | None, start: tuple[Float32, Float32] | None) -> None:
+    def _make_weights(
+        self, tree: Tree | None, start: tuple[Float32, Float32] | None, ngrams: Ngrams | None
+    ) -> None:
         """The first weights; behind the shared rows of `outputs` is room for threads' copies."""
         dim, rows, copies = self.options.dim, padded(self.words), 0
         if tree is not None:
             rows, copies = tree.inner, self.copying.rows(self.options, tree.inner)
         self.outputs = aligned_zeros(rows + copies, padded(dim))
-        vectors = start_vectors(self.words, dim, self.options.seed)
+        inputs = vectors = start_vectors(self.words + len(ngrams or ()), dim, self.options.seed)
+        if ngrams is not None:
+            vectors = aligned_zeros(self.words, padded(dim))
         self.weights = Weights(vectors, self.outputs[:rows], tree)
+        if ngrams is not None:
+            self.weights.ngrams, self.weights.rows = ngrams, inputs
+            vocabulary = self.corpus.vocabulary
+            frequencies = vocabulary.kept_frequencies(self.options.sample)
+            self.weights.parts = parts_to_train(ngrams, vocabulary.words, frequencies)
         if start is not None:
-            vectors[:, :dim] = start[0]
+            inputs[:, :dim] = start[0]
             self.outputs[: len(start[1]), :dim] = start[1]
+        self.weights.compose()
 
     def _workers(self) -> list[Worker]:
-        vectors, tree = self.weights.vectors, self.weights.tree
-        return self.make_workers(self.corpus, tree, self.options, vectors, self.outputs, self.copying)
+        weights, corpus, options = self.weights, self.corpus, self.options
+        return self.make_workers(
+            corpus, weights.tree, options, weights.inputs, self.outputs, self.copying, weights.parts
+        )
 
     def run(self) -> Weights:
         """Train to the end.
@@ -151,6 +163,8 @@ class TrainingLoop:
     def _pause(self, place: int) -> bool:
         """Do what is due at a pause; True where the run ends there."""
         schedule, ends = self.threads.schedule, False
+        if self.weights.rows is not None:
+            self.weights.compose()
         if self.after_epoch is not None and place % schedule.per_epoch == 0:
             ends = self.after_epoch(self.weights)
         if self.options.learns_tree and place in rebuild_steps(schedule.chunks):
@@ -179,12 +193,14 @@ class TrainingLoop:
         """Report progress, and from time to time check the probe."""
         self.report(progress)
         if time.monotonic() - self.probed > PROBE_EVERY:
+            self.weights.compose(self.probe.words)
             self._check(self._probe_fault())
             self.probed = time.monotonic()
 
     def _check_all(self) -> None:
         """Raise `DivergedError` unless weights and probe are sound."""
-        self._check(weights_fault(self.weights.vectors, self.weights.outputs))
+        self._check(weights_fault(self.weights.inputs, self.weights.outputs))
+        self.weights.compose()
         self._check(self._probe_fault())
 
     def _probe_fault(self) -> str | None:
@@ -224,8 +240,7 @@ def relearned(features: Float32, vocabulary: Vocabulary, options: Resolved, weig
     features (V, stride) float32, from `mean_contexts`, is overwritten; `weights.tree` is not.
     """
     assert weights.tree is not None  # only a tree is learned anew
-    keep = vocabulary.keep_probabilities(options.sample)
-    frequencies: Float64 = keep.astype(np.float64) * vocabulary.counts
+    frequencies = vocabulary.kept_frequencies(options.sample)
     normalize_in_place(features)
     new = learn_tree(
         features, vocabulary.counts, frequencies, options.threads, equal_depths=options.tree == "balanced"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from w2v_hs.errors import VocabularyError
 from w2v_hs.text.vocabulary import Vocabulary
+from w2v_hs.vectors.subwords import Ngrams
 
 OVERHEAD = 190 << 20  # Python, NumPy, Numba and its compiler
 
@@ -20,9 +21,19 @@ def model_bytes(words: int, stride: int, matrices: int = 2) -> int:
     return words * (matrices * 4 * stride + 5 * path + 120)
 
 
-def run_bytes(words: int, stride: int, tokens: int, matrices: int = 2) -> int:
+def ngram_bytes(words: list[str], ngrams: Ngrams, stride: int, copies: int) -> int:
+    """What n-grams add: their rows, those of the words, and lists of each word's rows.
+
+    While the lists are made, they take three times what they have in the end: 12 bytes a row.
+    """
+    offsets, _ = ngrams.of(words)
+    rows = len(words) + len(ngrams)
+    return 4 * copies * rows * stride + 36 * (int(offsets[-1]) + len(words))
+
+
+def run_bytes(words: int, stride: int, tokens: int, matrices: int = 2, ngrams: int = 0) -> int:
     """What a whole run over `tokens` retained tokens is expected to take at its peak."""
-    return OVERHEAD + model_bytes(words, stride, matrices) + 4 * tokens
+    return OVERHEAD + model_bytes(words, stride, matrices) + ngrams + 4 * tokens
 
 
 def available_bytes() -> int | None:
@@ -51,7 +62,9 @@ def available_bytes() -> int | None:
     return min(limits, default=None)
 
 
-def check_fits(vocabulary: Vocabulary, stride: int, matrices: int = 2, free: int | None = None) -> None:
+def check_fits(
+    vocabulary: Vocabulary, stride: int, matrices: int = 2, free: int | None = None, ngrams: int = 0
+) -> None:
     """Raise `VocabularyError` if the model does not fit, naming the min_count that would.
 
     free: bytes of memory; None: those that the system says are available.
@@ -59,7 +72,7 @@ def check_fits(vocabulary: Vocabulary, stride: int, matrices: int = 2, free: int
     free = available_bytes() if free is None else free
     if free is None:
         return
-    need = model_bytes(len(vocabulary), stride, matrices) + OVERHEAD
+    need = model_bytes(len(vocabulary), stride, matrices) + ngrams + OVERHEAD
     if need <= free:
         return
     words = int((free - OVERHEAD) * len(vocabulary) // (need - OVERHEAD))

@@ -18,10 +18,11 @@ from w2v_hs.training.checkpoint import CheckpointSettings, SavedRun
 from w2v_hs.training.holdout import Holdout, set_aside
 from w2v_hs.training.interruption import Checkpointer
 from w2v_hs.training.loop import TrainingLoop, check_softmax
-from w2v_hs.training.memory import check_fits, peak_bytes, run_bytes
+from w2v_hs.training.memory import check_fits, ngram_bytes, peak_bytes, run_bytes
 from w2v_hs.tree.tree import Tree
 from w2v_hs.tree.user_trees import Codes, build_tree
 from w2v_hs.types import NestedTree, Texts
+from w2v_hs.vectors.subwords import Ngrams, choose_ngrams
 from w2v_hs.vectors.vectors import Vectors
 from w2v_hs.version import __version__
 
@@ -73,7 +74,8 @@ def train_model(
 ) -> Model:
     """Train from the beginning, or from where `saved` was."""
     words = len(text.vocabulary)
-    need = _check_memory(text, options)
+    ngrams = saved.model.ngrams if saved else make_ngrams(text.vocabulary, options)
+    need = _check_memory(text, options, ngrams)
     holdout = None
     if options.holdout:
         text, aside = set_aside(text, options.holdout, options.seed)
@@ -90,25 +92,38 @@ def train_model(
             shows.train,
             after_epoch=holdout.measure if holdout else None,
             observer=observer,
-            start=saved.model.parameters[1:3] if saved else None,
+            start=saved.start if saved else None,
             position=saved.position if saved else None,
+            ngrams=ngrams,
         ).run()
     return model_of(weights)
 
 
-def _check_memory(text: Corpus, options: Resolved) -> int:
+def make_ngrams(vocabulary: Vocabulary, options: Resolved) -> Ngrams | None:
+    """The n-grams of the words, if the options ask for them."""
+    if options.subwords is None:
+        return None
+    frequencies = vocabulary.kept_frequencies(options.sample)
+    return choose_ngrams(vocabulary.words, frequencies, *options.subwords, options.buckets)
+
+
+def _check_memory(text: Corpus, options: Resolved, ngrams: Ngrams | None) -> int:
     """Bytes that the run is expected to need; `VocabularyError` if they are not available."""
     stride = padded(options.dim)
-    matrices = 2 * (1 if options.patience is None else 2) + options.learns_tree
-    check_fits(text.vocabulary, stride, matrices)
-    return run_bytes(len(text.vocabulary), stride, len(text.ids), matrices)
+    copies = 1 if options.patience is None else 2
+    matrices = 2 * copies + options.learns_tree
+    extra = 0
+    if ngrams is not None:
+        extra = ngram_bytes(text.vocabulary.words, ngrams, stride, copies)
+    check_fits(text.vocabulary, stride, matrices, ngrams=extra)
+    return run_bytes(len(text.vocabulary), stride, len(text.ids), matrices, extra)
 
 
 def _model(text: Corpus, options: Resolved, holdout: Holdout | None, weights: Weights) -> Model:
     """The model of a run's weights, at its end or in the middle."""
     words, dim = text.vocabulary, options.dim
     return Model(
-        vectors=Vectors(words.words, weights.vectors[:, :dim]),
+        vectors=Vectors(words.words, weights.vectors[:, :dim], weights.subwords(dim)),
         outputs=weights.outputs[: len(words) - (weights.tree is not None), :dim],
         tree=weights.tree,
         vocabulary=words,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from w2v_hs.kernels.common import padded
+from w2v_hs.kernels.subwords import Parts
 from w2v_hs.model.model import Model
 from w2v_hs.model.new_words import Parameters, extended
 from w2v_hs.model.weights import Weights
@@ -21,11 +22,11 @@ from w2v_hs.text.corpus import Corpus
 from w2v_hs.training.checkpoint import CheckpointSettings, SavedRun, UpdateStart
 from w2v_hs.training.interruption import Checkpointer
 from w2v_hs.training.loop import Observer, TrainingLoop
-from w2v_hs.training.memory import check_fits
+from w2v_hs.training.memory import check_fits, ngram_bytes
 from w2v_hs.training.recipe import provenance, read_text
 from w2v_hs.tree.growth import damp_in_place
 from w2v_hs.tree.tree import Tree
-from w2v_hs.types import Texts
+from w2v_hs.types import Float64, Int64, Texts
 from w2v_hs.vectors.vectors import Vectors
 
 
@@ -69,14 +70,19 @@ def make_room(
     model: Model, text: Corpus, options: Resolved, shows: Display
 ) -> tuple[UpdateStart, Tree | None]:
     """The weights and the tree that an update begins with; the model stays as it is."""
-    check_fits(text.vocabulary, padded(options.dim), 4)
+    stride, extra = padded(options.dim), 0
+    if model.ngrams is not None:
+        words = text.vocabulary.words
+        extra = ngram_bytes(words, model.ngrams.extended(words), stride, copies=3)
+    check_fits(text.vocabulary, stride, 4, ngrams=extra)
     shows.step("tree")
     old = model.vocabulary
-    vocabulary, vectors, outputs, tree = extended(model.parameters, text.vocabulary, model.options.seed)
+    new = extended(model.parameters, text.vocabulary, model.options.seed)
+    vocabulary, ngrams = new.vocabulary, new.subwords.ngrams if new.subwords else None
     shows.note(f"{len(vocabulary) - len(old):,} new words, {len(vocabulary):,} in all")
     known = np.array([old.index.get(word, -1) for word in vocabulary.words])
     added = vocabulary.counts - np.where(known < 0, 0, old.counts[known])
-    return UpdateStart(options, vectors, outputs, added, text.checksum), tree
+    return UpdateStart(options, new.inputs, new.outputs, added, text.checksum, ngrams), new.tree
 
 
 def train_update(
@@ -104,11 +110,14 @@ def train_update(
             start.options,
             shows.train,
             observer=observer,
-            start=saved.model.parameters[1:3] if saved else (start.vectors, start.outputs),
+            start=saved.start if saved else (start.inputs, start.outputs),
             position=saved.position if saved else None,
+            ngrams=start.ngrams,
         ).run()
     _settle_down(start, text, weights)
-    model.become(Parameters(text.vocabulary, weights.vectors, weights.outputs, weights.tree))
+    dim = start.options.dim
+    vectors, outputs = weights.vectors[:, :dim], weights.outputs[: len(start.outputs), :dim]
+    model.become(Parameters(text.vocabulary, vectors, outputs, weights.tree, weights.subwords(dim)))
     model.provenance.setdefault("updates", []).append(
         provenance(text, weights) | {"losses": weights.losses, "lr": start.options.lr}
     )
@@ -117,14 +126,23 @@ def train_update(
 def _settle_down(start: UpdateStart, text: Corpus, weights: Weights) -> None:
     """Let rows that were trained before move only by the share of their occurrences that is new."""
     dim, total = start.options.dim, text.vocabulary.counts
-    weights.vectors = weights.vectors[:, :dim]
-    weights.outputs = weights.outputs[: len(start.outputs), :dim]
     shares = start.added / total
-    damp_in_place(start.vectors, weights.vectors, shares)
+    if start.ngrams is not None:
+        shares = np.concatenate([shares, _ngram_shares(weights.parts, start.added, total)])
+    damp_in_place(start.inputs, weights.inputs[:, :dim], shares)
+    weights.compose()
     if weights.tree is not None:
         shares = weights.tree.mass_below(start.added) / weights.tree.mass_below(total)
         shares[~start.outputs.any(axis=1)] = 1.0  # nodes that are new, of split leaves
-    damp_in_place(start.outputs, weights.outputs, shares)
+    damp_in_place(start.outputs, weights.outputs[: len(start.outputs), :dim], shares)
+
+
+def _ngram_shares(parts: Parts, added: Int64, total: Int64) -> Float64:
+    """The share of the occurrences of each n-gram, in all words, that is new."""
+    sizes, words = np.diff(parts.offsets), len(total)
+    new = np.bincount(parts.rows, np.repeat(added.astype(np.float64), sizes))[words:]
+    shares: Float64 = new / np.bincount(parts.rows, np.repeat(total.astype(np.float64), sizes))[words:]
+    return shares
 
 
 def _model_so_far(model: Model, start: UpdateStart, text: Corpus, weights: Weights) -> Model:
@@ -132,7 +150,7 @@ def _model_so_far(model: Model, start: UpdateStart, text: Corpus, weights: Weigh
     dim = model.options.dim
     return replace(
         model,
-        vectors=Vectors(text.vocabulary.words, weights.vectors[:, :dim]),
+        vectors=Vectors(text.vocabulary.words, weights.vectors[:, :dim], weights.subwords(dim)),
         outputs=weights.outputs[: len(start.outputs), :dim],
         tree=weights.tree,
         vocabulary=text.vocabulary,

@@ -11,6 +11,7 @@ import numpy as np
 from w2v_hs.kernels import cbow, skipgram, softmax
 from w2v_hs.kernels.common import Paths, Text, aligned_zeros, make_scratch
 from w2v_hs.kernels.copies import Copies
+from w2v_hs.kernels.subwords import NO_PARTS, Parts, make_ring
 from w2v_hs.options import Resolved
 from w2v_hs.text.corpus import LONGEST_SENTENCE, Corpus
 from w2v_hs.tree.tree import Tree
@@ -78,6 +79,7 @@ class TreeWorker(Worker):
         copies: Copies,
         predictions: Float64,
         curvature: float,
+        parts: Parts = NO_PARTS,
     ):
         self.text, self.options, self.copies = text, options, copies
         self.predictions, self.curvature = predictions, curvature
@@ -87,6 +89,7 @@ class TreeWorker(Worker):
         self.kernel = skipgram.train if options.arch == "skipgram" else cbow.train
         longest_path = int(tree.lengths.max())
         self.scratch = make_scratch(LONGEST_SENTENCE, options.window, longest_path, self.stride)
+        self.ring = make_ring(parts, options.window, self.stride)
 
     def train(self, first: int, last: int, rate: float, state: np.uint64) -> Float64:
         self.scratch.random[0], self.scratch.totals[:] = state, 0
@@ -99,6 +102,7 @@ class TreeWorker(Worker):
             self.options.window,
             self.paths,
             self.vectors,
+            self.ring,
             self.outputs,
             self.stride,
             rate,
@@ -125,9 +129,11 @@ class SoftmaxWorker(Worker):
     float32, output vectors; rows is a multiple of 16, at least V.
     """
 
-    def __init__(self, text: Text, options: Resolved, vectors: Float32, outputs: Float32):
-        self.text, self.options = text, options
-        self.words, stride = vectors.shape
+    def __init__(
+        self, text: Text, options: Resolved, vectors: Float32, outputs: Float32, parts: Parts = NO_PARTS
+    ):
+        self.text, self.options, self.parts = text, options, parts
+        self.words, stride = len(text.keep), vectors.shape[1]
         self.vectors, self.outputs = vectors, outputs
         self.scratch = make_scratch(LONGEST_SENTENCE, options.window, 0, stride)
         self.batch = softmax.make_batch(self.words, options.window, stride)
@@ -142,6 +148,7 @@ class SoftmaxWorker(Worker):
             self.options.arch == "cbow",
             self.words,
             self.vectors,
+            self.parts,
             self.outputs,
             rate,
             self.batch,
@@ -157,6 +164,7 @@ def make_workers(
     vectors: Float32,
     outputs: Float32,
     copying: Copying = Copying(),
+    parts: Parts = NO_PARTS,
 ) -> list[Worker]:
     """A worker for each thread; `tree` is None for the full softmax.
 
@@ -164,7 +172,7 @@ def make_workers(
     """
     text, threads = kernel_text(corpus, options), options.threads
     if tree is None:
-        return [SoftmaxWorker(text, options, vectors, outputs) for _ in range(threads)]
+        return [SoftmaxWorker(text, options, vectors, outputs, parts) for _ in range(threads)]
     count = copying.rows(options, tree.inner) // threads
     interval, predictions = 1, np.zeros(0)
     if count:
@@ -177,7 +185,7 @@ def make_workers(
     for thread in range(threads):
         copies = _make_copies(outputs, tree.inner, count, thread, threads, interval)
         workers.append(
-            TreeWorker(text, tree, options, vectors, outputs, copies, predictions, copying.curvature)
+            TreeWorker(text, tree, options, vectors, outputs, copies, predictions, copying.curvature, parts)
         )
     return workers
 

@@ -13,6 +13,7 @@ import numpy as np
 from w2v_hs.checks import shown
 from w2v_hs.errors import FormatError
 from w2v_hs.types import Array, Float32
+from w2v_hs.vectors.subwords import Subwords
 
 BLOCK_VALUES = 1 << 20  # values converted at once, where a copy of all would take much memory
 
@@ -25,6 +26,7 @@ class Contents(NamedTuple):
     words: list[str]  # V words
     matrix: Float32  # (V, dim) float32, one row a word; values too large for float32 are Inf
     place: Place  # the place of a row in the file, for messages
+    subwords: Subwords | None = None  # the rows that compose the matrix, if words have n-grams
 
 
 def row_place(name: str) -> Place:

@@ -10,6 +10,7 @@ from w2v_hs.files.atomic import replacing
 from w2v_hs.types import Array
 from w2v_hs.vectors import (
     arrow_parquet,
+    fasttext,
     npz,
     projector,
     safetensors,
@@ -35,7 +36,8 @@ SUFFIXES = {
 FOLDER_MARKS = {"modules.json": "sentence-transformers", "vectors.tsv": "projector"}
 FILE_FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
 FOLDER_FORMATS = ("projector", "sentence-transformers")
-FORMATS = FILE_FORMATS + FOLDER_FORMATS
+# fastText's files have the suffix of word2vec-binary; their first bytes tell them apart.
+FORMATS = (*FILE_FORMATS[:2], "fasttext", *FILE_FORMATS[2:], *FOLDER_FORMATS)
 
 # Each writes an open file. All other formats are saved to a path.
 WRITE = {
@@ -59,7 +61,8 @@ READ = {
 }
 
 DECIMAL = ("word2vec-text", "glove", "projector")  # cannot hold NaN and Inf
-NO_WHITE_SPACE = ("word2vec-text", "word2vec-binary", "glove", "sentence-transformers")
+NO_WHITE_SPACE = ("word2vec-text", "word2vec-binary", "glove", "fasttext", "sentence-transformers")
+FLOAT32_ONLY = ("word2vec-binary", "fasttext")
 NOT_ONLY_UTF8 = ("npz", "safetensors")  # hold surrogates, too
 
 
@@ -102,14 +105,16 @@ def load_vectors(
         contents = sentence_transformers.read_sentence_transformers(path)
     else:
         contents = _read_file(path, known, format is None, spaces_in_words)
-    words, matrix, place = contents
+    words, matrix, place, subwords = contents
     _check_words_are_unique(words, place)
     if not allow_nonfinite and (row := first_nonfinite_row(matrix)) is not None:
         raise FormatError(
             f"{place(row)}: the vector of {words[row]!r} holds NaN or Inf; "
             "expected finite values (allow_nonfinite accepts them)"
         )
-    return Vectors(words, matrix)
+    if subwords is not None and not allow_nonfinite and first_nonfinite_row(subwords.rows) is not None:
+        raise FormatError(f"{shown(path)}: the vectors of n-grams hold NaN or Inf; expected finite values")
+    return Vectors(words, matrix, subwords)
 
 
 def save_vectors(
@@ -120,6 +125,7 @@ def save_vectors(
     top: int | None = None,
     normalize: bool = False,
     float16: bool = False,
+    subwords: bool = True,
 ) -> None:
     """Write `vectors` to `path`, which stays as it was if anything fails.
 
@@ -141,6 +147,8 @@ def save_vectors(
     float16 : bool
         Round values to half precision, 11 significant bits: fewer digits in text, two bytes a
         value in other formats.
+    subwords : bool
+        With "fasttext", the only format that holds them: also write the vectors of n-grams.
 
     Raises
     ------
@@ -148,15 +156,17 @@ def save_vectors(
         The suffix is unknown, or the format cannot hold a word or a value. Or it needs a package
         that is not installed.
     OptionError
-        `format` is unknown, `top` below 1, or `float16` is given for word2vec-binary.
+        `format` is unknown, `top` below 1, or an option is given that the format does not have.
     OutputError
         The path cannot be written to.
     """
     path = Path(path)
     name = shown(path)
     format = _choose_format(path, format)
-    if float16 and format == "word2vec-binary":
-        raise OptionError(f"{name}: word2vec-binary holds float32 only; omit float16, or take npz")
+    if float16 and format in FLOAT32_ONLY:
+        raise OptionError(f"{name}: {format} holds float32 only; omit float16, or take npz")
+    if normalize and format == "fasttext" and subwords and vectors.subwords is not None:
+        raise OptionError(f"{name}: vectors of n-grams have no length 1; omit normalize, or the subwords")
     if top is not None:
         vectors = vectors.head(whole("top", top, 1))
     if normalize:
@@ -168,7 +178,9 @@ def save_vectors(
     _check_can_hold(name, words, matrix, format)
     if float16:
         matrix = _rounded_to_float16(name, words, matrix)
-    if format in SAVE:
+    if format == "fasttext":
+        fasttext.save_fasttext(path, words, matrix, vectors.subwords if subwords else None)
+    elif format in SAVE:
         SAVE[format](path, words, matrix)
     else:
         with replacing(path) as temporary, temporary.open("wb") as stream:
@@ -215,6 +227,8 @@ def _read_file(path: Path, format: str, by_suffix: bool, spaces_in_words: bool) 
         with path.open("rb") as stream:
             if not stream.peek(1):
                 raise FormatError(f"{name}: the file is empty; expected words and vectors")
+            if format == "fasttext" or (by_suffix and fasttext.is_fasttext(stream)):
+                return fasttext.read_fasttext(name, stream)
             if format in READ:
                 return READ[format](name, stream)
             header = None if by_suffix and format == "word2vec-text" else format == "word2vec-text"

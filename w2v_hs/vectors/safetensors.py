@@ -7,6 +7,7 @@ from w2v_hs.errors import FormatError
 from w2v_hs.files import container
 from w2v_hs.types import Array
 from w2v_hs.vectors.contents import Contents, as_float32, check_lengths, check_words, row_place
+from w2v_hs.vectors.subwords import read_subwords
 
 
 def save_safetensors(path: Path, words: list[str], matrix: Array) -> None:
@@ -35,4 +36,5 @@ def read_safetensors(path: Path) -> Contents:
     words = container.unpack_words(arrays, path)
     check_lengths(name, words, matrix)
     check_words(words, place)
-    return Contents(words, as_float32(matrix), place)
+    subwords = read_subwords(name, arrays, matrix.shape)
+    return Contents(words, as_float32(matrix), place, subwords)

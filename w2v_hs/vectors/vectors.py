@@ -10,6 +10,7 @@ import numpy as np
 from w2v_hs.checks import whole
 from w2v_hs.errors import OptionError, UnknownWordError
 from w2v_hs.types import Float64
+from w2v_hs.vectors.subwords import Subwords
 
 SUGGEST_AMONG = 50_000  # words; comparing with all of a large vocabulary takes seconds
 BLOCK_VALUES = 1 << 20  # values converted to float64 at once: 8 MiB
@@ -27,6 +28,8 @@ class Vectors:
     matrix : array_like, shape (V, dim)
         One row a word, in float32. An array of float32 is kept without a copy and must not change
         afterwards, for the norms of its rows are computed once.
+    subwords : Subwords, optional
+        Vectors of character n-grams, which give words outside the vocabulary a vector.
 
     Raises
     ------
@@ -36,7 +39,7 @@ class Vectors:
         A word is not a str.
     """
 
-    def __init__(self, words: list[str], matrix: np.ndarray):
+    def __init__(self, words: list[str], matrix: np.ndarray, subwords: Subwords | None = None):
         matrix = np.asarray(matrix, dtype=np.float32)
         if matrix.ndim != 2 or len(matrix) != len(words):
             raise ValueError(f"matrix has shape {matrix.shape}; expected ({len(words)}, dim), one row a word")
@@ -47,6 +50,7 @@ class Vectors:
             raise ValueError("a word occurs twice; expected one row a word")
         self.words = words
         self.matrix = matrix
+        self.subwords = subwords
 
     @property
     def dim(self) -> int:
@@ -84,9 +88,16 @@ class Vectors:
         return word in self.index
 
     def __getitem__(self, word: str) -> np.ndarray:
-        """Return a copy of the vector of `word`, (dim,) float32; else raise `UnknownWordError`."""
-        vector: np.ndarray = self.matrix[self.row(word)]
-        return vector.copy()
+        """Return a copy of the vector of `word`, (dim,) float32; else raise `UnknownWordError`.
+
+        With subwords, a word outside the vocabulary has the mean of its n-grams' vectors.
+        """
+        if word not in self.index and self.subwords is not None:
+            vector = self.subwords.vector(word)
+            if vector is not None:
+                return vector
+        known: np.ndarray = self.matrix[self.row(word)]
+        return known.copy()
 
     def most_similar(
         self, word_or_vector: str | np.ndarray, k: int = 10, exclude: Iterable[str] = ()
@@ -113,7 +124,8 @@ class Vectors:
         Raises
         ------
         UnknownWordError
-            The word, or one of `exclude`, is not in the vocabulary.
+            The word is not in the vocabulary and has no known n-grams, or one of `exclude` is not
+            in the vocabulary.
         OptionError
             `k` is not a whole number of at least 1.
         ValueError
@@ -121,7 +133,7 @@ class Vectors:
         """
         left_out = [self.row(word) for word in exclude]
         if isinstance(word_or_vector, str):
-            left_out.append(self.row(word_or_vector))
+            left_out += self._rows([word_or_vector])
             query = self._unit(word_or_vector)
         else:
             query = np.asarray(word_or_vector, dtype=np.float64)
@@ -138,7 +150,18 @@ class Vectors:
         Yih and Zweig (2013). Raises as `most_similar`.
         """
         target = self._unit(b) - self._unit(a) + self._unit(c)
-        return self._nearest(target, k, [self.row(word) for word in (a, b, c)])
+        return self._nearest(target, k, self._rows([a, b, c]))
+
+    def including(self, words: Iterable[str]) -> "Vectors":
+        """Return these and rows for those of `words` that are unknown but have known n-grams.
+
+        The result has no subwords.
+        """
+        if self.subwords is None:
+            return self
+        new = {word: self.subwords.vector(word) for word in words if word not in self}
+        found = {word: vector for word, vector in new.items() if vector is not None}
+        return Vectors([*self.words, *found], np.vstack([self.matrix, *found.values()]))
 
     def head(self, n: int) -> "Vectors":
         """Return the first `n` words, all if there are fewer; the matrix is a view.
@@ -146,12 +169,12 @@ class Vectors:
         Raises `OptionError` unless `n` is a whole number of at least 1.
         """
         n = whole("n", n, 1)
-        return Vectors(self.words[:n], self.matrix[:n])
+        return Vectors(self.words[:n], self.matrix[:n], self.subwords)
 
     def normalized(self) -> "Vectors":
         """Return a copy with each row scaled to length 1; rows of zeros stay zeros.
 
-        Raises `ValueError` if a row holds NaN or Inf, and so has no length.
+        The copy has no subwords. Raises `ValueError` if a row holds NaN or Inf: it has no length.
         """
         matrix = np.empty(self.matrix.shape, np.float32)
         step = max(1, BLOCK_VALUES // max(1, self.dim))
@@ -193,8 +216,16 @@ class Vectors:
             hint = f"; close to it: {', '.join(map(repr, close))}" if close else ""
             raise UnknownWordError(f"{word!r} is not among the {len(self):,} words{hint}") from None
 
+    def _rows(self, words: list[str]) -> list[int]:
+        """The rows of those words that are in the vocabulary."""
+        return [self.index[word] for word in words if word in self.index]
+
     def _unit(self, word: str) -> np.ndarray:
         """The vector of `word` scaled to length 1, (dim,) float64; zeros if it has no direction."""
+        if word not in self.index:
+            vector = self[word].astype(np.float64)
+            norm = np.linalg.norm(vector)
+            return vector / norm if norm > 0 else vector
         row = self.row(word)
         if self._inverse_norms[row] == 0:
             return np.zeros(self.dim)

@@ -93,6 +93,11 @@ def check_options(options: Options, preprocessing: Preprocessing) -> None:
             f"loss={options.loss} on a cluster: not supported, since every word touches all output "
             "weights, which would all have to travel; use loss=hs, or train in one process"
         )
+    if options.subwords is not None:
+        raise OptionError(
+            "subwords on a cluster: not supported, since all rows of n-grams would have to travel; train "
+            "in one process"
+        )
     if options.holdout:
         raise OptionError(
             f"holdout={options.holdout:g} on a cluster: not supported; measure a file of its own "

@@ -15,8 +15,6 @@ reach) of L branches each, the mean length of the paths, with 6 dim operations a
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from w2v_hs.options import Options
 from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.tree.tree import Tree
@@ -68,7 +66,7 @@ def fewest_rounds(workers: int) -> int:
 
 def work_of(vocabulary: Vocabulary, tree: Tree, tokens: int, options: Options) -> Work:
     """The work of a run."""
-    kept = vocabulary.counts * vocabulary.keep_probabilities(options.sample).astype(np.float64)
+    kept = vocabulary.kept_frequencies(options.sample)
     branches = float(kept @ tree.lengths) / float(vocabulary.counts.sum())
     predictions = options.window + 1 if options.arch == "skipgram" else 1
     # CBOW adds up the window and hands its error back.
