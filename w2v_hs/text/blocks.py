@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from w2v_hs.errors import CorpusError
 from w2v_hs.options import Preprocessing
-from w2v_hs.text.columns import LONGEST_LINE, BadRow
-from w2v_hs.text.json_lines import json_text
+from w2v_hs.text.columns import LONGEST_LINE, BadRow, json_text
 from w2v_hs.text.sources import Source
 from w2v_hs.text.tokenizing import tokenized
 

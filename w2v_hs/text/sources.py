@@ -12,9 +12,9 @@ from w2v_hs.errors import CorpusError
 from w2v_hs.options import Preprocessing
 from w2v_hs.text import catalog
 from w2v_hs.text.columns import layout, listed
+from w2v_hs.text.columns.parquet import column_names, parquet_blocks, row_at
 from w2v_hs.text.compression import read_blocks, read_plain
 from w2v_hs.text.named_corpora import open_text
-from w2v_hs.text.parquet import column_names, parquet_blocks, row_at
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from w2v_hs.checks import quoted, shown
 from w2v_hs.errors import CorpusError
-from w2v_hs.text.columns import LONGEST_LINE, TOKEN_LISTS, BadRow, described, missing, sentence
+from w2v_hs.text.columns.rows import LONGEST_LINE, TOKEN_LISTS, BadRow, described, missing, sentence
 from w2v_hs.text.compression import BLOCK
 
 _ROWS = 64  # in memory at a time

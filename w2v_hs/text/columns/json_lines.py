@@ -3,7 +3,7 @@
 import orjson
 
 from w2v_hs.checks import shown
-from w2v_hs.text.columns import TOKEN_LISTS, BadRow, described, missing, sentence
+from w2v_hs.text.columns.rows import TOKEN_LISTS, BadRow, described, missing, sentence
 
 _KINDS = {
     type(None): "null",

@@ -1,4 +1,4 @@
-"""Text in a column of a table: what `json_lines` and `parquet` share.
+"""Text in a row of a table: what `json_lines` and `parquet` share.
 
 Each row holds one text. A string is read as the text of a file: a newline inside it ends a
 sentence. A list of strings is one sentence, already split into tokens.
