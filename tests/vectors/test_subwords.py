@@ -117,6 +117,19 @@ def test_an_update_begins_new_words_at_what_their_ngrams_say(trained, text_file,
     assert len(subwords.rows) == len(model.vectors) + len(subwords.ngrams)
 
 
+def test_an_update_leaves_words_alone_that_share_no_part_with_its_text(trained, tmp_path):
+    trained.save(tmp_path / "m.safetensors")
+    model = w2v_hs.load(tmp_path / "m.safetensors")
+    model.update([["king", "queen"]] * 50, threads=1)
+    used = {bucket for word in ("king", "queen") for bucket in naive.ngram_buckets(word, 3, 5, 5000)}
+    apart = [word for word in model.vectors.words if not used & {*naive.ngram_buckets(word, 3, 5, 5000)}]
+    apart = [word for word in apart if word not in ("king", "queen")]
+    assert len(apart) > 10
+    for word in apart:
+        np.testing.assert_array_equal(model.vectors[word], trained.vectors[word])
+    assert (model.vectors["king"] != trained.vectors["king"]).any()
+
+
 def test_vectors_outside_the_vocabulary_in_an_evaluation(trained, tmp_path):
     pairs = tmp_path / "pairs.tsv"
     pairs.write_text("king\tqueen\t9\nkingly\tcat\t2\nking\tqueenly\t8\ndog\txyz\t1\ndog\tcat\t7\n")
