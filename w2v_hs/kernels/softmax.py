@@ -129,8 +129,8 @@ def train(text, first, last, window, cbow, words, vectors, parts, outputs, rate,
     """Train on sentences first .. last - 1.
 
     vectors (rows, stride), outputs (V', stride) float32. parts: the rows of each word, as
-    `subwords.Parts`. cbow: one prediction a window instead of one
-    a context word. Adds loss in nats, predictions and kept tokens to scratch.totals.
+    `subwords.Parts`. cbow: one prediction a window instead of one a context word. Adds loss in
+    nats, predictions and kept tokens to scratch.totals.
     """
     count, loss, predictions, tokens = 0, 0.0, 0, 0
     for sentence in range(first, last):

@@ -163,8 +163,7 @@ class TrainingLoop:
     def _pause(self, place: int) -> bool:
         """Do what is due at a pause; True where the run ends there."""
         schedule, ends = self.threads.schedule, False
-        if self.weights.rows is not None:
-            self.weights.compose()
+        self.weights.compose()
         if self.after_epoch is not None and place % schedule.per_epoch == 0:
             ends = self.after_epoch(self.weights)
         if self.options.learns_tree and place in rebuild_steps(schedule.chunks):
