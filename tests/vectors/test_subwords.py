@@ -18,6 +18,7 @@ from w2v_hs.errors import FormatError, OptionError, UnknownWordError
 from w2v_hs.files.container import save_arrays
 from w2v_hs.options import Preprocessing
 from w2v_hs.training.cluster.api import check_options
+from w2v_hs.training.update import ngram_shares
 from w2v_hs.vectors.subwords import buckets_of, choose_ngrams, parts_to_train
 
 OPTIONS = {"dim": 20, "epochs": 2, "threads": 1, "sample": 0, "subwords": (3, 5), "buckets": 5000}
@@ -130,6 +131,17 @@ def test_an_update_leaves_words_alone_that_share_no_part_with_its_text(trained, 
     assert (model.vectors["king"] != trained.vectors["king"]).any()
 
 
+def test_the_share_of_an_ngram_that_is_new():
+    """Of all occurrences of its words: by the definition."""
+    words, total, added = ["abc", "abd", "xyz"], np.array([100, 10, 4]), np.array([20, 5, 0])
+    ngrams = choose_ngrams(words, total * 1.0, 2, 3, 10**6)
+    parts = ngrams.parts(words)
+    rows = [parts.rows[a:b].tolist() for a, b in itertools.pairwise(parts.offsets)]
+    of = [np.array([row in others for others in rows]) for row in range(3, 3 + len(ngrams))]
+    expected = [added[mask].sum() / total[mask].sum() for mask in of]
+    np.testing.assert_allclose(ngram_shares(parts, added, total), expected)
+
+
 def test_vectors_outside_the_vocabulary_in_an_evaluation(trained, tmp_path):
     pairs = tmp_path / "pairs.tsv"
     pairs.write_text("king\tqueen\t9\nkingly\tcat\t2\nking\tqueenly\t8\ndog\txyz\t1\ndog\tcat\t7\n")
@@ -207,9 +219,10 @@ def with_ngrams(whole, shortest, longest):
 @pytest.mark.parametrize("bounds", [(7, 3), (3, 0), (-1, -1)])
 def test_a_file_of_fasttext_without_ngrams(bounds, trained, tmp_path):
     path = tmp_path / "v.bin"
-    trained.export(path, format="fasttext", subwords=False)
+    trained.export(path, format="fasttext")
     path.write_bytes(with_ngrams(path.read_bytes(), *bounds))
-    np.testing.assert_array_equal(w2v_hs.load_vectors(path).matrix, trained.vectors.matrix)
+    own = trained.vectors.subwords.rows[: len(trained.vectors)]
+    np.testing.assert_array_equal(w2v_hs.load_vectors(path).matrix, own)
 
 
 def test_an_exported_file_knows_which_ngrams_were_seen(trained, tmp_path):
@@ -238,7 +251,9 @@ def test_rarer_rows_take_more_of_a_gradient():
 def test_damaged_ngrams_of_a_model_are_refused(name, trained, tmp_path):
     path, (arrays, description) = tmp_path / "m.safetensors", trained.parts()
     whole = arrays[f"subwords.{name}"]
-    for damaged in (whole[:-1], whole.astype(np.float64), -1 - whole if name != "rows" else whole * np.nan):
+    damages = [whole[:-1], whole.astype(np.float64), -1 - whole if name != "rows" else whole * np.nan]
+    damages += [whole + 5000] if name == "buckets" else []
+    for damaged in damages:
         save_arrays(path, arrays | {f"subwords.{name}": damaged}, description)
         for read in (w2v_hs.load, w2v_hs.load_vectors):
             with pytest.raises(FormatError, match=r"n-grams|subwords\.rows"):
@@ -247,7 +262,7 @@ def test_damaged_ngrams_of_a_model_are_refused(name, trained, tmp_path):
 
 def test_a_capital_of_a_test_set_is_one_of_a_lower_case_model(trained, tmp_path):
     pairs = tmp_path / "pairs.tsv"
-    pairs.write_text("Kingly\tQueen\t9\nkingly\tcat\t2\nking\tqueen\t8\n")
+    pairs.write_text("KINGLY\tQueen\t9\nKINGLY\tcat\t2\nking\tqueen\t8\n")
     (found,) = w2v_hs.evaluate(trained, oov="subwords", analogies=(), similarity=pairs).similarity
     assert (found.used, found.from_subwords) == (3, 1)
 

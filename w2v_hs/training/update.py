@@ -128,7 +128,7 @@ def _settle_down(start: UpdateStart, text: Corpus, weights: Weights) -> None:
     dim, total = start.options.dim, text.vocabulary.counts
     shares = start.added / total
     if start.ngrams is not None:
-        shares = np.concatenate([shares, _ngram_shares(weights.parts, start.added, total)])
+        shares = np.concatenate([shares, ngram_shares(weights.parts, start.added, total)])
     damp_in_place(start.inputs, weights.inputs[:, :dim], shares)
     weights.compose()
     if weights.tree is not None:
@@ -137,7 +137,7 @@ def _settle_down(start: UpdateStart, text: Corpus, weights: Weights) -> None:
     damp_in_place(start.outputs, weights.outputs[: len(start.outputs), :dim], shares)
 
 
-def _ngram_shares(parts: Parts, added: Int64, total: Int64) -> Float64:
+def ngram_shares(parts: Parts, added: Int64, total: Int64) -> Float64:
     """The share of the occurrences of each n-gram, in all words, that is new."""
     sizes, words = np.diff(parts.offsets), len(total)
     new = np.bincount(parts.rows, np.repeat(added.astype(np.float64), sizes))[words:]
