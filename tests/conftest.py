@@ -38,13 +38,29 @@ def gensim():
     return pytest.importorskip("gensim", exc_type=ImportError)
 
 
+@pytest.fixture(scope="session")
+def program(tmp_path_factory):
+    """How to start `w2v-hs`: where there is `fork`, without the time of its imports."""
+    if not hasattr(os, "fork"):
+        yield [sys.executable, "-m", "w2v_hs"]
+        return
+    script = str(Path(__file__).with_name("forks.py"))
+    address = str(tmp_path_factory.mktemp("forks") / "s")
+    command = [sys.executable, script, "serve", address]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        assert server.stdout.readline() == b"ready\n"
+        yield [sys.executable, "-I", "-S", script, address]
+        server.stdin.close()
+
+
 @pytest.fixture
-def run():
+def run(program):
     """Run `w2v-hs` as a process of its own; returns the finished process."""
+    fresh = [sys.executable, "-m", "w2v_hs"]  # for an environment that Python or an import reads
 
     def run(*arguments, input=None, env=None, cwd=None):
         return subprocess.run(
-            [sys.executable, "-m", "w2v_hs", *map(str, arguments)],
+            [*(program if env is None else fresh), *map(str, arguments)],
             input=input,
             capture_output=True,
             env={**os.environ, "COLUMNS": "120", **(env or {})},

@@ -248,9 +248,9 @@ def test_threads_below_1_are_an_error_and_above_the_affinity_mask_a_warning(run,
     arguments = ("train", text_file, "-o", output, "--dim", 4, "--epochs", 1)
     assert "threads=0: expected a whole number from 1" in fails(*arguments, "--threads", 0)
     cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(cores)})  # which the process inherits
+    os.sched_setaffinity(0, {min(cores)})  # which a process of ours inherits
     try:
-        done = run(*arguments, "--threads", 2)
+        done = run(*arguments, "--threads", 2, env={})
     finally:
         os.sched_setaffinity(0, cores)
     assert done.returncode == 0, done.stderr

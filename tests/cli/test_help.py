@@ -4,6 +4,7 @@ import itertools
 import os
 import pty
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -67,7 +68,7 @@ RUNNING = [line for line in EXAMPLES if not line.startswith(NETWORK + LONG)]
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
+def prepared(tmp_path_factory, program):
     """A folder with the files that examples read, and `w2v-hs` in its folder bin."""
     import gzip
 
@@ -89,10 +90,10 @@ def prepared(tmp_path_factory):
     (folder / "data").mkdir()
     parquet.write_table(pyarrow.table({"text": text.splitlines()}), folder / "data" / "a.parquet")
     (folder / PAIRS).write_text("king\tqueen\t9\ndog\tcat\t8\nking\tmouse\t1\n")
-    program = folder / "bin" / "w2v-hs"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m w2v_hs "$@"\n')
-    program.chmod(0o755)
+    script = folder / "bin" / "w2v-hs"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(program)} "$@"\n')
+    script.chmod(0o755)
     return folder
 
 
