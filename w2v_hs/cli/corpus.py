@@ -108,7 +108,6 @@ def phrases(text: tuple[str, ...], output: Path, json_out: bool, **options: Any)
     from w2v_hs.text.phrases import join_phrases
 
     sources = [Path(source) for source in text]
-    parameters.check_distinct([output], sources)
     found = join_phrases(sources, output, progress=True, **options)
     if json_out:
         show.print_json(found.as_dict())

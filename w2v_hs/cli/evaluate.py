@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from w2v_hs.cli import parameters, show
+from w2v_hs.files.distinct import check_distinct
 from w2v_hs.progress import Display, display
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def evaluate(
     to_stdout = str(json_path) == "-"
     if json_path is not None and not to_stdout:
         check_writable(json_path)
-        parameters.check_distinct([json_path], [*vectors, *map(Path, (*analogies, *similarity))])
+        check_distinct([json_path], [*vectors, *analogies, *similarity])
     if analogies or similarity:
         options |= {"analogies": analogies, "similarity": similarity}
     options["case_insensitive"] = not case_sensitive

@@ -1,9 +1,7 @@
-"""What commands share: arguments and options, shell completion, and checks of file names."""
+"""What commands share: arguments and options, and shell completion."""
 
-import glob
-import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -224,48 +222,3 @@ training_options = combined(
         "loss, and keep the best model.  [default: all epochs]",
     ),
 )
-
-
-# ---- file names ---------------------------------------------------------------------------------
-
-
-def check_distinct(outputs: Sequence[Path | None], inputs: Sequence[Path | None]) -> None:
-    """Refuse outputs that would overwrite an input or each other, and the output "-".
-
-    Inputs may also be folders, patterns or names of corpora. None: an option that was not given.
-    """
-    sources = [source for source in inputs if source is not None]
-    taken = {source.resolve() for source in sources}
-    for output in outputs:
-        if output is None:
-            continue
-        if str(output) == "-":
-            raise click.UsageError("the output '-': a file is written, so give its name")
-        real = output.resolve()
-        if real in taken:
-            raise click.UsageError(f"{output} is given twice; writing it would destroy the other")
-        if os.path.exists(output):  # noqa: PTH110 (never raises)
-            _check_not_within(output, sources)
-        taken.add(real)
-
-
-def _check_not_within(output: Path, sources: Sequence[Path]) -> None:
-    """Refuse an existing output that a source folder or pattern contains."""
-    real = output.resolve()
-    for source in sources:
-        if real in _files_in(source):
-            raise click.UsageError(
-                f"{output} is one of the files of {source}; writing it would destroy what is read"
-            )
-
-
-def _files_in(source: Path) -> Iterator[Path]:
-    """The files in a folder or matched by a pattern."""
-    if os.path.isdir(source):  # noqa: PTH112 (never raises)
-        yield from (path.resolve() for path in source.rglob("*") if path.is_file())
-    elif glob.has_magic(str(source)) and not os.path.exists(source):  # noqa: PTH110
-        for name in glob.iglob(str(source), recursive=True):  # noqa: PTH207 (as `find_sources`)
-            found = Path(name)
-            yield found.resolve()
-            if found.is_dir():
-                yield from _files_in(found)

@@ -6,6 +6,7 @@ import click
 
 from w2v_hs.checks import shown
 from w2v_hs.cli import parameters
+from w2v_hs.files.distinct import check_distinct
 
 PROJECTIONS = ("pca", "tsne", "umap")  # of `report.word_map`, which imports NumPy
 
@@ -57,7 +58,7 @@ def report(
     if output.suffix.lower() not in (".html", ".htm"):
         raise click.UsageError(f"{output}: the name of a page must end in .html")
     check_writable(output)
-    parameters.check_distinct([output], [model, *map(Path, (*analogies, *similarity))])
+    check_distinct([output], [model])
     is_model = model.suffix == ".safetensors" and format_name is None
     chosen = (analogies, similarity) if analogies or similarity else (None, None)
     write_report(

@@ -12,6 +12,7 @@ import click
 from w2v_hs.checks import argument, shown
 from w2v_hs.cli import parameters, show
 from w2v_hs.errors import Interrupted
+from w2v_hs.files.distinct import check_distinct
 from w2v_hs.options import Options, Preprocessing
 
 if TYPE_CHECKING:
@@ -125,8 +126,7 @@ def train(
     )
     tree_file = None if tree is None else Path(options["tree"])
     model_read = resume_from if output != resume_from else None
-    inputs = [*map(Path, text), vocab, tree_file, model_read]
-    parameters.check_distinct([output, save_vocab, checkpoint], inputs)
+    check_distinct([output, save_vocab, checkpoint], [*text, vocab, tree_file, model_read])
     if save_vocab is not None:
         check_writable(save_vocab)
     with holding(output), exit_when_interrupted(scheduler), _connected(scheduler) as client:
@@ -171,7 +171,7 @@ def resume(checkpoint: Path, text: tuple[str, ...], scheduler: str | None) -> No
     from w2v_hs.training.checkpoint import load_checkpoint, output_path
 
     output = output_path(checkpoint)
-    parameters.check_distinct([output, checkpoint], [*map(Path, text)])
+    check_distinct([output, checkpoint], text)
     with holding(output), exit_when_interrupted(scheduler), _connected(scheduler) as client:
         named = load_checkpoint(checkpoint).settings.save_vocab
         save_vocab = None if named is None else check_writable(Path(named))

@@ -7,6 +7,7 @@ import click
 
 from w2v_hs.checks import shown
 from w2v_hs.cli import parameters, show
+from w2v_hs.files.distinct import check_distinct
 from w2v_hs.formatting import cell, flat
 
 _vectors_argument = click.argument("vectors", type=parameters.FILE)
@@ -148,7 +149,7 @@ def export(
     from w2v_hs.model import load
     from w2v_hs.vectors.formats import load_vectors, save_vectors
 
-    parameters.check_distinct([output], [model])
+    check_distinct([output], [model])
     if weights == "output":
         if from_format is not None:
             raise click.UsageError("--from-format with --weights output: only models have those")

@@ -1,4 +1,5 @@
-"""Files, whatever they contain: atomic writes, arrays with a checksum, downloads.
+"""Files, whatever they contain: atomic writes, never over what is read (`distinct`); arrays with a
+checksum; downloads.
 
 Only `atomic` is re-exported: the command line imports it at its start, and `container` and
 `download` need NumPy and more.

@@ -18,6 +18,7 @@ import numpy as np
 
 from w2v_hs.checks import shown
 from w2v_hs.files.atomic import replacing
+from w2v_hs.files.distinct import check_distinct
 from w2v_hs.formatting import cell, flat
 from w2v_hs.model.model import Model
 from w2v_hs.model.tree_statistics import Anatomy, Split, anatomy
@@ -49,10 +50,13 @@ def write_report(
     `analogies` and `similarity` are as in `evaluate`; None: its default sets, and the page names
     any that is missing.
 
-    Raises `OptionError` if Bokeh or what a projection needs is not installed, or an option is
-    outside its range; `EvaluationError` if a set that was given is missing or malformed; and
-    `OutputError` if the file cannot be written. An existing file then stays whole.
+    Raises `OptionError` if Bokeh or what a projection needs is not installed, an option is outside
+    its range, or the file would replace a set; `EvaluationError` if a set that was given is missing
+    or malformed; and `OutputError` if the file cannot be written. An existing file then stays
+    whole.
     """
+    analogies, similarity = (None if sets is None else tuple(sets) for sets in (analogies, similarity))
+    check_distinct([path], [*(analogies or ()), *(similarity or ())])
     report_figures.bokeh()
     with display(progress) as bars:
         page = _page(model_or_vectors, title, words, projection, analogies, similarity, bars)

@@ -19,6 +19,7 @@ from typing import Any
 from w2v_hs.checks import real, shown, whole
 from w2v_hs.errors import OptionError, OutputError
 from w2v_hs.files.atomic import check_writable, replacing
+from w2v_hs.files.distinct import check_distinct
 from w2v_hs.options import Options, Preprocessing
 from w2v_hs.progress import display as progress_display
 from w2v_hs.text.columns import layout
@@ -109,7 +110,7 @@ def join_phrases(
     Raises
     ------
     OptionError
-        An option is out of its range.
+        An option is out of its range, or the output would replace the corpus.
     CorpusError, TypeError
         As in `train`; or a token cannot be written to a text file.
     OutputError
@@ -122,6 +123,7 @@ def join_phrases(
     _check_connector(connector)
     threads = Options(threads=threads).resolved().threads
     if output is not None:
+        check_distinct([output], corpus if isinstance(corpus, (list, tuple)) else [corpus])
         _check_output(Path(output))
     with progress_display(progress) as display:
         display.step("compiling")

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from w2v_hs.checks import shown
 from w2v_hs.errors import OptionError
 from w2v_hs.files.atomic import check_writable
+from w2v_hs.files.distinct import check_distinct
 from w2v_hs.model.model import Model
 from w2v_hs.options import BUCKETS, Architecture, Loss, Options, Order, Preprocessing
 from w2v_hs.progress import Display, display
@@ -171,8 +172,10 @@ def train(
     preprocessing = Preprocessing(lowercase, errors, tokenize, split_sentences, text_column)
     settings = None
     if checkpoint is not None:
+        texts = named_texts(corpus)
+        check_distinct([checkpoint], [*(texts or ()), vocab, tree])
         check_writable(Path(checkpoint))
-        settings = CheckpointSettings(Path(checkpoint), checkpoint_every, named_texts(corpus), preprocessing)
+        settings = CheckpointSettings(Path(checkpoint), checkpoint_every, texts, preprocessing)
     return train_with(
         options,
         corpus,

@@ -1,0 +1,35 @@
+"""From Python, too, nothing is written over what is read."""
+
+import shutil
+
+import pytest
+
+import w2v_hs
+from w2v_hs.errors import OptionError
+from w2v_hs.report import write_report
+
+
+def test_nothing_is_written_over_what_is_read(tmp_path, text_file, model):
+    text = shutil.copy(text_file, tmp_path / "text.txt")
+    counts, tree, pairs = (tmp_path / name for name in ("counts.txt", "tree.txt", "pairs.html"))
+    model.vocabulary.save(counts)
+    tree.write_text("".join(f"{w} {model.tree.code(i)}\n" for i, w in enumerate(model.vectors.words)))
+    pairs.write_text("king queen 8\n")
+    (tmp_path / "link").symlink_to(text)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    within = "is one of the files of .*; writing it would destroy what is read"
+    twice = "is given twice; writing it would destroy the other"
+    for message, write in (
+        (twice, lambda: w2v_hs.train(text, checkpoint=text)),
+        (twice, lambda: w2v_hs.train(str(text), checkpoint=tmp_path / "link")),
+        (within, lambda: w2v_hs.train(tmp_path, checkpoint=text)),
+        (within, lambda: w2v_hs.train(f"{tmp_path}/*.txt", checkpoint=text)),
+        (twice, lambda: w2v_hs.train(text, vocab=counts, checkpoint=counts)),
+        (twice, lambda: w2v_hs.train(text, tree=tree, checkpoint=str(tree))),
+        (twice, lambda: w2v_hs.join_phrases(text, str(text))),
+        (twice, lambda: w2v_hs.join_phrases([counts, text], text)),
+        (twice, lambda: write_report(model, pairs, similarity=[str(pairs)])),
+    ):
+        with pytest.raises(OptionError, match=message):
+            write()
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -1,0 +1,52 @@
+"""Nothing is written over what is read."""
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from w2v_hs.checks import shown
+from w2v_hs.errors import OptionError
+
+
+def check_distinct(outputs: Sequence[str | Path | None], inputs: Sequence[object]) -> None:
+    """Raise `OptionError` if an output would replace an input or another output, or is "-".
+
+    Inputs may also be folders, patterns or names of corpora. What is neither a str nor a path is no
+    name: None for an option that was not given, lists of tokens.
+    """
+    sources = [str(source) for source in inputs if isinstance(source, (str, Path))]
+    sources = [source for source in sources if "\0" not in source]  # which no file has in its name
+    taken = {os.path.realpath(source) for source in sources}
+    for output in outputs:
+        if output is None or "\0" in str(output):
+            continue
+        if str(output) == "-":
+            raise OptionError("the output '-': a file is written, so give its name")
+        real = os.path.realpath(output)
+        if real in taken:
+            raise OptionError(f"{shown(output)} is given twice; writing it would destroy the other")
+        if os.path.exists(output):  # noqa: PTH110 (never raises)
+            _check_not_within(output, real, sources)
+        taken.add(real)
+
+
+def _check_not_within(output: str | Path, real: str, sources: Sequence[str]) -> None:
+    """Refuse an existing output that a source folder or pattern contains."""
+    for source in sources:
+        if real in _files_in(source):
+            raise OptionError(
+                f"{shown(output)} is one of the files of {shown(source)}; writing it would destroy "
+                "what is read"
+            )
+
+
+def _files_in(source: str) -> Iterator[str]:
+    """The files in a folder or matched by a pattern."""
+    if os.path.isdir(source):  # noqa: PTH112 (never raises)
+        for place, _, names in os.walk(source):
+            yield from (os.path.realpath(Path(place, name)) for name in names)
+    elif glob.has_magic(source) and not os.path.exists(source):  # noqa: PTH110
+        for found in glob.iglob(source, recursive=True):  # noqa: PTH207 (as `find_sources`)
+            yield os.path.realpath(found)
+            yield from _files_in(found) if os.path.isdir(found) else ()  # noqa: PTH112
