@@ -1,6 +1,7 @@
 """Runs that are stopped go on from their checkpoint, and end as if nothing had happened."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -449,16 +450,27 @@ def test_a_second_run_to_one_output_is_refused_and_names_the_first(text, tmp_pat
         process.communicate()
 
 
-def test_the_lock_of_a_killed_run_is_taken_over(text, tmp_path, run):
+def test_a_killed_run_leaves_a_checkpoint_that_stays_and_no_lock(text, tmp_path, run, fails):
     output = tmp_path / "m.safetensors"
     process = started(text, output)
     process.kill()
     process.communicate()
     assert (tmp_path / ".m.safetensors.lock").exists()
+    kept = checkpoint_path(output)
+    before = kept.read_bytes()
+    message = f"{kept}: the checkpoint of an earlier run is there; to resume that run: w2v-hs resume {kept}"
+    assert f"{message}; to discard it: rm {kept}" in fails("train", text, "-o", output)
+    with pytest.raises(OutputError, match=re.escape(message)):
+        w2v_hs.train(text, checkpoint=kept)
+    assert kept.read_bytes() == before
+    model = tmp_path / "n.safetensors"
+    w2v_hs.train(text, epochs=1, dim=8).save(model)
+    other = kept.rename(checkpoint_path(model))
+    assert "of an earlier run is there" in fails("train", "--resume-from", model, text)
+    other.unlink()
     done = run("train", text, "-o", output, "--epochs", 1)
     assert done.returncode == 0, done.stderr
-    assert f"{checkpoint_path(output)} is there from a run that was stopped" in done.stderr.decode()
-    assert [path.name for path in tmp_path.iterdir()] == [output.name]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [output.name, model.name]
 
 
 def test_standard_input_is_given_again(text, tmp_path, run, fails):

@@ -130,7 +130,6 @@ def train(
     if save_vocab is not None:
         check_writable(save_vocab)
     with holding(output), exit_when_interrupted(scheduler), _connected(scheduler) as client:
-        _warn_of_old_checkpoint(checkpoint)
         if resume_from is None:
             model = train_with(
                 run,
@@ -279,19 +278,6 @@ def _connected(scheduler: str | None) -> Iterator[object]:
 
     with connect(scheduler) as client:
         yield client
-
-
-def _warn_of_old_checkpoint(path: Path) -> None:
-    """Warn that the run will replace the checkpoint of an earlier one."""
-    from w2v_hs.files.atomic import check_writable
-
-    if path.exists():
-        check_writable(path)
-        click.echo(
-            f"warning: {shown(path)} is there from a run that was stopped; this run replaces it "
-            f"(to resume that run instead: w2v-hs resume {argument(path)})",
-            err=True,
-        )
 
 
 def _update(

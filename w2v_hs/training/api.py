@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from w2v_hs.checks import shown
 from w2v_hs.errors import OptionError
-from w2v_hs.files.atomic import check_writable
 from w2v_hs.files.distinct import check_distinct
 from w2v_hs.model.model import Model
 from w2v_hs.options import BUCKETS, Architecture, Loss, Options, Order, Preprocessing
@@ -19,6 +18,7 @@ from w2v_hs.text.vocabulary import load_vocabulary
 from w2v_hs.training.checkpoint import (
     CheckpointSettings,
     SavedRun,
+    check_no_checkpoint,
     check_same_text,
     load_checkpoint,
     named_texts,
@@ -122,8 +122,9 @@ def train(
     text_column
         The column that holds the text, of Parquet files and JSON lines.
     checkpoint
-        A file from which `resume` can continue the run. It is written when SIGINT or SIGTERM stops
-        the run, and stays when the run has ended.
+        A file from which `resume` can continue the run; a new one, as that of an earlier run is not
+        replaced. It is written when SIGINT or SIGTERM stops the run, and stays when the run has
+        ended.
     checkpoint_every
         Seconds between two checkpoints; 0: only when the run is stopped.
     client
@@ -145,7 +146,7 @@ def train(
     ClusterError
         The cluster has lost its scheduler or its workers, or lacks this package.
     OutputError
-        The checkpoint cannot be written.
+        The checkpoint cannot be written, or is there from an earlier run.
     Interrupted
         The run was stopped by Ctrl-C; a `KeyboardInterrupt` that holds the model as it was then.
     """
@@ -174,7 +175,6 @@ def train(
     if checkpoint is not None:
         texts = named_texts(corpus)
         check_distinct([checkpoint], [*(texts or ()), vocab, tree])
-        check_writable(Path(checkpoint))
         settings = CheckpointSettings(Path(checkpoint), checkpoint_every, texts, preprocessing)
     return train_with(
         options,
@@ -210,6 +210,8 @@ def train_with(
         raise OptionError(f"tree={options.tree} and the tree itself: give both or neither")
     if tree is not None and options.loss != "hs":
         raise OptionError("a tree with loss=softmax: the full softmax has none; use loss=hs")
+    if settings is not None:
+        check_no_checkpoint(settings.path)
     vocabulary = load_vocabulary(vocab) if vocab is not None else None
     if client is not None:
         from w2v_hs.training.cluster.api import train_on

@@ -11,8 +11,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from w2v_hs.checks import shown
-from w2v_hs.errors import CorpusError, FormatError, OptionError
+from w2v_hs.checks import argument, shown
+from w2v_hs.errors import CorpusError, FormatError, OptionError, OutputError
+from w2v_hs.files.atomic import check_writable
 from w2v_hs.files.container import load_arrays, save_arrays
 from w2v_hs.model.contents import check_weights, tree_arrays
 from w2v_hs.model.file import model_from
@@ -99,6 +100,16 @@ def output_path(checkpoint: Path) -> Path:
         there = f"there is {shown(likely)}" if likely.exists() else f"{shown(likely)} is not there"
         raise FormatError(f"{shown(checkpoint)}: the name of a checkpoint ends in {SUFFIX}; {there}")
     return checkpoint.with_name(checkpoint.name.removesuffix(SUFFIX) + ".safetensors")
+
+
+def check_no_checkpoint(path: Path) -> None:
+    """Raise `OutputError` if a new run cannot write to `path`, or would replace a checkpoint."""
+    if check_writable(path).exists():
+        command = f"w2v-hs resume {argument(path)}" if path.name.endswith(SUFFIX) else "w2v_hs.resume"
+        raise OutputError(
+            f"{shown(path)}: the checkpoint of an earlier run is there; to resume that run: {command}; "
+            f"to discard it: rm {argument(path)}"
+        )
 
 
 def save_checkpoint(

@@ -19,7 +19,7 @@ from w2v_hs.model.weights import Weights
 from w2v_hs.options import Preprocessing, Resolved
 from w2v_hs.progress import Display, display
 from w2v_hs.text.corpus import Corpus
-from w2v_hs.training.checkpoint import CheckpointSettings, SavedRun, UpdateStart
+from w2v_hs.training.checkpoint import CheckpointSettings, SavedRun, UpdateStart, check_no_checkpoint
 from w2v_hs.training.interruption import Checkpointer
 from w2v_hs.training.loop import Observer, TrainingLoop
 from w2v_hs.training.memory import check_fits, ngram_bytes
@@ -54,9 +54,12 @@ def update(
 ) -> None:
     """`Model.update`; `given` are options as `update_options` takes them.
 
-    Raises as `Model.update`, and `Interrupted` if there are `settings` (where checkpoints go).
+    Raises as `Model.update`; with `settings` (where checkpoints go) also `Interrupted`, and
+    `OutputError` if the checkpoint of an earlier run is there.
     """
     model.check_finite("update")
+    if settings is not None:
+        check_no_checkpoint(settings.path)
     options = update_options(model.options, **given)
     with display(show) as shows:
         # The words of the model stay; no other word occurs often enough where none may join.
