@@ -1,5 +1,6 @@
 """The commands as users run them: processes that read and write files."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -12,6 +13,7 @@ import pytest
 from conftest import SHARED, TEXT
 
 import w2v_hs
+from w2v_hs.files.atomic import holding
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +69,7 @@ def test_train_on_nltk_and_softmax(run, tmp_path):
     assert len(w2v_hs.load(tmp_path / "m.safetensors").vectors) == 200
 
 
-def test_demo_leaves_a_model_vectors_and_an_evaluation(run, tmp_path):
+def test_demo_leaves_a_model_vectors_and_an_evaluation(run, fails, tmp_path):
     done = run("demo", "--epochs", "2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     model = w2v_hs.load(tmp_path / "w2v-demo" / "model.safetensors")
@@ -76,6 +78,26 @@ def test_demo_leaves_a_model_vectors_and_an_evaluation(run, tmp_path):
     results = json.loads((tmp_path / "w2v-demo" / "evaluation.json").read_text())
     assert results["analogies"][0]["seen"] > 5_000
     assert "france" in done.stdout.decode()
+    before = (tmp_path / "w2v-demo" / "model.safetensors").read_bytes()
+    for arguments in ((), ("-o", "w2v-demo")):
+        assert "model.safetensors: is there already; remove it, or" in fails("demo", *arguments, cwd=tmp_path)
+    assert (tmp_path / "w2v-demo" / "model.safetensors").read_bytes() == before
+
+
+def test_what_a_run_is_writing_is_not_written_by_other_commands(fails, tmp_path, model_file, text_file):
+    outputs = {name: tmp_path / name for name in ("v.txt", "r.html", "model.safetensors")}
+    with contextlib.ExitStack() as stack:
+        for path in outputs.values():
+            stack.enter_context(holding(path))
+        for command in (
+            ("export", model_file, outputs["v.txt"]),
+            ("export", model_file, outputs["model.safetensors"]),
+            ("report", model_file, "-o", outputs["r.html"]),
+            ("phrases", text_file, "-o", outputs["v.txt"]),
+            ("demo", text_file, "-o", tmp_path),
+        ):
+            assert f"process {os.getpid()} is writing it" in fails(*command)
+        assert not any(path.exists() for path in outputs.values())
 
 
 def test_info(run, model, model_file):

@@ -1,12 +1,15 @@
 """The command `demo`: train, export, evaluate and query on the bundled corpus."""
 
+import os
 from pathlib import Path
 
 import click
 
+from w2v_hs.checks import shown
 from w2v_hs.cli import parameters, show
 from w2v_hs.cli.train import exit_when_interrupted
 
+_RESULTS = ("model.safetensors", "vectors.txt", "evaluation.json")
 _EXAMPLE_WORDS = ("france", "island", "religion", "copper", "coffee", "army")
 
 
@@ -18,7 +21,7 @@ _EXAMPLE_WORDS = ("france", "island", "religion", "copper", "coffee", "army")
     type=parameters.FILE,
     default=Path("w2v-demo"),
     show_default=True,
-    help="Folder for the results.",
+    help="Folder for the results; none of them may be there already.",
 )
 @click.option("--epochs", default=20, show_default=True, help="Passes over the text.")
 @click.option("--seed", default=1, show_default=True, help="Random seed.")
@@ -34,19 +37,16 @@ def demo(corpus: str, output: Path, epochs: int, seed: int) -> None:
     """
     from w2v_hs import training
     from w2v_hs.cli.evaluation_tables import print_evaluation
-    from w2v_hs.errors import OutputError
     from w2v_hs.evaluation import evaluate
+    from w2v_hs.files.atomic import holding
 
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{output}: cannot make this folder: {error.strerror}") from error
+    path, vectors, results = (output / name for name in _RESULTS)
+    _make_folder(output)
     console = show.console()
-    path, vectors = output / "model.safetensors", output / "vectors.txt"
     console.print(f"Training on {corpus} ...", markup=False)
-    with exit_when_interrupted():
+    with holding(path), exit_when_interrupted():
         model = training.train(corpus, window=10, epochs=epochs, seed=seed, progress=True)
-    model.save(path)
+        model.save(path)
     model.export(vectors)
     click.echo(f"{show.training_summary(model, path)}\nwrote {vectors}")
     for word in _EXAMPLE_WORDS:
@@ -55,10 +55,23 @@ def demo(corpus: str, output: Path, epochs: int, seed: int) -> None:
             console.print(f"{word:>9}  {found}", highlight=False, markup=False)
     result = evaluate(model)
     print_evaluation(result, console)
-    show.write_json(output / "evaluation.json", result.as_dict())
+    show.write_json(results, result.as_dict())
     console.print(
         f"Vectors of {len(model.vocabulary):,} words lie in {output}. Next, try:\n"
         f"  w2v-hs neighbors {path} island\n"
         f"  w2v-hs train YOUR-TEXT.txt -o model.safetensors",
         highlight=False,
     )
+
+
+def _make_folder(output: Path) -> None:
+    """Make the folder for the results, or take one that has no files of their names."""
+    from w2v_hs.errors import OutputError
+
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{shown(output)}: cannot make this folder: {error.strerror}") from error
+    there = [path for path in (output / name for name in _RESULTS) if os.path.lexists(path)]
+    if there:
+        raise OutputError(f"{shown(there[0])}: is there already; remove it, or give another folder with -o")

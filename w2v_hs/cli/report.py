@@ -50,25 +50,25 @@ def report(
     w2v-hs report model.safetensors -o report.html
     w2v-hs report vectors.bin -o report.html --words 2000
     """
-    from w2v_hs.files.atomic import check_writable
+    from w2v_hs.files.atomic import holding
     from w2v_hs.model import load
     from w2v_hs.report.report import write_report
     from w2v_hs.vectors.formats import load_vectors
 
     if output.suffix.lower() not in (".html", ".htm"):
         raise click.UsageError(f"{output}: the name of a page must end in .html")
-    check_writable(output)
     check_distinct([output], [model])
     is_model = model.suffix == ".safetensors" and format_name is None
     chosen = (analogies, similarity) if analogies or similarity else (None, None)
-    write_report(
-        load(model) if is_model else load_vectors(model, format=format_name),
-        output,
-        title=model.name,
-        words=words,
-        projection=projection,
-        analogies=chosen[0],
-        similarity=chosen[1],
-        progress=True,
-    )
+    with holding(output):
+        write_report(
+            load(model) if is_model else load_vectors(model, format=format_name),
+            output,
+            title=model.name,
+            words=words,
+            projection=projection,
+            analogies=chosen[0],
+            similarity=chosen[1],
+            progress=True,
+        )
     click.echo(f"wrote {shown(output)}: {output.stat().st_size / 1e6:.1f} MB", err=True)

@@ -1,5 +1,7 @@
 """The commands for a model or a vector file: `info`, `neighbors`, `analogy`, `export`."""
 
+import contextlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -146,16 +148,19 @@ def export(
     w2v-hs export model.safetensors folder --format sentence-transformers
     w2v-hs export model.safetensors vectors.bin --format fasttext
     """
+    from w2v_hs.files.atomic import holding
     from w2v_hs.model import load
     from w2v_hs.vectors.formats import load_vectors, save_vectors
 
     check_distinct([output], [model])
-    if weights == "output":
-        if from_format is not None:
-            raise click.UsageError("--from-format with --weights output: only models have those")
-        vectors = load(model).output_vectors()
-    else:
-        vectors = load_vectors(model, format=from_format)
-    save_vectors(vectors, output, format=format_name, subwords=not no_subwords, **options)
+    if weights == "output" and from_format is not None:
+        raise click.UsageError("--from-format with --weights output: only models have those")
+    # A folder is never replaced, so it needs no lock.
+    with contextlib.nullcontext() if os.path.isdir(output) else holding(output):  # noqa: PTH112
+        if weights == "output":
+            vectors = load(model).output_vectors()
+        else:
+            vectors = load_vectors(model, format=from_format)
+        save_vectors(vectors, output, format=format_name, subwords=not no_subwords, **options)
     rows = min(len(vectors), options["top"] or len(vectors))
     click.echo(f"wrote {rows:,} vectors of length {vectors.dim} to {shown(output)}", err=True)
