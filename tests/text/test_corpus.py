@@ -85,7 +85,7 @@ def test_every_code_point_that_is_white_space():
 @given(pieces=st.lists(st.binary(max_size=12).map(lambda b: bytes(c % 3 + 31 for c in b)), max_size=9))
 def test_cutting_into_blocks_loses_nothing(pieces):
     data = b"".join(pieces)
-    blocks = list(whole_tokens((piece, 0) for piece in pieces))
+    blocks = list(whole_tokens(((piece, 0) for piece in pieces), "t"))
     assert b"".join(block.data for block in blocks) == data + b"\n"
     for before, after in itertools.pairwise(blocks):
         assert before.data[-1:] in b" \n"

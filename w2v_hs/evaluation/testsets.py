@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 from w2v_hs.checks import shown
 from w2v_hs.errors import EvaluationError
+from w2v_hs.files.lines import bounded_lines
 
 # The sets known by name: files in the package gensim.
 SETS = {
     "analogies": {"google": "questions-words.txt"},
     "similarity": {"wordsim353": "wordsim353.tsv", "simlex999": "simlex999.txt"},
 }
-LINE_BYTES = 1 << 20  # a file without line ends must not fill the memory
+LINE_BYTES = 1 << 20  # the longest line
 # float() would also accept "1_0" and the digits of every script. No digit can match in two ways,
 # or a long row of digits would take quadratic time.
 RATING = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -103,13 +104,7 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
     number = 0
     try:
         with path.open("rb") as file:
-            while content := file.readline(LINE_BYTES + 1):
-                number += 1
-                if len(content) > LINE_BYTES:
-                    raise EvaluationError(
-                        f"{name}:{number}: found a line of more than {LINE_BYTES:,} bytes; "
-                        "expected a few words: is it a test set?"
-                    )
+            for number, content in enumerate(bounded_lines(file, name, LINE_BYTES, EvaluationError), 1):
                 line = content.decode().removeprefix("\ufeff" if number == 1 else "")
                 if "\0" in line:
                     raise EvaluationError(f"{name}:{number}: found NUL; expected text: is it a text file?")

@@ -4,12 +4,15 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from w2v_hs.checks import shown
 from w2v_hs.errors import CorpusError
+from w2v_hs.files.lines import LONGEST_LINE
 from w2v_hs.options import Preprocessing
-from w2v_hs.text.columns import LONGEST_LINE, BadRow, json_text
+from w2v_hs.text.columns import BadRow, json_text
 from w2v_hs.text.sources import Source
 from w2v_hs.text.tokenizing import tokenized
 
+_TOKEN_ENDS = [c.encode() for c in map(chr, range(0x3001)) if c.isspace() or c == "\0"]
 BOM = b"\xef\xbb\xbf"
 _SURROGATE_OR_NUL = re.compile("[\0\ud800-\udfff]")
 _REMOVE = "remove it (is this a text file?)"
@@ -44,8 +47,8 @@ def text_blocks(source: Source, preprocessing: Preprocessing) -> Iterator[TextBl
     """
     blocks = source.blocks(preprocessing)
     if source.layout != "jsonl" and not _tokenizes(source, preprocessing):
-        return whole_tokens(blocks)
-    return whole_tokens(_short_lines(source, blocks), lines=True)
+        return whole_tokens(blocks, source.name)
+    return whole_tokens(_short_lines(source, blocks), source.name, lines=True)
 
 
 def _tokenizes(source: Source, preprocessing: Preprocessing) -> bool:
@@ -71,14 +74,15 @@ def _short_lines(source: Source, blocks: Iterable[tuple[bytes, int]]) -> Iterato
         yield data, position
 
 
-def whole_tokens(blocks: Iterable[tuple[bytes, int]], lines: bool = False) -> Iterator[TextBlock]:
+def whole_tokens(blocks: Iterable[tuple[bytes, int]], name: str, lines: bool = False) -> Iterator[TextBlock]:
     """Cut blocks after a newline or space, or only after newlines, so that no token is split.
 
     A block without a place to cut is joined to the next one. A byte order mark is removed, and a
-    newline is added at the end. `blocks` come with the bytes of the source read so far.
+    newline is added at the end. `blocks` come with the bytes of the source, whose name is `name`,
+    read so far. Raises `CorpusError` if a token is longer than `LONGEST_LINE`.
     """
     rest: list[bytes] = []
-    offset = position = 0
+    offset = position = waiting = 0
     for number, (data, position) in enumerate(_long_enough_for_bom(blocks)):
         if number == 0 and data.startswith(BOM):
             data, offset = data[len(BOM) :], len(BOM)
@@ -87,12 +91,26 @@ def whole_tokens(blocks: Iterable[tuple[bytes, int]], lines: bool = False) -> It
             cut = max(cut, data.rfind(b" ") + 1)
         if cut == 0:
             rest.append(data)
-            continue
+            waiting += len(data)
+            if waiting <= LONGEST_LINE:
+                continue
+            data, rest = b"".join(rest), []
+            cut = _after_last_space(data)
+            if cut == 0:
+                where = f"{shown(name)}: byte {offset}"
+                raise CorpusError(
+                    f"{where}: a word of more than {LONGEST_LINE:,} bytes; is it the right file?"
+                )
         whole = b"".join([*rest, data[:cut]])
-        rest = [data[cut:]]
+        rest, waiting = [data[cut:]], len(data) - cut
         yield TextBlock(whole, offset, position)
         offset += len(whole)
     yield TextBlock(b"".join([*rest, b"\n"]), offset, position)
+
+
+def _after_last_space(data: bytes) -> int:
+    """Where the last white space of any kind, or a NUL, which is an error anyway, ends; 0: none."""
+    return max(data.rfind(end) + len(end) if end in data else 0 for end in _TOKEN_ENDS)
 
 
 def _long_enough_for_bom(blocks: Iterable[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
@@ -188,7 +206,10 @@ def locate(source: Source, lines_before: int, block: TextBlock, error: BadByte) 
 
 
 def read_lines(source: Source, preprocessing: Preprocessing) -> Iterator[str]:
-    """Read a source line by line, without newlines; `CorpusError` where it is not text."""
+    """Read a source line by line, without newlines.
+
+    Raises `CorpusError` where it is not text, or a line is longer than `LONGEST_LINE`.
+    """
     rest, lines, line = b"", 0, None
     for block in text_blocks(source, preprocessing):
         try:
@@ -201,5 +222,8 @@ def read_lines(source: Source, preprocessing: Preprocessing) -> Iterator[str]:
             if line is not None:
                 yield line.decode()
             line = following
+        if len(rest) > LONGEST_LINE:
+            place = source.place(lines + 1, block.offset)
+            raise CorpusError(f"{place}: a line of more than {LONGEST_LINE:,} bytes; give shorter ones")
     if line:  # empty where the newline that `whole_tokens` adds follows that of the text
         yield line.decode()

@@ -71,13 +71,12 @@ def _batches(words: list[str], matrix: Array) -> Iterator[Any]:
 
 def read_parquet(name: str, stream: BinaryIO) -> Contents:
     """Read the columns `word` and `vector` of a Parquet file."""
-    pa = _import_pyarrow(name)
+    _import_pyarrow(name)
     import pyarrow.parquet as pq
 
-    content = pa.BufferReader(stream.read())
     with (
         _faults_as_format_errors(name, "Parquet"),
-        pq.ParquetFile(content, page_checksum_verification=True) as file,
+        pq.ParquetFile(stream, page_checksum_verification=True) as file,
     ):
         _check_columns(name, file.schema_arrow)
         batches = file.iter_batches(ROWS, columns=COLUMNS, use_threads=False)
@@ -87,18 +86,17 @@ def read_parquet(name: str, stream: BinaryIO) -> Contents:
 def read_arrow(name: str, stream: BinaryIO) -> Contents:
     """Read the columns `word` and `vector` of an Arrow file, compressed or not."""
     pa = _import_pyarrow(name)
-    content = stream.read()
-    if not content.startswith(ARROW_MAGIC):
+    if stream.read(len(ARROW_MAGIC)) != ARROW_MAGIC:
         raise FormatError(
             f"{name}: does not begin as Arrow's file format does; Arrow streams and Feather "
             "version 1 are not read: convert it to a file of Feather version 2"
         )
     with _faults_as_format_errors(name, "Arrow"):
-        with pa.ipc.open_file(content) as reader:
+        with pa.ipc.open_file(stream) as reader:
             _check_columns(name, reader.schema)
             fields = [reader.schema.get_field_index(column) for column in COLUMNS]
         options = pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
-        with pa.ipc.open_file(content, options=options) as reader:
+        with pa.ipc.open_file(stream, options=options) as reader:
             batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
         for batch in batches:
             batch.validate(full=True)

@@ -15,6 +15,7 @@ from w2v_hs.errors import FormatError
 from w2v_hs.types import Array, Float32
 from w2v_hs.vectors.subwords import Subwords
 
+LARGEST_WHOLE = 1 << 30  # bytes of a file of words or JSON
 BLOCK_VALUES = 1 << 20  # values converted at once, where a copy of all would take much memory
 
 Place = Callable[[int], str]
@@ -52,6 +53,14 @@ def regular_file(path: Path) -> Path:
             f"{shown(path)}: is {found}, not a regular file; give the name of a file of vectors"
         )
     return path
+
+
+def whole_file(path: Path) -> bytes:
+    """The bytes of a regular file that must be in memory as a whole; `FormatError` as in that."""
+    size = regular_file(path).stat().st_size
+    if size > LARGEST_WHOLE:
+        raise FormatError(f"{shown(path)}: {size:,} bytes; expected at most {LARGEST_WHOLE:,}")
+    return path.read_bytes()
 
 
 def as_float32(matrix: Array) -> Float32:

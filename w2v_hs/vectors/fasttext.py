@@ -129,6 +129,8 @@ def _parse(name: str, data: mmap.mmap) -> tuple[list[str], tuple[int, int], Floa
             raise FormatError(f"{name}: entry {row + 1}: a word of over {LONGEST_WORD:,} bytes; damaged")
         if end < 0:
             raise IndexError
+        if end == at:
+            raise FormatError(f"{name}: entry {row + 1}: an empty word; damaged")
         words.append(decode(data[at:end], f"{name}: entry {row + 1}"))
         at = end + 1 + ENTRY.size
     if data[at] != 0:

@@ -12,8 +12,9 @@ import numpy as np
 from w2v_hs.checks import shown
 from w2v_hs.errors import FormatError
 from w2v_hs.files.atomic import new_folder
+from w2v_hs.files.lines import bounded_lines
 from w2v_hs.types import Array
-from w2v_hs.vectors.contents import Contents, line_place, regular_file, row_blocks
+from w2v_hs.vectors.contents import Contents, line_place, regular_file, row_blocks, whole_file
 from w2v_hs.vectors.word2vec_text import decimal_rows, parse_values
 
 CONFIG = """embeddings {
@@ -43,13 +44,13 @@ def read_projector(path: Path) -> Contents:
     """
     rows_path, words_path = path / "vectors.tsv", path / "metadata.tsv"
     rows_name, words_name = shown(rows_path), shown(words_path)
-    words = _read_words(words_name, regular_file(words_path).read_bytes())
+    words = _read_words(words_name, whole_file(words_path))
     place = line_place(rows_name)
     matrix = np.empty((0, 0), np.float32)
     row = -1
     size = regular_file(rows_path).stat().st_size
-    with rows_path.open("rb") as lines:
-        for row, line in enumerate(lines):
+    with rows_path.open("rb") as stream:
+        for row, line in enumerate(bounded_lines(stream, rows_name)):
             values = _row_values(line, place(row), matrix.shape[1])
             if row == len(words):
                 raise FormatError(f"{place(row)}: {words_name} has words for {row} rows only")

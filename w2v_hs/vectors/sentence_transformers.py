@@ -15,7 +15,7 @@ from w2v_hs.errors import FormatError
 from w2v_hs.files import container
 from w2v_hs.files.atomic import new_folder
 from w2v_hs.types import Array
-from w2v_hs.vectors.contents import Contents, as_float32, check_words, regular_file, row_place
+from w2v_hs.vectors.contents import Contents, as_float32, check_words, regular_file, row_place, whole_file
 
 UNKNOWN = "[UNK]"
 
@@ -133,7 +133,7 @@ def _vocabulary(path: Path) -> tuple[dict[str, int], str | None]:
 
 
 def _json(path: Path) -> Any:
-    content = regular_file(path).read_bytes()
+    content = whole_file(path)
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -6,6 +6,7 @@ from typing import BinaryIO
 import numpy as np
 
 from w2v_hs.errors import FormatError
+from w2v_hs.files.lines import LONGEST_LINE, bounded_lines
 from w2v_hs.types import Float32
 from w2v_hs.vectors.contents import Contents, decode, row_blocks, row_place, shorten
 from w2v_hs.vectors.word2vec_text import parse_header, split_line
@@ -22,12 +23,12 @@ def write_binary(stream: BinaryIO, words: list[str], matrix: Float32) -> None:
 
 def read_binary(name: str, stream: BinaryIO) -> Contents:
     """Read word, space, D little-endian float32, with or without a newline after each row."""
-    first_line = stream.readline()
+    first_line = next(bounded_lines(stream, name), b"")
     declared, dim = parse_header(name, first_line)
     place = row_place(name)
     with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         position = len(first_line)
-        second_line = data[position : position + 64 * dim + 1024].partition(b"\n")[0]
+        second_line = data[position : position + min(64 * dim + 1024, LONGEST_LINE)].partition(b"\n")[0]
         if split_line(second_line, dim, False)[1] is not None:
             raise FormatError(f"{name}:2: holds decimals; read it as word2vec-text")
         words: list[str] = []
@@ -52,7 +53,11 @@ def _binary_word(
 ) -> tuple[bytes, int]:
     """The word of the row at `position`, and where its values begin."""
     position += data[position : position + 1] == b"\n"
-    space = data.find(b" ", position)
+    space = data.find(b" ", position, position + LONGEST_LINE)
+    if space < 0 and position + LONGEST_LINE < len(data):
+        raise FormatError(
+            f"{name}: row {row + 1}: a word of more than {LONGEST_LINE:,} bytes; is it the right file?"
+        )
     if space < 0 or space + 1 + 4 * dim > len(data):
         raise FormatError(f"{name}: header declares {declared} rows, file ends after {row}")
     word = data[position:space]

@@ -7,7 +7,7 @@ give the same value when they are read back.
 import codecs
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import chain, islice
 from typing import BinaryIO
@@ -16,6 +16,7 @@ import numpy as np
 import orjson
 
 from w2v_hs.errors import FormatError
+from w2v_hs.files.lines import bounded_lines
 from w2v_hs.types import Array, Float32
 from w2v_hs.vectors.contents import Contents, Place, decode, line_place, row_blocks, shorten
 
@@ -69,13 +70,15 @@ def read_text(
 
     `header`: whether the first line is "V D"; None: if it looks like that. `spaces_in_words` takes
     the last D fields of a line as numbers and all before them as the word. Raises `FormatError` if
-    a line is malformed or incomplete, or the header declares another number of rows.
+    a line is malformed, incomplete or longer than `LONGEST_LINE`, or the header declares another
+    number of rows.
     """
-    first_line = stream.readline()
+    lines = bounded_lines(stream, name)
+    first_line = next(lines, b"")
     if header is None:
         header = HEADER.fullmatch(first_line) is not None
     if header:
-        return _read_rows_after_header(name, stream, first_line, spaces_in_words)
+        return _read_rows_after_header(name, stream, first_line, lines, spaces_in_words)
     first_line = first_line.removeprefix(codecs.BOM_UTF8)
     dim = _count_values(name, first_line, spaces_in_words)
     expected = f"line 1 has {dim}"
@@ -83,20 +86,19 @@ def read_text(
         expected += "; or is line 1 the header of word2vec-text?"
     most = 2 + _count_newlines_ahead(stream)  # the first row, and a last one without a newline
     place, shape = line_place(name), (min(most, _most_rows(stream, dim)), dim)
-    lines = chain([first_line], stream)
-    words, matrix = _read_rows(lines, place, shape, expected, spaces_in_words)
+    words, matrix = _read_rows(chain([first_line], lines), place, shape, expected, spaces_in_words)
     return Contents(words, matrix, place)
 
 
 def _read_rows_after_header(
-    name: str, stream: BinaryIO, first_line: bytes, spaces_in_words: bool
+    name: str, stream: BinaryIO, first_line: bytes, lines: Iterator[bytes], spaces_in_words: bool
 ) -> Contents:
     """Read exactly as many rows as the header declares."""
     declared, dim = parse_header(name, first_line)
     place = line_place(name, first=2)
     shape = (min(declared, _most_rows(stream, dim)), dim)
-    words, matrix = _read_rows(stream, place, shape, f"the header says {dim}", spaces_in_words)
-    rows = len(words) + sum(1 for _ in stream)
+    words, matrix = _read_rows(lines, place, shape, f"the header says {dim}", spaces_in_words)
+    rows = len(words) + sum(1 for _ in lines)
     if rows < declared:
         raise FormatError(f"{name}: header declares {declared} rows, file ends after {rows}")
     if rows > declared:

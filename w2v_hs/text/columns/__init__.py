@@ -4,6 +4,6 @@
 """
 
 from w2v_hs.text.columns.json_lines import json_text
-from w2v_hs.text.columns.rows import LONGEST_LINE, BadRow, layout, listed
+from w2v_hs.text.columns.rows import BadRow, layout, listed
 
-__all__ = ["LONGEST_LINE", "BadRow", "json_text", "layout", "listed"]
+__all__ = ["BadRow", "json_text", "layout", "listed"]

@@ -7,7 +7,8 @@ from typing import Any
 
 from w2v_hs.checks import quoted, shown
 from w2v_hs.errors import CorpusError
-from w2v_hs.text.columns.rows import LONGEST_LINE, TOKEN_LISTS, BadRow, described, missing, sentence
+from w2v_hs.files.lines import LONGEST_LINE
+from w2v_hs.text.columns.rows import TOKEN_LISTS, BadRow, described, missing, sentence
 from w2v_hs.text.compression import BLOCK
 
 _ROWS = 64  # in memory at a time

@@ -192,7 +192,7 @@ def scan(shard: Shard, preprocessing: Preprocessing) -> ScannedShard:
     types = reader.new_types()
     pieces, checksum, mended, lines = [], hashlib.sha256(), 0, 0
     try:
-        for block in whole_tokens(shard.blocks()):
+        for block in whole_tokens(shard.blocks(), shard.file.name):
             checksum.update(block.data)
             try:
                 data, more = clean(block.data, preprocessing)
