@@ -156,11 +156,9 @@ def test_compressed_files(tmp_path, suffix, compress):
     data = compress(TEXT.encode()) + compress(TEXT.encode())  # two members, as `cat` makes them
     assert_same(read_corpus(write(tmp_path, data, f"t{suffix}")), TEXT * 2)
     big = compress(np.random.default_rng(1).bytes(200_000).hex().encode())
-    for damaged in (big[: len(big) // 2], big[:-1], b"not compressed"):
+    for damaged in (big[: len(big) // 2], big[:-1], b"not compressed", b""):
         path = write(tmp_path, damaged, f"bad{suffix}")
-        with pytest.raises(
-            CorpusError, match=rf"bad{suffix}: damaged .*before byte [1-9]\d* of {len(damaged)}"
-        ):
+        with pytest.raises(CorpusError, match=rf"bad{suffix}: damaged .*before byte \d* of {len(damaged)}"):
             read_corpus(path)
     # What follows a whole first stream is not dropped.
     once = compress(TEXT.encode())
@@ -170,6 +168,11 @@ def test_compressed_files(tmp_path, suffix, compress):
         path = write(tmp_path, once + damaged, f"bad{suffix}")
         with pytest.raises(CorpusError, match=rf"bad{suffix}: damaged"):
             read_corpus(path)
+
+
+def test_a_nul_in_a_token_is_refused_as_in_text():
+    with pytest.raises(CorpusError, match=r"corpus\[1\] holds the token 'b\\x00': a NUL; remove it"):
+        read_corpus([["a", "b"], ["a", "b\0"]])
 
 
 def test_xz_padding(tmp_path):

@@ -58,6 +58,8 @@ class _Damaged(Exception):
 def _read_gzip(raw: BinaryIO) -> Iterator[bytes]:
     with gzip.GzipFile(fileobj=raw) as stream:
         yield from read_plain(stream)
+    if raw.seekable() and not raw.tell():  # GzipFile takes it for an empty text
+        raise _Damaged("the file is empty")
 
 
 def _read_bz2(raw: BinaryIO) -> Iterator[bytes]:

@@ -69,10 +69,10 @@ class PhraseText:
             fits = letters.split() == [letters]
         except UnicodeDecodeError:
             fits = False
-        if not fits or not self.arena.all():
+        if not fits:
             raise CorpusError(
-                f"{self._where}: a token holds white space, a NUL or a lone surrogate, which a "
-                "text file cannot; leave out the output, or the token"
+                f"{self._where}: a token holds white space or a lone surrogate, which a text file "
+                "cannot; leave out the output, or the token"
             )
 
     def join(self, min_count: int, delta: float, threshold: float) -> list[tuple[str, float, int]]:

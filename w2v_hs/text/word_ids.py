@@ -287,7 +287,10 @@ def _encode_lists(sentences: Iterable[Iterable[str]], stream: _Stream, lowercase
 
 
 def _checked_tokens(place: int, sentence: object) -> list[str]:
-    """A sentence of the corpus as plain str; `TypeError` if it is not a list of tokens."""
+    """A sentence of the corpus as plain str; `TypeError` if it is not a list of tokens.
+
+    `CorpusError` for a NUL, as in text.
+    """
     if isinstance(sentence, (str, bytes)) or not isinstance(sentence, Iterable):
         raise TypeError(
             f"corpus[{place}] is {str(sentence)[:40]!r} of type {type(sentence).__name__}: "
@@ -305,4 +308,6 @@ def _checked_tokens(place: int, sentence: object) -> list[str]:
             raise TypeError(
                 f"corpus[{place}] holds the token {shown(repr(token), 60)}: expected a non-empty str"
             )
+        if "\0" in token:
+            raise CorpusError(f"corpus[{place}] holds the token {shown(repr(token), 60)}: a NUL; remove it")
     return [str(token) for token in tokens]  # NumPy has its own str
