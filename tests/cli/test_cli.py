@@ -1,6 +1,7 @@
 """The commands as users run them: processes that read and write files."""
 
 import contextlib
+import errno
 import gzip
 import json
 import os
@@ -8,11 +9,15 @@ import subprocess
 import sys
 from shlex import split
 
+import click
 import numpy as np
 import pytest
 from conftest import SHARED, TEXT
 
 import w2v_hs
+from w2v_hs.cli import app
+from w2v_hs.cli.train import exit_when_interrupted
+from w2v_hs.errors import VocabularyError
 from w2v_hs.files.atomic import holding
 
 
@@ -223,6 +228,26 @@ def test_a_full_standard_output_is_one_line(model_file):
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60)
     assert done.returncode == 1
     assert done.stderr.decode() == "error: standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(errno.EIO, "Input/output error", "/data/x.txt"), "error: /data/x.txt: Input/output error"),
+        (OSError(errno.EMFILE, "Too many open files"), "error: the system: Too many open files"),
+        (MemoryError(), "error: out of memory"),
+    ],
+)
+def test_an_error_of_the_system_is_not_blamed_on_the_output_or_on_dim(error, line, monkeypatch, capfd):
+    def fail():
+        raise error
+
+    monkeypatch.setitem(app.commands.commands, "fail", click.Command("fail", callback=fail))
+    monkeypatch.setattr(sys, "argv", ["w2v-hs", "fail"])
+    assert app._run() == 1
+    assert capfd.readouterr() == ("", f"{line}\n")
+    with pytest.raises(VocabularyError, match="out of memory; lower dim"), exit_when_interrupted():
+        raise MemoryError
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")

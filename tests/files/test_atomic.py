@@ -13,7 +13,7 @@ import pytest
 import w2v_hs
 from w2v_hs.checks import argument
 from w2v_hs.cli import show
-from w2v_hs.errors import OutputError
+from w2v_hs.errors import CorpusError, FormatError, OptionError, OutputError
 from w2v_hs.files import atomic
 from w2v_hs.files.atomic import holding, replacing
 from w2v_hs.training.checkpoint import CheckpointSettings, save_checkpoint
@@ -328,6 +328,36 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
     with holding(tmp_path / "v.txt"), replacing(tmp_path / "v.txt") as temporary:
         temporary.write_text("new")
     assert sorted(tmp_path.iterdir()) == [other, tmp_path / "v.txt"]
+
+
+def test_a_link_that_leads_back_to_itself(tmp_path, model):
+    path = tmp_path / "m.safetensors"
+    path.symlink_to(path.name)
+    for write in (lambda: model.save(path), lambda: model.export(path, format="projector")):
+        with pytest.raises(
+            OutputError, match=r"m\.safetensors: is a symbolic link that leads back to itself"
+        ):
+            write()
+    with pytest.raises(FormatError, match=r"m\.safetensors: no such file"):
+        w2v_hs.load(path)
+    assert path.is_symlink()
+
+
+def test_names_too_long_for_any_file(tmp_path, text_file, model):
+    long = tmp_path / ("x" * 5000)
+    for use, error in (
+        (w2v_hs.load, FormatError),
+        (w2v_hs.resume, FormatError),
+        (lambda name: w2v_hs.load_vectors(name, format="npz"), FormatError),
+        (lambda name: w2v_hs.train(text_file, vocab=name), FormatError),
+        (lambda name: w2v_hs.train(text_file, vocab="a\0b"), FormatError),
+        (lambda name: w2v_hs.train(text_file, tree=str(name)), OptionError),
+        (lambda name: w2v_hs.train(name, checkpoint=tmp_path / "m.safetensors"), CorpusError),
+        (lambda name: w2v_hs.train(text_file, checkpoint=name), OutputError),
+        (model.save, OutputError),
+    ):
+        with pytest.raises(error):
+            use(long)
 
 
 def test_the_longest_name_that_a_file_can_have(tmp_path):

@@ -316,6 +316,7 @@ def test_what_cannot_be_answered_is_told(trained):
         (lambda: trained.top_k([]), "context is empty"),
         (lambda: trained.top_k("the", 0), "k=0: expected"),
         (lambda: trained.sample("the", -1), "n=-1: expected"),
+        (lambda: trained.sample("the", 2**62), "expected a whole number from 0 to 100000000"),
         (lambda: trained.distribution("the", combine="sum"), "combine='sum'"),
         (lambda: trained.score(["the king"], oov="keep"), "oov='keep'"),
         (lambda: trained.log_probs(["the"], ["the", "king"]), "1 contexts and 2 words"),

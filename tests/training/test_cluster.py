@@ -214,6 +214,15 @@ def client():
         yield client
 
 
+def test_a_client_that_is_closed(client, text):
+    from distributed import Client
+
+    other = Client(client.scheduler.address)
+    other.close()
+    with pytest.raises(ClusterError, match="the client is closed; connect a new one"):
+        w2v_hs.train(text, client=other)
+
+
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
     path = tmp_path_factory.mktemp("cluster") / "text.txt"

@@ -96,12 +96,27 @@ def test_counts_of_known_words_add_up(tmp_path):
     assert again.log_prob(["the"], "zebra") == model.log_prob(["the"], "zebra")
 
 
-@pytest.mark.parametrize("counts", [{"": 3}, {"zebra": 0}, {"zebra": 1.5}, {"zebra": True}, {7: 3}])
+@pytest.mark.parametrize(
+    "counts",
+    [{"": 3}, {"zebra": 0}, {"zebra": 1.5}, {"zebra": True}, {7: 3}, {"z\0": 1}, {"x": 2**62}, {"z": 2**80}],
+)
 def test_words_that_cannot_be_added(counts):
     model = trained()
     with pytest.raises(VocabularyError):
         model.add_words(counts)
+    with pytest.raises(TypeError, match="counts is of type list: expected a dict"):
+        model.add_words([])
     assert len(model.vocabulary) == 18
+
+
+def test_the_largest_counts_that_can_be_added_can_be_loaded(tmp_path):
+    model = trained()
+    room = 2**62 - 1 - model.vocabulary.tokens
+    with pytest.raises(VocabularyError, match="add up to 4611686018427387904; expected less than"):
+        model.add_words({"zebra": room // 2, "horse": room - room // 2 + 1})
+    model.add_words({"zebra": room // 2, "horse": room - room // 2})
+    model.save(tmp_path / "m.safetensors")
+    assert w2v_hs.load(tmp_path / "m.safetensors").vocabulary.tokens == 2**62 - 1
 
 
 # ---- more text ----------------------------------------------------------------------------------

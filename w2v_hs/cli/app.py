@@ -10,6 +10,7 @@ import warnings
 
 import click
 
+from w2v_hs.checks import shown
 from w2v_hs.cli.corpus import corpus, phrases
 from w2v_hs.cli.demo import demo
 from w2v_hs.cli.evaluate import evaluate
@@ -21,7 +22,9 @@ from w2v_hs.cli.vectors import analogy, export, info, neighbors
 from w2v_hs.errors import W2VError
 from w2v_hs.version import __version__
 
-OUT_OF_MEMORY = "error: out of memory; lower dim or max_vocab, or raise min_count"
+OUT_OF_MEMORY = "error: out of memory"
+# What writing raises, without a name of a file; that of our own files is an `OutputError`.
+_OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EAGAIN, errno.EBADF)
 
 
 def main() -> None:
@@ -53,11 +56,13 @@ def _run() -> int:
         click.echo(f"error: {error}", err=True)
     except BrokenPipeError:  # whoever read our output has closed it, as `| head` does
         _discard_output()
-    except OSError as error:  # of standard output: errors of files are W2VErrors
+    except OSError as error:
         if error.errno == errno.ENOMEM:
             click.echo(OUT_OF_MEMORY, err=True)
         else:
-            click.echo(f"error: standard output: {error.strerror or error}", err=True)
+            where = "standard output" if error.errno in _OF_WRITING else "the system"
+            where = where if error.filename is None else shown(error.filename)
+            click.echo(f"error: {where}: {error.strerror or error}", err=True)
             _discard_output()
     except MemoryError:
         click.echo(OUT_OF_MEMORY, err=True)

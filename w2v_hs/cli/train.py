@@ -11,7 +11,7 @@ import click
 
 from w2v_hs.checks import argument, shown
 from w2v_hs.cli import parameters, show
-from w2v_hs.errors import Interrupted
+from w2v_hs.errors import Interrupted, VocabularyError
 from w2v_hs.files.distinct import check_distinct
 from w2v_hs.options import Options, Preprocessing
 
@@ -182,9 +182,15 @@ def resume(checkpoint: Path, text: tuple[str, ...], scheduler: str | None) -> No
 
 @contextlib.contextmanager
 def exit_when_interrupted(scheduler: str | None = None) -> Iterator[None]:
-    """Exit with the code of the signal if it interrupts training; print how to resume."""
+    """Exit with the code of the signal if it interrupts training; print how to resume.
+
+    `VocabularyError` where memory does not suffice for the model.
+    """
     try:
         yield
+    except MemoryError:
+        advice = "lower dim or max_vocab, or raise min_count"
+        raise VocabularyError(f"out of memory; {advice}") from None
     except Interrupted as stop:
         command = ""
         if stop.checkpoint is not None:

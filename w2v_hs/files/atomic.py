@@ -111,9 +111,17 @@ def _read_pid(lock_file: Path) -> str:
     return shown(pid.decode(errors="replace")) or "unknown"
 
 
+def _resolved(path: Path) -> Path:
+    """The absolute path without symbolic links; `OutputError` if they lead in a circle."""
+    real = Path(os.path.realpath(path))
+    if real.is_symlink():
+        raise OutputError(f"{shown(path)}: is a symbolic link that leads back to itself; remove it")
+    return real
+
+
 def _check_file(path: Path) -> Path:
     """The resolved path; `OutputError` if something other than a file is there."""
-    real = Path(path).resolve()
+    real = _resolved(path)
     if real.is_dir():
         raise OutputError(f"{shown(path)}: is a folder; give the name of a file")
     if real.exists() and not real.is_file():
@@ -123,7 +131,7 @@ def _check_file(path: Path) -> Path:
 
 def _check_folder(path: Path) -> Path:
     """The resolved path; `OutputError` if something other than an empty folder is there."""
-    real = Path(path).resolve()
+    real = _resolved(path)
     if real.exists() and not (real.is_dir() and not any(real.iterdir())):
         raise OutputError(f"{shown(path)}: is there already; remove it, or give the name of a new folder")
     return real

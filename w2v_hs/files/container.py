@@ -8,6 +8,7 @@ description and of the name, dtype, shape and bytes of each array.
 import hashlib
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def load_arrays(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
     try:
         arrays, metadata = load_tensors(path)
     except FormatError as error:
-        if Path(path).suffix == ".safetensors" or not Path(path).is_file():
+        if Path(path).suffix == ".safetensors" or not os.path.isfile(path):  # noqa: PTH113
             raise
         advice = "a model was expected: files of vectors are read by load_vectors"
         raise FormatError(f"{error}; {advice}") from None
@@ -95,9 +96,9 @@ def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str
     from safetensors import safe_open
 
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 (never raises, as the next two)
         raise FormatError(f"{shown(path)}: is a folder; give the name of a model file")
-    if path.exists() and not path.is_file():  # opening a pipe waits for whoever writes into it
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 (opening a pipe waits for its writer)
         raise FormatError(f"{shown(path)}: is a pipe or a device; give the name of a model file")
     try:
         with safe_open(path, framework="numpy") as file:

@@ -15,6 +15,7 @@ from w2v_hs.model.contents import FORMAT, check_weights
 from w2v_hs.model.model import Model
 from w2v_hs.options import Options, Resolved
 from w2v_hs.text import Vocabulary
+from w2v_hs.text.vocabulary import MOST_TOKENS
 from w2v_hs.tree import Tree
 from w2v_hs.types import Array
 from w2v_hs.vectors import Vectors
@@ -95,7 +96,7 @@ def _check_description(path: str | Path, model: Model) -> None:
             f"{shown(path)}: counts is {counts.dtype} of shape {counts.shape}, expected int64 of "
             f"shape {(words,)}"
         )
-    if counts.min() < 1 or counts.sum(dtype=np.float64) >= 2**62:
+    if counts.min() < 1 or counts.sum(dtype=np.float64) > MOST_TOKENS:
         raise FormatError(f"{shown(path)}: counts holds values that no model has")
     if "" in model.vocabulary.words:
         raise FormatError(f"{shown(path)}: one of the words is empty")

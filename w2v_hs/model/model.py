@@ -154,7 +154,10 @@ class Model:
         Raises
         ------
         OptionError, VocabularyError
-            The model has no tree; a word is empty, or a count is not a whole number above 0.
+            The model has no tree; a word is empty or holds NUL, a count is not a whole number above
+            0, or all counts add up to 2^62 or more.
+        TypeError
+            `counts` is not a mapping.
         """
         check_counts(counts)
         vocabulary = self.vocabulary.extended(counts)
@@ -248,7 +251,7 @@ class Model:
     def sample(
         self, context: Context, n: int = 10, *, seed: int = 1, combine: Combine = "inputs"
     ) -> list[str]:
-        """Draw n words independently from the distribution; O(path) each in a tree."""
+        """Draw n words, at most 10^8, independently from the distribution; O(path) in a tree."""
         return self._predictor.sample(context, n, seed, combine)
 
     def perplexity(

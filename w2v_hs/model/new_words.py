@@ -31,10 +31,15 @@ class Parameters(NamedTuple):
 
 
 def check_counts(counts: Mapping[str, int]) -> None:
-    """Raise `VocabularyError` for a key that is not a word, or a value that is not a count."""
+    """Raise `VocabularyError` for a key that is not a word, or a value that is not a count.
+
+    `TypeError` for anything but a mapping.
+    """
+    if not isinstance(counts, Mapping):
+        raise TypeError(f"counts is of type {type(counts).__name__}: expected a dict of words and counts")
     for word, count in counts.items():
-        if not isinstance(word, str) or not word:
-            raise VocabularyError(f"{shown(repr(word), 60)}: expected a word")
+        if not isinstance(word, str) or not word or "\0" in word:
+            raise VocabularyError(f"{shown(repr(word), 60)}: expected a word, without NUL")
         if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
             raise VocabularyError(
                 f"'{shown(word, 60)}' has the count {shown(repr(count), 60)}: expected a whole number from 1"

@@ -114,7 +114,7 @@ class Predictor:
     def sample(self, context: Context, n: int, seed: int, combine: Combine) -> list[str]:
         """Draw `n` words independently."""
         inputs = self._inputs(context, combine)
-        n, seed = whole("n", n, 0), whole("seed", seed, 0)
+        n, seed = whole("n", n, 0, 100_000_000), whole("seed", seed, 0)
         if self.tree is not None and combine == "inputs":
             state = np.random.SeedSequence(seed).generate_state(1, np.uint64)
             drawn = draw_words(self._hidden([inputs])[0], self.children, self.root, self.outputs, n, state)

@@ -14,6 +14,8 @@ from w2v_hs.files.atomic import replacing
 from w2v_hs.files.lines import bounded_lines
 from w2v_hs.types import Float32, Float64, Int32, Int64
 
+MOST_TOKENS = 2**62  # no sum of counts reaches it
+
 
 @dataclass(frozen=True, repr=False)
 class Vocabulary:
@@ -32,7 +34,9 @@ class Vocabulary:
 
     @classmethod
     def from_counts(cls, counts: Mapping[str, int]) -> "Vocabulary":
-        """Sort words by their counts."""
+        """Sort words by their counts; `VocabularyError` if these add up to 2^62 or more."""
+        if (total := sum(counts.values())) >= MOST_TOKENS:
+            raise VocabularyError(f"the counts add up to {total}; expected less than 2^62")
         words = sorted(counts, key=lambda word: (-counts[word], word))
         return cls(words, np.array([counts[word] for word in words], np.int64))
 
@@ -135,8 +139,8 @@ def load_vocabulary(path: str | Path) -> Vocabulary:
     Raises
     ------
     FormatError
-        A line is malformed, a count is below 1, a word is repeated, or the sum of the counts
-        exceeds int64. The message has the path and the line.
+        A line is malformed, a count is below 1, a word is repeated, or the counts add up to
+        2^62 or more. The message has the path and the line.
     VocabularyError
         Fewer than 2 words.
     """
@@ -157,8 +161,8 @@ def load_vocabulary(path: str | Path) -> Vocabulary:
             raise FormatError(f"{name}:{number}: the count {shown(digits, 60)} is not in 1 .. 2^62 - 1")
         counts[word] = int(digits)
     total = sum(counts.values())
-    if total >= 2**63:
-        raise FormatError(f"{name}: the counts add up to {total}, more than 2^63 - 1")
+    if total >= MOST_TOKENS:
+        raise FormatError(f"{name}: the counts add up to {total}, more than 2^62 - 1")
     if len(counts) < 2:
         raise VocabularyError(f"{name}: need at least 2 words, found {len(counts)}")
     return Vocabulary.from_counts(counts)
@@ -178,7 +182,9 @@ def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
                 text = line.decode().rstrip("\r\n")
                 yield number, text.removeprefix("\ufeff" if number == 1 else "")
                 begin += len(line)
-    except OSError as error:
-        raise FormatError(f"{name}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise FormatError(f"{name}:{number}: byte {begin + error.start}: not UTF-8") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from error

@@ -5,6 +5,7 @@ was set up. Learning rate and random numbers of a chunk follow from its place, s
 the state there is.
 """
 
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -244,7 +245,7 @@ def _lasting_name(text: str | Path) -> str:
     name = str(text)
     if isinstance(text, str) or name == "-" or name.startswith("nltk:"):
         return name
-    if not text.exists() and name in catalog.names():
+    if not os.path.exists(text) and name in catalog.names():  # noqa: PTH110 (never raises)
         return name
     return str(text.absolute())
 

@@ -55,6 +55,8 @@ def dask_errors(client: Any, advice: Callable[[], str]) -> Iterator[None]:
     from distributed import KilledWorker
     from distributed.comm import CommClosedError
 
+    if client.status in ("closing", "closed"):
+        raise ClusterError("the client is closed; connect a new one to the scheduler")
     address = shown(client.scheduler.address)  # a client that has lost it does not know
     try:
         yield
