@@ -714,3 +714,24 @@ def current_umask() -> int:
     umask = os.umask(0)
     os.umask(umask)
     return umask
+
+
+def test_npz_is_refused_where_it_would_be_mostly_padding(tmp_path):
+    words = [*map(str, range(3_000)), "x" * 20_000]
+    vectors = Vectors(words, np.ones((len(words), 2), np.float32))
+    with pytest.raises(FormatError, match="npz pads every word to the longest, 240,080,000 bytes; shorten"):
+        save_vectors(vectors, tmp_path / "v.npz")
+    assert list(tmp_path.iterdir()) == []
+    for name in ("v.safetensors", "v.parquet", "v.arrow"):
+        save_vectors(vectors, tmp_path / name)
+        assert load_vectors(tmp_path / name).words == words
+    save_vectors(vectors.head(3_000), tmp_path / "v.npz")
+
+
+@pytest.mark.parametrize("name", ["v.parquet", "v.arrow"])
+def test_words_that_compress_well_are_read_back(tmp_path, name):
+    """Long addresses take a hundredth of their bytes in a file of Parquet."""
+    pytest.importorskip("pyarrow")
+    words = [f"https://example.org/{'path/' * 60}{i}" for i in range(30_000)]
+    save_vectors(Vectors(words, np.ones((len(words), 1), np.float32)), tmp_path / name)
+    assert load_vectors(tmp_path / name).words == words

@@ -264,6 +264,11 @@ def _check_can_hold(name: str, words: list[str], matrix: Array, format: str) -> 
             if not holding:
                 remedy = "no format holds it"
             raise FormatError(f"{name}: the word '{shown(word, 60)}' {fault}; {remedy}")
+    if format == "npz" and (padded := npz.padded_bytes(words)) > npz.allowed_bytes(words, matrix):
+        raise FormatError(
+            f"{name}: npz pads every word to the longest, {padded:,} bytes; shorten the longest words, or "
+            "take safetensors, parquet or arrow, which do not"
+        )
     if format == "projector" and matrix.shape[1] == 1:
         raise FormatError(f"{name}: vectors of 1 value; the projector takes 2 and more")
     if format in DECIMAL and (bad := first_nonfinite_row(matrix)) is not None:

@@ -27,6 +27,16 @@ MAX_EXPANSION = 10  # an array larger than this many times its archive is taken 
 SMALL_ARRAY = 1 << 24  # bytes; smaller arrays are never refused for their size
 
 
+def padded_bytes(words: list[str]) -> int:
+    """Bytes of the words in a file: NumPy pads each to the longest, 4 bytes a letter."""
+    return 4 * len(words) * max(map(len, words))
+
+
+def allowed_bytes(words: list[str], matrix: Array) -> int:
+    """Bytes that the padded words may take, by the size of what the file is to hold."""
+    return max(SMALL_ARRAY, MAX_EXPANSION * (sum(map(len, words)) + matrix.nbytes))
+
+
 def write_npz(stream: BinaryIO, words: list[str], matrix: Array) -> None:
     """Write the arrays `words` and `vectors`, not compressed."""
     np.savez(stream, words=np.array(words), vectors=matrix)
