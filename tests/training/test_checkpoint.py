@@ -18,6 +18,7 @@ from conftest import TEXT
 import w2v_hs
 from w2v_hs.errors import CorpusError, FormatError, OptionError, OutputError
 from w2v_hs.files.container import load_arrays, save_arrays
+from w2v_hs.kernels import bisect
 from w2v_hs.options import Options, Preprocessing
 from w2v_hs.progress import Display
 from w2v_hs.training import interruption
@@ -276,6 +277,28 @@ def test_killed_again_and_again_the_end_is_the_same_to_the_bit(text, tmp_path, r
     assert process.returncode == 0
     assert same(w2v_hs.load(output), w2v_hs.load(whole))
     assert sorted(path.name for path in tmp_path.iterdir()) == [output.name, whole.name]
+
+
+@pytest.mark.parametrize("call", [3, 5, 12])
+def test_a_stop_while_a_tree_is_learned_is_heeded_and_the_tree_learned_on_resume(
+    text_file, tmp_path, monkeypatch, call
+):
+    options = OPTIONS | {"epochs": 3}
+    whole = w2v_hs.train(text_file, **options)
+    kept, halve, calls = tmp_path / "m.checkpoint.safetensors", bisect.halve, []
+
+    def stop_at_a_level(*arguments):
+        calls.append(None)
+        if len(calls) == call:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return halve(*arguments)
+
+    monkeypatch.setattr(bisect, "halve", stop_at_a_level)
+    with pytest.raises(w2v_hs.Interrupted):
+        w2v_hs.train(text_file, checkpoint=kept, **options)
+    assert len(calls) == call  # the levels below are not learned
+    assert load_checkpoint(kept).position.tree_due
+    assert same(w2v_hs.resume(kept), whole)
 
 
 @pytest.mark.parametrize("kept", [None, "m.checkpoint.safetensors"])

@@ -137,6 +137,7 @@ def save_checkpoint(
         "cuts": None if settings.layout is None else asdict(settings.layout),
         "chunk_tokens": position.chunk_tokens,
         "seconds": position.seconds,
+        "tree_due": position.tree_due,
         "holdout": [asdict(result) for result in holdout.results] if holdout else [],
     }
     if update is not None:
@@ -190,7 +191,11 @@ def _saved_run(path: str | Path, model: Model, arrays: dict[str, Array], run: di
         layout=None if layout is None else ClusterLayout(**layout),
     )
     position = Position(
-        int(run["chunk_tokens"]), arrays["chunks.loss"], arrays["chunks.predictions"], float(run["seconds"])
+        int(run["chunk_tokens"]),
+        arrays["chunks.loss"],
+        arrays["chunks.predictions"],
+        float(run["seconds"]),
+        bool(run.get("tree_due")),
     )
     best = update = None
     if "best.vectors" in arrays:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from w2v_hs.errors import OptionError
 from w2v_hs.kernels.common import aligned_zeros, padded
@@ -15,9 +16,11 @@ from w2v_hs.training.schedule import Schedule, most_tokens, with_short_sentences
 from w2v_hs.training.threads import LOOK, Position, Threads
 from w2v_hs.training.workers import Copying, Worker, kernel_text, make_workers
 from w2v_hs.tree.learned import (
+    Stopped,
     compile_kernels,
     learn_tree,
     mean_contexts,
+    never,
     normalize_in_place,
     transfer_weights_in_place,
 )
@@ -86,6 +89,8 @@ class TrainingLoop:
         chunk_tokens = None if position is None else position.chunk_tokens
         schedule = Schedule(corpus, options, most, chunk_tokens=chunk_tokens)
         self.threads = Threads(schedule, self._workers(), self._show, position)
+        # Whether the run was stopped while it learned a tree, before the next chunk.
+        self.tree_due = options.learns_tree and position is not None and position.tree_due
         self.probe, self.probed = Probe(corpus, options), time.monotonic()
 
     def _make_weights(
@@ -124,6 +129,8 @@ class TrainingLoop:
         """
         self._compile()
         with self.threads.running():
+            if self.tree_due:
+                self._rebuild_tree()
             for place in self._pauses():
                 self._train_to(place)
                 if self._pause(place):
@@ -166,7 +173,7 @@ class TrainingLoop:
         self.weights.compose()
         if self.after_epoch is not None and place % schedule.per_epoch == 0:
             ends = self.after_epoch(self.weights)
-        if self.options.learns_tree and place in rebuild_steps(schedule.chunks):
+        if not ends and self.options.learns_tree and place in rebuild_steps(schedule.chunks):
             self._rebuild_tree()
         if not ends and place < schedule.chunks and self.observer.due():
             self._halt()
@@ -176,15 +183,23 @@ class TrainingLoop:
         """Let the observer have the weights as they are, once they are known to be sound."""
         self._check_all()
         self._update_figures()
-        self.observer.halt(self.weights, self.threads.position())
+        self.observer.halt(self.weights, replace(self.threads.position(), tree_due=self.tree_due))
 
     def _rebuild_tree(self) -> None:
-        """Learn the tree anew from the vectors as they are, and carry the node weights over."""
-        started = time.perf_counter()
+        """Learn the tree anew from the vectors as they are, and carry the node weights over.
+
+        If the run is stopped meanwhile, it halts with the tree as it was.
+        """
+        started, self.tree_due = time.perf_counter(), True
         text = kernel_text(self.corpus, self.options)
         vectors, window = self.weights.vectors, self.options.window
-        features = mean_contexts(text, vectors, window, self.options.threads)
-        self.weights.tree = relearned(features, self.corpus.vocabulary, self.options, self.weights)
+        stopping, words = self.observer.stopping, self.corpus.vocabulary
+        try:
+            features = mean_contexts(text, vectors, window, self.options.threads, stopping)
+            self.weights.tree = relearned(features, words, self.options, self.weights, stopping)
+        except Stopped:
+            return self._halt()
+        self.tree_due = False
         self.threads.workers = self._workers()
         self.threads.seconds += time.perf_counter() - started
 
@@ -233,18 +248,30 @@ def rebuild_steps(steps: int) -> set[int]:
     return {round(share * steps) for share in REBUILDS}
 
 
-def relearned(features: Float32, vocabulary: Vocabulary, options: Resolved, weights: Weights) -> Tree:
+def relearned(
+    features: Float32,
+    vocabulary: Vocabulary,
+    options: Resolved,
+    weights: Weights,
+    stopping: Callable[[], bool] = never,
+) -> Tree:
     """A tree learned from mean contexts; `weights.outputs` are carried over to it in place.
 
     features (V, stride) float32, from `mean_contexts`, is overwritten; `weights.tree` is not.
+    `Stopped`, with the weights as they were, soon after stopping() is true.
     """
     assert weights.tree is not None  # only a tree is learned anew
     frequencies = vocabulary.kept_frequencies(options.sample)
     normalize_in_place(features)
     new = learn_tree(
-        features, vocabulary.counts, frequencies, options.threads, equal_depths=options.tree == "balanced"
+        features,
+        vocabulary.counts,
+        frequencies,
+        options.threads,
+        equal_depths=options.tree == "balanced",
+        stopping=stopping,
     )
     transfer_weights_in_place(
-        weights.vectors, frequencies, weights.outputs, weights.tree, new, scratch=features
+        weights.vectors, frequencies, weights.outputs, weights.tree, new, features, stopping=stopping
     )
     return new

@@ -31,6 +31,7 @@ class Position:
     loss: Float64  # (n,) float64, in nats, of each chunk trained so far
     predictions: Int64  # (n,) int64, of each chunk trained so far
     seconds: float  # of training so far
+    tree_due: bool = False  # whether a tree is to be learned before the next chunk
 
 
 class Losses:

@@ -9,6 +9,7 @@ random tree.
 """
 
 import itertools
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -25,6 +26,18 @@ SHRINK = 0.5
 # throw such inputs far away. Inputs of a text worth training on are longer than 1 and hardly
 # affected.
 RIDGE = 0.1
+# Of a call of compiled code, which nothing can stop.
+_TOKENS = 1 << 20
+_WORDS = 1 << 18
+
+
+class Stopped(Exception):
+    """A tree was being learned when the run was to stop; nothing has changed."""
+
+
+def never() -> bool:
+    """Whether to stop where nothing can stop a run."""
+    return False
 
 
 def compile_kernels(stride: int, window: int) -> None:
@@ -40,18 +53,23 @@ def compile_kernels(stride: int, window: int) -> None:
 # ---- mean contexts ------------------------------------------------------------------------------
 
 
-def mean_contexts(text: Text, vectors: Float32, window: int, threads: int = 1) -> Float32:
+def mean_contexts(
+    text: Text, vectors: Float32, window: int, threads: int = 1, stopping: Callable[[], bool] = never
+) -> Float32:
     """The mean input vector of the words around each word, minus the mean over all words.
 
     (V, stride); 0 for a word that subsampling, as in training, leaves without a context. `window`
-    words on each side count as context. The result does not depend on `threads`.
+    words on each side count as context. The result does not depend on `threads`. `Stopped` soon
+    after stopping() is true.
     """
-    sums, counts = context_sums(text, vectors, window, threads)
+    sums, counts = context_sums(text, vectors, window, threads, stopping)
     center_in_place(sums, counts)
     return sums
 
 
-def context_sums(text: Text, vectors: Float32, window: int, threads: int = 1) -> tuple[Float32, Int64]:
+def context_sums(
+    text: Text, vectors: Float32, window: int, threads: int = 1, stopping: Callable[[], bool] = never
+) -> tuple[Float32, Int64]:
     """The sums (V, stride) and counts (V,) that `mean_contexts` divides; they add up over texts."""
     words, stride = vectors.shape
     sums, sentences = aligned_zeros(words, stride), len(text.sentences) - 1
@@ -59,16 +77,22 @@ def context_sums(text: Text, vectors: Float32, window: int, threads: int = 1) ->
     bounds = np.linspace(0, stride // LANES, threads + 1).astype(np.int64) * LANES
     flat, flat_sums = vectors.ravel(), sums.ravel()
     counts = [np.zeros(words, np.int64) for _ in range(threads)]  # all threads count the same
+    step = max(1, sentences * _TOKENS // max(1, len(text.ids)))
 
     def add_columns(thread: int) -> None:
         begin, end = bounds[thread], bounds[thread + 1]
         scratch, counted = contexts.make_scratch(longest, stride), counts[thread]
-        contexts.add_contexts(
-            text, 0, sentences, window, flat, stride, begin, end, scratch, flat_sums, counted
-        )
+        for first in range(0, sentences, step):
+            last = min(first + step, sentences)
+            if not stopping():
+                contexts.add_contexts(
+                    text, first, last, window, flat, stride, begin, end, scratch, flat_sums, counted
+                )
 
     with ThreadPoolExecutor(threads, "contexts") as pool:
         list(pool.map(add_columns, range(threads)))
+    if stopping():
+        raise Stopped
     return sums, counts[0]
 
 
@@ -96,6 +120,7 @@ def learn_tree(
     threads: int = 1,
     equal_depths: bool = False,
     power_steps: int = 8,
+    stopping: Callable[[], bool] = never,
 ) -> Tree:
     """Build the tree that splits words along the direction in which they differ most.
 
@@ -103,15 +128,23 @@ def learn_tree(
     stride a multiple of 16. counts (V,), at least 1. frequencies (V,): how often each word is
     trained; by default its count. Halves have about equal sums of frequencies; with `equal_depths`,
     equally many words, as in a balanced tree. `power_steps` of power iteration find the principal
-    direction of the words of a node. The tree does not depend on `threads`.
+    direction of the words of a node. The tree does not depend on `threads`. `Stopped` soon after
+    stopping() is true.
     """
     frequencies = (counts if frequencies is None else frequencies).astype(np.float64)
     mass = np.ones(len(counts)) if equal_depths else frequencies
-    children = _bisect(directions, np.sqrt(frequencies), mass, threads, power_steps)
+    children = _bisect(directions, np.sqrt(frequencies), mass, threads, power_steps, stopping)
     return tree_from_children(children, counts)
 
 
-def _bisect(directions: Float32, weights: Float64, mass: Float64, threads: int, power_steps: int) -> Int64:
+def _bisect(
+    directions: Float32,
+    weights: Float64,
+    mass: Float64,
+    threads: int,
+    power_steps: int,
+    stopping: Callable[[], bool],
+) -> Int64:
     """Children (V - 1, 2) of the inner nodes, level by level.
 
     Each part of the vocabulary is a range of one order of words. The part that is cut at place c
@@ -132,6 +165,8 @@ def _bisect(directions: Float32, weights: Float64, mass: Float64, threads: int, 
 
     with ThreadPoolExecutor(threads, "halver") as pool:
         while len(firsts):
+            if stopping():
+                raise Stopped
             cuts = np.empty(len(firsts), np.int64)
             sizes = np.concatenate([[0], np.cumsum(lasts - firsts)])
             bounds = np.searchsorted(sizes, np.linspace(0, sizes[-1], threads + 1))
@@ -159,13 +194,15 @@ def transfer_weights_in_place(
     scratch: Float32,
     shrink: float = SHRINK,
     ridge: float = RIDGE,
+    stopping: Callable[[], bool] = never,
 ) -> None:
     """Replace the node weights of a tree by those of a new tree that predict most nearly the same.
 
     `kernels.transfer` derives them; they are multiplied by `shrink`. vectors (V, stride).
     frequencies (V,): how often each word is an input. weights (V - 1, stride): of `old`;
     overwritten. scratch (V, stride): memory, overwritten. ridge: r in `kernels.transfer`, as a
-    multiple of the square of the mean input's length.
+    multiple of the square of the mean input's length. `Stopped`, with `weights` as they were, soon
+    after stopping() is true.
     """
     share = frequencies / frequencies.sum()
     mean = share.astype(np.float32) @ vectors  # float64 would take a copy of all vectors
@@ -173,6 +210,10 @@ def transfer_weights_in_place(
     square = share @ along**2 + ridge * float(mean @ mean)
     constant = share @ along / square if square > 0 else 0.0
     log_probs = np.empty(len(vectors))
-    transfer.word_outputs(old.offsets, old.nodes, old.bits, weights, mean, scratch, log_probs)
+    for first in range(0, len(vectors), _WORDS):
+        if stopping():
+            raise Stopped
+        words, offsets = slice(first, first + _WORDS), old.offsets[first : first + _WORDS + 1]
+        transfer.word_outputs(offsets, old.nodes, old.bits, weights, mean, scratch[words], log_probs[words])
     transfer.node_weights(*new.children(), scratch, log_probs, mean, constant, weights)
     weights *= np.float32(shrink)
