@@ -138,7 +138,7 @@ def train(
                 tree=tree,
                 vocab=vocab,
                 preprocessing=preprocessing,
-                settings=settings,
+                settings=settings if run.replicas == 1 else None,
                 client=client,
                 rounds=rounds,
                 show=True,

@@ -24,6 +24,7 @@ from w2v_hs.training.checkpoint import (
     saved_texts,
 )
 from w2v_hs.training.recipe import make_tree, read_text, train_model
+from w2v_hs.training.replicas import check_replicas, train_replicas
 from w2v_hs.training.update import train_update
 from w2v_hs.tree.user_trees import Codes, choose_tree
 from w2v_hs.types import NestedTree, Texts
@@ -47,6 +48,7 @@ def train(
     lr: float | None = None,
     threads: int | None = None,
     seed: int = 1,
+    replicas: int = 1,
     holdout: float = 0.0,
     patience: int | None = None,
     vocab: str | Path | None = None,
@@ -101,6 +103,9 @@ def train(
         Number of threads; None: one per core.
     seed
         Seed of all random numbers. With one thread, the same seed gives the same bytes.
+    replicas
+        Number of runs, with the seeds seed, seed + 1 and so on, whose vectors are merged into one
+        model: better vectors than those of one longer run.
     holdout
         Fraction of the sentences held out, whose loss is measured after each epoch; 0: none.
     patience
@@ -162,6 +167,7 @@ def train(
         lr=lr,
         threads=threads,
         seed=seed,
+        replicas=replicas,
         holdout=holdout,
         patience=patience,
         tree_order=tree_order,
@@ -207,6 +213,8 @@ def train_with(
         raise OptionError(f"tree={options.tree} and the tree itself: give both or neither")
     if tree is not None and options.loss != "hs":
         raise OptionError("a tree with loss=softmax: the full softmax has none; use loss=hs")
+    if options.replicas > 1:
+        check_replicas(options, checkpoint=settings is not None, on_cluster=client is not None)
     vocabulary = load_vocabulary(vocab) if vocab is not None else None
     if client is not None:
         from w2v_hs.training.cluster.api import train_on
@@ -218,6 +226,8 @@ def train_with(
     with display(show) as shows:
         text = read_text(corpus, resolved, vocabulary, preprocessing, shows)
         first = make_tree(text.vocabulary, resolved, tree, shows)
+        if options.replicas > 1:
+            return train_replicas(text, first, resolved, shows)
         return train_model(text, first, resolved, shows, settings)
 
 

@@ -83,7 +83,7 @@ def train_model(
         holdout = Holdout(aside, options, shows.note, *earlier)
     shows.note(f"{words:,} words, {len(text.ids):,} tokens; about {need / 1e6:,.0f} MB of memory")
     shows.step("compiling")
-    model_of = partial(_model, text, options, holdout)
+    model_of = partial(model_of_weights, text, options, holdout)
     with Checkpointer(settings, model_of, shows, holdout) as observer:
         weights = TrainingLoop(
             text,
@@ -111,6 +111,8 @@ def _check_memory(text: Corpus, options: Resolved, ngrams: Ngrams | None) -> int
     """Bytes that the run is expected to need; `VocabularyError` if they are not available."""
     stride = padded(options.dim)
     copies = 1 if options.patience is None else 2
+    if options.replicas > 1:
+        copies += 2  # the sum of the runs so far, and the first
     matrices = 2 * copies + options.learns_tree
     extra = 0
     if ngrams is not None:
@@ -119,7 +121,7 @@ def _check_memory(text: Corpus, options: Resolved, ngrams: Ngrams | None) -> int
     return run_bytes(len(text.vocabulary), stride, len(text.ids), matrices, extra)
 
 
-def _model(text: Corpus, options: Resolved, holdout: Holdout | None, weights: Weights) -> Model:
+def model_of_weights(text: Corpus, options: Resolved, holdout: Holdout | None, weights: Weights) -> Model:
     """The model of a run's weights, at its end or in the middle."""
     words, dim = text.vocabulary, options.dim
     return Model(
