@@ -192,7 +192,7 @@ BAD_OPTIONS = [
     ("dim", 0),
     ("window", 0),
     ("epochs", 0),
-    ("min_count", 0),
+    ("min_count", -1),
     ("max_vocab", 1),
     ("sample", -0.1),
     ("threads", 0),

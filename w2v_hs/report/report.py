@@ -140,7 +140,7 @@ def map_data(vectors: Vectors, layout: WordMap, model: Model | None) -> dict[str
     place = {row: number for number, row in enumerate((*rows, *beyond))}
     numbers = np.array([place[row] for row in layout.neighbours.ravel().tolist()], np.uint32)
     data = {
-        "words": [_short(vectors.words[row]) for row in place],
+        "words": [_short(vectors.names[row]) for row in place],
         "ranks": [row + 1 for row in rows],
         "x": _base64(layout.places[:, 0], "<f4"),
         "y": _base64(layout.places[:, 1], "<f4"),

@@ -123,7 +123,7 @@ def _model(text: Corpus, options: Resolved, holdout: Holdout | None, weights: We
     """The model of a run's weights, at its end or in the middle."""
     words, dim = text.vocabulary, options.dim
     return Model(
-        vectors=Vectors(words.words, weights.vectors[:, :dim], weights.subwords(dim)),
+        vectors=Vectors(words.as_given, weights.vectors[:, :dim], weights.subwords(dim)),
         outputs=weights.outputs[: len(words) - (weights.tree is not None), :dim],
         tree=weights.tree,
         vocabulary=words,

@@ -150,7 +150,7 @@ def _model_so_far(model: Model, start: UpdateStart, text: Corpus, weights: Weigh
     dim = model.options.dim
     return replace(
         model,
-        vectors=Vectors(text.vocabulary.words, weights.vectors[:, :dim], weights.subwords(dim)),
+        vectors=Vectors(text.vocabulary.as_given, weights.vectors[:, :dim], weights.subwords(dim)),
         outputs=weights.outputs[: len(start.outputs), :dim],
         tree=weights.tree,
         vocabulary=text.vocabulary,
