@@ -45,7 +45,8 @@ class Model:
     options
         Those of the run.
     losses
-        Mean nats per prediction of each epoch; None if there was nothing to predict.
+        Mean nats per prediction of each epoch; None if there was nothing to predict. Those of
+        updates are in `update_losses`.
     provenance
         Corpus, versions, figures of the run.
     holdout_losses
@@ -175,6 +176,7 @@ class Model:
         tokenize: str = "none",
         split_sentences: str | None = None,
         text_column: str | None = None,
+        callbacks: Any = (),
         progress: bool = False,
     ) -> None:
         """Train on more text; its new words are added as in `add_words`.
@@ -193,6 +195,8 @@ class Model:
             As in `train`; by default the model's, and half of its learning rate.
         threads, lowercase, errors, tokenize, split_sentences, text_column, progress
             As in `train`.
+        callbacks
+            As in `train`; they see rows that have moved as far as the new text alone moves them.
 
         Raises
         ------
@@ -201,7 +205,12 @@ class Model:
         given = {"epochs": epochs, "lr": lr, "min_count": min_count, "threads": threads, "seed": seed}
         preprocessing = Preprocessing(lowercase, errors, tokenize, split_sentences, text_column)
         w2v_hs.train  # noqa: B018 (loads `w2v_hs.training`, which sets the trainer)
-        self.trainer(corpus, preprocessing, new_words=new_words, show=progress, **given)
+        self.trainer(corpus, preprocessing, new_words=new_words, callbacks=callbacks, show=progress, **given)
+
+    @property
+    def update_losses(self) -> list[list[float | None]]:
+        """As `losses`, of each update, the first one first."""
+        return [update["losses"] for update in self.provenance.get("updates", [])]
 
     @property
     def ngrams(self) -> Ngrams | None:
