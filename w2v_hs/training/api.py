@@ -137,7 +137,7 @@ def train(
         A function, or several, called after each epoch with an `Epoch`: .epoch, .loss,
         .holdout_loss, .model. If one returns True the run ends; what one raises ends it, too.
     progress
-        Show progress bars on standard error, if that is a terminal.
+        Show bars on a terminal and in notebooks, elsewhere print lines to standard error.
 
     Returns
     -------
@@ -262,7 +262,7 @@ def resume(
     callbacks
         As in `train`, for the epochs that remain. A checkpoint holds none.
     progress
-        Show progress bars on standard error, if that is a terminal.
+        Show bars on a terminal and in notebooks, elsewhere print lines to standard error.
 
     Returns
     -------
