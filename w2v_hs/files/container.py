@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from w2v_hs.checks import shown
-from w2v_hs.errors import FormatError
+from w2v_hs.errors import FormatError, MissingFileError
 from w2v_hs.files.atomic import replacing
 from w2v_hs.types import Array, Word
 
@@ -105,7 +105,7 @@ def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
-        raise FormatError(f"{shown(path)}: no such file") from None
+        raise MissingFileError(f"{shown(path)}: no such file") from None
     except Exception as error:  # untrusted bytes can make the reader raise anything
         raise FormatError(f"{shown(path)}: not a readable .safetensors file: {shown(error)}") from None
     if "description" in metadata and "sha256" in metadata:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from w2v_hs.checks import quoted, shown
-from w2v_hs.errors import FormatError, VocabularyError
+from w2v_hs.errors import FormatError, MissingFileError, VocabularyError
 from w2v_hs.files.atomic import replacing
 from w2v_hs.types import Float32, Float64, Int32, Int64
 
@@ -192,6 +192,7 @@ def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
                 yield number, text.removeprefix("\ufeff" if number == 1 else "")
                 begin += len(line)
     except OSError as error:
-        raise FormatError(f"{name}: cannot be read: {error.strerror}") from error
+        kind = MissingFileError if isinstance(error, FileNotFoundError) else FormatError
+        raise kind(f"{name}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise FormatError(f"{name}:{number}: byte {begin + error.start}: not UTF-8") from error

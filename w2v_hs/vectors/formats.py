@@ -203,6 +203,8 @@ def _choose_format(path: Path, format: str | None, reading: bool = False) -> str
             f"{' or '.join(FOLDER_MARKS)}; give the name of a file of vectors"
         )
     if path.suffix.lower() not in SUFFIXES:
+        if reading:
+            regular_file(path)
         known = ", ".join(f"{suffix} ({name})" for suffix, name in SUFFIXES.items())
         raise FormatError(
             f"{shown(path)}: unknown suffix {path.suffix!r}; expected one of {known}, "
