@@ -55,3 +55,23 @@ def test_trackers(tmp_path, monkeypatch, stand_ins, capsys):
     assert [call.kwargs["step"] for call in logged.mock_calls] == [1, 2, 3]
     assert len(names["stopper"].scores) >= 2
     assert [len(losses) for losses in names["model"].update_losses] == [2]
+
+
+def test_graphs(tmp_path, monkeypatch):
+    names = run_page("graphs.md", tmp_path, monkeypatch)
+    model, graph = names["model"], names["graph"]
+    assert set(model.vectors.words) == set(graph) == set(names["steered"].vectors.words)
+    assert all(type(node) is int for node in model.vectors.words)
+    assert names["accuracy"] > 0.9
+
+
+def test_recommendations(tmp_path, monkeypatch):
+    """The page itself asserts what it shows."""
+    names = run_page("recommend.md", tmp_path, monkeypatch)
+    assert not set(names["tops"][0].words) & set(names["seen"][names["known"][0]].tolist())
+
+
+def test_two_periods(tmp_path, monkeypatch):
+    names = run_page("periods.md", tmp_path, monkeypatch)
+    assert {word for word, _ in names["changes"][:2]} == {"gold", "army"}
+    assert {"gold", "army"} <= set(names["found"]) and len(names["found"]) < 20
