@@ -178,6 +178,8 @@ def test_top_k_leaves_words_out_and_takes_many_contexts(trained, combine):
     assert list(found.probabilities) == pytest.approx([p[word] for word in found.words], rel=1e-12)
     assert trained.top_k("paris", 10**6, exclude=["is", "the"], combine=combine).words == without
     assert trained.top_k("paris", 3, exclude=everything.words, combine=combine).words == []
+    last = everything.words[-3:]
+    assert trained.top_k("paris", 2, exclude=last, combine=combine).words == everything.words[:2]
     contexts = ["paris", ["the", "king"]]
     one, other = trained.top_ks(contexts, 4, exclude=[["is"], contexts[1]], combine=combine)
     assert one.words == trained.top_k("paris", 4, exclude="is", combine=combine).words
