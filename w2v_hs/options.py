@@ -108,7 +108,7 @@ class Options:
             "dim": whole("dim", self.dim, 1, 65_536),
             "window": whole("window", self.window, 1, 1000),
             "epochs": whole("epochs", self.epochs, 1, 1_000_000),
-            "min_count": whole("min_count", self.min_count, 1, 2**62),
+            "min_count": max(1, whole("min_count", self.min_count, 0, 2**62)),
             "sample": real("sample", self.sample, 0.0, 1.0, "from 0 to 1"),
             "seed": whole("seed", self.seed, 0, 2**63 - 1),
             "buckets": whole("buckets", self.buckets, 1, 2**31 - 1),

@@ -59,6 +59,7 @@ def test_words_never_seen_have_merged_vectors(text_file):
         ({"replicas": 0}, "replicas=0"),
         ({"checkpoint": True}, "replicas=2 with a checkpoint"),
         ({"holdout": 0.1, "patience": 1}, "replicas=2 with patience"),
+        ({"callbacks": print}, "replicas=2 with callbacks"),
         ({"client": object()}, "replicas=2 with a cluster"),
     ],
     ids=str,

@@ -7,7 +7,7 @@ import click
 from w2v_hs.checks import shown
 from w2v_hs.cli import parameters
 
-PROJECTIONS = ("pca", "tsne", "umap")  # of `report.word_map`, which imports NumPy
+PROJECTIONS = ("pca", "tsne", "umap")  # of `reporting.word_map`, which imports NumPy
 
 
 @click.command()
@@ -51,7 +51,7 @@ def report(
     """
     from w2v_hs.files.atomic import check_writable
     from w2v_hs.model import load
-    from w2v_hs.report.report import write_report
+    from w2v_hs.reporting.content import report as write_report
     from w2v_hs.vectors.formats import load_vectors
 
     if output.suffix.lower() not in (".html", ".htm"):

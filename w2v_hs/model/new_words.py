@@ -1,12 +1,11 @@
 """New words for a trained model: its parameters over a larger vocabulary."""
 
 from collections.abc import Mapping
-from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from w2v_hs.checks import shown
+from w2v_hs.checks import is_integer, shown
 from w2v_hs.errors import OptionError, VocabularyError
 from w2v_hs.model.weights import start_vectors
 from w2v_hs.text import Vocabulary
@@ -30,12 +29,12 @@ class Parameters(NamedTuple):
         return self.vectors if self.subwords is None else self.subwords.rows
 
 
-def check_counts(counts: Mapping[str, int]) -> None:
+def check_counts(counts: Mapping[Any, int]) -> None:
     """Raise `VocabularyError` for a key that is not a word, or a value that is not a count."""
     for word, count in counts.items():
-        if not isinstance(word, str) or not word:
+        if word == "" or not (isinstance(word, str) or is_integer(word)):
             raise VocabularyError(f"{shown(repr(word), 60)}: expected a word")
-        if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+        if not is_integer(count) or count < 1:
             raise VocabularyError(
                 f"'{shown(word, 60)}' has the count {shown(repr(count), 60)}: expected a whole number from 1"
             )

@@ -170,6 +170,7 @@ class TrainingLoop:
         schedule, ends = self.threads.schedule, False
         self.weights.compose()
         if self.after_epoch is not None and place % schedule.per_epoch == 0:
+            self._update_figures()
             ends = self.after_epoch(self.weights)
         if self.options.learns_tree and place in rebuild_steps(schedule.chunks):
             self._rebuild_tree()

@@ -15,6 +15,7 @@ from w2v_hs.progress import Display
 from w2v_hs.text.corpus import Corpus, read_corpus
 from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.training.checkpoint import CheckpointSettings, SavedRun
+from w2v_hs.training.epochs import AfterEpoch, Callbacks, listed
 from w2v_hs.training.holdout import Holdout, set_aside
 from w2v_hs.training.interruption import Checkpointer
 from w2v_hs.training.loop import TrainingLoop, check_softmax
@@ -71,6 +72,7 @@ def train_model(
     shows: Display,
     settings: CheckpointSettings | None = None,
     saved: SavedRun | None = None,
+    callbacks: Callbacks = (),
 ) -> Model:
     """Train from the beginning, or from where `saved` was."""
     words = len(text.vocabulary)
@@ -84,13 +86,14 @@ def train_model(
     shows.note(f"{words:,} words, {len(text.ids):,} tokens; about {need / 1e6:,.0f} MB of memory")
     shows.step("compiling")
     model_of = partial(model_of_weights, text, options, holdout)
+    after_epoch = AfterEpoch(listed(callbacks), model_of, holdout)
     with Checkpointer(settings, model_of, shows, holdout) as observer:
         weights = TrainingLoop(
             text,
             tree,
             options,
             shows.train,
-            after_epoch=holdout.measure if holdout else None,
+            after_epoch=after_epoch or None,
             observer=observer,
             start=saved.start if saved else None,
             position=saved.position if saved else None,
@@ -125,7 +128,7 @@ def model_of_weights(text: Corpus, options: Resolved, holdout: Holdout | None, w
     """The model of a run's weights, at its end or in the middle."""
     words, dim = text.vocabulary, options.dim
     return Model(
-        vectors=Vectors(words.words, weights.vectors[:, :dim], weights.subwords(dim)),
+        vectors=Vectors(words.as_given, weights.vectors[:, :dim], weights.subwords(dim)),
         outputs=weights.outputs[: len(words) - (weights.tree is not None), :dim],
         tree=weights.tree,
         vocabulary=words,

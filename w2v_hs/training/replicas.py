@@ -25,11 +25,12 @@ from w2v_hs.types import Float32
 from w2v_hs.vectors.alignment import rotation
 
 
-def check_replicas(options: Options, *, checkpoint: bool, on_cluster: bool) -> None:
+def check_replicas(options: Options, checkpoint: bool, on_cluster: bool, callbacks: bool) -> None:
     """Raise `OptionError` for what several runs cannot do."""
     for found, what in (
         (options.patience is not None, "patience: each run would stop at an epoch of its own"),
         (checkpoint, "a checkpoint: only one run can be resumed"),
+        (callbacks, "callbacks: they watch a single run"),
         (on_cluster, "a cluster: they train one after the other, in one process"),
     ):
         if found:

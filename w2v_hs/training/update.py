@@ -20,6 +20,7 @@ from w2v_hs.options import Preprocessing, Resolved
 from w2v_hs.progress import Display, display
 from w2v_hs.text.corpus import Corpus
 from w2v_hs.training.checkpoint import CheckpointSettings, SavedRun, UpdateStart
+from w2v_hs.training.epochs import AfterEpoch, Callbacks, listed
 from w2v_hs.training.interruption import Checkpointer
 from w2v_hs.training.loop import Observer, TrainingLoop
 from w2v_hs.training.memory import check_fits, ngram_bytes
@@ -49,6 +50,7 @@ def update(
     *,
     new_words: bool,
     settings: CheckpointSettings | None = None,
+    callbacks: Callbacks = (),
     show: bool | Display = False,
     **given: Any,
 ) -> None:
@@ -63,7 +65,7 @@ def update(
         reading = replace(options, min_count=options.min_count if new_words else 2**62)
         text = read_text(corpus, reading, model.vocabulary, preprocessing, shows, extend=True)
         start, tree = make_room(model, text, options, shows)
-        train_update(model, start, text, tree, shows, settings)
+        train_update(model, start, text, tree, shows, settings, callbacks=callbacks)
 
 
 def make_room(
@@ -93,6 +95,7 @@ def train_update(
     shows: Display,
     settings: CheckpointSettings | None = None,
     saved: SavedRun | None = None,
+    callbacks: Callbacks = (),
 ) -> None:
     """Train a model with more text from the beginning, or from where `saved` was.
 
@@ -109,6 +112,7 @@ def train_update(
             tree,
             start.options,
             shows.train,
+            after_epoch=AfterEpoch(listed(callbacks), model_of) or None,
             observer=observer,
             start=saved.start if saved else (start.inputs, start.outputs),
             position=saved.position if saved else None,
@@ -150,7 +154,7 @@ def _model_so_far(model: Model, start: UpdateStart, text: Corpus, weights: Weigh
     dim = model.options.dim
     return replace(
         model,
-        vectors=Vectors(text.vocabulary.words, weights.vectors[:, :dim], weights.subwords(dim)),
+        vectors=Vectors(text.vocabulary.as_given, weights.vectors[:, :dim], weights.subwords(dim)),
         outputs=weights.outputs[: len(start.outputs), :dim],
         tree=weights.tree,
         vocabulary=text.vocabulary,
