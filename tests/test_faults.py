@@ -192,7 +192,7 @@ BAD_OPTIONS = [
     ("dim", 0),
     ("window", 0),
     ("epochs", 0),
-    ("min_count", 0),
+    ("min_count", -1),
     ("max_vocab", 1),
     ("sample", -0.1),
     ("threads", 0),
@@ -465,3 +465,21 @@ def test_each_row_of_the_table_names_a_test_of_its_own():
         strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
         assert case is None or case in strings, test
     assert not todo, f"no test for: {todo}"
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        w2v_hs.load,
+        w2v_hs.load_vectors,
+        w2v_hs.resume,
+        w2v_hs.train,
+        lambda path: w2v_hs.train([["a", "b"]] * 9, vocab=path),
+        lambda path: w2v_hs.load_vectors(path.with_suffix(".unknown")),
+    ],
+    ids=["load", "load_vectors", "resume", "train", "vocab", "unknown suffix"],
+)
+def test_a_file_that_is_missing_is_an_error_of_python_and_of_ours(tmp_path, read):
+    for kind in (FileNotFoundError, w2v_hs.W2VError):
+        with pytest.raises(kind, match=r"(?i)nope\.[a-z]+: .*no such file"):
+            read(tmp_path / "nope.txt")

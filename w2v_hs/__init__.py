@@ -6,7 +6,8 @@
 
 The folders in the order in which data flows; each imports only from those before it: `kernels`
 (compiled loops over arrays), `files`, `text` (text to numbers), `tree`, `vectors` (and their file
-formats), `model` (what it predicts), `training`, `evaluation`, `classifier`, `report`, `cli`.
+formats), `model` (what it predicts), `training`, `evaluation`, `classifier`, `reporting`,
+`cli`.
 """
 
 from importlib import import_module
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # for type checkers, which do not see what `__getattr__` does
     from w2v_hs.model import Model as Model
     from w2v_hs.model import load as load
     from w2v_hs.options import Options as Options
+    from w2v_hs.reporting import report as report
     from w2v_hs.text import join_phrases as join_phrases
     from w2v_hs.training import resume as resume
     from w2v_hs.training import train as train
@@ -43,6 +45,7 @@ _PUBLIC = {
     "evaluate": "w2v_hs.evaluation",
     "compare": "w2v_hs.evaluation",
     "join_phrases": "w2v_hs.text",
+    "report": "w2v_hs.reporting",
     "W2VError": "w2v_hs.errors",
 }
 

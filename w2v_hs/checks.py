@@ -5,7 +5,7 @@ import numbers
 import operator
 import shlex
 from collections.abc import Collection
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from w2v_hs.errors import OptionError
 
@@ -46,6 +46,11 @@ def one_of(name: str, value: object, choices: Collection[Choice]) -> Choice:
             return choice
     expected = ", ".join(map(str, choices))
     raise OptionError(f"{name}={short(value)}: expected one of {expected}")
+
+
+def is_integer(value: object) -> TypeGuard[int]:
+    """Whether a value is an int, Python's or NumPy's; a bool is none."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def whole(name: str, value: Any, low: int, high: int | None = None) -> int:

@@ -36,6 +36,14 @@ class FormatError(W2VError, ValueError):
     """A file of vectors, a model, a tree or a word list is damaged or has another format."""
 
 
+class MissingFileError(FormatError, FileNotFoundError):
+    """A file of vectors, a model, a tree or a word list does not exist."""
+
+
+class MissingTextError(CorpusError, FileNotFoundError):
+    """Nothing has the name of a text."""
+
+
 class UnknownWordError(W2VError, KeyError):
     """A word is not in the vocabulary."""
 

@@ -1,10 +1,21 @@
 """Values and nested descriptions as text, for the tables of commands and of the report."""
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from w2v_hs.checks import shown
 
+if TYPE_CHECKING:
+    from rich.text import Text
+
 _DEEPEST = 4  # levels of nested dicts that are shown
+
+
+def plain(text: str) -> "Text":
+    """Text that rich prints literally, without reading brackets as markup."""
+    from rich.text import Text
+
+    return Text(shown(text))
 
 
 def cell(value: object) -> str:

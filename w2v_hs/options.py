@@ -70,6 +70,8 @@ class Options:
         vector of a word; None: words have vectors of their own alone.
     buckets
         Number of buckets into which n-grams are hashed. Only those in use take memory.
+    replicas
+        Number of runs with different seeds whose vectors are merged.
 
     Raises
     ------
@@ -95,6 +97,7 @@ class Options:
     tree_order: Order = "frequency"
     subwords: tuple[int, int] | None = None
     buckets: int = BUCKETS
+    replicas: int = 1
 
     def __post_init__(self) -> None:
         checked: dict[str, Any] = {
@@ -105,10 +108,11 @@ class Options:
             "dim": whole("dim", self.dim, 1, 65_536),
             "window": whole("window", self.window, 1, 1000),
             "epochs": whole("epochs", self.epochs, 1, 1_000_000),
-            "min_count": whole("min_count", self.min_count, 1, 2**62),
+            "min_count": max(1, whole("min_count", self.min_count, 0, 2**62)),
             "sample": real("sample", self.sample, 0.0, 1.0, "from 0 to 1"),
             "seed": whole("seed", self.seed, 0, 2**63 - 1),
             "buckets": whole("buckets", self.buckets, 1, 2**31 - 1),
+            "replicas": whole("replicas", self.replicas, 1, 1000),
             "holdout": real("holdout", self.holdout, 0.0, 0.5, "from 0 to 0.5"),
         }
         if self.max_vocab is not None:

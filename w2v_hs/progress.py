@@ -1,16 +1,20 @@
-"""Progress on a terminal: reading, compiling, training."""
+"""Progress of reading, compiling, training: bars, lines and the log."""
 
 import contextlib
+import logging
 import math
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
+
+LOGGER = logging.getLogger("w2v_hs")
 
 
 @dataclass
@@ -24,27 +28,72 @@ class Progress:
     loss: float  # recent mean, in nats per prediction; NaN if there is none yet
     seconds: float  # training time so far
 
+    @property
+    def figures(self) -> str:
+        """Speed, epoch, learning rate and loss, for people."""
+        speed = self.tokens / self.seconds if self.seconds else 0.0
+        loss = "" if math.isnan(self.loss) else f"  loss {self.loss:.3f}"
+        return f"{speed:,.0f} words/s  epoch {self.epoch}  lr {self.rate:.4f}{loss}"
+
 
 class Display:
-    """What a run reports while it works. This base class shows nothing."""
+    """What a run reports while it works. This base class shows nothing, but logs.
+
+    The logger ``w2v_hs`` gets notes, a line when an epoch has ended and, of whatever takes longer,
+    a line every `every` seconds.
+    """
+
+    every = 30.0
+    _said: float | None = None  # when the last line was
+    _epoch = 1  # that of the last report; one more than there are at the end
 
     def read(self, done: int, total: int | None) -> None:
         """Report the bytes read so far, and in all if known."""
+        self._line_if_due("reading", done, total, f"{done / 1e6:,.1f} MB")
 
     def step(self, what: str) -> None:
         """Begin a step of unknown length."""
 
     def note(self, text: str) -> None:
         """Print a line that stays on the screen."""
+        LOGGER.info(text)
 
     def train(self, progress: Progress) -> None:
         """Report the state of a training run."""
+        before, self._epoch = self._epoch, progress.epoch + (progress.tokens >= progress.total)
+        self._line_if_due(
+            "training", progress.tokens, progress.total, progress.figures, self._epoch != before
+        )
 
     def score(self, done: int, total: int) -> None:
         """Report the words scored so far, and in all."""
+        self._line_if_due("scoring", done, total, f"{done:,} words")
 
     def checkpoint(self, path: Path, seconds: float, every: float) -> None:
         """Report a written checkpoint: the seconds it took, and those between checkpoints."""
+        LOGGER.info(f"checkpoint in {seconds:.1f} s: {path}")
+
+    def line(self, text: str) -> None:
+        """Say how far a step has come."""
+        LOGGER.info(text)
+
+    def _line_if_due(self, title: str, done: int, total: int | None, figures: str, due: bool = False) -> None:
+        """A line about a step, if one is due or the last one was `every` seconds ago."""
+        now = time.monotonic()
+        self._said = now if self._said is None else self._said
+        if due or now - self._said >= self.every:
+            share = f" {done / total:.0%}" if total else ""
+            self.line(f"{title}{share}  {figures}")
+            self._said = now
+
+
+class Lines(Display):
+    """Prints the lines on standard error, unless the logger already shows them."""
+
+    def line(self, text: str) -> None:
+        super().line(text)
+        if not (LOGGER.isEnabledFor(logging.INFO) and LOGGER.hasHandlers()):
+            print(text, file=sys.stderr, flush=True)
 
 
 class Bars(Display):
@@ -57,34 +106,33 @@ class Bars(Display):
         self._told_of_checkpoints = False
 
     def read(self, done: int, total: int | None) -> None:
-        task = self._begin("reading", total)
-        self._bars.update(task, completed=done, total=total, figures=f"{done / 1e6:,.1f} MB")
+        super().read(done, total)
+        self._show("reading", done, total, f"{done / 1e6:,.1f} MB")
 
     def step(self, what: str) -> None:
         self._begin(what, None)
 
     def note(self, text: str) -> None:
+        super().note(text)
         self._bars.console.print(text, highlight=False)
 
     def train(self, progress: Progress) -> None:
-        task = self._begin("training", progress.total)
-        speed = progress.tokens / progress.seconds if progress.seconds else 0.0
-        loss = "" if math.isnan(progress.loss) else f"  loss {progress.loss:.3f}"
-        self._bars.update(
-            task,
-            completed=progress.tokens,
-            figures=f"{speed:,.0f} words/s  epoch {progress.epoch}  lr {progress.rate:.4f}{loss}",
-        )
+        super().train(progress)
+        self._show("training", progress.tokens, progress.total, progress.figures)
 
     def score(self, done: int, total: int) -> None:
-        task = self._begin("scoring", total)
-        self._bars.update(task, completed=done, figures=f"{done:,} words")
+        super().score(done, total)
+        self._show("scoring", done, total, f"{done:,} words")
 
     def checkpoint(self, path: Path, seconds: float, every: float) -> None:
+        super().checkpoint(path, seconds, every)
         if not self._told_of_checkpoints:
             size = path.stat().st_size / 1e6
             self.note(f"checkpoint of {size:,.0f} MB in {seconds:.1f} s, and every {every:g} s: {path}")
             self._told_of_checkpoints = True
+
+    def _show(self, title: str, done: int, total: int | None, figures: str) -> None:
+        self._bars.update(self._begin(title, total), completed=done, total=total, figures=figures)
 
     def _begin(self, title: str, total: int | None) -> "TaskID":
         """The task of the step with this title, a new one if it is not the current step."""
@@ -102,14 +150,50 @@ class Bars(Display):
             self._bars.stop_task(self._task)
 
 
+class NotebookBars(Bars):
+    """The bars below a cell of a notebook. Rich by itself would need ipywidgets for that."""
+
+    def __init__(self, bars: "RichProgress"):
+        from IPython import display as notebook
+
+        super().__init__(bars)
+        show: Any = notebook.display  # without types
+        self._shown = show(bars, display_id=True)
+        self._refreshed = 0.0
+
+    def note(self, text: str) -> None:
+        Display.note(self, text)
+        print(text)
+
+    def _show(self, title: str, done: int, total: int | None, figures: str) -> None:
+        super()._show(title, done, total, figures)
+        if time.monotonic() - self._refreshed > 0.2:
+            self._refresh()
+
+    def finish(self) -> None:
+        super().finish()
+        self._refresh()
+
+    def _refresh(self) -> None:
+        self._shown.update(self._bars)
+        self._refreshed = time.monotonic()
+
+
 @contextlib.contextmanager
 def display(show: bool | Display) -> Iterator[Display]:
-    """Show progress during the block: bars on standard error, if a terminal, or a given display."""
+    """Show progress during the block, or on a given display.
+
+    Bars on a terminal (standard error) and in notebooks, else lines on standard error.
+    """
     if isinstance(show, Display):
         yield show
         return
-    if not show or sys.stderr is None or not sys.stderr.isatty():
+    if not show or sys.stderr is None:
         yield Display()
+        return
+    in_notebook = _in_notebook()
+    if not in_notebook and not sys.stderr.isatty():
+        yield Lines()
         return
     from rich.console import Console
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -122,7 +206,17 @@ def display(show: bool | Display) -> Iterator[Display]:
         TextColumn("{task.fields[figures]}"),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
     )
-    with RichProgress(*columns, console=Console(stderr=True)) as rich_bars:
-        bars = Bars(rich_bars)
+    rich_bars = RichProgress(*columns, console=Console(stderr=True))
+    with contextlib.nullcontext() if in_notebook else rich_bars:
+        bars = (NotebookBars if in_notebook else Bars)(rich_bars)
         yield bars
         bars.finish()
+
+
+def _in_notebook() -> bool:
+    """Whether this is the kernel of a notebook, in which IPython displays more than text."""
+    if "IPython" not in sys.modules:
+        return False
+    from rich.console import Console
+
+    return Console().is_jupyter

@@ -10,10 +10,10 @@ from rich.console import Console
 from scipy import stats
 
 import w2v_hs
-from w2v_hs.cli.evaluation_tables import print_comparison
 from w2v_hs.errors import EvaluationError, OptionError
 from w2v_hs.evaluation.comparison import compare
 from w2v_hs.evaluation.evaluation import evaluate
+from w2v_hs.evaluation.tables import print_comparison
 from w2v_hs.vectors.formats import save_vectors
 from w2v_hs.vectors.vectors import Vectors
 
@@ -187,6 +187,18 @@ def shown(result, width=130):
     stream = io.StringIO()
     print_comparison(result, Console(file=stream, width=width))
     return stream.getvalue()
+
+
+def test_results_are_their_tables_in_python_and_in_notebooks(models, options):
+    """On a hundred columns, without colours; brackets in names are text, not markup."""
+    result = compare({"[bold]": models["small"], "<b>": models["fitted"]}, **options)
+    assert str(result).splitlines() == shown(result, width=100).rstrip().splitlines()
+    assert "1 [bold]" in str(result) and "p to 1" in str(result) and "\x1b" not in str(result)
+    html = result._repr_html_()
+    assert html.startswith("<pre") and "2 &lt;b&gt;" in html and "<b>" not in html
+    one = str(result.evaluations[0])
+    assert "accuracy" in one and "Spearman" in one and "<pre" in result.evaluations[0]._repr_html_()
+    assert repr(result).startswith("Comparison(models=")
 
 
 def test_one_table_shows_all_models_sets_and_p(models, options):

@@ -12,10 +12,10 @@ import pytest
 from rich.console import Console
 from scipy.stats import binomtest, spearmanr
 
-from w2v_hs.cli.evaluation_tables import print_evaluation
 from w2v_hs.errors import EvaluationError, OptionError
 from w2v_hs.evaluation.answering import MISSING, BlockSize, Usable, outcomes
 from w2v_hs.evaluation.evaluation import evaluate
+from w2v_hs.evaluation.tables import print_evaluation
 from w2v_hs.evaluation.testsets import SETS
 from w2v_hs.vectors.vectors import Vectors
 

@@ -6,7 +6,6 @@ import pytest
 
 import w2v_hs
 from w2v_hs.errors import OptionError
-from w2v_hs.report import write_report
 
 
 def test_nothing_is_written_over_what_is_read(tmp_path, text_file, model):
@@ -28,7 +27,7 @@ def test_nothing_is_written_over_what_is_read(tmp_path, text_file, model):
         (twice, lambda: w2v_hs.train(text, tree=tree, checkpoint=str(tree))),
         (twice, lambda: w2v_hs.join_phrases(text, str(text))),
         (twice, lambda: w2v_hs.join_phrases([counts, text], text)),
-        (twice, lambda: write_report(model, pairs, similarity=[str(pairs)])),
+        (twice, lambda: w2v_hs.report(model, pairs, similarity=[str(pairs)])),
     ):
         with pytest.raises(OptionError, match=message):
             write()

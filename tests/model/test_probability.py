@@ -166,6 +166,35 @@ def test_top_k_of_the_result(trained):
     assert len(trained.top_k("paris").words) == 10
 
 
+@pytest.mark.parametrize("combine", ["inputs", "log_probs"])
+def test_top_k_leaves_words_out_and_takes_many_contexts(trained, combine):
+    if trained.options.arch == "cbow" and combine == "log_probs":
+        pytest.skip("not for CBOW")
+    everything = trained.top_k("paris", 10**6, combine=combine)
+    without = [word for word in everything.words if word not in ("the", "is")]
+    found = trained.top_k("paris", 5, exclude=["is", "the", "is"], combine=combine)
+    assert found.words == without[:5]
+    p = dict(everything)
+    assert list(found.probabilities) == pytest.approx([p[word] for word in found.words], rel=1e-12)
+    assert trained.top_k("paris", 10**6, exclude=["is", "the"], combine=combine).words == without
+    assert trained.top_k("paris", 3, exclude=everything.words, combine=combine).words == []
+    last = everything.words[-3:]
+    assert trained.top_k("paris", 2, exclude=last, combine=combine).words == everything.words[:2]
+    contexts = ["paris", ["the", "king"]]
+    one, other = trained.top_ks(contexts, 4, exclude=[["is"], contexts[1]], combine=combine)
+    assert one.words == trained.top_k("paris", 4, exclude="is", combine=combine).words
+    assert other.words == trained.top_k(contexts[1], 4, exclude=contexts[1], combine=combine).words
+    assert [top.words for top in trained.top_ks(contexts, combine=combine)] == [
+        trained.top_k(context, combine=combine).words for context in contexts
+    ]
+    with pytest.raises(UnknownWordError, match="'zebra'"):
+        trained.top_k("paris", exclude=["zebra"])
+    with pytest.raises(OptionError, match="2 contexts and 1 lists of words"):
+        trained.top_ks(contexts, exclude=[["is"]])
+    with pytest.raises(TypeError, match="top_ks takes a list"):
+        trained.top_ks("paris")
+
+
 # ---- samples ------------------------------------------------------------------------------------
 
 
@@ -326,7 +355,7 @@ def test_what_cannot_be_answered_is_told(trained):
             call()
     for call in (
         lambda: trained.score("the king"),
-        lambda: trained.score([[1, 2]]),
+        lambda: trained.score([[1.5, 2]]),
         lambda: trained.log_probs("the", ["king"]),
     ):
         with pytest.raises(TypeError):

@@ -10,9 +10,9 @@ import pytest
 
 import w2v_hs
 from w2v_hs.errors import EvaluationError, OptionError
-from w2v_hs.report import evaluation as report_evaluation
-from w2v_hs.report.report import write_report
-from w2v_hs.report.word_map import word_map
+from w2v_hs.reporting import evaluation as report_evaluation
+from w2v_hs.reporting.content import report as write_report
+from w2v_hs.reporting.word_map import word_map
 
 pytest.importorskip("bokeh")
 HOSTILE = "</script><img src=x onerror=alert(1)>"

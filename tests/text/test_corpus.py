@@ -309,7 +309,7 @@ def test_lists_of_tokens(make):
         ["the cat sat", "on the mat"],
         [b"the cat"],
         [["the", "cat"], "sat"],
-        [["the", 3]],
+        [["the", 3.5]],
         [["the", ""]],
         42,
         {"a": ["b"]},

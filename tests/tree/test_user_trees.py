@@ -139,7 +139,7 @@ def test_larger_groups_become_huffman_trees():
         (["the", ["and"]], "one child, 'and'"),
         (["the", []], "with none"),
         (["the", ["the", "and"]], "'the' twice"),
-        (["the", 7], "holds 7"),
+        (["the", 7.5], r"holds 7\.5"),
         (["the", "and"], "3 of the 5 words"),
     ],
 )

@@ -524,6 +524,7 @@ def test_the_table_names_known_formats_only():
 @pytest.mark.parametrize("name", ["v.onnx", "v", "v.pkl"])
 def test_an_unknown_suffix_names_the_formats(tmp_path, name):
     vectors = Vectors(["a"], np.ones((1, 1)))
+    (tmp_path / name).write_bytes(b"something")
     for action in (load_vectors, lambda path: save_vectors(vectors, path)):
         with pytest.raises(FormatError, match="unknown suffix") as caught:
             action(tmp_path / name)

@@ -78,6 +78,24 @@ def test_most_similar_to_a_vector_leaves_out_only_what_is_excluded(matrix):
     assert_same_ranking(found, naive_nearest(matrix, query, 12, [])[2:])
 
 
+def test_several_words_stand_for_the_sum_of_their_unit_rows(matrix):
+    vectors = Vectors(WORDS, matrix)
+    units = matrix.astype(np.float64) / np.linalg.norm(matrix.astype(np.float64), axis=1, keepdims=True)
+    expected = naive_nearest(matrix, units[1] + units[2], 10, [1, 2])
+    assert_same_ranking(vectors.most_similar(["word1", "word2"]), expected)
+    assert_same_ranking(vectors.most_similar(positive=("word1", "word2")), expected)
+    assert_same_ranking(vectors.most_similar("word1", positive="word2"), expected)
+    analogy = vectors.analogy("word1", "word2", "word3")
+    assert vectors.most_similar(positive=["word2", "word3"], negative=["word1"]) == analogy
+    assert vectors.most_similar(["word2", "word3"], negative="word1") == analogy
+    assert_same_ranking(vectors.most_similar(matrix[3].tolist()), vectors.most_similar(matrix[3]))
+    for nothing in ({}, {"query": []}, {"positive": []}):
+        with pytest.raises(OptionError, match="give a word, several words or a vector"):
+            vectors.most_similar(**nothing)
+    with pytest.raises(UnknownWordError, match="'nowhere'"):
+        vectors.most_similar(["word1", "nowhere"])
+
+
 def test_similarity_agrees_with_the_definition(matrix):
     unit = naive_unit(matrix)
     vectors = Vectors(WORDS, matrix)
@@ -197,9 +215,9 @@ def test_k_may_be_an_integer_of_numpy(matrix):
     assert len(Vectors(WORDS, matrix).most_similar("word3", np.uint8(3))) == 3
 
 
-def test_words_are_str(matrix):
-    for words, found in (([1, 2], "row 0 is 1, int"), (["a", b"b"], "row 1 is b'b', bytes")):
-        with pytest.raises(TypeError, match=f"the word of {found}; expected a str"):
+def test_words_are_str_or_int(matrix):
+    for words, found in (([1.5, 2], r"row 0 is 1\.5, float"), (["a", b"b"], "row 1 is b'b', bytes")):
+        with pytest.raises(TypeError, match=f"the word of {found}; expected a str or an int"):
             Vectors(words, matrix[:2])
 
 

@@ -84,8 +84,8 @@ def commands() -> None:
     w2v-hs train wiki.txt -o model.safetensors
     w2v-hs neighbors model.safetensors paris
 
-    Results go to standard output, progress and messages to standard error. Progress bars appear
-    only if standard error is a terminal. NO_COLOR turns colours off.
+    Results go to standard output, progress and messages to standard error: bars on a terminal, else
+    a line after each epoch and every 30 seconds. NO_COLOR turns colours off.
 
     \b
     Exit codes:

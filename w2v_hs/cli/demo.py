@@ -36,8 +36,8 @@ def demo(corpus: str, output: Path, epochs: int, seed: int) -> None:
     w2v-hs demo factbook --epochs 5 -o tour
     """
     from w2v_hs import training
-    from w2v_hs.cli.evaluation_tables import print_evaluation
     from w2v_hs.evaluation import evaluate
+    from w2v_hs.evaluation.tables import print_evaluation
     from w2v_hs.files.atomic import holding
 
     path, vectors, results = (output / name for name in _RESULTS)

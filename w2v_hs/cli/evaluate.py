@@ -131,7 +131,7 @@ def _load_each(paths: tuple[Path, ...], format_name: str | None, bars: Display) 
 def _compare(models: Models, options: dict[str, Any]) -> Results:
     """Compare the models with each other."""
     from w2v_hs import evaluation
-    from w2v_hs.cli.evaluation_tables import print_comparison
+    from w2v_hs.evaluation.tables import print_comparison
 
     comparison = evaluation.compare(models, **options)
     return comparison.as_dict(), lambda console: print_comparison(comparison, console)
@@ -140,7 +140,7 @@ def _compare(models: Models, options: dict[str, Any]) -> Results:
 def _evaluate_each(models: Models, options: dict[str, Any]) -> Results:
     """Evaluate each model on its own."""
     from w2v_hs import evaluation
-    from w2v_hs.cli.evaluation_tables import print_evaluation
+    from w2v_hs.evaluation.tables import print_evaluation
 
     results = []
     for name, vectors in models:

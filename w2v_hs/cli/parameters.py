@@ -211,6 +211,12 @@ training_options = combined(
     threads_option,
     click.option("--seed", default=_DEFAULTS.seed, help="Random seed."),
     click.option(
+        "--replicas",
+        default=_DEFAULTS.replicas,
+        help="Runs with different seeds whose vectors are merged: better ones than those of one longer "
+        "run. There is no checkpoint.",
+    ),
+    click.option(
         "--holdout",
         default=_DEFAULTS.holdout,
         help="Share of the sentences to hold out; their loss is measured after each epoch.",

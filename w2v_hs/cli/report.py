@@ -8,7 +8,7 @@ from w2v_hs.checks import shown
 from w2v_hs.cli import parameters
 from w2v_hs.files.distinct import check_distinct
 
-PROJECTIONS = ("pca", "tsne", "umap")  # of `report.word_map`, which imports NumPy
+PROJECTIONS = ("pca", "tsne", "umap")  # of `reporting.word_map`, which imports NumPy
 
 
 @click.command()
@@ -52,7 +52,7 @@ def report(
     """
     from w2v_hs.files.atomic import holding
     from w2v_hs.model import load
-    from w2v_hs.report.report import write_report
+    from w2v_hs.reporting.content import report as write_report
     from w2v_hs.vectors.formats import load_vectors
 
     if output.suffix.lower() not in (".html", ".htm"):

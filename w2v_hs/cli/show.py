@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from w2v_hs.checks import shown
+from w2v_hs.formatting import plain as plain
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     from w2v_hs.model.model import Model
 
@@ -31,13 +31,6 @@ def table(title: str, *columns: str) -> "Table":
     # Long cells wrap; by default rich would cut them.
     folded = [Column(name, overflow="fold") for name in columns]
     return Table(*folded, title=plain(title), title_justify="left", show_header=any(columns))
-
-
-def plain(text: str) -> "Text":
-    """Text that rich prints literally, without reading brackets as markup."""
-    from rich.text import Text
-
-    return Text(shown(text))
 
 
 def print_words(title: str, found: list[tuple[str, float]], as_json: bool) -> None:

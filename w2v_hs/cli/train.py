@@ -110,7 +110,12 @@ def train(
     """
     from w2v_hs.files.atomic import check_writable, holding
     from w2v_hs.training.api import train_with
-    from w2v_hs.training.checkpoint import CheckpointSettings, checkpoint_path, named_texts
+    from w2v_hs.training.checkpoint import (
+        CheckpointSettings,
+        check_no_checkpoint,
+        checkpoint_path,
+        named_texts,
+    )
     from w2v_hs.tree.user_trees import choose_tree
 
     explicit = _explicit_options(ctx)
@@ -130,6 +135,7 @@ def train(
     if save_vocab is not None:
         check_writable(save_vocab)
     with holding(output), exit_when_interrupted(scheduler), _connected(scheduler) as client:
+        check_no_checkpoint(checkpoint)  # also for replicas, which write none: it is removed below
         if resume_from is None:
             model = train_with(
                 run,
@@ -137,7 +143,7 @@ def train(
                 tree=tree,
                 vocab=vocab,
                 preprocessing=preprocessing,
-                settings=settings,
+                settings=settings if run.replicas == 1 else None,
                 client=client,
                 rounds=rounds,
                 show=True,

@@ -51,7 +51,7 @@ class Usable:
         """The positions in `rows` of all forms of each asked word, most frequent first."""
         forms: dict[str, list[int]] = {}
         for position, row in enumerate(rows):
-            folded = self.fold(self.vectors.words[row])
+            folded = self.fold(self.vectors.names[row])
             if folded in asked:
                 forms.setdefault(folded, []).append(position)
         return forms

@@ -29,7 +29,20 @@ from w2v_hs.types import Float64
 
 @dataclass
 class Result:
-    """A result that can be written as JSON; an undefined figure is null, never NaN."""
+    """A result that can be written as JSON; an undefined figure is null, never NaN.
+
+    `str` gives the tables that the command line prints; notebooks show them.
+    """
+
+    def __str__(self) -> str:
+        from w2v_hs.evaluation.tables import as_text
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        from w2v_hs.evaluation.tables import as_html
+
+        return as_html(self)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain lists, dicts, strings, numbers and None."""

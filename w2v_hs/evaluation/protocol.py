@@ -139,13 +139,13 @@ def _with_subwords(usable: Usable, protocol: Protocol) -> tuple[Usable, set[str]
     vectors = usable.vectors
     if vectors.subwords is None:
         raise OptionError("oov=subwords: these vectors have none; train with subwords, or use oov=skip")
-    known = set(map(usable.fold, vectors.words))
+    known = set(map(usable.fold, vectors.names))
     unknown = {usable.fold(word): word for rated in protocol.pairs for word in _words_of(rated)}
     words = [word for folded, word in unknown.items() if folded not in known]
-    if protocol.case_insensitive and all(word == word.lower() for word in vectors.words):
+    if protocol.case_insensitive and all(word == word.lower() for word in vectors.names):
         words = list(map(str.lower, words))  # n-grams with capitals were never seen
     wider = vectors.including(words)
-    return Usable.of(wider, protocol.case_insensitive), set(map(usable.fold, wider.words[len(vectors) :]))
+    return Usable.of(wider, protocol.case_insensitive), set(map(usable.fold, wider.names[len(vectors) :]))
 
 
 def _words_of(rated: PairSet) -> list[str]:

@@ -9,16 +9,17 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from w2v_hs.checks import shown
-from w2v_hs.errors import FormatError
+from w2v_hs.errors import FormatError, MissingFileError
 from w2v_hs.files.atomic import replacing
-from w2v_hs.types import Array
+from w2v_hs.types import Array, Word
 
 _DTYPES = {
     "float64": "F64",
@@ -105,7 +106,7 @@ def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
-        raise FormatError(f"{shown(path)}: no such file") from None
+        raise MissingFileError(f"{shown(path)}: no such file") from None
     except Exception as error:  # untrusted bytes can make the reader raise anything
         raise FormatError(f"{shown(path)}: not a readable .safetensors file: {shown(error)}") from None
     if "description" in metadata and "sha256" in metadata:
@@ -118,18 +119,21 @@ def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str
     return arrays, metadata
 
 
-def pack_words(words: list[str]) -> dict[str, Array]:
-    """Pack V words into two arrays that `unpack_words` reads.
+def pack_words(words: Sequence[Word]) -> dict[str, Array]:
+    """Pack V words into two arrays that `unpack_words` reads, or three.
 
     ``words.bytes`` (bytes,) uint8 is the UTF-8 of all words, concatenated; ``words.ends`` (V,)
-    int64 says where each word ends in it.
+    int64 says where each word ends in it. If some words are ints, ``words.integers`` (V,) uint8 is
+    1 for these.
     """
-    encoded = [word.encode(errors="surrogatepass") for word in words]
+    encoded = [str(word).encode(errors="surrogatepass") for word in words]
     ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
-    return {"words.bytes": np.frombuffer(b"".join(encoded), np.uint8), "words.ends": ends}
+    arrays: dict[str, Array] = {"words.bytes": np.frombuffer(b"".join(encoded), np.uint8), "words.ends": ends}
+    integers = np.array([not isinstance(word, str) for word in words], np.uint8)
+    return arrays | ({"words.integers": integers} if integers.any() else {})
 
 
-def unpack_words(arrays: dict[str, Array], path: str | Path) -> list[str]:
+def unpack_words(arrays: dict[str, Array], path: str | Path) -> list[Any]:
     """The words of `pack_words`; `FormatError` if the arrays do not match or are not UTF-8."""
     data, ends = arrays["words.bytes"].tobytes(), arrays["words.ends"]
     if (
@@ -143,9 +147,24 @@ def unpack_words(arrays: dict[str, Array], path: str | Path) -> list[str]:
         raise FormatError(f"{shown(path)}: the words do not fill their {len(data)} bytes")
     bounds = [0, *ends.tolist()]
     try:
-        return [data[begin:end].decode(errors="surrogatepass") for begin, end in itertools.pairwise(bounds)]
+        words = [data[begin:end].decode(errors="surrogatepass") for begin, end in itertools.pairwise(bounds)]
     except UnicodeDecodeError:
         raise FormatError(f"{shown(path)}: a word is not UTF-8") from None
+    integers = arrays.get("words.integers")
+    return words if integers is None else _as_integers(words, integers, path)
+
+
+def _as_integers(words: list[str], which: Array, path: str | Path) -> list[Word]:
+    """The words, those of which are ints as such; `FormatError` where one is none."""
+    if which.shape != (len(words),) or which.dtype != np.uint8:
+        raise FormatError(f"{shown(path)}: words.integers does not say of each word whether it is an int")
+    mixed: list[Word] = list(words)
+    for row in np.flatnonzero(which).tolist():
+        word = words[row]
+        if not re.fullmatch(r"0|-?[1-9][0-9]{0,4000}", word):
+            raise FormatError(f"{shown(path)}: the word {shown(repr(word), 60)} is said to be an int")
+        mixed[row] = int(word)
+    return mixed
 
 
 def _blocks(array: Array) -> Iterator[memoryview]:

@@ -69,6 +69,16 @@ class Ring(NamedTuple):
 NO_PARTS = Parts(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
 
 
+def frozen_parts(parts: Parts, words: int) -> Parts:
+    """The same rows, which take no gradient; parts: `NO_PARTS` where words have no n-grams.
+
+    What a window changes is then lost when the word leaves the ring.
+    """
+    if len(parts.offsets) == 1:
+        parts = Parts(np.arange(words + 1), np.arange(words, dtype=np.int32), parts.shares)
+    return parts._replace(shares=np.zeros(len(parts.rows), np.float32))
+
+
 def make_ring(parts: Parts, window: int, stride: int) -> Ring:
     """A ring for the words of a window; parts: `NO_PARTS` where words have no n-grams."""
     slots = 1 << (2 * window).bit_length() if len(parts.offsets) > 1 else 0

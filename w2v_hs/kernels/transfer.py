@@ -24,7 +24,14 @@ Oracle: `naive.tree_probabilities` of both trees, in tests/tree/test_learned.py.
 
 import numpy as np
 
-from w2v_hs.kernels.jit import jit
+from w2v_hs.kernels.jit import inline, jit
+
+
+@inline
+def add_multiple(factor, source, target):
+    """target += factor * source, both (stride,) float32. A loop: an expression would allocate."""
+    for k in range(len(target)):
+        target[k] += factor * source[k]
 
 
 @jit
@@ -48,7 +55,7 @@ def word_outputs(offsets, nodes, bits, weights, mean, outputs, log_probs):
             sign = 1.0 - 2.0 * bits[step]
             z = sign * scores[nodes[step]]
             log_probs[word] += min(z, 0.0) - np.log1p(np.exp(-abs(z)))
-            outputs[word] += np.float32(sign / (1.0 + np.exp(z))) * weights[nodes[step]]
+            add_multiple(np.float32(sign / (1.0 + np.exp(z))), weights[nodes[step]], outputs[word])
 
 
 @jit
@@ -69,10 +76,11 @@ def node_weights(children, order, outputs, log_probs, mean, constant, weights):
         for side in range(2):
             child = children[node, side]
             if child < words:
-                weights[node] += np.float32(np.exp(log_probs[child]) / probs[node]) * outputs[child]
+                share = np.exp(log_probs[child]) / probs[node]
+                add_multiple(np.float32(share), outputs[child], weights[node])
             else:
                 share = probs[child - words] / probs[node]
-                weights[node] += np.float32(share) * weights[child - words]
+                add_multiple(np.float32(share), weights[child - words], weights[node])
     # From the root down: a node's own o is no longer needed when its weights replace it.
     for place in range(inner):
         node = order[place]
@@ -83,4 +91,4 @@ def node_weights(children, order, outputs, log_probs, mean, constant, weights):
         odds -= log_probs[right] if right < words else np.log(probs[right - words])
         for k in range(len(mean)):
             odds -= np.float64(weights[node, k]) * np.float64(mean[k])
-        weights[node] += np.float32(odds * constant) * mean
+        add_multiple(np.float32(odds * constant), mean, weights[node])

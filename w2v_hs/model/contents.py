@@ -24,7 +24,7 @@ def parameter_arrays(parameters: Parameters) -> dict[str, Array]:
         "vectors": parameters.vectors,
         "outputs": parameters.outputs,
         "counts": parameters.vocabulary.counts,
-        **pack_words(parameters.vocabulary.words),
+        **pack_words(parameters.vocabulary.as_given),
     }
     if parameters.tree is not None:
         arrays |= tree_arrays(parameters.tree)

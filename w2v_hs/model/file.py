@@ -67,6 +67,8 @@ def _build(path: str | Path, arrays: dict[str, Array], description: dict[str, An
     if options.lr is None or options.threads is None:  # of a model that was built by hand
         options = options.resolved()
     words = unpack_words(arrays, path)
+    names = list(map(str, words))
+    integers = frozenset(str(word) for word in words if not isinstance(word, str))
     tree = None
     if options.loss == "hs":
         tree = Tree(arrays["tree.offsets"], arrays["tree.nodes"], arrays["tree.bits"])
@@ -80,7 +82,7 @@ def _build(path: str | Path, arrays: dict[str, Array], description: dict[str, An
         vectors=Vectors(words, arrays["vectors"], subwords),
         outputs=arrays["outputs"],
         tree=tree,
-        vocabulary=Vocabulary(words, arrays["counts"]),
+        vocabulary=Vocabulary(names, arrays["counts"], integers),
         options=cast(Resolved, options),
         losses=description["losses"],
         provenance=description["provenance"],

@@ -18,7 +18,7 @@ from w2v_hs.model.summary import tree_summary, vocabulary_summary
 from w2v_hs.options import Combine, OutOfVocabulary, Preprocessing, Resolved
 from w2v_hs.text import Vocabulary
 from w2v_hs.tree import Tree
-from w2v_hs.types import Array, Context, Float32, Float64, Texts
+from w2v_hs.types import Array, Context, Float32, Float64, Texts, Word
 from w2v_hs.vectors import Vectors, save_vectors
 from w2v_hs.vectors.subwords import Ngrams
 
@@ -45,7 +45,8 @@ class Model:
     options
         Those of the run.
     losses
-        Mean nats per prediction of each epoch; None if there was nothing to predict.
+        Mean nats per prediction of each epoch; None if there was nothing to predict. Those of
+        updates are in `update_losses`.
     provenance
         Corpus, versions, figures of the run.
     holdout_losses
@@ -138,7 +139,7 @@ class Model:
 
     # ---- more text and new words ----------------------------------------------------------------
 
-    def add_words(self, counts: Mapping[str, int]) -> None:
+    def add_words(self, counts: Mapping[Any, int]) -> None:
         """Add words to the tree: each splits the leaf of a word with a similar frequency.
 
         No node moves: the probability of every word whose leaf is not split stays the same to the
@@ -149,7 +150,7 @@ class Model:
         Parameters
         ----------
         counts
-            Occurrences of each word; those of known words are added to theirs.
+            Occurrences of each word, str or int; those of known words are added to theirs.
 
         Raises
         ------
@@ -178,6 +179,7 @@ class Model:
         tokenize: str = "none",
         split_sentences: str | None = None,
         text_column: str | None = None,
+        callbacks: Any = (),
         progress: bool = False,
     ) -> None:
         """Train on more text; its new words are added as in `add_words`.
@@ -196,6 +198,8 @@ class Model:
             As in `train`; by default the model's, and half of its learning rate.
         threads, lowercase, errors, tokenize, split_sentences, text_column, progress
             As in `train`.
+        callbacks
+            As in `train`; they see rows that have moved as far as the new text alone moves them.
 
         Raises
         ------
@@ -204,7 +208,12 @@ class Model:
         given = {"epochs": epochs, "lr": lr, "min_count": min_count, "threads": threads, "seed": seed}
         preprocessing = Preprocessing(lowercase, errors, tokenize, split_sentences, text_column)
         w2v_hs.train  # noqa: B018 (loads `w2v_hs.training`, which sets the trainer)
-        self.trainer(corpus, preprocessing, new_words=new_words, show=progress, **given)
+        self.trainer(corpus, preprocessing, new_words=new_words, callbacks=callbacks, show=progress, **given)
+
+    @property
+    def update_losses(self) -> list[list[float | None]]:
+        """As `losses`, of each update, the first one first."""
+        return [update["losses"] for update in self.provenance.get("updates", [])]
 
     @property
     def ngrams(self) -> Ngrams | None:
@@ -221,18 +230,18 @@ class Model:
     def become(self, parameters: Parameters) -> None:
         """Replace vocabulary, vectors, output weights and tree."""
         self.vocabulary, vectors, self.outputs, self.tree, subwords = parameters
-        self.vectors = Vectors(self.vocabulary.words, vectors, subwords)
+        self.vectors = Vectors(self.vocabulary.as_given, vectors, subwords)
         for name in ("_predictor", "scorer"):  # made from what was replaced
             self.__dict__.pop(name, None)
 
     # ---- probabilities --------------------------------------------------------------------------
 
-    def log_prob(self, context: Context, word: str, *, combine: Combine = "inputs") -> float:
+    def log_prob(self, context: Context, word: Word, *, combine: Combine = "inputs") -> float:
         """log P(word | context) in nats; O(path) for a tree, O(V) for the full softmax."""
         return float(self._predictor.log_probs([context], [word], combine)[0])
 
     def log_probs(
-        self, contexts: Iterable[Context], words: Iterable[str], *, combine: Combine = "inputs"
+        self, contexts: Iterable[Context], words: Iterable[Word], *, combine: Combine = "inputs"
     ) -> Float64:
         """(B,) float64: `log_prob` of B contexts, each with the word at the same position."""
         return self._predictor.log_probs(contexts, words, combine)
@@ -241,16 +250,30 @@ class Model:
         """(V,) float64: the probability of each word, in the order of `vectors.words`; O(V)."""
         return self._predictor.distribution(context, combine)
 
-    def top_k(self, context: Context, k: int = 10, *, combine: Combine = "inputs") -> TopWords:
+    def top_k(
+        self, context: Context, k: int = 10, *, exclude: Iterable[Word] = (), combine: Combine = "inputs"
+    ) -> TopWords:
         """The k most probable words, all V if k is larger: .words, .probabilities, .visited.
 
         Exact: a best-first search, which visits few inner nodes unless the distribution is flat.
+        Words of `exclude` are left out; the probabilities of the others stay as they are.
         """
-        return self._predictor.top_k(context, k, combine)
+        return self._predictor.top_k(context, k, exclude, combine)
+
+    def top_ks(
+        self,
+        contexts: Iterable[Context],
+        k: int = 10,
+        *,
+        exclude: Iterable[Iterable[Word]] | None = None,
+        combine: Combine = "inputs",
+    ) -> list[TopWords]:
+        """`top_k` of B contexts; `exclude` holds, for each, the words to leave out."""
+        return self._predictor.top_ks(contexts, k, exclude, combine)
 
     def sample(
         self, context: Context, n: int = 10, *, seed: int = 1, combine: Combine = "inputs"
-    ) -> list[str]:
+    ) -> list[Any]:
         """Draw n words, at most 10^8, independently from the distribution; O(path) in a tree."""
         return self._predictor.sample(context, n, seed, combine)
 
@@ -291,7 +314,7 @@ class Model:
 
     def score(
         self,
-        sentences: Iterable[str | Iterable[str]],
+        sentences: Iterable[str | Iterable[Word]],
         *,
         oov: OutOfVocabulary = "skip",
         threads: int | None = None,

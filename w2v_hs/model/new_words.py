@@ -1,12 +1,11 @@
 """New words for a trained model: its parameters over a larger vocabulary."""
 
 from collections.abc import Mapping
-from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from w2v_hs.checks import shown
+from w2v_hs.checks import is_integer, shown
 from w2v_hs.errors import OptionError, VocabularyError
 from w2v_hs.model.weights import start_vectors
 from w2v_hs.text import Vocabulary
@@ -30,7 +29,7 @@ class Parameters(NamedTuple):
         return self.vectors if self.subwords is None else self.subwords.rows
 
 
-def check_counts(counts: Mapping[str, int]) -> None:
+def check_counts(counts: Mapping[Any, int]) -> None:
     """Raise `VocabularyError` for a key that is not a word, or a value that is not a count.
 
     `TypeError` for anything but a mapping.
@@ -38,9 +37,9 @@ def check_counts(counts: Mapping[str, int]) -> None:
     if not isinstance(counts, Mapping):
         raise TypeError(f"counts is of type {type(counts).__name__}: expected a dict of words and counts")
     for word, count in counts.items():
-        if not isinstance(word, str) or not word or "\0" in word:
+        if not (is_integer(word) or (isinstance(word, str) and word and "\0" not in word)):
             raise VocabularyError(f"{shown(repr(word), 60)}: expected a word, without NUL")
-        if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+        if not is_integer(count) or count < 1:
             raise VocabularyError(
                 f"'{shown(word, 60)}' has the count {shown(repr(count), 60)}: expected a whole number from 1"
             )

@@ -8,6 +8,8 @@ context and u the row of a node, the probability of going left is sigmoid(u · h
 over the path is the probability of the word (Morin and Bengio, 2005).
 """
 
+from typing import Any
+
 from w2v_hs.tree import Tree
 from w2v_hs.types import Float32
 from w2v_hs.vectors import Vectors
@@ -15,7 +17,7 @@ from w2v_hs.vectors import Vectors
 NODE = "node:"
 
 
-def output_vectors(words: list[str], outputs: Float32, tree: Tree | None) -> Vectors:
+def output_vectors(words: list[Any], outputs: Float32, tree: Tree | None) -> Vectors:
     """The output weights as `Vectors`: of the words, or of the inner nodes, heaviest first.
 
     words: V, most frequent first. outputs (V - 1, dim), by inner node; (V, dim), by word, without a

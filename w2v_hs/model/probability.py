@@ -16,6 +16,7 @@ context word.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from w2v_hs.errors import OptionError
 from w2v_hs.kernels.probability import all_log_probs, best_first, draw_words, path_log_probs
 from w2v_hs.options import COMBINE, Combine, Options
 from w2v_hs.tree import Tree
-from w2v_hs.types import Array, Context, Float32, Float64, Int64
+from w2v_hs.types import Array, Context, Float32, Float64, Int64, Word
 from w2v_hs.vectors import Vectors
 
 BLOCK_VALUES = 1 << 20  # of hidden vectors, or scores of the full softmax, at once: 8 MiB
@@ -44,11 +45,11 @@ class TopWords:
         Inner nodes whose branches were computed; for the full softmax, output vectors.
     """
 
-    words: list[str]  # best first; of equally probable words, the more frequent first
+    words: list[Any]  # best first; of equally probable words, the more frequent first
     probabilities: Float64  # (k,)
     visited: int  # inner nodes whose branches were computed; for the full softmax, output vectors
 
-    def __iter__(self) -> Iterator[tuple[str, float]]:
+    def __iter__(self) -> Iterator[tuple[Any, float]]:
         """Pairs (word, probability)."""
         return zip(self.words, self.probabilities.tolist(), strict=True)
 
@@ -72,7 +73,7 @@ class Predictor:
             self.children, self.order = tree.children()
             self.root = int(self.order[0])
 
-    def log_probs(self, contexts: Iterable[Context], words: Iterable[str], combine: Combine) -> Float64:
+    def log_probs(self, contexts: Iterable[Context], words: Iterable[Word], combine: Combine) -> Float64:
         """(B,) float64: log P(words[i] | contexts[i]) in nats."""
         if isinstance(contexts, str) or isinstance(words, str):
             raise TypeError(
@@ -97,10 +98,29 @@ class Predictor:
         """(V,) float64: the probability of every word."""
         return np.exp(self._all_log_probs(self._inputs(context, combine), combine))
 
-    def top_k(self, context: Context, k: int, combine: Combine) -> TopWords:
-        """The `k` most probable words, all V if `k` is larger."""
+    def top_ks(
+        self, contexts: Iterable[Context], k: int, exclude: Iterable[Iterable[Word]] | None, combine: Combine
+    ) -> list[TopWords]:
+        """`top_k` of each context, without the words of `exclude` at the same position."""
+        if isinstance(contexts, str):
+            raise TypeError("top_ks takes a list of contexts; for one use top_k")
+        contexts = list(contexts)
+        left_out = [()] * len(contexts) if exclude is None else list(exclude)
+        if len(left_out) != len(contexts):
+            raise OptionError(
+                f"found {len(contexts)} contexts and {len(left_out)} lists of words to exclude; "
+                "expected as many"
+            )
+        return [
+            self.top_k(context, k, words, combine) for context, words in zip(contexts, left_out, strict=True)
+        ]
+
+    def top_k(self, context: Context, k: int, exclude: Iterable[Word], combine: Combine) -> TopWords:
+        """The `k` most probable words, all V if `k` is larger, without those of `exclude`."""
         inputs = self._inputs(context, combine)
-        k = min(whole("k", k, 1), len(self.vectors))
+        left_out = self.vectors.rows_to_exclude(exclude)
+        wanted = min(whole("k", k, 1), len(self.vectors) - len(left_out))
+        k = wanted + len(left_out)
         if self.tree is not None and combine == "inputs":
             best, log_probs, visited = best_first(
                 self._hidden([inputs])[0], self.children, self.root, self.outputs, k
@@ -109,9 +129,11 @@ class Predictor:
             log_probs = self._all_log_probs(inputs, combine)
             best, visited = _largest(log_probs, k), len(self.outputs)
             log_probs = log_probs[best]
-        return TopWords([self.vectors.words[row] for row in best], np.exp(log_probs), int(visited))
+        kept = np.flatnonzero(~np.isin(best, list(left_out)))[:wanted]
+        words = [self.vectors.words[row] for row in best[kept]]
+        return TopWords(words, np.exp(log_probs[kept]), int(visited))
 
-    def sample(self, context: Context, n: int, seed: int, combine: Combine) -> list[str]:
+    def sample(self, context: Context, n: int, seed: int, combine: Combine) -> list[Any]:
         """Draw `n` words independently."""
         inputs = self._inputs(context, combine)
         n, seed = whole("n", n, 0, 100_000_000), whole("seed", seed, 0)
@@ -132,7 +154,7 @@ class Predictor:
             raise OptionError(
                 "combine='log_probs': a CBOW model predicts from the mean of its inputs; use combine='inputs'"
             )
-        words = [context] if isinstance(context, str) else list(context)
+        words = list(context) if isinstance(context, Iterable) and not isinstance(context, str) else [context]
         if not words:
             raise OptionError("the context is empty: give a word or a list of words")
         return np.stack([self.vectors[word] for word in words])

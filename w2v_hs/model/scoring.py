@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from w2v_hs.checks import shown
+from w2v_hs.checks import is_integer, shown
 from w2v_hs.errors import CorpusError, DivergedError, OptionError, UnknownWordError
 from w2v_hs.kernels import likelihood, tokens
 from w2v_hs.kernels.common import Paths, aligned_zeros, padded
@@ -24,7 +24,7 @@ from w2v_hs.options import Options, OutOfVocabulary, Preprocessing
 from w2v_hs.progress import display
 from w2v_hs.text import Corpus, Vocabulary, read_corpus
 from w2v_hs.tree import Tree
-from w2v_hs.types import Float32, Float64, Int32, Int64, Texts
+from w2v_hs.types import Float32, Float64, Int32, Int64, Texts, Word
 
 CHUNK_WORDS = 20_000  # tens of milliseconds, so that Ctrl-C and the progress bar need not wait
 LARGEST_EXPONENT = 709  # of exp in float64
@@ -232,12 +232,12 @@ class Scores:
 
 
 def score_sentences(
-    scorer: Scorer, sentences: Iterable[str | Iterable[str]], oov: OutOfVocabulary, threads: int | None
+    scorer: Scorer, sentences: Iterable[str | Iterable[Word]], oov: OutOfVocabulary, threads: int | None
 ) -> Scores:
     """Score each sentence: a string, which is split at white space, or a list of tokens.
 
     `OptionError` if `oov` is neither "skip" nor "error"; `TypeError` if `sentences` is one string,
-    or a token is not a str; `UnknownWordError` if, with oov="error", a word is unknown.
+    or a token is neither str nor int; `UnknownWordError` if, with oov="error", a word is unknown.
     """
     if oov not in ("skip", "error"):
         raise OptionError(f"oov={oov!r}: expected one of skip, error")
@@ -259,14 +259,14 @@ def score_sentences(
 
 
 def _rows(
-    index: dict[str, int], sentence: str | Iterable[str], number: int, strict: bool
+    index: dict[str, int], sentence: str | Iterable[Word], number: int, strict: bool
 ) -> list[int | None]:
     """The row of each token of a sentence; None for an unknown one, unless that is an error."""
     rows = []
     for token in sentence.split() if isinstance(sentence, str) else sentence:
-        if not isinstance(token, str):
-            raise TypeError(f"sentence {number} contains {token!r}: expected a str")
-        rows.append(index.get(token))
+        if not isinstance(token, str) and not is_integer(token):
+            raise TypeError(f"sentence {number} contains {token!r}: expected a str or an int")
+        rows.append(index.get(str(token)))
         if strict and rows[-1] is None:
             raise UnknownWordError(
                 f"sentence {number}: {shown(repr(token), 60)} is not among the {len(index):,} "

@@ -59,10 +59,13 @@ def read_corpus(
     """
     text = encode(corpus, preprocessing, threads, progress)
     counts, newlines = _count(text, threads)
+    known: set[str] = set()  # words that stay as they are
     if vocabulary is None:
         vocabulary, rows = choose_words(counts, text.types.words_of, min_count, max_vocab)
     else:
+        known = set(vocabulary.words)
         vocabulary, rows = _given(vocabulary, text, counts, min_count if extend else None)
+    vocabulary = vocabulary.with_integers(text.types.integers - known)
     tokens = int(counts.sum())
     ids, sentences = _keep(text, newlines, rows, tokens, threads)
     return Corpus(

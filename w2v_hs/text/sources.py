@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from w2v_hs.checks import shown
-from w2v_hs.errors import CorpusError
+from w2v_hs.errors import CorpusError, MissingTextError
 from w2v_hs.options import Preprocessing
 from w2v_hs.text import catalog
 from w2v_hs.text.columns import layout, listed
@@ -98,7 +98,7 @@ def find_sources(text: str | Path, column: str | None = None) -> list[Source]:
         raise CorpusError(f"{where}: cannot be read: {error.strerror}") from error
     if files:
         return files
-    raise CorpusError(
+    raise MissingTextError(
         f"{shown(name)}: no such file, folder or named corpus, and no file matches it as a "
         "pattern; 'w2v-hs corpus list' shows the named ones"
     )

@@ -1,15 +1,16 @@
 """Words and their counts, most frequent first."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from w2v_hs.checks import quoted, shown
-from w2v_hs.errors import FormatError, VocabularyError
+from w2v_hs.errors import FormatError, MissingFileError, VocabularyError
 from w2v_hs.files.atomic import replacing
 from w2v_hs.files.lines import bounded_lines
 from w2v_hs.types import Float32, Float64, Int32, Int64
@@ -27,10 +28,13 @@ class Vocabulary:
         The words by row.
     counts
         (V,) int64: how often each occurs.
+    integers
+        Those of the words that were ints in the corpus; `as_given` has them as ints.
     """
 
     words: list[str]
     counts: Int64
+    integers: frozenset[str] = frozenset()
 
     @classmethod
     def from_counts(cls, counts: Mapping[str, int]) -> "Vocabulary":
@@ -50,6 +54,16 @@ class Vocabulary:
     def index(self) -> dict[str, int]:
         """The row of each word."""
         return {word: row for row, word in enumerate(self.words)}
+
+    @property
+    def as_given(self) -> list[Any]:
+        """The words as they came in the corpus, str or int."""
+        return [int(w) if w in self.integers else w for w in self.words] if self.integers else self.words
+
+    def with_integers(self, words: Iterable[str]) -> "Vocabulary":
+        """These words as ints, where they are among those here."""
+        found = self.integers.union(word for word in words if word in self.index)
+        return self if found == self.integers else replace(self, integers=found)
 
     @property
     def tokens(self) -> int:
@@ -74,12 +88,13 @@ class Vocabulary:
         kept: Float64 = self.keep_probabilities(sample).astype(np.float64) * self.counts
         return kept
 
-    def extended(self, more: Mapping[str, int]) -> "Vocabulary":
-        """Add words and counts; the counts of words already here are summed."""
+    def extended(self, more: Mapping[Any, int]) -> "Vocabulary":
+        """Add words, str or int, and counts; the counts of words already here are summed."""
         counts = dict(zip(self.words, self.counts.tolist(), strict=True))
         for word, count in more.items():
-            counts[word] = counts.get(word, 0) + int(count)
-        return Vocabulary.from_counts(counts)
+            counts[str(word)] = counts.get(str(word), 0) + int(count)
+        integers = {str(word) for word in more if not isinstance(word, str)} - set(self.words)
+        return Vocabulary.from_counts(counts).with_integers(self.integers | integers)
 
     def save(self, path: str | Path) -> None:
         """Write ``word count`` lines, as word2vec.c's -save-vocab does.
@@ -187,4 +202,5 @@ def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         if isinstance(error, FormatError):
             raise
-        raise FormatError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        kind = MissingFileError if isinstance(error, FileNotFoundError) else FormatError
+        raise kind(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from error

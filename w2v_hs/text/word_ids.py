@@ -20,13 +20,13 @@ from typing import Any, cast
 
 import numpy as np
 
-from w2v_hs.checks import shown
+from w2v_hs.checks import is_integer, shown
 from w2v_hs.errors import CorpusError, OptionError, OutputError
 from w2v_hs.kernels import tokens as token_kernels
 from w2v_hs.options import Preprocessing
 from w2v_hs.text.blocks import BadByte, TextBlock, locate, prepared, text_blocks
 from w2v_hs.text.sources import Source, find_sources
-from w2v_hs.types import Int32, Int64, Texts, UInt8
+from w2v_hs.types import Int32, Int64, Texts, UInt8, Word
 
 Progress = Callable[[int, int | None], None]  # bytes read, bytes in total if known
 _PENDING = 100_000  # numbers of types in memory before they are written
@@ -41,6 +41,7 @@ class TypeIndex:
     arena: UInt8  # (bytes,) uint8
     words_of: Callable[[Int64], list[str]]  # the types of given numbers, as strings
     of_table: list[Int64]  # for each thread's table, the number here of each of its types
+    integers: frozenset[str] = frozenset()  # those that were ints in lists of tokens
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -259,15 +260,15 @@ def scan_block(data: bytes, table: token_kernels.Types) -> tuple[Int32, token_ke
 
 def _encode_lists(sentences: Iterable[Iterable[str]], stream: _Stream, lowercase: bool) -> TypeIndex:
     """Encode lists of tokens; return their types."""
-    numbers: dict[str, int] = {}
+    numbers: dict[Word, int] = {}
     pending: list[int] = []
     for place, sentence in enumerate(sentences):
         tokens = _checked_tokens(place, sentence)
         if lowercase:
-            tokens = [token.lower() for token in tokens]
+            tokens = [token.lower() if isinstance(token, str) else token for token in tokens]
         # A length before each token, so that different corpora give different bytes.
         for token in tokens:
-            encoded = token.encode(errors="surrogatepass")
+            encoded = str(token).encode(errors="surrogatepass")
             stream.checksum.update(b"%d " % len(encoded) + encoded)
         stream.checksum.update(b"\n")
         pending += [numbers.setdefault(token, len(numbers)) for token in tokens]
@@ -276,18 +277,25 @@ def _encode_lists(sentences: Iterable[Iterable[str]], stream: _Stream, lowercase
             stream.append(np.array(pending, np.int32), 0)
             pending = []
     stream.append(np.array(pending, np.int32), 0)
-    words = list(numbers)
+    integers = frozenset(str(token) for token in numbers if not isinstance(token, str))
+    if both := sorted(integers & numbers.keys()):
+        raise TypeError(
+            f"the corpus holds the token {both[0]} as an int and as a str, in a file the same word; "
+            "make both int or both str"
+        )
+    words = list(map(str, numbers))
     packed = [word.encode(errors="surrogatepass") for word in words]
     return TypeIndex(
         np.cumsum([0, *map(len, packed)], dtype=np.int64),
         np.frombuffer(b"".join(packed), np.uint8),
         lambda wanted: [words[number] for number in wanted.tolist()],
         [np.arange(len(words))],
+        integers,
     )
 
 
-def _checked_tokens(place: int, sentence: object) -> list[str]:
-    """A sentence of the corpus as plain str; `TypeError` if it is not a list of tokens.
+def _checked_tokens(place: int, sentence: object) -> list[Word]:
+    """A sentence as plain str and int; `TypeError` if it is not a list of tokens.
 
     `CorpusError` for a NUL, as in text.
     """
@@ -302,12 +310,17 @@ def _checked_tokens(place: int, sentence: object) -> list[str]:
             f"corpus[{place}] is of type {type(sentence).__name__}, which has no order: "
             "expected a list of tokens"
         )
-    tokens = list(sentence)
-    for token in tokens:
-        if not isinstance(token, str) or not token:
-            raise TypeError(
-                f"corpus[{place}] holds the token {shown(repr(token), 60)}: expected a non-empty str"
-            )
-        if "\0" in token:
+    tokens: list[Word] = []
+    for token in sentence:
+        if isinstance(token, str) and "\0" in token:
             raise CorpusError(f"corpus[{place}] holds the token {shown(repr(token), 60)}: a NUL; remove it")
-    return [str(token) for token in tokens]  # NumPy has its own str
+        if isinstance(token, str) and token:
+            tokens.append(str(token))  # NumPy has its own str, and its own int
+        elif is_integer(token):
+            tokens.append(int(token))
+        else:
+            raise TypeError(
+                f"corpus[{place}] holds the token {shown(repr(token), 60)}: expected a non-empty str, or "
+                "an int"
+            )
+    return tokens

@@ -24,7 +24,9 @@ from w2v_hs.training.checkpoint import (
     named_texts,
     saved_texts,
 )
+from w2v_hs.training.epochs import Callback, Callbacks, listed
 from w2v_hs.training.recipe import make_tree, read_text, train_model
+from w2v_hs.training.replicas import check_replicas, train_replicas
 from w2v_hs.training.update import train_update
 from w2v_hs.tree.user_trees import Codes, choose_tree
 from w2v_hs.types import NestedTree, Texts
@@ -48,6 +50,7 @@ def train(
     lr: float | None = None,
     threads: int | None = None,
     seed: int = 1,
+    replicas: int = 1,
     holdout: float = 0.0,
     patience: int | None = None,
     vocab: str | Path | None = None,
@@ -60,6 +63,7 @@ def train(
     checkpoint_every: float = 300.0,
     client: Any = None,
     rounds: int | None = None,
+    callbacks: Callbacks = (),
     progress: bool = False,
 ) -> Model:
     """Read a corpus, build the vocabulary and the tree, train.
@@ -102,6 +106,9 @@ def train(
         Number of threads; None: one per core.
     seed
         Seed of all random numbers. With one thread, the same seed gives the same bytes.
+    replicas
+        Number of runs, with the seeds seed, seed + 1 and so on, whose vectors are merged into one
+        model: better vectors than those of one longer run.
     holdout
         Fraction of the sentences held out, whose loss is measured after each epoch; 0: none.
     patience
@@ -133,8 +140,11 @@ def train(
     rounds
         With a client: how often in an epoch the workers merge their updates; None: chosen by what a
         round costs.
+    callbacks
+        A function, or several, called after each epoch with an `Epoch`: .epoch, .loss,
+        .holdout_loss, .model. If one returns True the run ends; what one raises ends it, too.
     progress
-        Show progress bars on standard error, if that is a terminal.
+        Show bars on a terminal and in notebooks, elsewhere print lines to standard error.
 
     Returns
     -------
@@ -164,6 +174,7 @@ def train(
         lr=lr,
         threads=threads,
         seed=seed,
+        replicas=replicas,
         holdout=holdout,
         patience=patience,
         tree_order=tree_order,
@@ -185,6 +196,7 @@ def train(
         settings=settings,
         client=client,
         rounds=rounds,
+        callbacks=callbacks,
         show=progress,
     )
 
@@ -199,6 +211,7 @@ def train_with(
     settings: CheckpointSettings | None = None,
     client: Any = None,
     rounds: int | None = None,
+    callbacks: Callbacks = (),
     show: bool | Display = False,
 ) -> Model:
     """`train` with the options as one object.
@@ -210,10 +223,14 @@ def train_with(
         raise OptionError(f"tree={options.tree} and the tree itself: give both or neither")
     if tree is not None and options.loss != "hs":
         raise OptionError("a tree with loss=softmax: the full softmax has none; use loss=hs")
+    if options.replicas > 1:
+        check_replicas(options, settings is not None, client is not None, bool(listed(callbacks)))
     if settings is not None:
         check_no_checkpoint(settings.path)
     vocabulary = load_vocabulary(vocab) if vocab is not None else None
+    callbacks = listed(callbacks)
     if client is not None:
+        _check_no_callbacks(callbacks)
         from w2v_hs.training.cluster.api import train_on
 
         return train_on(client, corpus, options, tree, vocabulary, preprocessing, settings, rounds, show)
@@ -223,11 +240,25 @@ def train_with(
     with display(show) as shows:
         text = read_text(corpus, resolved, vocabulary, preprocessing, shows)
         first = make_tree(text.vocabulary, resolved, tree, shows)
-        return train_model(text, first, resolved, shows, settings)
+        if options.replicas > 1:
+            return train_replicas(text, first, resolved, shows)
+        return train_model(text, first, resolved, shows, settings, callbacks=callbacks)
+
+
+def _check_no_callbacks(callbacks: list[Callback]) -> None:
+    if callbacks:
+        raise OptionError(
+            "callbacks on a cluster: not supported, weights stay with the workers; leave them out"
+        )
 
 
 def resume(
-    checkpoint: str | Path, corpus: Texts | None = None, *, client: Any = None, progress: bool = False
+    checkpoint: str | Path,
+    corpus: Texts | None = None,
+    *,
+    client: Any = None,
+    callbacks: Callbacks = (),
+    progress: bool = False,
 ) -> Model:
     """Resume a run that was stopped, from a checkpoint, to its end.
 
@@ -243,8 +274,10 @@ def resume(
     client
         As in `train`, for a run on a cluster; it may be another cluster, with more or fewer
         workers.
+    callbacks
+        As in `train`, for the epochs that remain. A checkpoint holds none.
     progress
-        Show progress bars on standard error, if that is a terminal.
+        Show bars on a terminal and in notebooks, elsewhere print lines to standard error.
 
     Returns
     -------
@@ -258,10 +291,11 @@ def resume(
         The text is not the one that the run began with, or cannot be read.
     OptionError, DivergedError, ClusterError, Interrupted
     """
-    saved = load_checkpoint(checkpoint)
+    callbacks, saved = listed(callbacks), load_checkpoint(checkpoint)
     _check_place(checkpoint, saved, client)
     corpus = saved_texts(checkpoint, saved.settings) if corpus is None else corpus
     if client is not None:
+        _check_no_callbacks(callbacks)
         from w2v_hs.training.cluster.api import resume_on
 
         return resume_on(client, saved, corpus, progress)
@@ -272,9 +306,9 @@ def resume(
         began = model.provenance["corpus"].get("sha256") if update is None else update.checksum
         check_same_text(text.names, text.checksum, began)
         if update is None:
-            return train_model(text, model.tree, options, shows, settings, saved)
+            return train_model(text, model.tree, options, shows, settings, saved, callbacks)
         start = replace(update, options=options)
-        train_update(model, start, text, model.tree, shows, settings, saved)
+        train_update(model, start, text, model.tree, shows, settings, saved, callbacks)
         return model
 
 

@@ -76,7 +76,7 @@ class Holdout:
         self.results, self.best = list(results), best
 
     def measure(self, weights: Weights) -> bool:
-        """Measure after an epoch; to end the run, restore the best weights and return True."""
+        """Measure after an epoch; True if patience ends the run."""
         scorer = Scorer(weights.vectors, weights.outputs, weights.tree, self.corpus.vocabulary, self.options)
         result = scorer.perplexity(self.corpus, self.options.threads)
         self.results.append(result)
@@ -84,21 +84,28 @@ class Holdout:
         self.note(f"epoch {epoch}: loss of the text set aside {result.nats:.4f} nats a prediction")
         if self.options.patience is None:
             return False
-        # As a model has them: without the padding of rows and, for the full softmax, of words.
-        dim, rows = self.options.dim, len(weights.vectors) - (weights.tree is not None)
-        inputs, outputs = weights.inputs[:, :dim], weights.outputs[:rows, :dim]
+        inputs, outputs = self._matrices(weights)
         best = self.best_epoch
         if self.best is None:
             self.best = inputs.copy(), outputs.copy(), weights.tree
         elif best == epoch:  # in place: never more than one copy
             self.best[0][:], self.best[1][:] = inputs, outputs
             self.best = *self.best[:2], weights.tree
-        end = epoch - best >= self.options.patience or epoch == self.options.epochs
-        if end and best != epoch:
-            inputs[:], outputs[:], weights.tree = self.best
-            weights.compose()
-            self.note(f"these are the weights of epoch {best}")
-        return end
+        return epoch - best >= self.options.patience or epoch == self.options.epochs
+
+    def restore_best_in_place(self, weights: Weights) -> None:
+        """Restore the weights after the best epoch, which patience keeps."""
+        if self.best is None or self.best_epoch == len(self.results):
+            return
+        inputs, outputs = self._matrices(weights)
+        inputs[:], outputs[:], weights.tree = self.best
+        weights.compose()
+        self.note(f"these are the weights of epoch {self.best_epoch}")
+
+    def _matrices(self, weights: Weights) -> tuple[Float32, Float32]:
+        """Inputs and outputs as a model has them: without padding of rows, and of words."""
+        dim, rows = self.options.dim, len(weights.vectors) - (weights.tree is not None)
+        return weights.inputs[:, :dim], weights.outputs[:rows, :dim]
 
     def provenance(self) -> dict[str, Any]:
         """What was set aside, and the losses of models without contexts, for the model file."""

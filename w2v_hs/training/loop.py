@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from w2v_hs.errors import OptionError
 from w2v_hs.kernels.common import aligned_zeros, padded
+from w2v_hs.kernels.subwords import frozen_parts
 from w2v_hs.model.weights import Weights, start_vectors
 from w2v_hs.options import Resolved
 from w2v_hs.progress import Progress
@@ -62,6 +63,7 @@ class TrainingLoop:
     may halt the run between two chunks. start: vectors (V, dim) and output weights (rows, dim),
     float32, to begin with. position: where in a run of this corpus and these options `start` was
     taken, if that run resumes; with one thread it then ends with the same bits as without the stop.
+    frozen: the input vectors stay as they are.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class TrainingLoop:
         copying: Copying = Copying(),  # noqa: B008 (frozen)
         make_workers: Callable[..., list[Worker]] = make_workers,
         ngrams: Ngrams | None = None,
+        frozen: bool = False,
     ):
         self.words = len(corpus.vocabulary)
         most = most_tokens(options, 0 if tree is not None else self.words)
@@ -86,6 +89,8 @@ class TrainingLoop:
         self.after_epoch, self.observer = after_epoch, observer
         self.copying, self.make_workers = copying, make_workers
         self._make_weights(tree, start, ngrams)
+        if frozen:
+            self.weights.parts = frozen_parts(self.weights.parts, self.words)
         chunk_tokens = None if position is None else position.chunk_tokens
         schedule = Schedule(corpus, options, most, chunk_tokens=chunk_tokens)
         self.threads = Threads(schedule, self._workers(), self._show, position)
@@ -172,6 +177,7 @@ class TrainingLoop:
         schedule, ends = self.threads.schedule, False
         self.weights.compose()
         if self.after_epoch is not None and place % schedule.per_epoch == 0:
+            self._update_figures()
             ends = self.after_epoch(self.weights)
         if not ends and self.options.learns_tree and place in rebuild_steps(schedule.chunks):
             self._rebuild_tree()

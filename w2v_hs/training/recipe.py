@@ -15,6 +15,7 @@ from w2v_hs.progress import Display
 from w2v_hs.text.corpus import Corpus, read_corpus
 from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.training.checkpoint import CheckpointSettings, SavedRun
+from w2v_hs.training.epochs import AfterEpoch, Callbacks, listed
 from w2v_hs.training.holdout import Holdout, set_aside
 from w2v_hs.training.interruption import Checkpointer
 from w2v_hs.training.loop import TrainingLoop, check_softmax
@@ -71,6 +72,7 @@ def train_model(
     shows: Display,
     settings: CheckpointSettings | None = None,
     saved: SavedRun | None = None,
+    callbacks: Callbacks = (),
 ) -> Model:
     """Train from the beginning, or from where `saved` was."""
     words = len(text.vocabulary)
@@ -83,14 +85,15 @@ def train_model(
         holdout = Holdout(aside, options, shows.note, *earlier)
     shows.note(f"{words:,} words, {len(text.ids):,} tokens; about {need / 1e6:,.0f} MB of memory")
     shows.step("compiling")
-    model_of = partial(_model, text, options, holdout)
+    model_of = partial(model_of_weights, text, options, holdout)
+    after_epoch = AfterEpoch(listed(callbacks), model_of, holdout)
     with Checkpointer(settings, model_of, shows, holdout) as observer:
         weights = TrainingLoop(
             text,
             tree,
             options,
             shows.train,
-            after_epoch=holdout.measure if holdout else None,
+            after_epoch=after_epoch or None,
             observer=observer,
             start=saved.start if saved else None,
             position=saved.position if saved else None,
@@ -111,6 +114,8 @@ def _check_memory(text: Corpus, options: Resolved, ngrams: Ngrams | None) -> int
     """Bytes that the run is expected to need; `VocabularyError` if they are not available."""
     stride = padded(options.dim)
     copies = 1 if options.patience is None else 2
+    if options.replicas > 1:
+        copies += 2  # the sum of the runs so far, and the first
     matrices = 2 * copies + options.learns_tree
     extra = 0
     if ngrams is not None:
@@ -119,11 +124,11 @@ def _check_memory(text: Corpus, options: Resolved, ngrams: Ngrams | None) -> int
     return run_bytes(len(text.vocabulary), stride, len(text.ids), matrices, extra)
 
 
-def _model(text: Corpus, options: Resolved, holdout: Holdout | None, weights: Weights) -> Model:
+def model_of_weights(text: Corpus, options: Resolved, holdout: Holdout | None, weights: Weights) -> Model:
     """The model of a run's weights, at its end or in the middle."""
     words, dim = text.vocabulary, options.dim
     return Model(
-        vectors=Vectors(words.words, weights.vectors[:, :dim], weights.subwords(dim)),
+        vectors=Vectors(words.as_given, weights.vectors[:, :dim], weights.subwords(dim)),
         outputs=weights.outputs[: len(words) - (weights.tree is not None), :dim],
         tree=weights.tree,
         vocabulary=words,

@@ -20,6 +20,7 @@ from w2v_hs.options import Preprocessing, Resolved
 from w2v_hs.progress import Display, display
 from w2v_hs.text.corpus import Corpus
 from w2v_hs.training.checkpoint import CheckpointSettings, SavedRun, UpdateStart, check_no_checkpoint
+from w2v_hs.training.epochs import AfterEpoch, Callbacks, listed
 from w2v_hs.training.interruption import Checkpointer
 from w2v_hs.training.loop import Observer, TrainingLoop
 from w2v_hs.training.memory import check_fits, ngram_bytes
@@ -37,7 +38,7 @@ def update_options(options: Resolved, **given: Any) -> Resolved:
     """
     # The tree grows, and is not learned anew.
     settled = {"tree": "given" if options.loss == "hs" else options.tree, "tree_order": "frequency"}
-    defaults = {"lr": options.lr / 2, "threads": None, "holdout": 0.0, "patience": None}
+    defaults = {"lr": options.lr / 2, "threads": None, "holdout": 0.0, "patience": None, "replicas": 1}
     chosen = {name: value for name, value in given.items() if value is not None}
     return replace(options, **defaults | chosen | settled).resolved()
 
@@ -49,6 +50,7 @@ def update(
     *,
     new_words: bool,
     settings: CheckpointSettings | None = None,
+    callbacks: Callbacks = (),
     show: bool | Display = False,
     **given: Any,
 ) -> None:
@@ -66,7 +68,7 @@ def update(
         reading = replace(options, min_count=options.min_count if new_words else 2**62)
         text = read_text(corpus, reading, model.vocabulary, preprocessing, shows, extend=True)
         start, tree = make_room(model, text, options, shows)
-        train_update(model, start, text, tree, shows, settings)
+        train_update(model, start, text, tree, shows, settings, callbacks=callbacks)
 
 
 def make_room(
@@ -96,6 +98,7 @@ def train_update(
     shows: Display,
     settings: CheckpointSettings | None = None,
     saved: SavedRun | None = None,
+    callbacks: Callbacks = (),
 ) -> None:
     """Train a model with more text from the beginning, or from where `saved` was.
 
@@ -112,6 +115,7 @@ def train_update(
             tree,
             start.options,
             shows.train,
+            after_epoch=AfterEpoch(listed(callbacks), model_of) or None,
             observer=observer,
             start=saved.start if saved else (start.inputs, start.outputs),
             position=saved.position if saved else None,
@@ -153,7 +157,7 @@ def _model_so_far(model: Model, start: UpdateStart, text: Corpus, weights: Weigh
     dim = model.options.dim
     return replace(
         model,
-        vectors=Vectors(text.vocabulary.words, weights.vectors[:, :dim], weights.subwords(dim)),
+        vectors=Vectors(text.vocabulary.as_given, weights.vectors[:, :dim], weights.subwords(dim)),
         outputs=weights.outputs[: len(start.outputs), :dim],
         tree=weights.tree,
         vocabulary=text.vocabulary,

@@ -19,17 +19,17 @@ from typing import TypeGuard
 
 import numpy as np
 
-from w2v_hs.checks import shown
+from w2v_hs.checks import is_integer, shown
 from w2v_hs.errors import FormatError, OptionError
 from w2v_hs.files.atomic import replacing
 from w2v_hs.options import TreeKind
 from w2v_hs.text.vocabulary import Vocabulary, numbered_lines
 from w2v_hs.tree.tree import Tree, initial_tree, tree_from_children
-from w2v_hs.types import Int64, NestedTree
+from w2v_hs.types import Int64, NestedTree, Word
 
 NAMED_TREES: tuple[TreeKind, ...] = ("learned", "huffman", "balanced")
 
-Node = str | NestedTree  # a word, or a group of nodes
+Node = Word | NestedTree  # a word, or a group of nodes
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def nested_codes(nested: NestedTree, counts: Mapping[str, int]) -> Codes:
 
     Words are the leaves. A group of more than two members, such as a category, becomes a Huffman
     tree of its members, weighted by `counts`, 1 for a word that it lacks. `FormatError` if a group
-    has fewer than two members, a leaf is not a str, or a word occurs twice.
+    has fewer than two members, a leaf is neither str nor int, or a word occurs twice.
     """
     weights = _group_weights(nested, counts)
     place = itertools.count()
@@ -129,8 +129,8 @@ def nested_codes(nested: NestedTree, counts: Mapping[str, int]) -> Codes:
     pending: list[tuple[Node, str]] = [(nested, "")]
     while pending:
         node, code = pending.pop()
-        if isinstance(node, str):
-            words.append(node)
+        if not _is_group(node):
+            words.append(str(node))
             codes.append(code)
             continue
         # Huffman: trees of members, until two are left; the place breaks ties.
@@ -159,11 +159,11 @@ def _group_weights(nested: NestedTree, counts: Mapping[str, int]) -> dict[int, i
     while pending:
         node, done = pending.pop()
         if not _is_group(node):
-            if not isinstance(node, str):
+            if not isinstance(node, str) and not is_integer(node):
                 raise FormatError(f"{where} holds {shown(repr(node), 60)}: expected words, and lists of them")
-            if node in seen:
-                raise FormatError(f"{where} holds {_quoted(node)} twice; a word is one leaf")
-            seen.add(node)
+            if str(node) in seen:
+                raise FormatError(f"{where} holds {_quoted(str(node))} twice; a word is one leaf")
+            seen.add(str(node))
         elif not done:
             if id(node) in weights:
                 raise FormatError(f"{where} holds one list at two places, or within itself")
@@ -180,7 +180,7 @@ def _group_weights(nested: NestedTree, counts: Mapping[str, int]) -> dict[int, i
 
 def _weight(node: Node, counts: Mapping[str, int], weights: Mapping[int, int]) -> int:
     """Occurrences of a word, or of the words of a group whose weight is known."""
-    return counts.get(node, 1) if isinstance(node, str) else weights[id(node)]
+    return weights[id(node)] if _is_group(node) else counts.get(str(node), 1)
 
 
 def _is_group(node: Node) -> TypeGuard[NestedTree]:

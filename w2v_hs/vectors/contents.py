@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from w2v_hs.checks import shown
-from w2v_hs.errors import FormatError
+from w2v_hs.errors import FormatError, MissingFileError
 from w2v_hs.types import Array, Float32
 from w2v_hs.vectors.subwords import Subwords
 
@@ -46,7 +46,8 @@ def regular_file(path: Path) -> Path:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:  # ValueError: NUL in the path
         reason = getattr(error, "strerror", None) or error
-        raise FormatError(f"{shown(path)}: cannot be read: {reason}") from error
+        kind = MissingFileError if isinstance(error, FileNotFoundError) else FormatError
+        raise kind(f"{shown(path)}: cannot be read: {reason}") from error
     if not stat.S_ISREG(mode):
         found = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
         raise FormatError(

@@ -106,7 +106,7 @@ def load_vectors(
     else:
         contents = _read_file(path, known, format is None, spaces_in_words)
     words, matrix, place, subwords = contents
-    _check_words_are_unique(words, place)
+    _check_words_are_unique(list(map(str, words)), place)
     if not allow_nonfinite and (row := first_nonfinite_row(matrix)) is not None:
         raise FormatError(
             f"{place(row)}: the vector of {words[row]!r} holds NaN or Inf; "
@@ -174,14 +174,15 @@ def save_vectors(
             vectors = vectors.normalized()
         except ValueError as error:
             raise FormatError(f"{name}: {error}") from None
-    words, matrix = vectors.words, vectors.matrix
+    words, matrix = vectors.names, vectors.matrix
     _check_can_hold(name, words, matrix, format)
     if float16:
         matrix = _rounded_to_float16(name, words, matrix)
     if format == "fasttext":
         fasttext.save_fasttext(path, words, matrix, vectors.subwords if subwords else None)
     elif format in SAVE:
-        SAVE[format](path, words, matrix)
+        # Its words, unlike those of other formats, may be ints.
+        SAVE[format](path, vectors.words if format == "safetensors" else words, matrix)
     else:
         with replacing(path) as temporary, temporary.open("wb") as stream:
             WRITE[format](stream, words, matrix)
@@ -202,6 +203,8 @@ def _choose_format(path: Path, format: str | None, reading: bool = False) -> str
             f"{' or '.join(FOLDER_MARKS)}; give the name of a file of vectors"
         )
     if path.suffix.lower() not in SUFFIXES:
+        if reading:
+            regular_file(path)
         known = ", ".join(f"{suffix} ({name})" for suffix, name in SUFFIXES.items())
         raise FormatError(
             f"{shown(path)}: unknown suffix {path.suffix!r}; expected one of {known}, "

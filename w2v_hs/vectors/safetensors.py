@@ -1,6 +1,7 @@
 """safetensors: the arrays `vectors`, `words.bytes` and `words.ends`; model files have them, too."""
 
 from pathlib import Path
+from typing import Any
 
 from w2v_hs.checks import shown
 from w2v_hs.errors import FormatError
@@ -10,7 +11,7 @@ from w2v_hs.vectors.contents import Contents, as_float32, check_lengths, check_w
 from w2v_hs.vectors.subwords import read_subwords
 
 
-def save_safetensors(path: Path, words: list[str], matrix: Array) -> None:
+def save_safetensors(path: Path, words: list[Any], matrix: Array) -> None:
     """Write vectors, words and a description with a checksum."""
     arrays = {"vectors": matrix, **container.pack_words(words)}
     container.save_arrays(path, arrays, {"kind": container.VECTORS})
@@ -35,6 +36,6 @@ def read_safetensors(path: Path) -> Contents:
         )
     words = container.unpack_words(arrays, path)
     check_lengths(name, words, matrix)
-    check_words(words, place)
+    check_words(list(map(str, words)), place)
     subwords = read_subwords(name, arrays, matrix.shape)
     return Contents(words, as_float32(matrix), place, subwords)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from w2v_hs.checks import whole
+from w2v_hs.checks import is_integer, whole
 from w2v_hs.errors import OptionError, UnknownWordError
-from w2v_hs.types import Float64
+from w2v_hs.types import Float64, Word
 from w2v_hs.vectors.subwords import Subwords
 
 SUGGEST_AMONG = 50_000  # words; comparing with all of a large vocabulary takes seconds
@@ -23,8 +23,8 @@ class Vectors:
 
     Parameters
     ----------
-    words : list of str
-        Most frequent first.
+    words : list of str or int
+        Most frequent first. An int and the str of its digits are the same word, also to lookups.
     matrix : array_like, shape (V, dim)
         One row a word, in float32. An array of float32 is kept without a copy and must not change
         afterwards, for the norms of its rows are computed once.
@@ -36,19 +36,29 @@ class Vectors:
     ValueError
         `matrix` does not have shape (V, dim), or a word occurs twice.
     TypeError
-        A word is not a str.
+        A word is neither a str nor an int.
+
+    Attributes
+    ----------
+    words, matrix, subwords
+        As given.
+    names
+        The words as str, as text files hold them.
     """
 
-    def __init__(self, words: list[str], matrix: np.ndarray, subwords: Subwords | None = None):
+    def __init__(self, words: list[Any], matrix: np.ndarray, subwords: Subwords | None = None):
         matrix = np.asarray(matrix, dtype=np.float32)
         if matrix.ndim != 2 or len(matrix) != len(words):
             raise ValueError(f"matrix has shape {matrix.shape}; expected ({len(words)}, dim), one row a word")
         for row, word in enumerate(words):
-            if not isinstance(word, str):
-                raise TypeError(f"the word of row {row} is {word!r}, {type(word).__name__}; expected a str")
-        if len(set(words)) != len(words):
+            if not isinstance(word, str) and not is_integer(word):
+                kind = type(word).__name__
+                raise TypeError(f"the word of row {row} is {word!r}, {kind}; expected a str or an int")
+        names = words if all(isinstance(word, str) for word in words) else list(map(str, words))
+        if len(set(names)) != len(names):
             raise ValueError("a word occurs twice; expected one row a word")
         self.words = words
+        self.names: list[str] = names
         self.matrix = matrix
         self.subwords = subwords
 
@@ -58,8 +68,8 @@ class Vectors:
         return int(self.matrix.shape[1])
 
     @cached_property
-    def index(self) -> dict[str, int]:
-        """The row of each word."""
+    def index(self) -> dict[Any, int]:
+        """The row of each word, by the words as they are in `words`."""
         return {word: row for row, word in enumerate(self.words)}
 
     @cached_property
@@ -85,40 +95,49 @@ class Vectors:
         return len(self.words)
 
     def __contains__(self, word: object) -> bool:
-        return word in self.index
+        return self._find(word) is not None
 
-    def __getitem__(self, word: str) -> np.ndarray:
+    def __getitem__(self, word: Word) -> np.ndarray:
         """Return a copy of the vector of `word`, (dim,) float32; else raise `UnknownWordError`.
 
         With subwords, a word outside the vocabulary has the mean of its n-grams' vectors.
         """
-        if word not in self.index and self.subwords is not None:
-            vector = self.subwords.vector(word)
+        if word not in self and self.subwords is not None:
+            vector = self.subwords.vector(str(word))
             if vector is not None:
                 return vector
         known: np.ndarray = self.matrix[self.row(word)]
         return known.copy()
 
     def most_similar(
-        self, word_or_vector: str | np.ndarray, k: int = 10, exclude: Iterable[str] = ()
-    ) -> list[tuple[str, float]]:
-        """Return the `k` words of highest cosine, best first, without the word itself.
+        self,
+        query: Word | Iterable[Word] | np.ndarray | None = None,
+        k: int = 10,
+        exclude: Iterable[Word] = (),
+        *,
+        positive: Word | Iterable[Word] = (),
+        negative: Word | Iterable[Word] = (),
+    ) -> list[tuple[Any, float]]:
+        """Return the `k` words of highest cosine, best first, without the words of the query.
 
+        Several words stand for the sum of their vectors of length 1, less those of `negative`.
         Words whose row is zero or not finite have no direction and are left out; a query without
         a direction has no neighbours.
 
         Parameters
         ----------
-        word_or_vector : str or ndarray of shape (dim,)
-            The query.
+        query : str, int, iterable of them, or ndarray of shape (dim,)
+            A word, several words, or a vector. An array is a vector; a list of ints is words.
         k : int
             At least 1.
-        exclude : iterable of str
+        exclude : iterable of str or int
             Words to leave out.
+        positive, negative : str, int, or iterable of them
+            Words to add to the query, and to subtract from it.
 
         Returns
         -------
-        list of (str, float)
+        list of (word, float)
             Words and cosines, fewer than `k` if there are no more.
 
         Raises
@@ -127,23 +146,32 @@ class Vectors:
             The word is not in the vocabulary and has no known n-grams, or one of `exclude` is not
             in the vocabulary.
         OptionError
-            `k` is not a whole number of at least 1.
+            `k` is not a whole number of at least 1, or there is no query.
         ValueError
             The vector does not have shape (dim,).
         """
-        left_out = [self.row(word) for word in exclude]
-        if isinstance(word_or_vector, str):
-            left_out += self._rows([word_or_vector])
-            query = self._unit(word_or_vector)
-        else:
-            query = np.asarray(word_or_vector, dtype=np.float64)
-        return self._nearest(query, k, left_out)
+        left_out = self.rows_to_exclude(exclude)
+        added, subtracted = _listed(positive), _listed(negative)
+        if query is not None and not isinstance(query, np.ndarray):
+            words = _listed(query)
+            if all(isinstance(word, str) or is_integer(word) for word in words):
+                added, query = words + added, None
+            else:
+                query = np.asarray(words)
+        if query is None and not added and not subtracted:
+            raise OptionError("most_similar of nothing: give a word, several words or a vector")
+        target = np.zeros(self.dim) if query is None else np.asarray(query, dtype=np.float64)
+        for sign, words in (1, added), (-1, subtracted):
+            left_out.update(self._rows(words))
+            for word in words:
+                target = target + sign * self._unit(word)
+        return self._nearest(target, k, list(left_out))
 
-    def similarity(self, a: str, b: str) -> float:
+    def similarity(self, a: Word, b: Word) -> float:
         """Return the cosine of two words; 0 if one of them has no direction."""
         return float(self._unit(a) @ self._unit(b))
 
-    def analogy(self, a: str, b: str, c: str, k: int = 10) -> list[tuple[str, float]]:
+    def analogy(self, a: Word, b: Word, c: Word, k: int = 10) -> list[tuple[Any, float]]:
         """Answer "a is to b as c is to ?" with the `k` words nearest to b - a + c, best first.
 
         Vectors are scaled to length 1 first, and the three words are excluded: 3CosAdd of Mikolov,
@@ -190,6 +218,8 @@ class Vectors:
     def to_gensim(self) -> Any:
         """Return a gensim `KeyedVectors` with the same words in order, and a copy of the rows.
 
+        Words that are ints are there the str of their digits: to gensim an int is a row.
+
         Raises
         ------
         OptionError
@@ -201,28 +231,47 @@ class Vectors:
             raise OptionError("to_gensim needs the package gensim: pip install gensim") from None
 
         keyed = KeyedVectors(vector_size=self.dim)
-        keyed.add_vectors(self.words, self.matrix)
+        keyed.add_vectors(self.names, self.matrix)
         return keyed
 
-    def row(self, word: str) -> int:
+    def row(self, word: Word) -> int:
         """The row of `word`; else `UnknownWordError`, which suggests similar words."""
-        try:
-            return self.index[word]
-        except KeyError:
-            among = self.words[:SUGGEST_AMONG]
+        row = self._find(word)
+        if row is not None:
+            return row
+        hint = ""
+        if isinstance(word, str):  # numbers that look alike have nothing in common
+            among = self.names[:SUGGEST_AMONG]
             close = difflib.get_close_matches(word, among)
             if (lower := word.lower()) != word:  # most models are trained on lower-case text
                 close = list(dict.fromkeys([*difflib.get_close_matches(lower, among), *close]))[:3]
             hint = f"; close to it: {', '.join(map(repr, close))}" if close else ""
-            raise UnknownWordError(f"{word!r} is not among the {len(self):,} words{hint}") from None
+        raise UnknownWordError(f"{word!r} is not among the {len(self):,} words{hint}")
 
-    def _rows(self, words: list[str]) -> list[int]:
+    def rows_to_exclude(self, words: Iterable[Word]) -> set[int]:
+        """The rows of words to leave out of an answer; else `UnknownWordError`."""
+        return {self.row(word) for word in _listed(words)}
+
+    def _find(self, word: object) -> int | None:
+        """The row of a word, None if it is unknown; an int is the same word as its digits."""
+        row = self.index.get(word)
+        if row is None and is_integer(word):
+            row = self.index.get(str(word))
+        elif row is None and isinstance(word, str) and self.names is not self.words:
+            row = self._index_of_names.get(word)
+        return row
+
+    @cached_property
+    def _index_of_names(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.names)}
+
+    def _rows(self, words: list[Word]) -> list[int]:
         """The rows of those words that are in the vocabulary."""
-        return [self.index[word] for word in words if word in self.index]
+        return [row for row in map(self._find, words) if row is not None]
 
-    def _unit(self, word: str) -> np.ndarray:
+    def _unit(self, word: Word) -> np.ndarray:
         """The vector of `word` scaled to length 1, (dim,) float64; zeros if it has no direction."""
-        if word not in self.index:
+        if word not in self:
             vector = self[word].astype(np.float64)
             norm = np.linalg.norm(vector)
             return vector / norm if norm > 0 else vector
@@ -232,7 +281,7 @@ class Vectors:
         unit: np.ndarray = self.matrix[row] * self._inverse_norms[row]
         return unit
 
-    def _nearest(self, query: np.ndarray, k: int, left_out: list[int]) -> list[tuple[str, float]]:
+    def _nearest(self, query: np.ndarray, k: int, left_out: list[int]) -> list[tuple[Any, float]]:
         """The `k` words of highest cosine with `query` (dim,), without the rows `left_out`."""
         k = whole("k", k, 1)
         if query.shape != (self.dim,):
@@ -266,3 +315,8 @@ class Vectors:
             products = self.matrix[rows].astype(np.float64) @ unit
             cosines[rows] = products * self._inverse_norms[rows]
         return cosines
+
+
+def _listed(words: Any) -> list[Any]:
+    """One word or several as a list."""
+    return [words] if isinstance(words, str) or not isinstance(words, Iterable) else list(words)

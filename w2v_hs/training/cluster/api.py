@@ -184,7 +184,7 @@ def _model(run: ClusterRun, weights: Weights) -> Model:
     facts["cluster"] = asdict(run.cost)
     facts["peak_memory_bytes"] = max(run.client.run(peak_bytes).values(), default=0)
     return Model(
-        vectors=Vectors(words.words, weights.vectors),
+        vectors=Vectors(words.as_given, weights.vectors),
         outputs=weights.outputs,
         tree=weights.tree,
         vocabulary=words,

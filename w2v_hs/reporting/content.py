@@ -23,16 +23,16 @@ from w2v_hs.formatting import cell, flat
 from w2v_hs.model.model import Model
 from w2v_hs.model.tree_statistics import Anatomy, Split, anatomy
 from w2v_hs.progress import Display, display
-from w2v_hs.report import figures as report_figures
-from w2v_hs.report.evaluation import CONFIDENCE, LONGEST, evaluations
-from w2v_hs.report.word_map import WordMap, word_map
+from w2v_hs.reporting import figures as report_figures
+from w2v_hs.reporting.evaluation import CONFIDENCE, LONGEST, evaluations
+from w2v_hs.reporting.word_map import WordMap, word_map
 from w2v_hs.vectors.vectors import Vectors
 from w2v_hs.version import __version__
 
 LEVELS = 4  # of the tree
 
 
-def write_report(
+def report(
     model_or_vectors: Model | Vectors,
     path: str | Path,
     *,
@@ -46,14 +46,34 @@ def write_report(
     """Write an HTML report on a model, or on vectors alone.
 
     The file shows what there is of losses, evaluation with intervals, a map with neighbours, the
-    tree, options and provenance. `words` and `projection` are those of the map, see `word_map`.
-    `analogies` and `similarity` are as in `evaluate`; None: its default sets, and the page names
-    any that is missing.
+    tree, options and provenance.
 
-    Raises `OptionError` if Bokeh or what a projection needs is not installed, an option is outside
-    its range, or the file would replace a set; `EvaluationError` if a set that was given is missing
-    or malformed; and `OutputError` if the file cannot be written. An existing file then stays
-    whole.
+    Parameters
+    ----------
+    model_or_vectors
+        A `Model` or `Vectors`.
+    path
+        The file to write. If anything fails, an existing one stays whole.
+    title
+        The heading.
+    words
+        How many words the map shows, the most frequent first.
+    projection
+        Of the map: "pca", "tsne" (needs scikit-learn) or "umap" (needs umap-learn).
+    analogies, similarity
+        As in `evaluate`; None: its default sets, and the page names any that is missing.
+    progress
+        As in `train`.
+
+    Raises
+    ------
+    OptionError
+        Bokeh or what a projection needs is not installed, an option is outside its range, or the
+        file would replace a set.
+    EvaluationError
+        A set that was given is missing or malformed.
+    OutputError
+        The file cannot be written.
     """
     analogies, similarity = (None if sets is None else tuple(sets) for sets in (analogies, similarity))
     check_distinct([path], [*(analogies or ()), *(similarity or ())])
@@ -97,7 +117,7 @@ def _page(
     if len(layout.rows):
         figures["map"] = report_figures.map_figure()
         data = map_data(vectors, layout, model)
-    loader = PackageLoader("w2v_hs.report", "page")
+    loader = PackageLoader("w2v_hs.reporting", "page")
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -144,7 +164,7 @@ def map_data(vectors: Vectors, layout: WordMap, model: Model | None) -> dict[str
     place = {row: number for number, row in enumerate((*rows, *beyond))}
     numbers = np.array([place[row] for row in layout.neighbours.ravel().tolist()], np.uint32)
     data = {
-        "words": [_short(vectors.words[row]) for row in place],
+        "words": [_short(vectors.names[row]) for row in place],
         "ranks": [row + 1 for row in rows],
         "x": _base64(layout.places[:, 0], "<f4"),
         "y": _base64(layout.places[:, 1], "<f4"),

@@ -1,11 +1,12 @@
-"""Evaluations and comparisons as tables."""
+"""Evaluations and comparisons as tables: on a console, as text, as HTML."""
 
+import io
 from typing import TYPE_CHECKING
 
-from w2v_hs.cli.show import plain
 from w2v_hs.evaluation.comparison import Compared, Comparison
-from w2v_hs.evaluation.evaluation import Analogies, Evaluation, Section, Similarity
+from w2v_hs.evaluation.evaluation import Analogies, Evaluation, Result, Section, Similarity
 from w2v_hs.evaluation.statistics import Interval
+from w2v_hs.formatting import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -13,6 +14,31 @@ if TYPE_CHECKING:
 
 METHOD_NAMES = {"3cosadd": "3CosAdd", "3cosmul": "3CosMul"}
 FORMS = {"accuracy": ".1%", "spearman": ".3f"}
+
+
+def as_text(result: Result) -> str:
+    """The tables as text of 100 columns."""
+    return _recorded(result).export_text().rstrip("\n")
+
+
+def as_html(result: Result) -> str:
+    """The tables for a notebook."""
+    style = "white-space:pre;overflow-x:auto;line-height:normal;font-family:monospace"
+    return _recorded(result).export_html(
+        inline_styles=True, code_format=f'<pre style="{style}">{{code}}</pre>'
+    )
+
+
+def _recorded(result: Result) -> "Console":
+    """A console on which nothing but the tables was printed."""
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), width=100, record=True, force_jupyter=False)
+    if isinstance(result, Comparison):
+        print_comparison(result, console)
+    elif isinstance(result, Evaluation):
+        print_evaluation(result, console)
+    return console
 
 
 def print_evaluation(result: Evaluation, console: "Console") -> None:

@@ -1,0 +1,77 @@
+"""Pages of docs/ whose code runs as it stands: all blocks in order, in an empty folder."""
+
+import re
+import sys
+import types
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# Trackers that no test needs; where they are not installed, recipes run with a stand-in.
+TRACKERS = ("mlflow", "wandb")
+ABSENT = ("optuna",)  # its recipe runs only where it is installed
+
+
+@pytest.fixture
+def stand_ins(monkeypatch):
+    """Every call to a tracker, in order."""
+    calls = MagicMock()
+    for name in TRACKERS:
+        monkeypatch.setitem(sys.modules, name, getattr(calls, name))
+    return calls
+
+
+def run_page(name, folder, monkeypatch):
+    """Run a page; returns its names."""
+    text = (DOCS / name).read_text(encoding="utf-8")
+    monkeypatch.chdir(folder)
+    names = types.SimpleNamespace(__name__="page").__dict__
+    blocks = list(BLOCK.finditer(text))
+    assert len(blocks) == text.count("```") / 2  # none that is not run
+    for block in blocks:
+        code = block[1]
+        if any(code.startswith(f"import {package}\n") and not installed(package) for package in ABSENT):
+            continue
+        before = text.count("\n", 0, block.start(1))  # so that a failure names its line of the page
+        exec(compile("\n" * before + code, name, "exec"), names)
+    return names
+
+
+def installed(package):
+    import importlib.util
+
+    return importlib.util.find_spec(package) is not None
+
+
+def test_trackers(tmp_path, monkeypatch, stand_ins, capsys):
+    names = run_page("trackers.md", tmp_path, monkeypatch)
+    assert (tmp_path / "losses.csv").read_text().count("\n") == 4
+    assert "epoch 3: " in capsys.readouterr().out
+    assert [call.kwargs["step"] for call in stand_ins.mlflow.log_metric.mock_calls] == [1, 2, 3]
+    logged = stand_ins.wandb.init.return_value.__enter__.return_value.log
+    assert [call.kwargs["step"] for call in logged.mock_calls] == [1, 2, 3]
+    assert len(names["stopper"].scores) >= 2
+    assert [len(losses) for losses in names["model"].update_losses] == [2]
+
+
+def test_graphs(tmp_path, monkeypatch):
+    names = run_page("graphs.md", tmp_path, monkeypatch)
+    model, graph = names["model"], names["graph"]
+    assert set(model.vectors.words) == set(graph) == set(names["steered"].vectors.words)
+    assert all(type(node) is int for node in model.vectors.words)
+    assert names["accuracy"] > 0.9
+
+
+def test_recommendations(tmp_path, monkeypatch):
+    """The page itself asserts what it shows."""
+    names = run_page("recommend.md", tmp_path, monkeypatch)
+    assert not set(names["tops"][0].words) & set(names["seen"][names["known"][0]].tolist())
+
+
+def test_two_periods(tmp_path, monkeypatch):
+    names = run_page("periods.md", tmp_path, monkeypatch)
+    assert {word for word, _ in names["changes"][:2]} == {"gold", "army"}
+    assert {"gold", "army"} <= set(names["found"]) and len(names["found"]) < 20

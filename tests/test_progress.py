@@ -1,0 +1,68 @@
+"""Progress: bars in notebooks, lines where standard error is no terminal, the log."""
+
+import logging
+import re
+
+import nbformat
+from nbclient import NotebookClient
+
+import w2v_hs
+from w2v_hs.progress import Lines, Progress
+
+LINE = re.compile(r"training +(\d+)%  [\d,]+ words/s  epoch (\d+)  lr 0\.\d{4}  loss \d\.\d{3}")
+
+
+def test_a_notebook_shows_bars_without_widgets(text_file):
+    source = (
+        "import w2v_hs\n"
+        f"w2v_hs.train({str(text_file)!r}, dim=8, epochs=2, holdout=0.1, progress=True).vectors['paris'][:0]"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    outputs = notebook.cells[0].outputs
+    (bars,) = [output.data for output in outputs if output.output_type == "display_data"]
+    assert re.search(r"training.*100%.*words/s +epoch 2", bars["text/plain"])
+    assert "training" in bars["text/html"]
+    printed = "".join(output.text for output in outputs if output.output_type == "stream")
+    assert "epoch 2: loss of the text set aside" in printed
+    assert all(output.get("name") != "stderr" for output in outputs)
+
+
+def test_without_a_terminal_there_is_a_line_an_epoch(run, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("the king rules the land and the queen rules the sea\n" * 40_000)
+    done = run("train", text, "-o", tmp_path / "m.safetensors", "--epochs", 3, "--threads", 1, "--sample", 0)
+    assert done.returncode == 0, done.stderr
+    found = LINE.findall(done.stderr.decode())
+    assert [int(epoch) for _, epoch in found] == [2, 3, 3]
+    assert found[-1][0] == "100"
+    assert "\r" not in done.stderr.decode() and "\x1b" not in done.stderr.decode()
+
+
+def test_a_step_that_takes_long_has_a_line_every_so_often(capsys):
+    lines = Lines()
+    for tokens in (1, 2):
+        lines.train(Progress(tokens, 100, 1, 0.02, 3.0, 1.0))
+        lines.read(tokens, None)
+        lines.score(tokens, 3)
+    assert capsys.readouterr().err == ""
+    lines.every = 0.0
+    lines.train(Progress(3, 100, 1, 0.02, 3.0, 1.0))
+    lines.read(3 * 10**6, None)
+    lines.score(1, 4)
+    printed = capsys.readouterr().err.splitlines()
+    assert [line.split("  ")[0] for line in printed] == ["training 3%", "reading", "scoring 25%"]
+
+
+def test_the_logger_gets_the_same_lines_once_whatever_progress_says(text_file, caplog, capsys):
+    with caplog.at_level(logging.INFO, "w2v_hs"):
+        for progress in (False, True):
+            caplog.clear()
+            w2v_hs.train(text_file, dim=8, epochs=2, threads=1, progress=progress)
+            assert {record.name for record in caplog.records} == {"w2v_hs"}
+            messages = [record.getMessage() for record in caplog.records]
+            assert LINE.match(messages[-1])[1] == "100"
+            assert any("words, " in message for message in messages)
+    assert "training" not in capsys.readouterr().err
+    w2v_hs.train(text_file, dim=8, epochs=2, threads=1)
+    assert capsys.readouterr().err == ""

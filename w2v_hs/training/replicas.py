@@ -1,0 +1,104 @@
+"""Runs that differ in their seeds alone, merged into one model.
+
+What two runs disagree on is noise. Each run is rotated onto the first (orthogonal Procrustes:
+Schönemann 1966) and the mean taken, which keeps what they share. The inputs then stay as they are
+while the tree of the first run learns to predict from them, for one epoch.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from w2v_hs.errors import OptionError
+from w2v_hs.model.model import Model
+from w2v_hs.model.weights import Weights
+from w2v_hs.options import Options, Resolved
+from w2v_hs.progress import Display
+from w2v_hs.text.corpus import Corpus
+from w2v_hs.training.holdout import Holdout, set_aside
+from w2v_hs.training.interruption import Checkpointer
+from w2v_hs.training.loop import TrainingLoop
+from w2v_hs.training.recipe import model_of_weights, train_model
+from w2v_hs.tree.tree import Tree
+from w2v_hs.types import Float32
+from w2v_hs.vectors.alignment import rotation
+
+
+def check_replicas(options: Options, checkpoint: bool, on_cluster: bool, callbacks: bool) -> None:
+    """Raise `OptionError` for what several runs cannot do."""
+    for found, what in (
+        (options.patience is not None, "patience: each run would stop at an epoch of its own"),
+        (checkpoint, "a checkpoint: only one run can be resumed"),
+        (callbacks, "callbacks: they watch a single run"),
+        (on_cluster, "a cluster: they train one after the other, in one process"),
+    ):
+        if found:
+            raise OptionError(f"replicas={options.replicas} with {what}; leave one of them out")
+
+
+def train_replicas(text: Corpus, tree: Tree | None, options: Resolved, shows: Display) -> Model:
+    """Train `options.replicas` runs, with the seeds from `options.seed` on, and merge them."""
+    holdout = None
+    if options.holdout:
+        text, aside = set_aside(text, options.holdout, options.seed)
+        holdout = Holdout(aside, options, shows.note)
+    first, rows, runs = None, np.zeros(0, np.float32), []
+    for number in range(options.replicas):
+        shows.note(f"run {number + 1} of {options.replicas}")
+        each = replace(options, seed=options.seed + number, holdout=0.0)
+        model = train_model(text, tree, each, shows)
+        runs.append({"seed": model.options.seed, "losses": model.losses})
+        if first is None:
+            first, rows = model, model.parameters.inputs.copy()
+        else:
+            rows += model.parameters.inputs @ rotation(model.vectors.matrix, first.vectors.matrix)
+    assert first is not None
+    rows /= np.float32(options.replicas)
+    shows.note("fitting the tree to the mean of the runs")
+    weights = _fit_outputs(first, rows, text, options, shows, holdout)
+    return _merged(first, weights, text, options, holdout, runs)
+
+
+def _fit_outputs(
+    first: Model, inputs: Float32, text: Corpus, options: Resolved, shows: Display, holdout: Holdout | None
+) -> Weights:
+    """Train the output weights of the first run for an epoch, against inputs that stay."""
+    settled: dict[str, Any] = {
+        "tree": "given" if options.loss == "hs" else options.tree,
+        "tree_order": "frequency",
+    }
+    fit = replace(options, epochs=1, **settled)
+
+    def model_of(weights: Weights) -> Model:
+        return model_of_weights(text, options, holdout, weights)
+
+    with Checkpointer(None, model_of, shows, holdout) as observer:
+        return TrainingLoop(
+            text,
+            first.tree,
+            fit,
+            shows.train,
+            after_epoch=holdout.measure if holdout else None,
+            observer=observer,
+            start=(inputs, first.outputs),
+            ngrams=first.ngrams,
+            frozen=True,
+        ).run()
+
+
+def _merged(
+    first: Model,
+    weights: Weights,
+    text: Corpus,
+    options: Resolved,
+    holdout: Holdout | None,
+    runs: list[dict[str, Any]],
+) -> Model:
+    """The merged model; its losses are the means of the runs by epoch, then that of the fit."""
+    by_epoch = zip(*(run["losses"] for run in runs), strict=True)
+    means = [None if None in losses else float(np.mean(losses)) for losses in by_epoch]
+    weights.losses = means + weights.losses
+    model = model_of_weights(text, options, holdout, weights)
+    model.provenance["replicas"] = runs
+    return model
