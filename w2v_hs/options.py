@@ -194,7 +194,7 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-TOKENIZERS = ("none", "treebank", "tweet", "wordpunct", "toktok")  # NLTK's that need no data
+TOKENIZERS = ("none", "words", "treebank", "tweet", "wordpunct", "toktok")  # ours, and NLTK's without data
 # Languages of NLTK's sentence splitter Punkt, in its package punkt_tab.
 LANGUAGES = (
     "czech",
@@ -227,7 +227,7 @@ class Preprocessing:
     lowercase: bool = False  # convert to lower case, as the last step
     # Bytes that are not UTF-8: "strict" raises, "replace" inserts U+FFFD, "ignore" drops them.
     errors: str = "strict"
-    tokenize: str = "none"  # a tokenizer of NLTK: one of `TOKENIZERS`
+    tokenize: str = "none"  # one of `TOKENIZERS`
     split_sentences: str | None = None  # one of `LANGUAGES`, for NLTK; None: a line is a sentence
     text_column: str | None = None  # Parquet column or key of JSON lines; None: the text is plain
 
@@ -242,5 +242,10 @@ class Preprocessing:
 
     @property
     def splits(self) -> bool:
-        """Whether NLTK processes the text."""
+        """Whether the text is raw: to be split into tokens or sentences."""
         return self.tokenize != "none" or self.split_sentences is not None
+
+    @property
+    def needs_nltk(self) -> bool:
+        """Whether NLTK processes the text, line by line."""
+        return self.tokenize not in ("none", "words") or self.split_sentences is not None

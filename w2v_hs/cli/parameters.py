@@ -124,7 +124,8 @@ preprocessing_options = combined(
         type=click.Choice(TOKENIZERS),
         default="none",
         show_default=True,
-        help="For raw text: split into words with this NLTK tokenizer, about a megabyte per second.",
+        help="For raw text: how to split it into words. 'words' is fast and right for most text; the "
+        "others are NLTK's, about a megabyte per second.",
     ),
     click.option(
         "--split-sentences",

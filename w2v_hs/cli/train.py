@@ -91,7 +91,7 @@ def train(
     TEXT is one or more files (plain, .gz, .bz2, .xz; .zst with the extra zst), folders, quoted
     patterns, '-' for standard input, 'nltk:NAME' for a corpus of NLTK, or a named corpus ('w2v-hs
     corpus list'). One sentence per line, tokens separated by white space; raw text needs
-    --tokenize. Parquet files and JSON lines need --text-column.
+    '--tokenize words --lowercase'. Parquet files and JSON lines need --text-column.
 
     'w2v-hs resume' continues an interrupted run from its checkpoint, beside the output.
 
@@ -102,7 +102,7 @@ def train(
     w2v-hs train wiki.txt -o m.safetensors --epochs 50 --holdout 0.01 --patience 2
     w2v-hs train wiki.txt -o m.safetensors --tree huffman
     w2v-hs train wiki.txt -o m.safetensors --subwords 3-6
-    w2v-hs train raw.txt -o m.safetensors --tokenize treebank
+    w2v-hs train raw.txt -o m.safetensors --tokenize words --lowercase
     w2v-hs train 'data/*.parquet' -o m.safetensors --text-column text
     w2v-hs train --resume-from m.safetensors --update-vocab news.txt -o m2.safetensors
     w2v-hs train s3://bucket/texts -o m.safetensors --tree huffman --scheduler tcp://host:8786

@@ -1,7 +1,8 @@
 """From text to a corpus of word ids: sources -> blocks of bytes -> tokens -> rows of a vocabulary.
 
 `sources` finds text (files, folders, `named_corpora`) and reads it; `blocks` cuts it between
-tokens; `word_ids` numbers these; `corpus` chooses the `vocabulary`; `phrases` joins words.
+tokens; `word_ids` numbers these; `corpus` chooses the `vocabulary`, in which `raw_text` looks for
+signs of text that was not tokenized; `phrases` joins words.
 """
 
 from w2v_hs.text.corpus import Corpus, read_corpus

@@ -8,7 +8,7 @@ from w2v_hs.errors import CorpusError
 from w2v_hs.options import Preprocessing
 from w2v_hs.text.columns import LONGEST_LINE, BadRow, json_text
 from w2v_hs.text.sources import Source
-from w2v_hs.text.tokenizing import tokenized
+from w2v_hs.text.tokenizing import split_words, tokenized
 
 BOM = b"\xef\xbb\xbf"
 _SURROGATE_OR_NUL = re.compile("[\0\ud800-\udfff]")
@@ -43,13 +43,14 @@ def text_blocks(source: Source, preprocessing: Preprocessing) -> Iterator[TextBl
     where lines are processed as a whole: JSON lines, and text that NLTK tokenizes.
     """
     blocks = source.blocks(preprocessing)
-    if source.layout != "jsonl" and not _tokenizes(source, preprocessing):
+    by_line = preprocessing.needs_nltk and _tokenizes(source, preprocessing)
+    if source.layout != "jsonl" and not by_line:
         return whole_tokens(blocks)
     return whole_tokens(_short_lines(source, blocks), lines=True)
 
 
 def _tokenizes(source: Source, preprocessing: Preprocessing) -> bool:
-    """Whether lines must be tokenized; `named_corpora` has already tokenized NLTK's own corpora."""
+    """Whether text must be tokenized; `named_corpora` has already tokenized NLTK's own corpora."""
     return preprocessing.splits and not source.name.startswith("nltk:")
 
 
@@ -62,7 +63,7 @@ def _short_lines(source: Source, blocks: Iterable[tuple[bytes, int]]) -> Iterato
         if length > LONGEST_LINE:
             raise CorpusError(
                 f"{source.place(lines + 1, offset)}: a line of more than {LONGEST_LINE:,} bytes; "
-                "JSON lines, tokenize and split_sentences need shorter ones"
+                "JSON lines, NLTK's tokenizers and split_sentences need shorter ones"
             )
         if newline >= 0:
             length = len(data) - data.rfind(b"\n") - 1
@@ -121,6 +122,9 @@ def prepared(data: bytes, source: Source, preprocessing: Preprocessing) -> tuple
     if source.layout != "jsonl" and not tokenizes:
         return clean(data, preprocessing)
     valid, mended = clean(data, Preprocessing(errors=preprocessing.errors))
+    if source.layout != "jsonl" and not preprocessing.needs_nltk:
+        words = split_words(valid)
+        return (_lower(words) if preprocessing.lowercase else words), mended
     lines = []
     for number, line in enumerate(valid.split(b"\n")):
         try:
@@ -161,11 +165,10 @@ def clean(data: bytes, preprocessing: Preprocessing) -> tuple[bytes, int]:
     """
     nul = data.find(b"\0")
     mended = 0
-    if data.isascii():
-        valid = data.lower() if preprocessing.lowercase else data
-    else:
+    valid = data
+    if not data.isascii():
         try:
-            text, valid = data.decode(), data
+            data.decode()
         except UnicodeDecodeError as error:
             if preprocessing.errors == "strict" and not 0 <= nul < error.start:
                 what = f"{data[error.start]:#04x} is not UTF-8"
@@ -174,11 +177,13 @@ def clean(data: bytes, preprocessing: Preprocessing) -> tuple[bytes, int]:
             mended = replaced.count("\ufffd") - data.count("\ufffd".encode())
             text = replaced if preprocessing.errors == "replace" else data.decode(errors="ignore")
             valid = text.encode()
-        if preprocessing.lowercase:
-            valid = text.lower().encode()
     if nul >= 0:
         raise BadByte(nul, "a NUL byte", _REMOVE)
-    return valid, mended
+    return (_lower(valid) if preprocessing.lowercase else valid), mended
+
+
+def _lower(data: bytes) -> bytes:
+    return data.lower() if data.isascii() else data.decode().lower().encode()
 
 
 def locate(source: Source, lines_before: int, block: TextBlock, error: BadByte) -> CorpusError:

@@ -29,6 +29,7 @@ from w2v_hs.text.sources import Source, find_sources
 from w2v_hs.types import Int32, Int64, Texts, UInt8
 
 Progress = Callable[[int, int | None], None]  # bytes read, bytes in total if known
+TOKEN_LISTS = "token lists"  # the name of a corpus that has none
 _PENDING = 100_000  # numbers of types in memory before they are written
 _UNORDERED = (set, frozenset, dict)
 
@@ -87,7 +88,7 @@ def encode(
     with tempfile.TemporaryFile(prefix="w2v-hs-", buffering=0) as file:
         stream = _Stream(file)
         if sources is None:
-            names = ["token lists"]
+            names = [TOKEN_LISTS]
             types = _encode_lists(sentences, stream, preprocessing.lowercase)
         else:
             names = [source.name for source in sources]

@@ -113,8 +113,8 @@ def train(
     errors
         Bytes that are not UTF-8: "strict" is an error, "replace" and "ignore" are counted.
     tokenize
-        For raw text, a tokeniser of NLTK: "treebank", "tweet", "wordpunct" or "toktok"; "none"
-        splits at white space.
+        For raw text: "words", which is fast, or a tokeniser of NLTK: "treebank", "tweet",
+        "wordpunct" or "toktok"; "none" splits at white space.
     split_sentences
         For raw text, the language of NLTK's sentence splitter, such as "english"; None: one
         sentence a line.

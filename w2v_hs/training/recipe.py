@@ -13,7 +13,9 @@ from w2v_hs.model.weights import Weights
 from w2v_hs.options import Preprocessing, Resolved
 from w2v_hs.progress import Display
 from w2v_hs.text.corpus import Corpus, read_corpus
+from w2v_hs.text.raw_text import warn_of_raw_text
 from w2v_hs.text.vocabulary import Vocabulary
+from w2v_hs.text.word_ids import TOKEN_LISTS
 from w2v_hs.training.checkpoint import CheckpointSettings, SavedRun
 from w2v_hs.training.holdout import Holdout, set_aside
 from w2v_hs.training.interruption import Checkpointer
@@ -41,7 +43,7 @@ def read_text(
     """
     shows.step("compiling")
     tokens.warm_up()
-    return read_corpus(
+    text = read_corpus(
         corpus,
         min_count=options.min_count,
         max_vocab=options.max_vocab,
@@ -51,6 +53,9 @@ def read_text(
         threads=options.threads,
         progress=shows.read,
     )
+    if vocabulary is None:
+        warn_of_raw_text(text.vocabulary.words, text.names == [TOKEN_LISTS])
+    return text
 
 
 def make_tree(

@@ -18,7 +18,7 @@ from w2v_hs.checks import shown
 from w2v_hs.errors import CorpusError, W2VError
 from w2v_hs.kernels import tokens as reader
 from w2v_hs.options import Preprocessing
-from w2v_hs.text.blocks import BadByte, TextBlock, clean, locate, whole_tokens
+from w2v_hs.text.blocks import BadByte, TextBlock, locate, prepared, whole_tokens
 from w2v_hs.text.columns import layout
 from w2v_hs.text.compression import BLOCK, is_compressed, read_blocks
 from w2v_hs.text.corpus import LONGEST_SENTENCE
@@ -195,7 +195,7 @@ def scan(shard: Shard, preprocessing: Preprocessing) -> ScannedShard:
         for block in whole_tokens(shard.blocks()):
             checksum.update(block.data)
             try:
-                data, more = clean(block.data, preprocessing)
+                data, more = prepared(block.data, Source(shard.file.name, "file"), preprocessing)
             except BadByte as error:
                 raise _located(shard, lines, block, error) from None
             mended += more
