@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from w2v_hs.checks import shown
 
-_DEEPEST = 4  # levels of nested dicts that are shown
+_DEEPEST = 5  # levels of nested dicts that are shown
 
 
 def cell(value: object) -> str:

@@ -228,14 +228,16 @@ class Preprocessing:
     # Bytes that are not UTF-8: "strict" raises, "replace" inserts U+FFFD, "ignore" drops them.
     errors: str = "strict"
     tokenize: str = "none"  # one of `TOKENIZERS`
-    split_sentences: str | None = None  # one of `LANGUAGES`, for NLTK; None: a line is a sentence
+    # One of `LANGUAGES`, for NLTK; None, also given as "none": a line is a sentence.
+    split_sentences: str | None = None
     text_column: str | None = None  # Parquet column or key of JSON lines; None: the text is plain
 
     def __post_init__(self) -> None:
         one_of("lowercase", self.lowercase, (False, True))
         one_of("errors", self.errors, ERRORS)
         one_of("tokenize", self.tokenize, TOKENIZERS)
-        one_of("split_sentences", self.split_sentences, (None, *LANGUAGES))
+        if one_of("split_sentences", self.split_sentences, (None, "none", *LANGUAGES)) == "none":
+            object.__setattr__(self, "split_sentences", None)
         column = self.text_column
         if column is not None and (not isinstance(column, str) or not column):
             raise OptionError(f"text_column={short(column)}: expected the name of a column")

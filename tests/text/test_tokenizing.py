@@ -278,22 +278,49 @@ def test_lists_in_a_column_are_tokens_already(tmp_path):
         read_corpus(tmp_path / "t.parquet", preprocessing=preprocessing)
 
 
-def test_models_go_on_and_are_measured_on_raw_text(tmp_path, run):
-    path, model = tmp_path / "t.txt", tmp_path / "m.safetensors"
+def test_a_model_remembers_how_its_text_was_prepared(tmp_path, run):
+    path, file = tmp_path / "t.txt", tmp_path / "m.safetensors"
     path.write_text(RAW * 30)
-    raw = ("--tokenize", "treebank", "--lowercase")
     few = ("--dim", "4", "--epochs", "1", "--threads", "1")
-    done = run("train", path, "-o", model, *few, *raw)
+    done = run("train", path, "-o", file, *few, "--tokenize", "treebank", "--lowercase")
     assert done.returncode == 0, done.stderr
-    words = w2v_hs.load(model).vectors.words
+    words = w2v_hs.load(file).vectors.words
     assert "n't" in words and "can't" not in words
-    for options, unknown in ((raw, 0), (("--lowercase",), 30)):
-        done = run("perplexity", model, path, "--json", *options)
-        assert (json.loads(done.stdout)["oov"] > unknown) == (unknown > 0)
-    done = run("score", model, path, *raw)
+    shown = run("info", file).stdout.decode()
+    assert all(fact in shown for fact in ("preprocessing tokenize", "treebank", "preprocessing lowercase"))
+    for options, known in (((), True), (("--tokenize", "none"), False), (("--no-lowercase",), False)):
+        done = run("perplexity", file, path, "--json", *options)
+        assert (json.loads(done.stdout)["oov"] == 0) == known, options
+    done = run("score", file, path)
     assert done.stdout.decode().splitlines()[0].endswith("asked ms. jones ; nobody knew .")
-    done = run("train", "--resume-from", model, path, "--epochs", "1", *raw)
+    done = run("score", file, path, "--no-lowercase", "--tokenize", "none")
+    assert done.stdout.decode().splitlines()[0].endswith("asked Ms. Jones; nobody knew.")
+    done = run("train", "--resume-from", file, path, "--update-vocab", "--epochs", "1")
     assert done.returncode == 0 and b"\n0 new words" in b"\n" + done.stderr, done.stderr
+    facts = w2v_hs.load(file).provenance["updates"][0]["corpus"]["preprocessing"]
+    assert (facts["tokenize"], facts["lowercase"]) == ("treebank", True)
+
+
+def test_a_model_remembers_in_python(tmp_path, punkt):
+    path = tmp_path / "t.txt"
+    path.write_text(RAW * 30)
+    raw = {"lowercase": True, "tokenize": "words", "split_sentences": "english"}
+    model = w2v_hs.train(path, dim=4, epochs=1, threads=1, **raw)
+    exact = model.perplexity(path, **raw)
+    assert model.perplexity(path) == exact and exact.oov == 0
+    assert model.perplexity(path, split_sentences="none").pairs > exact.pairs
+    assert model.perplexity(path, tokenize="none").oov and model.perplexity(path, lowercase=False).oov
+    lists = [line.split() for line in lines_of(path, Preprocessing(**raw | {"lowercase": False}))]
+    assert model.perplexity(lists) == exact  # tokens already, but not in lower case
+    raw_score, of_tokens = model.score(["He can't COME.", ["He", "can't", "COME", "."]], oov="error")
+    assert raw_score == of_tokens
+    with pytest.raises(w2v_hs.W2VError, match=r"'He' is not among"):
+        model.score(["He can't COME."], oov="error", lowercase=False)
+    words = len(model.vocabulary)
+    model.update(path, epochs=1, min_count=1)
+    assert len(model.vocabulary) == words
+    model.update(path, epochs=1, min_count=1, tokenize="none")
+    assert "come," in model.vocabulary.words
 
 
 # ---- NLTK's corpora -----------------------------------------------------------------------------

@@ -109,7 +109,8 @@ def phrases(text: tuple[str, ...], output: Path, json_out: bool, **options: Any)
 
     sources = [Path(source) for source in text]
     parameters.check_distinct([output], sources)
-    found = join_phrases(sources, output, progress=True, **options)
+    given = {name: value for name, value in options.items() if value is not None}
+    found = join_phrases(sources, output, progress=True, **given)
     if json_out:
         show.print_json(found.as_dict())
     else:

@@ -16,7 +16,7 @@ from w2v_hs.model.probability import Predictor, TopWords
 from w2v_hs.model.scoring import Perplexity, Scorer, score_sentences, text_perplexity
 from w2v_hs.model.summary import tree_summary, vocabulary_summary
 from w2v_hs.options import Combine, OutOfVocabulary, Preprocessing, Resolved
-from w2v_hs.text import Vocabulary
+from w2v_hs.text import Vocabulary, are_paths
 from w2v_hs.tree import Tree
 from w2v_hs.types import Array, Context, Float32, Float64, Texts
 from w2v_hs.vectors import Vectors, save_vectors
@@ -136,6 +136,18 @@ class Model:
         branches from the root to an inner node; see the module `output_vectors`."""
         return output_vectors(self.vectors.words, self.outputs, self.tree)
 
+    def preprocessing_of(self, text: Texts = "", **given: Any) -> Preprocessing:
+        """How to prepare a text for the model: as `given`, or where that is None as in training.
+
+        Lists of tokens are only lowercased.
+        """
+        names = ["lowercase"]
+        if isinstance(text, (str, Path)) or are_paths(text):
+            names += ["tokenize", "split_sentences"]
+        stored = self.provenance.get("corpus", {}).get("preprocessing", {})
+        own = {name: stored[name] for name in names if name in stored}
+        return Preprocessing(**own | {name: value for name, value in given.items() if value is not None})
+
     # ---- more text and new words ----------------------------------------------------------------
 
     def add_words(self, counts: Mapping[str, int]) -> None:
@@ -170,9 +182,9 @@ class Model:
         min_count: int | None = None,
         threads: int | None = None,
         seed: int | None = None,
-        lowercase: bool = False,
+        lowercase: bool | None = None,
         errors: str = "strict",
-        tokenize: str = "none",
+        tokenize: str | None = None,
         split_sentences: str | None = None,
         text_column: str | None = None,
         progress: bool = False,
@@ -191,7 +203,9 @@ class Model:
             False leaves out words that the model does not know.
         epochs, min_count, seed, lr
             As in `train`; by default the model's, and half of its learning rate.
-        threads, lowercase, errors, tokenize, split_sentences, text_column, progress
+        lowercase, tokenize, split_sentences
+            As in `train`; None: as the text of the model was prepared. "none" does not split.
+        threads, errors, text_column, progress
             As in `train`.
 
         Raises
@@ -199,7 +213,8 @@ class Model:
         OptionError, CorpusError, DivergedError, TypeError
         """
         given = {"epochs": epochs, "lr": lr, "min_count": min_count, "threads": threads, "seed": seed}
-        preprocessing = Preprocessing(lowercase, errors, tokenize, split_sentences, text_column)
+        raw = {"lowercase": lowercase, "tokenize": tokenize, "split_sentences": split_sentences}
+        preprocessing = self.preprocessing_of(corpus, **raw, errors=errors, text_column=text_column)
         w2v_hs.train  # noqa: B018 (loads `w2v_hs.training`, which sets the trainer)
         self.trainer(corpus, preprocessing, new_words=new_words, show=progress, **given)
 
@@ -255,8 +270,8 @@ class Model:
         self,
         text: Texts,
         *,
-        lowercase: bool = False,
-        tokenize: str = "none",
+        lowercase: bool | None = None,
+        tokenize: str | None = None,
         split_sentences: str | None = None,
         text_column: str | None = None,
         threads: int | None = None,
@@ -271,7 +286,9 @@ class Model:
         ----------
         text
             As the corpus of `train`, in UTF-8.
-        lowercase, tokenize, split_sentences, text_column, progress
+        lowercase, tokenize, split_sentences
+            As in `update`.
+        text_column, progress
             As in `train`.
         threads
             By default one per core. The result does not depend on it.
@@ -281,9 +298,8 @@ class Model:
         CorpusError
             The text cannot be read, or contains nothing to predict.
         """
-        preprocessing = Preprocessing(
-            lowercase, tokenize=tokenize, split_sentences=split_sentences, text_column=text_column
-        )
+        raw = {"lowercase": lowercase, "tokenize": tokenize, "split_sentences": split_sentences}
+        preprocessing = self.preprocessing_of(text, **raw, text_column=text_column)
         return text_perplexity(self.scorer, text, preprocessing, threads, progress)
 
     def score(
@@ -291,6 +307,8 @@ class Model:
         sentences: Iterable[str | Iterable[str]],
         *,
         oov: OutOfVocabulary = "skip",
+        lowercase: bool | None = None,
+        tokenize: str | None = None,
         threads: int | None = None,
     ) -> Float64:
         """(n,) float64: the mean log-probability per prediction of each sentence, in nats.
@@ -301,14 +319,17 @@ class Model:
         Parameters
         ----------
         sentences
-            Strings, which are split at white space, or lists of tokens.
+            Strings, or lists of tokens.
         oov
             Words that the model does not know are left out before windows are formed ("skip"), or
             raise `UnknownWordError` ("error").
+        lowercase, tokenize
+            As in `update`; lists of tokens are not tokenised.
         threads
             By default one per core.
         """
-        return score_sentences(self.scorer, sentences, oov, threads).means
+        preprocessing = self.preprocessing_of(lowercase=lowercase, tokenize=tokenize)
+        return score_sentences(self.scorer, sentences, oov, threads, preprocessing).means
 
     @cached_property
     def _predictor(self) -> Predictor:

@@ -23,6 +23,7 @@ from w2v_hs.model.new_words import Parameters
 from w2v_hs.options import Options, OutOfVocabulary, Preprocessing
 from w2v_hs.progress import display
 from w2v_hs.text import Corpus, Vocabulary, read_corpus
+from w2v_hs.text.tokenizing import tokenized
 from w2v_hs.tree import Tree
 from w2v_hs.types import Float32, Float64, Int32, Int64, Texts
 
@@ -232,9 +233,13 @@ class Scores:
 
 
 def score_sentences(
-    scorer: Scorer, sentences: Iterable[str | Iterable[str]], oov: OutOfVocabulary, threads: int | None
+    scorer: Scorer,
+    sentences: Iterable[str | Iterable[str]],
+    oov: OutOfVocabulary,
+    threads: int | None,
+    preprocessing: Preprocessing = Preprocessing(),  # noqa: B008 (frozen)
 ) -> Scores:
-    """Score each sentence: a string, which is split at white space, or a list of tokens.
+    """Score each sentence: a string, which is tokenized, or a list of tokens.
 
     `OptionError` if `oov` is neither "skip" nor "error"; `TypeError` if `sentences` is one string,
     or a token is not a str; `UnknownWordError` if, with oov="error", a word is unknown.
@@ -246,7 +251,7 @@ def score_sentences(
     ids: list[int] = []
     ends, unknown = [0], []
     for number, sentence in enumerate(sentences, 1):
-        rows = _rows(scorer.vocabulary.index, sentence, number, oov == "error")
+        rows = _rows(scorer.vocabulary.index, sentence, number, oov == "error", preprocessing)
         known = [row for row in rows if row is not None]
         ids += known
         ends.append(len(ids))
@@ -259,14 +264,20 @@ def score_sentences(
 
 
 def _rows(
-    index: dict[str, int], sentence: str | Iterable[str], number: int, strict: bool
+    index: dict[str, int],
+    sentence: str | Iterable[str],
+    number: int,
+    strict: bool,
+    preprocessing: Preprocessing,
 ) -> list[int | None]:
     """The row of each token of a sentence; None for an unknown one, unless that is an error."""
     rows = []
-    for token in sentence.split() if isinstance(sentence, str) else sentence:
+    if isinstance(sentence, str):
+        sentence = tokenized(sentence, preprocessing.tokenize, None).split()
+    for token in sentence:
         if not isinstance(token, str):
             raise TypeError(f"sentence {number} contains {token!r}: expected a str")
-        rows.append(index.get(token))
+        rows.append(index.get(token.lower() if preprocessing.lowercase else token))
         if strict and rows[-1] is None:
             raise UnknownWordError(
                 f"sentence {number}: {shown(repr(token), 60)} is not among the {len(index):,} "

@@ -9,5 +9,6 @@ from w2v_hs.text.corpus import Corpus, read_corpus
 from w2v_hs.text.named_corpora import open_text
 from w2v_hs.text.phrases import join_phrases
 from w2v_hs.text.vocabulary import Vocabulary, load_vocabulary
+from w2v_hs.text.word_ids import are_paths
 
-__all__ = ["Corpus", "Vocabulary", "join_phrases", "load_vocabulary", "open_text", "read_corpus"]
+__all__ = ["Corpus", "Vocabulary", "are_paths", "join_phrases", "load_vocabulary", "open_text", "read_corpus"]

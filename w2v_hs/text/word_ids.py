@@ -11,12 +11,12 @@ import os
 import queue
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 
@@ -113,7 +113,7 @@ def _resolve(
         return find_sources(corpus, preprocessing.text_column), ()
     if isinstance(corpus, (bytes, *_UNORDERED)) or not isinstance(corpus, Iterable):
         raise TypeError(f"corpus is of type {type(corpus).__name__}: expected a path or lists of tokens")
-    if isinstance(corpus, (list, tuple)) and corpus and all(isinstance(c, Path) for c in corpus):
+    if are_paths(corpus):
         if [str(path) for path in corpus].count("-") > 1:
             raise CorpusError("-: given twice; standard input can be read once: give it once")
         column = preprocessing.text_column
@@ -124,6 +124,11 @@ def _resolve(
             "tokens; leave them out"
         )
     return None, cast(Iterable[Iterable[str]], corpus)  # `_checked_tokens` checks each
+
+
+def are_paths(corpus: Texts) -> TypeGuard[Sequence[Path]]:
+    """Whether a corpus is a list of paths, not of lists of tokens."""
+    return isinstance(corpus, (list, tuple)) and bool(corpus) and all(isinstance(c, Path) for c in corpus)
 
 
 def _may_be_path(corpus: str) -> bool:

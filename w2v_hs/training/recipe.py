@@ -1,6 +1,7 @@
 """The steps from text to model: read the text, make the first tree, train."""
 
 import platform
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -149,6 +150,7 @@ def provenance(corpus: Corpus, weights: Weights) -> dict[str, Any]:
         "retained_tokens": len(corpus.ids),
         "sentences": len(corpus.sentences) - 1,
         "mended_utf8": corpus.mended,
+        "preprocessing": asdict(corpus.preprocessing),
     }
     return facts_of(text, weights)
 

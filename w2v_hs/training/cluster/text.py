@@ -8,7 +8,7 @@ again.
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from w2v_hs.checks import shown
@@ -30,6 +30,7 @@ class ShardedText:
     names: list[str]
     sentences: int
     checksum: str
+    preprocessing: Preprocessing
 
     def facts(self) -> dict[str, Any]:
         """What a model file says of it."""
@@ -41,6 +42,7 @@ class ShardedText:
             "retained_tokens": sum(self.lengths),
             "sentences": self.sentences,
             "mended_utf8": self.chosen.mended,
+            "preprocessing": asdict(self.preprocessing),
         }
 
 
@@ -99,6 +101,7 @@ def read(
         names,
         sum(sentences for _, sentences in found),
         hashlib.sha256(b"".join(sums)).hexdigest(),
+        preprocessing,
     )
 
 
