@@ -1,5 +1,6 @@
 """The options of training and of preprocessing: defaults, ranges, checks."""
 
+import codecs
 import math
 import os
 import warnings
@@ -231,6 +232,7 @@ class Preprocessing:
     # One of `LANGUAGES`, for NLTK; None, also given as "none": a line is a sentence.
     split_sentences: str | None = None
     text_column: str | None = None  # Parquet column or key of JSON lines; None: the text is plain
+    encoding: str = "utf-8"  # of files and standard input: a codec of Python
 
     def __post_init__(self) -> None:
         one_of("lowercase", self.lowercase, (False, True))
@@ -241,6 +243,8 @@ class Preprocessing:
         column = self.text_column
         if column is not None and (not isinstance(column, str) or not column):
             raise OptionError(f"text_column={short(column)}: expected the name of a column")
+        if _codec(self.encoding).name == "utf-8":
+            object.__setattr__(self, "encoding", "utf-8")
 
     @property
     def splits(self) -> bool:
@@ -251,3 +255,14 @@ class Preprocessing:
     def needs_nltk(self) -> bool:
         """Whether NLTK processes the text, line by line."""
         return self.tokenize not in ("none", "words") or self.split_sentences is not None
+
+
+def _codec(name: str) -> codecs.CodecInfo:
+    """The codec of a text encoding; `OptionError` if there is none of this name."""
+    try:
+        "".encode(name)  # refuses codecs of bytes
+        return codecs.lookup(name)
+    except (LookupError, TypeError, ValueError):
+        raise OptionError(
+            f"encoding={short(name)}: expected a text encoding of Python, such as latin-1, cp1252 or utf-16"
+        ) from None

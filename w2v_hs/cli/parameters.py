@@ -114,7 +114,7 @@ errors_option = click.option(
     type=click.Choice(ERRORS),
     default="strict",
     show_default=True,
-    help="How to handle bytes that are not UTF-8.",
+    help="How to handle bytes that cannot be decoded: stop, insert U+FFFD, or drop them.",
 )
 # Names and choices are those of `options.Preprocessing`.
 preprocessing_options = combined(
@@ -140,6 +140,13 @@ preprocessing_options = combined(
         "--text-column",
         metavar="NAME",
         help="Read Parquet files or JSON lines, with the text in this column.",
+    ),
+    click.option(
+        "--encoding",
+        metavar="NAME",
+        default="utf-8",
+        show_default=True,
+        help="Encoding of TEXT, such as latin-1 or utf-16.",
     ),
 )
 test_set_options = combined(

@@ -134,9 +134,8 @@ def score(
     loaded = load(model)
     cleaning = loaded.preprocessing_of(text, **preprocessing)
     cores = Options(threads=threads).resolved().threads
-    lines = [
-        line for source in find_sources(text, cleaning.text_column) for line in read_lines(source, cleaning)
-    ]
+    sources = find_sources(text, cleaning.text_column, cleaning.encoding)
+    lines = [line for source in sources for line in read_lines(source, cleaning)]
     scores = score_sentences(loaded.scorer, lines, oov, cores)
     means = [None if mean != mean else mean for mean in scores.means.tolist()]  # NaN: no prediction
     if json_out:

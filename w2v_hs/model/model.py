@@ -187,6 +187,7 @@ class Model:
         tokenize: str | None = None,
         split_sentences: str | None = None,
         text_column: str | None = None,
+        encoding: str = "utf-8",
         progress: bool = False,
     ) -> None:
         """Train on more text; its new words are added as in `add_words`.
@@ -205,7 +206,7 @@ class Model:
             As in `train`; by default the model's, and half of its learning rate.
         lowercase, tokenize, split_sentences
             As in `train`; None: as the text of the model was prepared. "none" does not split.
-        threads, errors, text_column, progress
+        threads, errors, text_column, encoding, progress
             As in `train`.
 
         Raises
@@ -214,7 +215,9 @@ class Model:
         """
         given = {"epochs": epochs, "lr": lr, "min_count": min_count, "threads": threads, "seed": seed}
         raw = {"lowercase": lowercase, "tokenize": tokenize, "split_sentences": split_sentences}
-        preprocessing = self.preprocessing_of(corpus, **raw, errors=errors, text_column=text_column)
+        preprocessing = self.preprocessing_of(
+            corpus, **raw, errors=errors, text_column=text_column, encoding=encoding
+        )
         w2v_hs.train  # noqa: B018 (loads `w2v_hs.training`, which sets the trainer)
         self.trainer(corpus, preprocessing, new_words=new_words, show=progress, **given)
 
@@ -274,6 +277,7 @@ class Model:
         tokenize: str | None = None,
         split_sentences: str | None = None,
         text_column: str | None = None,
+        encoding: str = "utf-8",
         threads: int | None = None,
         progress: bool = False,
     ) -> Perplexity:
@@ -285,10 +289,10 @@ class Model:
         Parameters
         ----------
         text
-            As the corpus of `train`, in UTF-8.
+            As the corpus of `train`.
         lowercase, tokenize, split_sentences
             As in `update`.
-        text_column, progress
+        text_column, encoding, progress
             As in `train`.
         threads
             By default one per core. The result does not depend on it.
@@ -299,7 +303,7 @@ class Model:
             The text cannot be read, or contains nothing to predict.
         """
         raw = {"lowercase": lowercase, "tokenize": tokenize, "split_sentences": split_sentences}
-        preprocessing = self.preprocessing_of(text, **raw, text_column=text_column)
+        preprocessing = self.preprocessing_of(text, **raw, text_column=text_column, encoding=encoding)
         return text_perplexity(self.scorer, text, preprocessing, threads, progress)
 
     def score(

@@ -110,14 +110,14 @@ def _resolve(
             "of tokens; for text in memory pass [line.split() for line in text.splitlines()]"
         )
     if isinstance(corpus, (str, Path)):
-        return find_sources(corpus, preprocessing.text_column), ()
+        return find_sources(corpus, preprocessing.text_column, preprocessing.encoding), ()
     if isinstance(corpus, (bytes, *_UNORDERED)) or not isinstance(corpus, Iterable):
         raise TypeError(f"corpus is of type {type(corpus).__name__}: expected a path or lists of tokens")
     if are_paths(corpus):
         if [str(path) for path in corpus].count("-") > 1:
             raise CorpusError("-: given twice; standard input can be read once: give it once")
-        column = preprocessing.text_column
-        return [source for path in corpus for source in find_sources(path, column)], ()
+        column, encoding = preprocessing.text_column, preprocessing.encoding
+        return [source for path in corpus for source in find_sources(path, column, encoding)], ()
     if preprocessing.splits or preprocessing.text_column is not None:
         raise OptionError(
             "tokenize, split_sentences and text_column are for text, and the corpus is lists of "

@@ -91,6 +91,10 @@ def check_options(options: Options, preprocessing: Preprocessing) -> None:
             "NLTK's tokenizers, split_sentences or text_column on a cluster: not supported; give plain "
             f"text, one sentence a line; raw text with {option('tokenize', 'words')}"
         )
+    if preprocessing.encoding != "utf-8":
+        raise OptionError(
+            f"encoding={preprocessing.encoding} on a cluster: not supported; convert the text to UTF-8"
+        )
     if options.loss != "hs":
         raise OptionError(
             f"loss={options.loss} on a cluster: not supported, since every word touches all output "
