@@ -70,7 +70,7 @@ def training_summary(model: "Model", path: Path) -> str:
     tokens = corpus["retained_tokens"] * len(model.losses)
     seconds, threads = facts["training_seconds"], model.options.threads
     return (
-        f"{len(model.vocabulary):,} of {corpus['types']:,} types, "
+        f"{_files(corpus)}{len(model.vocabulary):,} of {corpus['types']:,} types, "
         f"{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens"
         + (f", {_mended(corpus)}" if corpus["mended_utf8"] else "")
         + f"\ntrained in {seconds:.1f} s ({tokens / seconds:,.0f} words/s, {threads} "
@@ -79,6 +79,11 @@ def training_summary(model: "Model", path: Path) -> str:
         + _cluster_summary(facts.get("cluster"))
         + _memory_and_path(facts["peak_memory_bytes"], path)
     )
+
+
+def _files(corpus: dict[str, Any]) -> str:
+    """How many files were read, if several."""
+    return f"{len(corpus['names']):,} files, " if len(corpus["names"]) > 1 else ""
 
 
 def _mended(corpus: dict[str, Any]) -> str:
@@ -94,7 +99,7 @@ def update_summary(model: "Model", path: Path) -> str:
     facts = model.provenance["updates"][-1]
     corpus = facts["corpus"]
     return (
-        f"{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens trained"
+        f"{_files(corpus)}{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens trained"
         + (f" ({_mended(corpus)})" if corpus["mended_utf8"] else "")
         + f" in {facts['training_seconds']:.1f} s from the learning rate {facts['lr']:g}, loss by epoch: "
         + _by_epoch(facts["losses"])

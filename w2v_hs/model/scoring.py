@@ -17,6 +17,7 @@ import numpy as np
 
 from w2v_hs.checks import shown
 from w2v_hs.errors import CorpusError, DivergedError, OptionError, UnknownWordError
+from w2v_hs.formatting import texts
 from w2v_hs.kernels import likelihood, tokens
 from w2v_hs.kernels.common import Paths, aligned_zeros, padded
 from w2v_hs.model.new_words import Parameters
@@ -161,7 +162,7 @@ class Scorer:
         loss, pairs, unigram, sampled, untrained = total.tolist()
         if pairs == 0:
             raise CorpusError(
-                f"nothing to predict in {', '.join(map(shown, corpus.names[:3]))}: no sentence has "
+                f"nothing to predict in {texts(corpus.names)}: no sentence has "
                 f"two words of the model, which knows {len(corpus.ids):,} of {corpus.tokens:,} "
                 "tokens"
             )

@@ -22,6 +22,7 @@ import numpy as np
 
 from w2v_hs.checks import shown
 from w2v_hs.errors import CorpusError, OptionError, OutputError
+from w2v_hs.formatting import texts
 from w2v_hs.kernels import tokens as token_kernels
 from w2v_hs.options import Preprocessing
 from w2v_hs.text.blocks import BadByte, TextBlock, locate, prepared, text_blocks
@@ -72,12 +73,7 @@ class EncodedText:
     @property
     def where(self) -> str:
         """The sources, for a message."""
-        return _listed(self.names)
-
-
-def _listed(names: list[str]) -> str:
-    where = ", ".join(map(shown, names[:3]))
-    return where + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        return texts(self.names)
 
 
 def encode(
@@ -94,7 +90,7 @@ def encode(
             names = [source.name for source in sources]
             types = _Scanner(stream, preprocessing, threads, progress).scan(sources)
         if len(types) == 0:
-            raise CorpusError(f"0 tokens in {_listed(names)}")
+            raise CorpusError(f"0 tokens in {texts(names)}")
         ids = np.memmap(file, np.int32, mode="r+", shape=(stream.length,))
     checksum = stream.checksum.hexdigest()
     return EncodedText(ids, stream.pieces, types, names, checksum, stream.mended)

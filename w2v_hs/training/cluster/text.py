@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from w2v_hs.checks import shown
 from w2v_hs.errors import CorpusError
+from w2v_hs.formatting import texts
 from w2v_hs.options import Options, Preprocessing
 from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.training.cluster import client as dask
@@ -74,8 +74,7 @@ def read(
         look(sum(p.size for p, f in zip(pieces, scanned, strict=True) if f.done()), total)
 
     names = [file.name for file in files]
-    said = ", ".join(map(shown, names[:3]))
-    said += f" and {len(names) - 3} more" if len(names) > 3 else ""
+    said = texts(names)
     counted = [dask.submit(client, dask.pick, one, 2) for one in scanned]
     counted = dask.reduce_in_groups(client, shards.merge_types, counted)
     counted = dask.submit(client, shards.merge_types, counted)
