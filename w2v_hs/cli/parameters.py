@@ -260,8 +260,12 @@ def check_distinct(outputs: Sequence[Path | None], inputs: Sequence[Path | None]
 
 
 def _check_not_within(output: Path, sources: Sequence[Path]) -> None:
-    """Refuse an existing output that a source folder or pattern contains."""
+    """Refuse an existing output that would be read from a source folder or pattern."""
+    from w2v_hs.files.container import is_container
+
     real = output.resolve()
+    if is_container(real):  # as `find_sources` leaves out
+        return
     for source in sources:
         if real in _files_in(source):
             raise click.UsageError(

@@ -3,12 +3,13 @@
 import glob
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from w2v_hs.checks import option, shown
 from w2v_hs.errors import CorpusError
+from w2v_hs.files.container import is_container
 from w2v_hs.options import Preprocessing
 from w2v_hs.text import catalog
 from w2v_hs.text.columns import layout, listed
@@ -76,11 +77,12 @@ def find_sources(text: str | Path, column: str | None = None, encoding: str = "u
     """Find the sources, at least one, that a name stands for.
 
     `text` is tried as, in this order: ``-`` for standard input; ``nltk:NAME`` for a corpus of NLTK;
-    the path of a file, or of a folder for all files below it, sorted, except hidden ones; the name
-    of a corpus in the catalogue; a glob pattern, sorted, where a folder that matches stands for the
-    files below it. `column` holds the text of Parquet files and JSON lines; if it is given,
-    standard input is read as JSON lines. `encoding` is that of files and standard input. Raises
-    `CorpusError` if nothing has this name, or something in it is not a file of text.
+    the path of a file, or of a folder for all files below it, sorted, except hidden ones, models
+    and checkpoints; the name of a corpus in the catalogue; a glob pattern, sorted, with the same
+    exceptions, where a folder that matches stands for the files below it. `column` holds the text
+    of Parquet files and JSON lines; if it is given, standard input is read as JSON lines.
+    `encoding` is that of files and standard input. Raises `CorpusError` if nothing has this name,
+    or something in it is not a file of text.
     """
     sources = [replace(source, encoding=encoding) for source in _find(str(text), column)]
     for source in sources:
@@ -141,7 +143,7 @@ def _file(path: Path, column: str | None) -> Source:
 
 
 def _files_below(folder: Path, column: str | None) -> list[Source]:
-    files = [_regular_file(path, column) for path in sorted(_walk(folder))]
+    files = _files(_walk(folder), column)
     if not files:
         raise CorpusError(f"{shown(folder)}: a folder without files; expected files of text")
     return files
@@ -152,7 +154,12 @@ def _matching(pattern: str, column: str | None) -> list[Source]:
     paths: set[Path] = set()  # ** matches both folders and the files in them
     for path in map(Path, found):
         paths.update(_walk(path) if path.is_dir() and not path.is_symlink() else [path])
-    return [_regular_file(path, column) for path in sorted(paths)]
+    return _files(paths, column)
+
+
+def _files(paths: Iterable[Path], column: str | None) -> list[Source]:
+    """The sources for paths that the user did not name, without models and checkpoints."""
+    return [_regular_file(p, column) for p in sorted(paths) if not (p.is_file() and is_container(p))]
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -116,7 +116,7 @@ def _is_path(name: str) -> bool:
 
 
 def find_files(text: str) -> list[File]:
-    """The files of a path or an address, sorted; hidden ones are left out.
+    """The files of a path or an address, sorted; hidden ones and models are left out.
 
     A folder stands for all files below it, a pattern for all that match. Raises `CorpusError` if
     nothing is there, or no file that a worker could read.
@@ -148,7 +148,7 @@ def _find_remote(address: str) -> list[File]:
         files = [
             File(system.unstrip_protocol(name), info.get("size"))
             for name, info in sorted(found.items())
-            if info.get("type", "file") == "file" and not _hidden(name, path)
+            if info.get("type", "file") == "file" and not _left_out(name, path)
         ]
     except ImportError as error:
         raise CorpusError(f"{shown(address)}: {shown(error)}") from error
@@ -167,9 +167,9 @@ def _find_remote(address: str) -> list[File]:
     return files
 
 
-def _hidden(name: str, folder: str) -> bool:
+def _left_out(name: str, folder: str) -> bool:
     inside = name.removeprefix(folder) if name != folder else ""
-    return any(part.startswith(".") for part in inside.split("/"))
+    return inside.endswith(".safetensors") or any(part.startswith(".") for part in inside.split("/"))
 
 
 def cut(files: list[File], size: int) -> list[Shard]:
