@@ -33,6 +33,8 @@ VECTORS = "vectors"  # the kind, in its description, of a file that contains vec
 
 def is_container(path: Path) -> bool:
     """Whether a file begins as `save_arrays` begins it. Text does not: it holds no NUL."""
+    if not path.is_file():  # a pipe would block
+        return False
     try:
         with path.open("rb") as file:
             return file.read(9)[4:] == b"\0\0\0\0{"  # the length of the header, and its first byte

@@ -159,7 +159,7 @@ def _matching(pattern: str, column: str | None) -> list[Source]:
 
 def _files(paths: Iterable[Path], column: str | None) -> list[Source]:
     """The sources for paths that the user did not name, without models and checkpoints."""
-    return [_regular_file(p, column) for p in sorted(paths) if not (p.is_file() and is_container(p))]
+    return [_regular_file(p, column) for p in sorted(paths) if not is_container(p)]
 
 
 def _walk(folder: Path) -> Iterator[Path]:
