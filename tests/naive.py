@@ -5,6 +5,7 @@ import heapq
 import itertools
 import math
 import statistics
+import unicodedata
 
 import numpy as np
 
@@ -313,6 +314,50 @@ def tree_probabilities(x, nodes, tree):
 
 
 # ---- text ---------------------------------------------------------------------------------------
+
+
+def split_words(text):
+    """The tokens of each line by the tokenizer "words", one character with its marks at a time."""
+    return [_line_words(line) for line in text.split("\n")]
+
+
+def _line_words(line):
+    tokens = []
+    for chunk in line.split():
+        characters = []
+        for c in chunk:
+            if characters and unicodedata.category(c)[0] == "M":
+                characters[-1] += c
+            else:
+                characters.append(c)
+        kinds = [_kind(c) for c in characters]
+        for i, c in enumerate(characters):
+            before, after = "".join(kinds[i - 1 : i]), "".join(kinds[i + 1 : i + 2])
+            if (kinds[i], before, after) in (("joiner", "letter", "letter"), ("point", "digit", "digit")):
+                kinds[i] = before
+                characters[i] = c.replace("’", "'")
+        for i, c in enumerate(characters):
+            if i and _belongs(kinds[i - 1], kinds[i], characters[i - 1][0] == c[0]):
+                tokens[-1] += c
+            else:
+                tokens.append(c)
+    return tokens
+
+
+def _kind(character):
+    category = unicodedata.category(character[0])
+    if character in "'’·‧" or (category in ("Pc", "Cf") and len(character) == 1):
+        return "joiner"
+    if character in ".,٫٬":
+        return "point"
+    if category == "Nd":
+        return "digit"
+    return "letter" if category[0] in "LN" else "symbol"
+
+
+def _belongs(before, kind, same):
+    words = ("letter", "digit")
+    return (before in words and kind in words) or (before not in words and kind not in words and same)
 
 
 def encode(text, min_count, longest=1000):

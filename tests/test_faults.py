@@ -90,9 +90,11 @@ def test_bytes_that_are_not_utf8_are_an_error_or_mended_and_counted_as_asked(run
     assert not (tmp_path / output).exists()
     done = run(*arguments, "--errors", "replace", "--sample", 0)
     assert done.returncode == 0, done.stderr
-    assert b"3 malformed UTF-8 sequences mended" in done.stderr
-    replaced = w2v_hs.load(tmp_path / output)
-    ignored = w2v_hs.train(text, errors="ignore", **QUICK)
+    assert b"3 malformed UTF-8 sequences replaced by U+FFFD" in done.stderr
+    dropped = run(*arguments, "--errors", "ignore", "--sample", 0)
+    assert b"3 malformed UTF-8 sequences dropped" in dropped.stderr
+    replaced = w2v_hs.train(text, errors="replace", **QUICK)
+    ignored = w2v_hs.load(tmp_path / output)
     for model, word in (replaced, "thr\ufffdee"), (ignored, "three"):
         assert word in model.vocabulary.words
         assert model.provenance["corpus"]["mended_utf8"] == 3

@@ -33,6 +33,23 @@ def short(value: object, most: int = 60) -> str:
     return shown(text, most)
 
 
+_on_command_line = False
+
+
+def speak_command_line() -> None:
+    """From now on spell options in messages as on the command line."""
+    global _on_command_line
+    _on_command_line = True
+
+
+def option(name: str, value: str | bool | None = None) -> str:
+    """An option as the user gives it: ``--name value``, or ``name='value'`` in Python."""
+    if _on_command_line:
+        flag = f"--{name.replace('_', '-')}"
+        return f"{flag} {value}" if isinstance(value, str) else flag
+    return name if value is None else f"{name}={value!r}"
+
+
 def argument(path: object) -> str:
     """A path quoted for a shell; one that begins with ``-`` is not taken for an option."""
     text = str(path)

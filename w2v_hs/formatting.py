@@ -1,6 +1,7 @@
 """Values and nested descriptions as text, for the tables of commands and of the report."""
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from w2v_hs.checks import shown
@@ -8,7 +9,7 @@ from w2v_hs.checks import shown
 if TYPE_CHECKING:
     from rich.text import Text
 
-_DEEPEST = 4  # levels of nested dicts that are shown
+_DEEPEST = 5  # levels of nested dicts that are shown
 
 
 def plain(text: str) -> "Text":
@@ -27,6 +28,17 @@ def cell(value: object) -> str:
     return ", ".join(map(cell, value)) if isinstance(value, list) else str(value)
 
 
+def texts(names: Sequence[object], most: int = 4096) -> str:
+    """The names of texts: up to three, or "126 files in texts/"; `most` characters of each."""
+    if len(names) <= 3:
+        return ", ".join(shown(name, most) for name in names)
+    start = os.path.commonprefix([str(name) for name in names])  # noqa: RUF071 (cut below)
+    folder = start[: max(start.rfind("/"), start.rfind(os.sep)) + 1]
+    if folder or not any("/" in str(name) or os.sep in str(name) for name in names):
+        return f"{len(names):,} files in {shown(folder or './', most)}"
+    return f"{texts(names[:3], most)} and {len(names) - 3:,} more"
+
+
 def flat(name: str, value: object, depth: int = 0) -> Iterator[tuple[str, str]]:
     """Flatten a description to pairs of name and text: ("updates 1 corpus sha256", "0a1b...")."""
     members: Iterable[tuple[object, object]] | None = None
@@ -35,7 +47,10 @@ def flat(name: str, value: object, depth: int = 0) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list) and any(isinstance(member, dict | list) for member in value):
         members = enumerate(value, 1)
     if members is None:
-        yield shown(name), shown(cell(value))
+        if isinstance(value, list) and name.endswith("corpus names"):
+            yield shown(name), texts(value)
+        else:
+            yield shown(name), shown(cell(value))
     elif depth == _DEEPEST:
         yield shown(name), "… more within"
     else:

@@ -1,5 +1,6 @@
 """The options of training and of preprocessing: defaults, ranges, checks."""
 
+import codecs
 import math
 import os
 import warnings
@@ -198,7 +199,7 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-TOKENIZERS = ("none", "treebank", "tweet", "wordpunct", "toktok")  # NLTK's that need no data
+TOKENIZERS = ("none", "words", "treebank", "tweet", "wordpunct", "toktok")  # ours, and NLTK's without data
 # Languages of NLTK's sentence splitter Punkt, in its package punkt_tab.
 LANGUAGES = (
     "czech",
@@ -231,20 +232,41 @@ class Preprocessing:
     lowercase: bool = False  # convert to lower case, as the last step
     # Bytes that are not UTF-8: "strict" raises, "replace" inserts U+FFFD, "ignore" drops them.
     errors: str = "strict"
-    tokenize: str = "none"  # a tokenizer of NLTK: one of `TOKENIZERS`
-    split_sentences: str | None = None  # one of `LANGUAGES`, for NLTK; None: a line is a sentence
+    tokenize: str = "none"  # one of `TOKENIZERS`
+    # One of `LANGUAGES`, for NLTK; None, also given as "none": a line is a sentence.
+    split_sentences: str | None = None
     text_column: str | None = None  # Parquet column or key of JSON lines; None: the text is plain
+    encoding: str = "utf-8"  # of files and standard input: a codec of Python
 
     def __post_init__(self) -> None:
         one_of("lowercase", self.lowercase, (False, True))
         one_of("errors", self.errors, ERRORS)
         one_of("tokenize", self.tokenize, TOKENIZERS)
-        one_of("split_sentences", self.split_sentences, (None, *LANGUAGES))
+        if one_of("split_sentences", self.split_sentences, (None, "none", *LANGUAGES)) == "none":
+            object.__setattr__(self, "split_sentences", None)
         column = self.text_column
         if column is not None and (not isinstance(column, str) or not column):
             raise OptionError(f"text_column={short(column)}: expected the name of a column")
+        if _codec(self.encoding).name == "utf-8":
+            object.__setattr__(self, "encoding", "utf-8")
 
     @property
     def splits(self) -> bool:
-        """Whether NLTK processes the text."""
+        """Whether the text is raw: to be split into tokens or sentences."""
         return self.tokenize != "none" or self.split_sentences is not None
+
+    @property
+    def needs_nltk(self) -> bool:
+        """Whether NLTK processes the text, line by line."""
+        return self.tokenize not in ("none", "words") or self.split_sentences is not None
+
+
+def _codec(name: str) -> codecs.CodecInfo:
+    """The codec of a text encoding; `OptionError` if there is none of this name."""
+    try:
+        "".encode(name)  # refuses codecs of bytes
+        return codecs.lookup(name)
+    except (LookupError, TypeError, ValueError):
+        raise OptionError(
+            f"encoding={short(name)}: expected a text encoding of Python, such as latin-1, cp1252 or utf-16"
+        ) from None

@@ -10,6 +10,7 @@ import pytest
 
 import w2v_hs
 from w2v_hs.errors import EvaluationError, OptionError
+from w2v_hs.formatting import texts
 from w2v_hs.reporting import evaluation as report_evaluation
 from w2v_hs.reporting.content import report as write_report
 from w2v_hs.reporting.word_map import word_map
@@ -75,6 +76,33 @@ def test_neighbours_come_from_all_words_and_zero_rows_are_left_out(tmp_path):
     assert 20 < len(data["words"]) < 221 and data["counts"] is None
     page = (tmp_path / "v.html").read_text()
     assert "Left out: 1 words" in page and "Vectors alone" in page and 'id="tree"' not in page
+
+
+def test_many_files_are_named_by_their_folder(tmp_path, run):
+    (tmp_path / "texts").mkdir()
+    for name in "abcde":
+        (tmp_path / "texts" / f"{name}.txt").write_text("king queen land\n" * 30)
+    model = w2v_hs.train(tmp_path / "texts", dim=4, epochs=1, sample=0, threads=1)
+    model.save(tmp_path / "m.safetensors")
+    shown = run("info", tmp_path / "m.safetensors", env={"COLUMNS": "300"}).stdout.decode()
+    assert f"5 files in {tmp_path}/texts/" in shown and "a.txt" not in shown
+    write_report(model, tmp_path / "m.html")
+    page = (tmp_path / "m.html").read_text()
+    assert page.count(f"5 files in {tmp_path}/texts/") == 2 and "a.txt" not in page
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a", "b/c", "d"], "a, b/c, d"),
+        (["a", "b", "c", "d"], "4 files in ./"),
+        (["x/a", "x/b", "x/bc/d", "x/bc/e"], "4 files in x/"),
+        (["s3://x/ya", "s3://x/yb", "s3://x/yc", "s3://x/yd"], "4 files in s3://x/"),
+        (["a", "/x/b", "c", "d\n", "e"], "a, /x/b, c and 2 more"),
+    ],
+)
+def test_names_of_texts(names, expected):
+    assert texts(names) == expected
 
 
 def test_places_are_principal_components():

@@ -17,7 +17,7 @@ from conftest import SHARED
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2v_hs.errors import CorpusError, OutputError, VocabularyError
+from w2v_hs.errors import CorpusError, OptionError, OutputError, VocabularyError
 from w2v_hs.kernels import tokens as token_kernels
 from w2v_hs.options import Preprocessing
 from w2v_hs.text.blocks import whole_tokens
@@ -435,6 +435,70 @@ def test_bad_bytes_are_mended_on_request_and_counted(tmp_path, errors, word):
     corpus = read_corpus(path, min_count=1, preprocessing=Preprocessing(errors=errors))
     assert corpus.mended == 3
     assert word in corpus.vocabulary.words and "\ufffd" in corpus.vocabulary.words
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-be", "utf-32", "UTF8", "cp037"])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_text_in_other_encodings(tmp_path, encoding, suffix):
+    text = "".join(f"élan naïve {'x' * (i % 9)}é\nßa b\n" for i in range(90_000))
+    data = text.encode(encoding)
+    path = write(tmp_path, gzip.compress(data, 1) if suffix else data, f"t.txt{suffix}")
+    preprocessing = Preprocessing(encoding=encoding)
+    assert_same(read_corpus(path, min_count=1, preprocessing=preprocessing, threads=2), text)
+
+
+def test_json_lines_and_standard_input_in_another_encoding(tmp_path, run):
+    rows = '{"text": "élan vital élan"}\n'.encode("utf-16")
+    preprocessing = Preprocessing(encoding="utf-16", text_column="text")
+    corpus = read_corpus(write(tmp_path, rows, "t.jsonl"), min_count=1, preprocessing=preprocessing)
+    assert corpus.vocabulary.words == ["élan", "vital"]
+    model = tmp_path / "m.safetensors"
+    few = ("-o", model, "--dim", 4, "--epochs", 1, "--threads", 1, "--sample", 0)
+    raw = ("élan vital\n" * 9).encode("latin-1")
+    done = run("train", "-", *few, "--encoding", "latin-1", input=raw)
+    assert done.returncode == 0, done.stderr
+    scored = run("score", model, "-", "--encoding", "latin-1", "--oov", "error", input=raw)
+    assert "élan vital" in scored.stdout.decode()
+
+
+def test_what_an_encoding_cannot_decode(tmp_path, run):
+    path = write(tmp_path, b"a b\nb \x81\x81 a\n" * 5)
+    with pytest.raises(CorpusError, match=r"text\.txt:2: bytes that are not cp1252; give another encoding"):
+        read_corpus(path, preprocessing=Preprocessing(encoding="cp1252"))
+    for errors, words in (("replace", ["a", "b", "\ufffd\ufffd"]), ("ignore", ["a", "b"])):
+        preprocessing = Preprocessing(encoding="cp1252", errors=errors)
+        corpus = read_corpus(path, min_count=1, preprocessing=preprocessing)
+        assert corpus.vocabulary.words == words and corpus.mended == 10
+    odd = write(tmp_path, "a b\n".encode("utf-16") + b"c", "odd.txt")
+    with pytest.raises(CorpusError, match=r"odd\.txt:2: bytes that are not utf-16"):
+        read_corpus(odd, preprocessing=Preprocessing(encoding="utf-16"))
+    with pytest.raises(CorpusError, match=r"text\.txt: cannot be read as punycode"):
+        read_corpus(path, preprocessing=Preprocessing(encoding="punycode"))
+    with pytest.raises(CorpusError, match="factbook: a named corpus is UTF-8; leave out encoding"):
+        read_corpus("factbook", preprocessing=Preprocessing(encoding="latin-1"))
+    for encoding in ("nonsense", "rot13", "", None, 5, "a\0b"):
+        with pytest.raises(OptionError, match="expected a text encoding of Python, such as latin-1"):
+            Preprocessing(encoding=encoding)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_byte_order_mark_names_the_encoding(tmp_path, fails, encoding):
+    path = write(tmp_path, "a b\n".encode(encoding))
+    mark = f"text.txt: not UTF-8: its byte order mark is that of {encoding.upper()}; give "
+    for errors in ("strict", "ignore"):
+        with pytest.raises(CorpusError) as caught:
+            read_corpus(path, preprocessing=Preprocessing(errors=errors))
+        assert str(caught.value).endswith(f"{mark}encoding='{encoding}'")
+    shown = fails("train", path, "-o", tmp_path / "m.safetensors")
+    assert shown.endswith(f"{mark}--encoding {encoding}\n")
+
+
+def test_errors_name_options_as_the_user_writes_them(tmp_path, fails):
+    path = write(tmp_path, b"a \xff b\n")
+    with pytest.raises(CorpusError, match="such as encoding='latin-1', or train with errors='replace'"):
+        read_corpus(path)
+    shown = fails("train", path, "-o", tmp_path / "m.safetensors")
+    assert "such as --encoding latin-1, or train with --errors replace (inserts U+FFFD) or ignore" in shown
 
 
 def test_given_vocabulary(tmp_path):

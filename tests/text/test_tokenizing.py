@@ -3,6 +3,7 @@
 import json
 from importlib import import_module
 
+import naive
 import nltk
 import pytest
 from conftest import SHARED
@@ -92,6 +93,68 @@ def test_any_text_is_tokenised_without_a_loss_of_lines(text):
         assert not any("\n" in line for line in lines)
 
 
+# Letters, marks, digits, joiners, points, white space, symbols, and the neighbours of these.
+CHARACTERS = "aBé'’·._ 1٣٫,\u0301\u093f\u200d\u00ad!-…—²中😀\u00a0\u2028\u3000\r\n"
+LETTERS = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+RAW_TEXTS = st.text(st.one_of(st.sampled_from(CHARACTERS), LETTERS), max_size=40)
+
+
+@given(RAW_TEXTS)
+def test_words_are_those_of_the_slow_rules(text):
+    found = tokenizing.split_words(text.encode()).decode()
+    assert [line.split() for line in found.split("\n")] == naive.split_words(text)
+
+
+def test_words_of_prose():
+    text = "“Don’t,” she said—well... it's $3.50, 1,000 (new_york) _very_ l'été U.S. naïve\u0301 'so'"
+    expected = (
+        "“ Don't , ” she said — well ... it's $ 3.50 , 1,000 ( new_york ) _ very _ l'été U . S . "
+        "naïve\u0301 ' so '"
+    )
+    assert tokenizing.split_words(text.encode()).decode().split() == expected.split()
+
+
+@pytest.mark.parametrize("lowercase", [False, True])
+def test_words_are_the_same_however_text_comes(tmp_path, lowercase, punkt):
+    """Blocks, JSON lines and sentences take different ways through the reader."""
+    (tmp_path / "t.txt").write_text(RAW)
+    rows = [json.dumps({"text": line}) + "\n" for line in RAW.splitlines()]
+    (tmp_path / "t.jsonl").write_text("".join(rows))
+    words = {"tokenize": "words", "lowercase": lowercase}
+    lines = lines_of(tmp_path / "t.txt", Preprocessing(**words))
+    expected = [" ".join(tokens) for tokens in naive.split_words(RAW.lower() if lowercase else RAW)]
+    assert [spaced(line.split()) for line in lines] == expected[: len(lines)]
+    (source,) = find_sources(tmp_path / "t.jsonl", "text")
+    assert list(read_lines(source, Preprocessing(**words, text_column="text"))) == expected[: len(lines)]
+    split = lines_of(tmp_path / "t.txt", Preprocessing(**words, split_sentences="english"))
+    assert len(split) > len(lines) and " ".join(split).split() == " ".join(lines).split()
+
+
+def test_a_line_of_any_length_is_tokenised_by_words(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_bytes(b"so, " * (LONGEST_LINE // 4 + 1))
+    corpus = read_corpus(path, preprocessing=Preprocessing(tokenize="words"))
+    assert corpus.vocabulary.words == [",", "so"] and corpus.tokens == 2 * (LONGEST_LINE // 4 + 1)
+
+
+def test_raw_text_is_noticed(tmp_path, run):
+    path, few = tmp_path / "t.txt", {"dim": 4, "epochs": 1, "threads": 1}
+    path.write_text("Freedom, he said, is freedom. The end of freedom is the end.\n" * 20)
+    message = "of the words differ from others only by punctuation or case, such as 'Freedom,' and 'freedom'"
+    advice = "tokenize='words' and lowercase=True"
+    with pytest.warns(UserWarning, match=f"% {message}; to join them give {advice}$"):
+        w2v_hs.train(path, **few)
+    lists = [line.split() for line in path.read_text().splitlines()]
+    with pytest.warns(UserWarning, match=f"give the path of the text with {advice}$"):
+        w2v_hs.train(lists, **few)
+    output = ("-o", tmp_path / "m.safetensors", "--dim", 4, "--epochs", 1, "--threads", 1)
+    done = run("train", path, *output)
+    assert f"% {message}; to join them give --tokenize words and --lowercase\n" in done.stderr.decode()
+    assert b"warning: " not in run("train", path, *output, "--tokenize", "words", "--lowercase").stderr
+    cased = run("train", path, *output, "--tokenize", "words").stderr.decode()
+    assert "only by case, such as 'freedom' and 'Freedom'; to join them give --lowercase" in cased
+
+
 def test_sentences_are_those_of_punkt(tmp_path, punkt):
     path = tmp_path / "t.txt"
     path.write_text(RAW)
@@ -107,12 +170,13 @@ def test_sentences_are_those_of_punkt(tmp_path, punkt):
 def test_a_missing_model_of_punkt_names_the_command(tmp_path, no_punkt, fails):
     path = tmp_path / "t.txt"
     path.write_text(RAW)
-    message = "NLTK finds no Punkt model of german sentences; python -m nltk.downloader punkt_tab"
+    message = "NLTK finds no Punkt model of german sentences; fetch it (python -m nltk.downloader punkt_tab)"
     preprocessing = Preprocessing(split_sentences="german")
     for read in (read_corpus, lines_of):
         with pytest.raises(CorpusError) as caught:
             read(path, preprocessing=preprocessing)
-        assert str(caught.value) == message
+        assert str(caught.value).startswith(message)
+        assert "or leave split_sentences out: each line" in str(caught.value)
     shown = fails(
         "train",
         path,
@@ -122,7 +186,8 @@ def test_a_missing_model_of_punkt_names_the_command(tmp_path, no_punkt, fails):
         "german",
         env={"NLTK_DATA": str(tmp_path), "HOME": str(tmp_path)},
     )
-    assert shown == f"error: {message}\n"
+    assert shown.startswith(f"error: {message}, or leave --split-sentences out: each line is")
+    assert "--tokenize words separates" in shown
 
 
 def test_a_damaged_model_of_punkt(tmp_path, punkt):
@@ -213,22 +278,49 @@ def test_lists_in_a_column_are_tokens_already(tmp_path):
         read_corpus(tmp_path / "t.parquet", preprocessing=preprocessing)
 
 
-def test_models_go_on_and_are_measured_on_raw_text(tmp_path, run):
-    path, model = tmp_path / "t.txt", tmp_path / "m.safetensors"
+def test_a_model_remembers_how_its_text_was_prepared(tmp_path, run):
+    path, file = tmp_path / "t.txt", tmp_path / "m.safetensors"
     path.write_text(RAW * 30)
-    raw = ("--tokenize", "treebank", "--lowercase")
     few = ("--dim", "4", "--epochs", "1", "--threads", "1")
-    done = run("train", path, "-o", model, *few, *raw)
+    done = run("train", path, "-o", file, *few, "--tokenize", "treebank", "--lowercase")
     assert done.returncode == 0, done.stderr
-    words = w2v_hs.load(model).vectors.words
+    words = w2v_hs.load(file).vectors.words
     assert "n't" in words and "can't" not in words
-    for options, unknown in ((raw, 0), (("--lowercase",), 30)):
-        done = run("perplexity", model, path, "--json", *options)
-        assert (json.loads(done.stdout)["oov"] > unknown) == (unknown > 0)
-    done = run("score", model, path, *raw)
+    shown = run("info", file).stdout.decode()
+    assert all(fact in shown for fact in ("preprocessing tokenize", "treebank", "preprocessing lowercase"))
+    for options, known in (((), True), (("--tokenize", "none"), False), (("--no-lowercase",), False)):
+        done = run("perplexity", file, path, "--json", *options)
+        assert (json.loads(done.stdout)["oov"] == 0) == known, options
+    done = run("score", file, path)
     assert done.stdout.decode().splitlines()[0].endswith("asked ms. jones ; nobody knew .")
-    done = run("train", "--resume-from", model, path, "--epochs", "1", *raw)
+    done = run("score", file, path, "--no-lowercase", "--tokenize", "none")
+    assert done.stdout.decode().splitlines()[0].endswith("asked Ms. Jones; nobody knew.")
+    done = run("train", "--resume-from", file, path, "--update-vocab", "--epochs", "1")
     assert done.returncode == 0 and b"\n0 new words" in b"\n" + done.stderr, done.stderr
+    facts = w2v_hs.load(file).provenance["updates"][0]["corpus"]["preprocessing"]
+    assert (facts["tokenize"], facts["lowercase"]) == ("treebank", True)
+
+
+def test_a_model_remembers_in_python(tmp_path, punkt):
+    path = tmp_path / "t.txt"
+    path.write_text(RAW * 30)
+    raw = {"lowercase": True, "tokenize": "words", "split_sentences": "english"}
+    model = w2v_hs.train(path, dim=4, epochs=1, threads=1, **raw)
+    exact = model.perplexity(path, **raw)
+    assert model.perplexity(path) == exact and exact.oov == 0
+    assert model.perplexity(path, split_sentences="none").pairs > exact.pairs
+    assert model.perplexity(path, tokenize="none").oov and model.perplexity(path, lowercase=False).oov
+    lists = [line.split() for line in lines_of(path, Preprocessing(**raw | {"lowercase": False}))]
+    assert model.perplexity(lists) == exact  # tokens already, but not in lower case
+    raw_score, of_tokens = model.score(["He can't COME.", ["He", "can't", "COME", "."]], oov="error")
+    assert raw_score == of_tokens
+    with pytest.raises(w2v_hs.W2VError, match=r"'He' is not among"):
+        model.score(["He can't COME."], oov="error", lowercase=False)
+    words = len(model.vocabulary)
+    model.update(path, epochs=1, min_count=1)
+    assert len(model.vocabulary) == words
+    model.update(path, epochs=1, min_count=1, tokenize="none")
+    assert "come," in model.vocabulary.words
 
 
 # ---- NLTK's corpora -----------------------------------------------------------------------------

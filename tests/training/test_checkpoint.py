@@ -329,6 +329,27 @@ def kept(text, tmp_path):
     return path
 
 
+def test_a_run_within_the_folder_that_it_reads(tmp_path, run):
+    """The folder holds a checkpoint as a killed run leaves it, its model, and files of a writer."""
+    options = {"dim": 8, "epochs": 2, "sample": 0, "threads": 1}
+    for name in "abcd":
+        (tmp_path / f"{name}.txt").write_text(TEXT * 50)
+    expected = w2v_hs.train(tmp_path, **options)
+    left, model = tmp_path / "m.checkpoint.safetensors", tmp_path / "m.safetensors"
+    w2v_hs.train(tmp_path, checkpoint=left, checkpoint_every=1e-9, **options)
+    (tmp_path / ".m.safetensors.lock").write_bytes(b"\0" * 21)
+    (tmp_path / ".m.safetensors.0123abcd.tmp").write_bytes(b"\0" * 21)
+    done = run("resume", left.name, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert same(w2v_hs.load(model), expected)
+    few = ("--dim", 8, "--epochs", 2, "--sample", 0, "--threads", 1)
+    done = run("train", ".", "-o", model.name, *few, cwd=tmp_path)  # replaces its output
+    assert done.returncode == 0 and b"\n4 files, " in done.stderr, done.stderr
+    assert same(w2v_hs.load(model), expected)
+    for corpus in (f"{tmp_path}/*", f"{tmp_path}/**"):
+        assert same(w2v_hs.train(corpus, **options), expected)
+
+
 def test_another_text_is_refused(kept, fails):
     own = kept.with_name("own.txt")
     own.write_text(own.read_text() + "one more line\n")

@@ -29,6 +29,7 @@ from w2v_hs.model.weights import start_vectors
 from w2v_hs.options import Options
 from w2v_hs.training.cluster import client as cluster
 from w2v_hs.training.cluster import merging, rounds, shards
+from w2v_hs.training.cluster.api import check_options
 from w2v_hs.training.cluster.merging import BlockChanges, RowChanges, WeightBlock
 from w2v_hs.training.cluster.text import read
 from w2v_hs.tree.tree import huffman
@@ -36,9 +37,11 @@ from w2v_hs.tree.tree import huffman
 # ---- text in shards -----------------------------------------------------------------------------
 
 
-def read_in_shards(name, size, min_count=1):
+def read_in_shards(name, size, min_count=1, **preprocessing):
     """The vocabulary of a text that is read in shards, and its sentences as words."""
-    scanned = [shards.scan(s, Preprocessing()) for s in shards.cut(shards.find_files(name), size)]
+    scanned = [
+        shards.scan(s, Preprocessing(**preprocessing)) for s in shards.cut(shards.find_files(name), size)
+    ]
     counted = shards.merge_types([one.counted for one in scanned])
     chosen = shards.choose(counted, name, min_count, None)
     words, sentences = chosen.vocabulary.words, []
@@ -62,6 +65,13 @@ def test_shards_of_any_size_hold_each_line_once(tmp_path_factory, lines, size, n
     assert chosen.vocabulary.words == whole.vocabulary.words
     assert chosen.vocabulary.counts.tolist() == whole.vocabulary.counts.tolist()
     assert (chosen.types, chosen.tokens) == (whole.types, whole.tokens)
+
+
+def test_raw_text_is_tokenised_in_shards(tmp_path):
+    (tmp_path / "t.txt").write_text("Well, can't wait!\n" * 9)
+    _, sentences = read_in_shards(str(tmp_path / "t.txt"), 20, tokenize="words", lowercase=True)
+    assert sentences == [["well", ",", "can't", "wait", "!"]] * 9
+    check_options(Options(), Preprocessing(tokenize="words"))
 
 
 def test_folders_compressed_files_and_addresses_are_read(tmp_path):

@@ -10,7 +10,7 @@ import warnings
 
 import click
 
-from w2v_hs.checks import shown
+from w2v_hs.checks import shown, speak_command_line
 from w2v_hs.cli.corpus import corpus, phrases
 from w2v_hs.cli.demo import demo
 from w2v_hs.cli.evaluate import evaluate
@@ -31,6 +31,7 @@ def main() -> None:
     """Run a command and exit; errors and warnings are one line each."""
     # Else the last collection would walk through the many objects of Numba, for some 0.2 s.
     atexit.register(gc.freeze)
+    speak_command_line()
     warnings.showwarning = lambda message, *place, **_: click.echo(f"warning: {message}", err=True)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

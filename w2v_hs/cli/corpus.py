@@ -109,8 +109,9 @@ def phrases(text: tuple[str, ...], output: Path, json_out: bool, **options: Any)
     from w2v_hs.text.phrases import join_phrases
 
     sources = [Path(source) for source in text]
+    given = {name: value for name, value in options.items() if value is not None}
     with holding(output):
-        found = join_phrases(sources, output, progress=True, **options)
+        found = join_phrases(sources, output, progress=True, **given)
     if json_out:
         show.print_json(found.as_dict())
     else:

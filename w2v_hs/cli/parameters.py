@@ -112,29 +112,39 @@ errors_option = click.option(
     type=click.Choice(ERRORS),
     default="strict",
     show_default=True,
-    help="How to handle bytes that are not UTF-8.",
+    help="How to handle bytes that cannot be decoded: stop, insert U+FFFD, or drop them.",
 )
 # Names and choices are those of `options.Preprocessing`.
 preprocessing_options = combined(
-    click.option("--lowercase", is_flag=True, help="Lowercase the text.", show_default=False),
+    click.option(
+        "--lowercase/--no-lowercase",
+        default=None,
+        help="Lowercase the text.  [default: no; with a model: as its text]",
+    ),
     click.option(
         "--tokenize",
         type=click.Choice(TOKENIZERS),
-        default="none",
-        show_default=True,
-        help="For raw text: split into words with this NLTK tokenizer, about a megabyte per second.",
+        help="For raw text: how to split it into words. 'words' is fast and right for most text; the "
+        "others are NLTK's, about a megabyte per second.  [default: none; with a model: as its text]",
     ),
     click.option(
         "--split-sentences",
         metavar="LANGUAGE",
-        type=click.Choice(LANGUAGES),
+        type=click.Choice(("none", *LANGUAGES)),
         help="For raw text: split into sentences with NLTK's model for this language, such as "
-        "english. If omitted, each line is a sentence.",
+        "english.  [default: none, each line is a sentence; with a model: as its text]",
     ),
     click.option(
         "--text-column",
         metavar="NAME",
         help="Read Parquet files or JSON lines, with the text in this column.",
+    ),
+    click.option(
+        "--encoding",
+        metavar="NAME",
+        default="utf-8",
+        show_default=True,
+        help="Encoding of TEXT, such as latin-1 or utf-16.",
     ),
 )
 test_set_options = combined(

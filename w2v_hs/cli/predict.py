@@ -74,10 +74,11 @@ def perplexity(
 
     Use a TEXT on which MODEL was not trained.
 
-    TEXT is as in 'w2v-hs train'. Every word is predicted from each word in its window (skip-gram)
-    or from their mean (CBOW). Words unknown to MODEL are left out and counted. For comparison, the
-    table gives the loss of predictors that ignore the context: the unigram frequencies of the
-    training text, before and after subsampling, and the untrained model.
+    TEXT is as in 'w2v-hs train', and is prepared as the text of MODEL was. Every word is predicted
+    from each word in its window (skip-gram) or from their mean (CBOW). Words unknown to MODEL are
+    left out and counted. For comparison, the table gives the loss of predictors that ignore the
+    context: the unigram frequencies of the training text, before and after subsampling, and the
+    untrained model.
 
     \b
     w2v-hs perplexity model.safetensors held-out.txt
@@ -116,10 +117,10 @@ def score(
 
     The score is the mean log-probability of its predictions, in nats.
 
-    TEXT is a file, a folder, a quoted pattern, '-' for standard input, or a named corpus. With
-    --split-sentences each sentence is a line. A line without predictions, such as a single word,
-    has the score '-' (null in JSON). Control characters are escaped for the terminal; --json prints
-    every line unchanged.
+    TEXT is a file, a folder, a quoted pattern, '-' for standard input, or a named corpus, and is
+    prepared as the text of MODEL was. With --split-sentences each sentence is a line. A line
+    without predictions, such as a single word, has the score '-' (null in JSON). Control characters
+    are escaped for the terminal; --json prints every line unchanged.
 
     \b
     w2v-hs score model.safetensors sentences.txt
@@ -127,16 +128,15 @@ def score(
     """
     from w2v_hs.model import load
     from w2v_hs.model.scoring import score_sentences
-    from w2v_hs.options import Preprocessing
     from w2v_hs.text.blocks import read_lines
     from w2v_hs.text.sources import find_sources
 
-    scorer, cleaning = load(model).scorer, Preprocessing(**preprocessing)
+    loaded = load(model)
+    cleaning = loaded.preprocessing_of(text, **preprocessing)
     cores = Options(threads=threads).resolved().threads
-    lines = [
-        line for source in find_sources(text, cleaning.text_column) for line in read_lines(source, cleaning)
-    ]
-    scores = score_sentences(scorer, lines, oov, cores)
+    sources = find_sources(text, cleaning.text_column, cleaning.encoding)
+    lines = [line for source in sources for line in read_lines(source, cleaning)]
+    scores = score_sentences(loaded.scorer, lines, oov, cores)
     means = [None if mean != mean else mean for mean in scores.means.tolist()]  # NaN: no prediction
     if json_out:
         rows = zip(lines, means, scores.pairs.tolist(), scores.oov.tolist(), strict=True)

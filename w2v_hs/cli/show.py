@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -62,11 +62,10 @@ def training_summary(model: "Model", path: Path) -> str:
     facts, corpus = model.provenance, model.provenance["corpus"]
     tokens = corpus["retained_tokens"] * len(model.losses)
     seconds, threads = facts["training_seconds"], model.options.threads
-    mended = corpus["mended_utf8"]
     return (
-        f"{len(model.vocabulary):,} of {corpus['types']:,} types, "
+        f"{_files(corpus)}{len(model.vocabulary):,} of {corpus['types']:,} types, "
         f"{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens"
-        + (f", {mended:,} malformed UTF-8 sequences mended" if mended else "")
+        + (f", {_mended(corpus)}" if corpus["mended_utf8"] else "")
         + f"\ntrained in {seconds:.1f} s ({tokens / seconds:,.0f} words/s, {threads} "
         f"thread{'s' if threads > 1 else ''}), loss by epoch: {_by_epoch(model.losses)}"
         + _holdout_summary(model)
@@ -75,13 +74,27 @@ def training_summary(model: "Model", path: Path) -> str:
     )
 
 
+def _files(corpus: dict[str, Any]) -> str:
+    """How many files were read, if several."""
+    return f"{len(corpus['names']):,} files, " if len(corpus["names"]) > 1 else ""
+
+
+def _mended(corpus: dict[str, Any]) -> str:
+    """What became of bytes that could not be decoded."""
+    preprocessing = corpus["preprocessing"]
+    done = "dropped" if preprocessing["errors"] == "ignore" else "replaced by U+FFFD"
+    count, encoding = corpus["mended_utf8"], preprocessing["encoding"].upper()
+    return f"{count:,} malformed {encoding} sequence{'s' * (count > 1)} {done}"
+
+
 def update_summary(model: "Model", path: Path) -> str:
     """The corpus, speed and losses of the latest update of a model, in two lines."""
     facts = model.provenance["updates"][-1]
     corpus = facts["corpus"]
     return (
-        f"{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens trained in "
-        f"{facts['training_seconds']:.1f} s from the learning rate {facts['lr']:g}, loss by epoch: "
+        f"{_files(corpus)}{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens trained"
+        + (f" ({_mended(corpus)})" if corpus["mended_utf8"] else "")
+        + f" in {facts['training_seconds']:.1f} s from the learning rate {facts['lr']:g}, loss by epoch: "
         + _by_epoch(facts["losses"])
         + _memory_and_path(facts["peak_memory_bytes"], path)
     )

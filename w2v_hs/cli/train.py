@@ -3,7 +3,7 @@
 import contextlib
 import shlex
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +92,7 @@ def train(
     TEXT is one or more files (plain, .gz, .bz2, .xz; .zst with the extra zst), folders, quoted
     patterns, '-' for standard input, 'nltk:NAME' for a corpus of NLTK, or a named corpus ('w2v-hs
     corpus list'). One sentence per line, tokens separated by white space; raw text needs
-    --tokenize. Parquet files and JSON lines need --text-column.
+    '--tokenize words --lowercase'. Parquet files and JSON lines need --text-column.
 
     'w2v-hs resume' continues an interrupted run from its checkpoint, beside the output.
 
@@ -103,12 +103,13 @@ def train(
     w2v-hs train wiki.txt -o m.safetensors --epochs 50 --holdout 0.01 --patience 2
     w2v-hs train wiki.txt -o m.safetensors --tree huffman
     w2v-hs train wiki.txt -o m.safetensors --subwords 3-6
-    w2v-hs train raw.txt -o m.safetensors --tokenize treebank
+    w2v-hs train raw.txt -o m.safetensors --tokenize words --lowercase
     w2v-hs train 'data/*.parquet' -o m.safetensors --text-column text
     w2v-hs train --resume-from m.safetensors --update-vocab news.txt -o m2.safetensors
     w2v-hs train s3://bucket/texts -o m.safetensors --tree huffman --scheduler tcp://host:8786
     """
     from w2v_hs.files.atomic import check_writable, holding
+    from w2v_hs.model import load
     from w2v_hs.training.api import train_with
     from w2v_hs.training.checkpoint import (
         CheckpointSettings,
@@ -121,14 +122,12 @@ def train(
     explicit = _explicit_options(ctx)
     _check_combinations(ctx.params, explicit)
     output = _checked_output(output, resume_from)
-    preprocessing = Preprocessing(**{field.name: options.pop(field.name) for field in fields(Preprocessing)})
+    prepared = {field.name: options.pop(field.name) for field in fields(Preprocessing)}
     kind, tree = choose_tree(options["tree"])
     run = Options(**options | {"tree": kind})
     sources, checkpoint = _sources(text, scheduler), checkpoint_path(output)
     vocab_name = None if save_vocab is None else str(save_vocab.absolute())
-    settings = CheckpointSettings(
-        checkpoint, checkpoint_every, named_texts(sources), preprocessing, vocab_name
-    )
+    settings = CheckpointSettings(checkpoint, checkpoint_every, named_texts(sources), save_vocab=vocab_name)
     tree_file = None if tree is None else Path(options["tree"])
     model_read = resume_from if output != resume_from else None
     check_distinct([output, save_vocab, checkpoint], [*text, vocab, tree_file, model_read])
@@ -137,20 +136,23 @@ def train(
     with holding(output), exit_when_interrupted(scheduler), _connected(scheduler) as client:
         check_no_checkpoint(checkpoint)  # also for replicas, which write none: it is removed below
         if resume_from is None:
+            preprocessing = Preprocessing(**{n: value for n, value in prepared.items() if value is not None})
             model = train_with(
                 run,
                 sources,
                 tree=tree,
                 vocab=vocab,
                 preprocessing=preprocessing,
-                settings=settings if run.replicas == 1 else None,
+                settings=replace(settings, preprocessing=preprocessing) if run.replicas == 1 else None,
                 client=client,
                 rounds=rounds,
                 show=True,
             )
         else:
             given = {name: options[name] for name in _UPDATE_OPTIONS if name in explicit}
-            model = _update(resume_from, sources, settings, update_vocab, given)
+            model = load(resume_from)
+            preprocessing = model.preprocessing_of([*map(Path, text)], **prepared)
+            _update(model, sources, replace(settings, preprocessing=preprocessing), update_vocab, given)
         _finish(model, output, save_vocab)
         checkpoint.unlink(missing_ok=True)
 
@@ -293,17 +295,15 @@ def _connected(scheduler: str | None) -> Iterator[object]:
 
 
 def _update(
-    path: Path,
+    model: "Model",
     sources: list[str | Path],
     settings: "CheckpointSettings",
     new_words: bool,
     given: dict[str, Any],
-) -> "Model":
+) -> None:
     """Update a model with more text; `given` are the options that override those of the model."""
-    from w2v_hs.model import load
     from w2v_hs.training.update import update
 
-    model = load(path)
     known = len(model.vocabulary)
     update(model, sources, settings.preprocessing, new_words=new_words, settings=settings, show=True, **given)
     words = len(model.vocabulary)
@@ -315,7 +315,6 @@ def _update(
             f"left out {unknown:,} tokens of words that the model does not know; --update-vocab adds words",
             err=True,
         )
-    return model
 
 
 def _finish(model: "Model", output: Path, save_vocab: Path | None) -> None:

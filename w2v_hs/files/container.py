@@ -33,6 +33,17 @@ _ROWS = 1 << 14  # rows of a matrix hashed or written at a time
 VECTORS = "vectors"  # the kind, in its description, of a file that contains vectors and no model
 
 
+def is_container(path: Path) -> bool:
+    """Whether a file begins as `save_arrays` begins it. Text does not: it holds no NUL."""
+    if not path.is_file():  # a pipe would block
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(9)[4:] == b"\0\0\0\0{"  # the length of the header, and its first byte
+    except OSError:
+        return False
+
+
 def save_arrays(path: str | Path, arrays: dict[str, Array], description: dict[str, Any]) -> None:
     """Write arrays and a description, which is anything that JSON can represent.
 

@@ -32,7 +32,11 @@ def check_distinct(outputs: Sequence[str | Path | None], inputs: Sequence[object
 
 
 def _check_not_within(output: str | Path, real: str, sources: Sequence[str]) -> None:
-    """Refuse an existing output that a source folder or pattern contains."""
+    """Refuse an existing output that would be read from a source folder or pattern."""
+    from w2v_hs.files.container import is_container
+
+    if is_container(Path(real)):  # as `find_sources` leaves out
+        return
     for source in sources:
         if real in _files_in(source):
             raise OptionError(

@@ -110,3 +110,7 @@ def _check_description(path: str | Path, model: Model) -> None:
     facts = model.provenance
     if not isinstance(facts, dict) or not isinstance(facts.get("corpus"), dict):
         raise FormatError(f"{shown(path)}: provenance names no corpus")
+    try:
+        model.preprocessing_of()
+    except (TypeError, ValueError) as error:
+        raise FormatError(f"{shown(path)}: provenance holds no preprocessing: {shown(error)}") from None

@@ -1,8 +1,7 @@
 """A trained model: vectors, output weights, tree, counts, and how it was trained."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,19 +11,18 @@ from w2v_hs.files.container import save_arrays
 from w2v_hs.model.contents import FORMAT, check_finite, parameter_arrays
 from w2v_hs.model.new_words import Parameters, check_counts, extended
 from w2v_hs.model.output_vectors import output_vectors
-from w2v_hs.model.probability import Predictor, TopWords
-from w2v_hs.model.scoring import Perplexity, Scorer, score_sentences, text_perplexity
+from w2v_hs.model.predictions import Predictions
 from w2v_hs.model.summary import tree_summary, vocabulary_summary
-from w2v_hs.options import Combine, OutOfVocabulary, Preprocessing, Resolved
+from w2v_hs.options import Resolved
 from w2v_hs.text import Vocabulary
 from w2v_hs.tree import Tree
-from w2v_hs.types import Array, Context, Float32, Float64, Texts, Word
+from w2v_hs.types import Array, Float32, Texts
 from w2v_hs.vectors import Vectors, save_vectors
 from w2v_hs.vectors.subwords import Ngrams
 
 
 @dataclass(repr=False)
-class Model:
+class Model(Predictions):
     """Word vectors and the weights that predict words from them.
 
     Methods that take a context, a word or a list of words, return the probability of a word near
@@ -174,11 +172,12 @@ class Model:
         min_count: int | None = None,
         threads: int | None = None,
         seed: int | None = None,
-        lowercase: bool = False,
+        lowercase: bool | None = None,
         errors: str = "strict",
-        tokenize: str = "none",
+        tokenize: str | None = None,
         split_sentences: str | None = None,
         text_column: str | None = None,
+        encoding: str = "utf-8",
         callbacks: Any = (),
         progress: bool = False,
     ) -> None:
@@ -196,7 +195,9 @@ class Model:
             False leaves out words that the model does not know.
         epochs, min_count, seed, lr
             As in `train`; by default the model's, and half of its learning rate.
-        threads, lowercase, errors, tokenize, split_sentences, text_column, progress
+        lowercase, tokenize, split_sentences
+            As in `train`; None: as the text of the model was prepared. "none" does not split.
+        threads, errors, text_column, encoding, progress
             As in `train`.
         callbacks
             As in `train`; they see rows that have moved as far as the new text alone moves them.
@@ -206,7 +207,10 @@ class Model:
         OptionError, CorpusError, DivergedError, TypeError
         """
         given = {"epochs": epochs, "lr": lr, "min_count": min_count, "threads": threads, "seed": seed}
-        preprocessing = Preprocessing(lowercase, errors, tokenize, split_sentences, text_column)
+        raw = {"lowercase": lowercase, "tokenize": tokenize, "split_sentences": split_sentences}
+        preprocessing = self.preprocessing_of(
+            corpus, **raw, errors=errors, text_column=text_column, encoding=encoding
+        )
         w2v_hs.train  # noqa: B018 (loads `w2v_hs.training`, which sets the trainer)
         self.trainer(corpus, preprocessing, new_words=new_words, callbacks=callbacks, show=progress, **given)
 
@@ -220,127 +224,9 @@ class Model:
         """The n-grams whose vectors are part of those of words, if any."""
         return None if self.vectors.subwords is None else self.vectors.subwords.ngrams
 
-    @property
-    def parameters(self) -> Parameters:
-        """Vocabulary, vectors, output weights and tree: what training changes."""
-        return Parameters(
-            self.vocabulary, self.vectors.matrix, self.outputs, self.tree, self.vectors.subwords
-        )
-
     def become(self, parameters: Parameters) -> None:
         """Replace vocabulary, vectors, output weights and tree."""
         self.vocabulary, vectors, self.outputs, self.tree, subwords = parameters
         self.vectors = Vectors(self.vocabulary.as_given, vectors, subwords)
         for name in ("_predictor", "scorer"):  # made from what was replaced
             self.__dict__.pop(name, None)
-
-    # ---- probabilities --------------------------------------------------------------------------
-
-    def log_prob(self, context: Context, word: Word, *, combine: Combine = "inputs") -> float:
-        """log P(word | context) in nats; O(path) for a tree, O(V) for the full softmax."""
-        return float(self._predictor.log_probs([context], [word], combine)[0])
-
-    def log_probs(
-        self, contexts: Iterable[Context], words: Iterable[Word], *, combine: Combine = "inputs"
-    ) -> Float64:
-        """(B,) float64: `log_prob` of B contexts, each with the word at the same position."""
-        return self._predictor.log_probs(contexts, words, combine)
-
-    def distribution(self, context: Context, *, combine: Combine = "inputs") -> Float64:
-        """(V,) float64: the probability of each word, in the order of `vectors.words`; O(V)."""
-        return self._predictor.distribution(context, combine)
-
-    def top_k(
-        self, context: Context, k: int = 10, *, exclude: Iterable[Word] = (), combine: Combine = "inputs"
-    ) -> TopWords:
-        """The k most probable words, all V if k is larger: .words, .probabilities, .visited.
-
-        Exact: a best-first search, which visits few inner nodes unless the distribution is flat.
-        Words of `exclude` are left out; the probabilities of the others stay as they are.
-        """
-        return self._predictor.top_k(context, k, exclude, combine)
-
-    def top_ks(
-        self,
-        contexts: Iterable[Context],
-        k: int = 10,
-        *,
-        exclude: Iterable[Iterable[Word]] | None = None,
-        combine: Combine = "inputs",
-    ) -> list[TopWords]:
-        """`top_k` of B contexts; `exclude` holds, for each, the words to leave out."""
-        return self._predictor.top_ks(contexts, k, exclude, combine)
-
-    def sample(
-        self, context: Context, n: int = 10, *, seed: int = 1, combine: Combine = "inputs"
-    ) -> list[Any]:
-        """Draw n words, at most 10^8, independently from the distribution; O(path) in a tree."""
-        return self._predictor.sample(context, n, seed, combine)
-
-    def perplexity(
-        self,
-        text: Texts,
-        *,
-        lowercase: bool = False,
-        tokenize: str = "none",
-        split_sentences: str | None = None,
-        text_column: str | None = None,
-        threads: int | None = None,
-        progress: bool = False,
-    ) -> Perplexity:
-        """The exact mean loss of a text, and baselines to compare it with.
-
-        Each word is predicted from every word at most `window` away, or from their mean; nothing is
-        subsampled. Long lines are split as in training.
-
-        Parameters
-        ----------
-        text
-            As the corpus of `train`, in UTF-8.
-        lowercase, tokenize, split_sentences, text_column, progress
-            As in `train`.
-        threads
-            By default one per core. The result does not depend on it.
-
-        Raises
-        ------
-        CorpusError
-            The text cannot be read, or contains nothing to predict.
-        """
-        preprocessing = Preprocessing(
-            lowercase, tokenize=tokenize, split_sentences=split_sentences, text_column=text_column
-        )
-        return text_perplexity(self.scorer, text, preprocessing, threads, progress)
-
-    def score(
-        self,
-        sentences: Iterable[str | Iterable[Word]],
-        *,
-        oov: OutOfVocabulary = "skip",
-        threads: int | None = None,
-    ) -> Float64:
-        """(n,) float64: the mean log-probability per prediction of each sentence, in nats.
-
-        The mean makes sentences of different lengths comparable. It is NaN for a sentence without
-        a prediction, such as a single word. Windows are as in `perplexity`.
-
-        Parameters
-        ----------
-        sentences
-            Strings, which are split at white space, or lists of tokens.
-        oov
-            Words that the model does not know are left out before windows are formed ("skip"), or
-            raise `UnknownWordError` ("error").
-        threads
-            By default one per core.
-        """
-        return score_sentences(self.scorer, sentences, oov, threads).means
-
-    @cached_property
-    def _predictor(self) -> Predictor:
-        return Predictor(self.vectors, self.outputs, self.tree, self.options)
-
-    @cached_property
-    def scorer(self) -> Scorer:
-        """A `Scorer` with copies of both matrices; `FormatError` if the paths form no tree."""
-        return Scorer.of(self.parameters, self.options)

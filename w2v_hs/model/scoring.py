@@ -17,12 +17,14 @@ import numpy as np
 
 from w2v_hs.checks import is_integer, shown
 from w2v_hs.errors import CorpusError, DivergedError, OptionError, UnknownWordError
+from w2v_hs.formatting import texts
 from w2v_hs.kernels import likelihood, tokens
 from w2v_hs.kernels.common import Paths, aligned_zeros, padded
 from w2v_hs.model.new_words import Parameters
 from w2v_hs.options import Options, OutOfVocabulary, Preprocessing
 from w2v_hs.progress import display
 from w2v_hs.text import Corpus, Vocabulary, read_corpus
+from w2v_hs.text.tokenizing import tokenized
 from w2v_hs.tree import Tree
 from w2v_hs.types import Float32, Float64, Int32, Int64, Texts, Word
 
@@ -160,7 +162,7 @@ class Scorer:
         loss, pairs, unigram, sampled, untrained = total.tolist()
         if pairs == 0:
             raise CorpusError(
-                f"nothing to predict in {', '.join(map(shown, corpus.names[:3]))}: no sentence has "
+                f"nothing to predict in {texts(corpus.names)}: no sentence has "
                 f"two words of the model, which knows {len(corpus.ids):,} of {corpus.tokens:,} "
                 "tokens"
             )
@@ -232,9 +234,13 @@ class Scores:
 
 
 def score_sentences(
-    scorer: Scorer, sentences: Iterable[str | Iterable[Word]], oov: OutOfVocabulary, threads: int | None
+    scorer: Scorer,
+    sentences: Iterable[str | Iterable[Word]],
+    oov: OutOfVocabulary,
+    threads: int | None,
+    preprocessing: Preprocessing = Preprocessing(),  # noqa: B008 (frozen)
 ) -> Scores:
-    """Score each sentence: a string, which is split at white space, or a list of tokens.
+    """Score each sentence: a string, which is tokenized, or a list of tokens.
 
     `OptionError` if `oov` is neither "skip" nor "error"; `TypeError` if `sentences` is one string,
     or a token is neither str nor int; `UnknownWordError` if, with oov="error", a word is unknown.
@@ -246,7 +252,7 @@ def score_sentences(
     ids: list[int] = []
     ends, unknown = [0], []
     for number, sentence in enumerate(sentences, 1):
-        rows = _rows(scorer.vocabulary.index, sentence, number, oov == "error")
+        rows = _rows(scorer.vocabulary.index, sentence, number, oov == "error", preprocessing)
         known = [row for row in rows if row is not None]
         ids += known
         ends.append(len(ids))
@@ -259,14 +265,20 @@ def score_sentences(
 
 
 def _rows(
-    index: dict[str, int], sentence: str | Iterable[Word], number: int, strict: bool
+    index: dict[str, int],
+    sentence: str | Iterable[Word],
+    number: int,
+    strict: bool,
+    preprocessing: Preprocessing,
 ) -> list[int | None]:
     """The row of each token of a sentence; None for an unknown one, unless that is an error."""
     rows = []
-    for token in sentence.split() if isinstance(sentence, str) else sentence:
+    if isinstance(sentence, str):
+        sentence = tokenized(sentence, preprocessing.tokenize, None).split()
+    for token in sentence:
         if not isinstance(token, str) and not is_integer(token):
             raise TypeError(f"sentence {number} contains {token!r}: expected a str or an int")
-        rows.append(index.get(str(token)))
+        rows.append(index.get(str(token).lower() if preprocessing.lowercase else str(token)))
         if strict and rows[-1] is None:
             raise UnknownWordError(
                 f"sentence {number}: {shown(repr(token), 60)} is not among the {len(index):,} "

@@ -19,7 +19,7 @@ import numpy as np
 from w2v_hs.checks import shown
 from w2v_hs.files.atomic import replacing
 from w2v_hs.files.distinct import check_distinct
-from w2v_hs.formatting import cell, flat
+from w2v_hs.formatting import cell, flat, texts
 from w2v_hs.model.model import Model
 from w2v_hs.model.tree_statistics import Anatomy, Split, anatomy
 from w2v_hs.progress import Display, display
@@ -194,19 +194,13 @@ def _about(vectors: Vectors, model: Model | None) -> str:
     text += f", {arch}, {layer}"
     names, tokens = corpus.get("names"), corpus.get("retained_tokens")
     if isinstance(names, list) and names:
-        text += ". Trained on " + _listed(names)
+        text += ". Trained on " + texts(names, LONGEST)
         if isinstance(tokens, int):
             text += f": {tokens:,} words, {len(model.losses)} epoch"
             text += "s" * (len(model.losses) != 1)
     if updates := _updates(model):
-        text += "; then on " + _listed([n for update in updates for n in update["corpus"]["names"]])
+        text += "; then on " + texts([n for update in updates for n in update["corpus"]["names"]], LONGEST)
     return text + "."
-
-
-def _listed(names: list[object]) -> str:
-    """The first three names, and how many more there are."""
-    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
-    return ", ".join(shown(name, LONGEST) for name in names[:3]) + more
 
 
 def _updates(model: Model) -> list[dict[str, Any]]:

@@ -2,21 +2,21 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from w2v_hs.checks import shown
+from w2v_hs.checks import option, shown
 from w2v_hs.errors import CorpusError
 from w2v_hs.files.lines import LONGEST_LINE
 from w2v_hs.options import Preprocessing
 from w2v_hs.text.columns import BadRow, json_text
+from w2v_hs.text.encodings import LONGEST_MARK, check_mark
 from w2v_hs.text.sources import Source
-from w2v_hs.text.tokenizing import tokenized
+from w2v_hs.text.tokenizing import split_words, tokenized
 
 _TOKEN_ENDS = [c.encode() for c in map(chr, range(0x3001)) if c.isspace() or c == "\0"]
 BOM = b"\xef\xbb\xbf"
 _SURROGATE_OR_NUL = re.compile("[\0\ud800-\udfff]")
 _REMOVE = "remove it (is this a text file?)"
-_CONVERT = "convert the file to UTF-8, or train with errors replace or ignore"
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,15 @@ def text_blocks(source: Source, preprocessing: Preprocessing) -> Iterator[TextBl
     Raises `CorpusError` if the source cannot be read, or if a line is longer than `LONGEST_LINE`
     where lines are processed as a whole: JSON lines, and text that NLTK tokenizes.
     """
-    blocks = source.blocks(preprocessing)
-    if source.layout != "jsonl" and not _tokenizes(source, preprocessing):
+    blocks = _checked_start(source, source.blocks(preprocessing))
+    by_line = preprocessing.needs_nltk and _tokenizes(source, preprocessing)
+    if source.layout != "jsonl" and not by_line:
         return whole_tokens(blocks, source.name)
     return whole_tokens(_short_lines(source, blocks), source.name, lines=True)
 
 
 def _tokenizes(source: Source, preprocessing: Preprocessing) -> bool:
-    """Whether lines must be tokenized; `named_corpora` has already tokenized NLTK's own corpora."""
+    """Whether text must be tokenized; `named_corpora` has already tokenized NLTK's own corpora."""
     return preprocessing.splits and not source.name.startswith("nltk:")
 
 
@@ -65,7 +66,7 @@ def _short_lines(source: Source, blocks: Iterable[tuple[bytes, int]]) -> Iterato
         if length > LONGEST_LINE:
             raise CorpusError(
                 f"{source.place(lines + 1, offset)}: a line of more than {LONGEST_LINE:,} bytes; "
-                "JSON lines, tokenize and split_sentences need shorter ones"
+                "JSON lines, NLTK's tokenizers and split_sentences need shorter ones"
             )
         if newline >= 0:
             length = len(data) - data.rfind(b"\n") - 1
@@ -83,7 +84,7 @@ def whole_tokens(blocks: Iterable[tuple[bytes, int]], name: str, lines: bool = F
     """
     rest: list[bytes] = []
     offset = position = waiting = 0
-    for number, (data, position) in enumerate(_long_enough_for_bom(blocks)):
+    for number, (data, position) in enumerate(_joined_start(blocks)):
         if number == 0 and data.startswith(BOM):
             data, offset = data[len(BOM) :], len(BOM)
         cut = data.rfind(b"\n") + 1
@@ -113,13 +114,23 @@ def _after_last_space(data: bytes) -> int:
     return max(data.rfind(end) + len(end) if end in data else 0 for end in _TOKEN_ENDS)
 
 
-def _long_enough_for_bom(blocks: Iterable[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
+def _checked_start(source: Source, blocks: Iterable[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
+    """The same blocks; `CorpusError` if they begin with a byte order mark of another encoding."""
+    blocks = _joined_start(blocks)
+    start, position = next(blocks)
+    if source.kind != "named" and source.layout != "parquet":
+        check_mark(start, source.name)
+    yield start, position
+    yield from blocks
+
+
+def _joined_start(blocks: Iterable[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
     """The same blocks, the first ones joined: a pipe may deliver single bytes."""
     start, position = b"", 0
     remaining = iter(blocks)
     for data, position in remaining:  # noqa: B007
         start += data
-        if len(start) >= len(BOM):
+        if len(start) >= LONGEST_MARK:
             break
     yield start, position
     yield from remaining
@@ -138,7 +149,10 @@ def prepared(data: bytes, source: Source, preprocessing: Preprocessing) -> tuple
     tokenizes = _tokenizes(source, preprocessing)
     if source.layout != "jsonl" and not tokenizes:
         return clean(data, preprocessing)
-    valid, mended = clean(data, Preprocessing(errors=preprocessing.errors))
+    valid, mended = clean(data, replace(preprocessing, lowercase=False))
+    if source.layout != "jsonl" and not preprocessing.needs_nltk:
+        words = split_words(valid)
+        return (_lower(words) if preprocessing.lowercase else words), mended
     lines = []
     for number, line in enumerate(valid.split(b"\n")):
         try:
@@ -179,24 +193,32 @@ def clean(data: bytes, preprocessing: Preprocessing) -> tuple[bytes, int]:
     """
     nul = data.find(b"\0")
     mended = 0
-    if data.isascii():
-        valid = data.lower() if preprocessing.lowercase else data
-    else:
+    valid = data
+    if not data.isascii():
         try:
-            text, valid = data.decode(), data
+            data.decode()
         except UnicodeDecodeError as error:
             if preprocessing.errors == "strict" and not 0 <= nul < error.start:
-                what = f"{data[error.start]:#04x} is not UTF-8"
-                raise BadByte(error.start, what, _CONVERT) from None
+                raise _undecodable(data, error.start, preprocessing.encoding) from None
             replaced = data.decode(errors="replace")
             mended = replaced.count("\ufffd") - data.count("\ufffd".encode())
             text = replaced if preprocessing.errors == "replace" else data.decode(errors="ignore")
             valid = text.encode()
-        if preprocessing.lowercase:
-            valid = text.lower().encode()
     if nul >= 0:
-        raise BadByte(nul, "a NUL byte", _REMOVE)
-    return valid, mended
+        raise BadByte(nul, "a NUL byte", f"{_REMOVE[:-1]} If UTF-16, give {option('encoding', 'utf-16')})")
+    return (_lower(valid) if preprocessing.lowercase else valid), mended
+
+
+def _undecodable(data: bytes, at: int, encoding: str) -> BadByte:
+    read_on = f"train with {option('errors', 'replace')} (inserts U+FFFD) or ignore (drops it)"
+    if encoding != "utf-8":
+        return BadByte(at, f"bytes that are not {encoding}", f"give another encoding, or {read_on}")
+    remedy = f"give the encoding, such as {option('encoding', 'latin-1')}, or {read_on}"
+    return BadByte(at, f"{data[at]:#04x} is not UTF-8", remedy)
+
+
+def _lower(data: bytes) -> bytes:
+    return data.lower() if data.isascii() else data.decode().lower().encode()
 
 
 def locate(source: Source, lines_before: int, block: TextBlock, error: BadByte) -> CorpusError:

@@ -31,6 +31,7 @@ class Corpus:
     types: int  # likewise
     checksum: str  # SHA-256 of the text as read
     mended: int = 0  # malformed UTF-8 sequences that were replaced or removed
+    preprocessing: Preprocessing = Preprocessing()  # noqa: RUF009 (frozen)
 
 
 def read_corpus(
@@ -77,6 +78,7 @@ def read_corpus(
         types=len(counts),
         checksum=text.checksum,
         mended=text.mended,
+        preprocessing=preprocessing,
     )
 
 

@@ -213,7 +213,7 @@ def _nltk_recipe(
     if hasattr(corpus, "tokenized") and hasattr(corpus, "strings"):
         return _nltk_tweets
     if tokenizes and hasattr(corpus, "words") and not plain:
-        raise CorpusError(f"{where}: marks its words; tokenize is for raw text, leave it out")
+        raise CorpusError(f"{where}: marks its words; tokenize is for raw text, leave it out or give none")
     if tokenizes and hasattr(corpus, "raw"):
         return _nltk_paragraphs
     if plain and preprocessing.split_sentences is not None:

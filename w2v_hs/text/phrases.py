@@ -83,6 +83,7 @@ def join_phrases(
     tokenize: str = "none",
     split_sentences: str | None = None,
     text_column: str | None = None,
+    encoding: str = "utf-8",
     threads: int | None = None,
     progress: bool = False,
 ) -> Phrases:
@@ -104,7 +105,7 @@ def join_phrases(
         The score that a phrase must exceed, for each pass; not rising.
     connector
         Joins the words of a phrase.
-    lowercase, errors, tokenize, split_sentences, text_column, threads, progress
+    lowercase, errors, tokenize, split_sentences, text_column, encoding, threads, progress
         As in `train`.
 
     Raises
@@ -116,7 +117,7 @@ def join_phrases(
     OutputError
         The output cannot be written.
     """
-    preprocessing = Preprocessing(lowercase, errors, tokenize, split_sentences, text_column)
+    preprocessing = Preprocessing(lowercase, errors, tokenize, split_sentences, text_column, encoding)
     min_count = whole("min_count", min_count, 1, 2**62)
     delta = real("delta", min_count if delta is None else delta, 0.0, 2.0**62, "from 0 to 2^62")
     thresholds = _falling(thresholds)

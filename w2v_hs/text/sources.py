@@ -3,17 +3,19 @@
 import glob
 import os
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from w2v_hs.checks import shown
+from w2v_hs.checks import option, shown
 from w2v_hs.errors import CorpusError, MissingTextError
+from w2v_hs.files.container import is_container
 from w2v_hs.options import Preprocessing
 from w2v_hs.text import catalog
 from w2v_hs.text.columns import layout, listed
 from w2v_hs.text.columns.parquet import column_names, parquet_blocks, row_at
 from w2v_hs.text.compression import read_blocks, read_plain
+from w2v_hs.text.encodings import to_utf8
 from w2v_hs.text.named_corpora import open_text
 
 
@@ -26,12 +28,17 @@ class Source:
     size: int | None = None  # bytes, of compressed text as compressed; None: not known in advance
     layout: str = "plain"  # "plain" text, or rows of "jsonl" or "parquet"
     column: str | None = None  # holds the text; None for plain text
+    encoding: str = "utf-8"
 
     def blocks(self, preprocessing: Preprocessing = Preprocessing()) -> Iterator[tuple[bytes, int]]:  # noqa: B008
         """Read the source: blocks of bytes, each with the bytes of the source read so far.
 
-        JSON lines come as they are in the file, rows of Parquet as lines of text.
+        JSON lines come as they are in the file but in UTF-8, rows of Parquet as lines of text.
         """
+        blocks = self._blocks(preprocessing)
+        return blocks if self.encoding == "utf-8" else to_utf8(blocks, self.name, self.encoding)
+
+    def _blocks(self, preprocessing: Preprocessing) -> Iterator[tuple[bytes, int]]:
         if self.kind == "stdin":
             return _counted(read_plain(sys.stdin.buffer))
         if self.kind == "named":
@@ -42,11 +49,12 @@ class Source:
         return _file_blocks(Path(self.name))
 
     def place(self, line: int, offset: int) -> str:
-        """The place of a line (from 1) and of a byte of the text (from 0), for a message."""
+        """The place of a line (from 1) and of a byte of the UTF-8 text (from 0), for a message."""
         if self.layout == "parquet":  # a row may hold several lines
             assert self.column is not None  # as above
             return f"{shown(self.name)}: row {row_at(Path(self.name), self.column, offset)}"
-        return f"{shown(self.name)}:{line}: byte {offset}"
+        place = f"{shown(self.name)}:{line}"
+        return f"{place}: byte {offset}" if self.encoding == "utf-8" else place
 
 
 def _counted(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
@@ -65,17 +73,26 @@ def _file_blocks(path: Path) -> Iterator[tuple[bytes, int]]:
         raise CorpusError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
 
 
-def find_sources(text: str | Path, column: str | None = None) -> list[Source]:
+def find_sources(text: str | Path, column: str | None = None, encoding: str = "utf-8") -> list[Source]:
     """Find the sources, at least one, that a name stands for.
 
     `text` is tried as, in this order: ``-`` for standard input; ``nltk:NAME`` for a corpus of NLTK;
-    the path of a file, or of a folder for all files below it, sorted, except hidden ones; the name
-    of a corpus in the catalogue; a glob pattern, sorted, where a folder that matches stands for the
-    files below it. `column` holds the text of Parquet files and JSON lines; if it is given,
-    standard input is read as JSON lines. Raises `CorpusError` if nothing has this name, or
-    something in it is not a file of text.
+    the path of a file, or of a folder for all files below it, sorted, except hidden ones, models
+    and checkpoints; the name of a corpus in the catalogue; a glob pattern, sorted, with the same
+    exceptions, where a folder that matches stands for the files below it. `column` holds the text
+    of Parquet files and JSON lines; if it is given, standard input is read as JSON lines.
+    `encoding` is that of files and standard input. Raises `CorpusError` if nothing has this name,
+    or something in it is not a file of text.
     """
-    name = str(text)
+    sources = [replace(source, encoding=encoding) for source in _find(str(text), column)]
+    for source in sources:
+        if encoding != "utf-8" and (source.kind == "named" or source.layout == "parquet"):
+            what = "a named corpus" if source.kind == "named" else "Parquet"
+            raise CorpusError(f"{shown(source.name)}: {what} is UTF-8; leave out {option('encoding')}")
+    return sources
+
+
+def _find(name: str, column: str | None) -> list[Source]:
     if not name:
         raise CorpusError("'': empty name; expected a file, a folder, a pattern or a named corpus")
     if name == "-":
@@ -126,7 +143,7 @@ def _file(path: Path, column: str | None) -> Source:
 
 
 def _files_below(folder: Path, column: str | None) -> list[Source]:
-    files = [_regular_file(path, column) for path in sorted(_walk(folder))]
+    files = _files(_walk(folder), column)
     if not files:
         raise CorpusError(f"{shown(folder)}: a folder without files; expected files of text")
     return files
@@ -137,7 +154,12 @@ def _matching(pattern: str, column: str | None) -> list[Source]:
     paths: set[Path] = set()  # ** matches both folders and the files in them
     for path in map(Path, found):
         paths.update(_walk(path) if path.is_dir() and not path.is_symlink() else [path])
-    return [_regular_file(path, column) for path in sorted(paths)]
+    return _files(paths, column)
+
+
+def _files(paths: Iterable[Path], column: str | None) -> list[Source]:
+    """The sources for paths that the user did not name, without models and checkpoints."""
+    return [_regular_file(p, column) for p in sorted(paths) if not is_container(p)]
 
 
 def _walk(folder: Path) -> Iterator[Path]:

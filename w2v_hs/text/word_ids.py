@@ -11,17 +11,18 @@ import os
 import queue
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 
 from w2v_hs.checks import is_integer, shown
 from w2v_hs.errors import CorpusError, OptionError, OutputError
+from w2v_hs.formatting import texts
 from w2v_hs.kernels import tokens as token_kernels
 from w2v_hs.options import Preprocessing
 from w2v_hs.text.blocks import BadByte, TextBlock, locate, prepared, text_blocks
@@ -29,6 +30,7 @@ from w2v_hs.text.sources import Source, find_sources
 from w2v_hs.types import Int32, Int64, Texts, UInt8, Word
 
 Progress = Callable[[int, int | None], None]  # bytes read, bytes in total if known
+TOKEN_LISTS = "token lists"  # the name of a corpus that has none
 _PENDING = 100_000  # numbers of types in memory before they are written
 _UNORDERED = (set, frozenset, dict)
 
@@ -72,12 +74,7 @@ class EncodedText:
     @property
     def where(self) -> str:
         """The sources, for a message."""
-        return _listed(self.names)
-
-
-def _listed(names: list[str]) -> str:
-    where = ", ".join(map(shown, names[:3]))
-    return where + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        return texts(self.names)
 
 
 def encode(
@@ -88,13 +85,13 @@ def encode(
     with tempfile.TemporaryFile(prefix="w2v-hs-", buffering=0) as file:
         stream = _Stream(file)
         if sources is None:
-            names = ["token lists"]
+            names = [TOKEN_LISTS]
             types = _encode_lists(sentences, stream, preprocessing.lowercase)
         else:
             names = [source.name for source in sources]
             types = _Scanner(stream, preprocessing, threads, progress).scan(sources)
         if len(types) == 0:
-            raise CorpusError(f"0 tokens in {_listed(names)}")
+            raise CorpusError(f"0 tokens in {texts(names)}")
         ids = np.memmap(file, np.int32, mode="r+", shape=(stream.length,))
     checksum = stream.checksum.hexdigest()
     return EncodedText(ids, stream.pieces, types, names, checksum, stream.mended)
@@ -110,20 +107,25 @@ def _resolve(
             "of tokens; for text in memory pass [line.split() for line in text.splitlines()]"
         )
     if isinstance(corpus, (str, Path)):
-        return find_sources(corpus, preprocessing.text_column), ()
+        return find_sources(corpus, preprocessing.text_column, preprocessing.encoding), ()
     if isinstance(corpus, (bytes, *_UNORDERED)) or not isinstance(corpus, Iterable):
         raise TypeError(f"corpus is of type {type(corpus).__name__}: expected a path or lists of tokens")
-    if isinstance(corpus, (list, tuple)) and corpus and all(isinstance(c, Path) for c in corpus):
+    if are_paths(corpus):
         if [str(path) for path in corpus].count("-") > 1:
             raise CorpusError("-: given twice; standard input can be read once: give it once")
-        column = preprocessing.text_column
-        return [source for path in corpus for source in find_sources(path, column)], ()
+        column, encoding = preprocessing.text_column, preprocessing.encoding
+        return [source for path in corpus for source in find_sources(path, column, encoding)], ()
     if preprocessing.splits or preprocessing.text_column is not None:
         raise OptionError(
             "tokenize, split_sentences and text_column are for text, and the corpus is lists of "
             "tokens; leave them out"
         )
     return None, cast(Iterable[Iterable[str]], corpus)  # `_checked_tokens` checks each
+
+
+def are_paths(corpus: Texts) -> TypeGuard[Sequence[Path]]:
+    """Whether a corpus is a list of paths, not of lists of tokens."""
+    return isinstance(corpus, (list, tuple)) and bool(corpus) and all(isinstance(c, Path) for c in corpus)
 
 
 def _may_be_path(corpus: str) -> bool:

@@ -59,6 +59,7 @@ def train(
     tokenize: str = "none",
     split_sentences: str | None = None,
     text_column: str | None = None,
+    encoding: str = "utf-8",
     checkpoint: str | Path | None = None,
     checkpoint_every: float = 300.0,
     client: Any = None,
@@ -119,15 +120,18 @@ def train(
     lowercase
         Turn the text to lower case.
     errors
-        Bytes that are not UTF-8: "strict" is an error, "replace" and "ignore" are counted.
+        Bytes that cannot be decoded: "strict" is an error; "replace" inserts U+FFFD and "ignore"
+        drops them, and both are counted.
     tokenize
-        For raw text, a tokeniser of NLTK: "treebank", "tweet", "wordpunct" or "toktok"; "none"
-        splits at white space.
+        For raw text: "words", which is fast, or a tokeniser of NLTK: "treebank", "tweet",
+        "wordpunct" or "toktok"; "none" splits at white space.
     split_sentences
         For raw text, the language of NLTK's sentence splitter, such as "english"; None: one
         sentence a line.
     text_column
         The column that holds the text, of Parquet files and JSON lines.
+    encoding
+        Of files, such as "latin-1" or "utf-16": any text encoding that Python knows.
     checkpoint
         A file from which `resume` can continue the run; a new one, as that of an earlier run is not
         replaced. It is written when SIGINT or SIGTERM stops the run, and stays when the run has
@@ -181,7 +185,7 @@ def train(
         subwords=subwords,
         buckets=buckets,
     )
-    preprocessing = Preprocessing(lowercase, errors, tokenize, split_sentences, text_column)
+    preprocessing = Preprocessing(lowercase, errors, tokenize, split_sentences, text_column, encoding)
     settings = None
     if checkpoint is not None:
         texts = named_texts(corpus)

@@ -16,6 +16,7 @@ from w2v_hs.checks import argument, shown
 from w2v_hs.errors import CorpusError, FormatError, OptionError, OutputError
 from w2v_hs.files.atomic import check_writable
 from w2v_hs.files.container import load_arrays, save_arrays
+from w2v_hs.formatting import texts
 from w2v_hs.model.contents import check_weights, tree_arrays
 from w2v_hs.model.file import model_from
 from w2v_hs.model.model import Model
@@ -266,7 +267,7 @@ def check_same_text(names: list[str], checksum: str, began: str | None) -> None:
     """Raise `CorpusError` where a text is not the one that a run began with."""
     if checksum != began:
         raise CorpusError(
-            f"{', '.join(map(shown, names[:3]))}: not the text that the run began with: found "
+            f"{texts(names)}: not the text that the run began with: found "
             f"SHA-256 {checksum[:16]}..., expected {shown(began, 16)}...; give the same text, or "
             "train anew"
         )

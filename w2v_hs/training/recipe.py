@@ -1,6 +1,7 @@
 """The steps from text to model: read the text, make the first tree, train."""
 
 import platform
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,9 @@ from w2v_hs.model.weights import Weights
 from w2v_hs.options import Preprocessing, Resolved
 from w2v_hs.progress import Display
 from w2v_hs.text.corpus import Corpus, read_corpus
+from w2v_hs.text.raw_text import warn_of_raw_text
 from w2v_hs.text.vocabulary import Vocabulary
+from w2v_hs.text.word_ids import TOKEN_LISTS
 from w2v_hs.training.checkpoint import CheckpointSettings, SavedRun
 from w2v_hs.training.epochs import AfterEpoch, Callbacks, listed
 from w2v_hs.training.holdout import Holdout, set_aside
@@ -42,7 +45,7 @@ def read_text(
     """
     shows.step("compiling")
     tokens.warm_up()
-    return read_corpus(
+    text = read_corpus(
         corpus,
         min_count=options.min_count,
         max_vocab=options.max_vocab,
@@ -52,6 +55,10 @@ def read_text(
         threads=options.threads,
         progress=shows.read,
     )
+    if vocabulary is None:
+        words = [word for word in text.vocabulary.as_given if isinstance(word, str)]
+        warn_of_raw_text(words, text.names == [TOKEN_LISTS])
+    return text
 
 
 def make_tree(
@@ -149,6 +156,7 @@ def provenance(corpus: Corpus, weights: Weights) -> dict[str, Any]:
         "retained_tokens": len(corpus.ids),
         "sentences": len(corpus.sentences) - 1,
         "mended_utf8": corpus.mended,
+        "preprocessing": asdict(corpus.preprocessing),
     }
     return facts_of(text, weights)
 

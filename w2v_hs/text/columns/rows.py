@@ -10,7 +10,7 @@ from w2v_hs.checks import quoted, shown
 from w2v_hs.text.compression import is_compressed
 from w2v_hs.text.tokenizing import joined
 
-TOKEN_LISTS = "holds a list of tokens; tokenize and split_sentences are for text, leave them out"
+TOKEN_LISTS = "holds a list of tokens; tokenize and split_sentences are for text, leave them out or give none"
 _NAMES = 20  # columns that a message lists, at most
 
 

@@ -5,13 +5,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from w2v_hs.checks import argument, whole
+from w2v_hs.checks import argument, option, whole
 from w2v_hs.errors import OptionError, VocabularyError
 from w2v_hs.kernels.common import padded
 from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
 from w2v_hs.options import LEARNING_RATES, Options, Preprocessing, Resolved
 from w2v_hs.progress import Display, display
+from w2v_hs.text.raw_text import warn_of_raw_text
 from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.training.checkpoint import CheckpointSettings, ClusterLayout, SavedRun, check_same_text
 from w2v_hs.training.cluster import client as dask
@@ -50,8 +51,10 @@ def train_on(
         run_options = resolved(options, workers)
         size = _shard_bytes(files, len(workers))
         text = read(client, files, size, run_options, vocabulary, preprocessing, shows.read)
-        shows.step("tree")
         words = text.chosen.vocabulary
+        if vocabulary is None:
+            warn_of_raw_text(words.words)
+        shows.step("tree")
         built = build_tree(tree, run_options.tree, run_options.tree_order, words, run_options.seed)
         if rounds is None:
             work = work_of(words, built, sum(text.lengths), run_options)
@@ -83,10 +86,14 @@ def resume_on(client: Any, saved: SavedRun, corpus: Texts, show: bool | Display)
 
 def check_options(options: Options, preprocessing: Preprocessing) -> None:
     """Raise `OptionError` for options that training on a cluster does not support."""
-    if preprocessing.splits or preprocessing.text_column is not None:
+    if preprocessing.needs_nltk or preprocessing.text_column is not None:
         raise OptionError(
-            "tokenize, split_sentences or text_column on a cluster: not supported; give plain "
-            "text, one sentence a line"
+            "NLTK's tokenizers, split_sentences or text_column on a cluster: not supported; give plain "
+            f"text, one sentence a line; raw text with {option('tokenize', 'words')}"
+        )
+    if preprocessing.encoding != "utf-8":
+        raise OptionError(
+            f"encoding={preprocessing.encoding} on a cluster: not supported; convert the text to UTF-8"
         )
     if options.loss != "hs":
         raise OptionError(

@@ -18,7 +18,7 @@ from w2v_hs.checks import shown
 from w2v_hs.errors import CorpusError, W2VError
 from w2v_hs.kernels import tokens as reader
 from w2v_hs.options import Preprocessing
-from w2v_hs.text.blocks import BadByte, TextBlock, clean, locate, whole_tokens
+from w2v_hs.text.blocks import BadByte, TextBlock, locate, prepared, whole_tokens
 from w2v_hs.text.columns import layout
 from w2v_hs.text.compression import BLOCK, is_compressed, read_blocks
 from w2v_hs.text.corpus import LONGEST_SENTENCE
@@ -116,7 +116,7 @@ def _is_path(name: str) -> bool:
 
 
 def find_files(text: str) -> list[File]:
-    """The files of a path or an address, sorted; hidden ones are left out.
+    """The files of a path or an address, sorted; hidden ones and models are left out.
 
     A folder stands for all files below it, a pattern for all that match. Raises `CorpusError` if
     nothing is there, or no file that a worker could read.
@@ -148,7 +148,7 @@ def _find_remote(address: str) -> list[File]:
         files = [
             File(system.unstrip_protocol(name), info.get("size"))
             for name, info in sorted(found.items())
-            if info.get("type", "file") == "file" and not _hidden(name, path)
+            if info.get("type", "file") == "file" and not _left_out(name, path)
         ]
     except ImportError as error:
         raise CorpusError(f"{shown(address)}: {shown(error)}") from error
@@ -167,9 +167,9 @@ def _find_remote(address: str) -> list[File]:
     return files
 
 
-def _hidden(name: str, folder: str) -> bool:
+def _left_out(name: str, folder: str) -> bool:
     inside = name.removeprefix(folder) if name != folder else ""
-    return any(part.startswith(".") for part in inside.split("/"))
+    return inside.endswith(".safetensors") or any(part.startswith(".") for part in inside.split("/"))
 
 
 def cut(files: list[File], size: int) -> list[Shard]:
@@ -195,7 +195,7 @@ def scan(shard: Shard, preprocessing: Preprocessing) -> ScannedShard:
         for block in whole_tokens(shard.blocks(), shard.file.name):
             checksum.update(block.data)
             try:
-                data, more = clean(block.data, preprocessing)
+                data, more = prepared(block.data, Source(shard.file.name, "file"), preprocessing)
             except BadByte as error:
                 raise _located(shard, lines, block, error) from None
             mended += more

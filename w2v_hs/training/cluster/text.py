@@ -8,11 +8,11 @@ again.
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from w2v_hs.checks import shown
 from w2v_hs.errors import CorpusError
+from w2v_hs.formatting import texts
 from w2v_hs.options import Options, Preprocessing
 from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.training.cluster import client as dask
@@ -30,6 +30,7 @@ class ShardedText:
     names: list[str]
     sentences: int
     checksum: str
+    preprocessing: Preprocessing
 
     def facts(self) -> dict[str, Any]:
         """What a model file says of it."""
@@ -41,6 +42,7 @@ class ShardedText:
             "retained_tokens": sum(self.lengths),
             "sentences": self.sentences,
             "mended_utf8": self.chosen.mended,
+            "preprocessing": asdict(self.preprocessing),
         }
 
 
@@ -72,8 +74,7 @@ def read(
         look(sum(p.size for p, f in zip(pieces, scanned, strict=True) if f.done()), total)
 
     names = [file.name for file in files]
-    said = ", ".join(map(shown, names[:3]))
-    said += f" and {len(names) - 3} more" if len(names) > 3 else ""
+    said = texts(names)
     counted = [dask.submit(client, dask.pick, one, 2) for one in scanned]
     counted = dask.reduce_in_groups(client, shards.merge_types, counted)
     counted = dask.submit(client, shards.merge_types, counted)
@@ -99,6 +100,7 @@ def read(
         names,
         sum(sentences for _, sentences in found),
         hashlib.sha256(b"".join(sums)).hexdigest(),
+        preprocessing,
     )
 
 
