@@ -87,6 +87,10 @@ def test_info(run, model, model_file):
 def test_neighbors_and_analogy(run, model, model_file, tmp_path):
     found = json.loads(run("neighbors", model_file, "paris", "-k", "3", "--json").stdout)
     assert [f["word"] for f in found] == [w for w, _ in model.vectors.most_similar("paris", k=3)]
+    asked = ("neighbors", model_file, "paris", "king", "-k", "2")
+    assert list(json.loads(run(*asked, "--json").stdout)) == ["paris", "king"]
+    printed = run(*asked).stdout.decode()
+    assert printed.index("nearest to paris") < printed.index("nearest to king")
     found = json.loads(run("analogy", model_file, "paris", "france", "berlin", "--json").stdout)
     expected = model.vectors.analogy("paris", "france", "berlin")
     assert [f["word"] for f in found] == [w for w, _ in expected]
@@ -193,6 +197,13 @@ def test_words_are_shown_as_they_are(run, tmp_path):
     plain = run("neighbors", tmp_path / "m[red].safetensors", "x", env=ascii_only)
     assert plain.returncode == 0, plain.stderr
     assert run("info", tmp_path / "m[red].safetensors").returncode == 0
+
+
+def test_a_title_longer_than_its_table_stays_on_one_line(run, tmp_path):
+    word = "a-word-that-is-longer-than-the-table-of-its-neighbours"
+    w2v_hs.train([[word, "b"]] * 30, dim=4, epochs=1, sample=0).save(tmp_path / "m.safetensors")
+    printed = run("neighbors", tmp_path / "m.safetensors", word, env={"COLUMNS": "80"}).stdout.decode()
+    assert f"nearest to {word}" in printed
 
 
 def test_a_full_standard_output_is_one_line(model_file):

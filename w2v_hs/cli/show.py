@@ -28,9 +28,9 @@ def table(title: str, *columns: str) -> "Table":
     """An empty table, with a header if any column has a name."""
     from rich.table import Column, Table
 
-    # Long cells wrap; by default rich would cut them.
-    folded = [Column(name, overflow="fold") for name in columns]
-    return Table(*folded, title=plain(title), title_justify="left", show_header=any(columns))
+    # Long cells wrap; by default rich would cut them. A title would fold to the width of its table.
+    folded, text = [Column(name, overflow="fold") for name in columns], plain(title)
+    return Table(*folded, title=text, title_justify="left", min_width=text.cell_len, show_header=any(columns))
 
 
 def plain(text: str) -> "Text":
@@ -40,11 +40,13 @@ def plain(text: str) -> "Text":
     return Text(shown(text))
 
 
-def print_words(title: str, found: list[tuple[str, float]], as_json: bool) -> None:
-    """Print words with their cosines."""
-    if as_json:
-        print_json([{"word": word, "similarity": similarity} for word, similarity in found])
-        return
+def words_as_json(found: list[tuple[str, float]]) -> list[dict[str, str | float]]:
+    """Words with their cosines as JSON objects."""
+    return [{"word": word, "similarity": similarity} for word, similarity in found]
+
+
+def print_words(title: str, found: list[tuple[str, float]]) -> None:
+    """Print a table of words with their cosines."""
     rows = table(title, "word", "cosine")
     for word, similarity in found:
         rows.add_row(plain(word), f"{similarity:.3f}")
