@@ -1,9 +1,10 @@
 """Values and nested descriptions as text, for the tables of commands and of the report."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from w2v_hs.checks import shown
 
+_BLOCKS = "▁▂▃▄▅▆▇█"
 _DEEPEST = 4  # levels of nested dicts that are shown
 
 
@@ -14,6 +15,15 @@ def cell(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return ", ".join(map(cell, value)) if isinstance(value, list) else str(value)
+
+
+def sparkline(values: Sequence[float], width: int = 24) -> str:
+    """Values as a row of blocks, the largest highest; of more than `width`, some at equal steps."""
+    low, high = min(values), max(values)
+    count = min(len(values), width)
+    chosen = [values[round(i * (len(values) - 1) / max(1, count - 1))] for i in range(count)]
+    scale = (len(_BLOCKS) - 1) / ((high - low) or 1.0)
+    return "".join(_BLOCKS[round(scale * (value - low))] for value in chosen)
 
 
 def flat(name: str, value: object, depth: int = 0) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 from shlex import split
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from conftest import SHARED, TEXT
 
 import w2v_hs
+from w2v_hs.cli.show import training_summary
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +85,23 @@ def test_info(run, model, model_file):
     shown = run("info", model_file).stdout.decode()
     assert "learned" in shown and "sha256" in shown and "expected_length_bits" in shown
     assert json.loads(run("info", model_file, "--json").stdout) == model.summary()
+
+
+def test_the_summary_of_many_epochs_is_short_and_explains_a_rise(model):
+    held_out = {"sentences": 9, "unigram_nats": 3.0, "sampled_unigram_nats": 3.1, "best_epoch": 7}
+    provenance = model.provenance | {"holdout": held_out}
+    falling, rising = [9.0 - 0.1 * i for i in range(20)], [5.0 + 0.1 * abs(i - 6) for i in range(20)]
+    long = replace(model, losses=falling, holdout_losses=rising, provenance=provenance)
+    summary = training_summary(long, Path("m.safetensors"))
+    assert (
+        "\nloss by epoch: first 9.000 █" in summary and "▁ last 7.100, lowest 7.100 in epoch 20\n" in summary
+    )
+    assert "last 6.300, lowest 5.000 in epoch 7\n  it rises after epoch 7: the model overfits" in summary
+    assert summary.count("rises") == 1 and max(map(len, summary.splitlines())) < 150
+    other = training_summary(replace(long, losses=rising, holdout_losses=falling), Path("m.safetensors"))
+    assert other.count("rises") == 1 and "it rises after epoch 7: it is measured before each update" in other
+    short = training_summary(replace(model, losses=[3.0, None, 2.0]), Path("m.safetensors"))
+    assert "loss by epoch: 3.000 - 2.000\n" in short
 
 
 def test_neighbors_and_analogy(run, model, model_file, tmp_path):

@@ -88,7 +88,7 @@ def loss_figure(
 ) -> Any:
     """Mean nats per prediction by epoch, in training and held out, each with its unigram loss."""
     models = bokeh().models
-    figure = _figure("losses", 300, "nats a prediction")
+    figure = _figure("losses", 300, "nats per prediction")
     figure.xaxis.axis_label = "epoch"
     figure.xaxis.ticker = models.BasicTicker(min_interval=1, num_minor_ticks=0)
     figure.xaxis.formatter = models.NumeralTickFormatter(format="0")

@@ -88,7 +88,7 @@ class Probe:
         )
 
     def losses(self, vectors: Float32, outputs: Float32, tree: Tree | None) -> tuple[float, float]:
-        """Mean nats a prediction, and those of a model whose output weights are 0.
+        """Mean nats per prediction, and those of a model whose output weights are 0.
 
         vectors: (V, stride) float32. outputs: (rows, stride) float32, of the inner nodes of `tree`
         or, if that is None, of the V words.
