@@ -133,6 +133,7 @@ class TrainingLoop:
         fault = last_loss_fault(self.weights, self.corpus.vocabulary.counts)
         if fault is not None:
             raise self.threads.diverged(self.threads.next - 1, fault)
+        self.probe.warn_if_nothing_learned(self.weights, self.options)
         if self.weights.tree is None:
             self.weights.outputs = self.outputs[: self.words]  # without rows of padding
         return self.weights
