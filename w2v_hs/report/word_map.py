@@ -131,8 +131,8 @@ def _tsne(unit: np.ndarray, start: np.ndarray) -> np.ndarray:
     near = PrecomputedNeighbors(rows, np.maximum(0, 1 - cosines))
     affinities = PerplexityBasedNN(knn_index=near, perplexity=perplexity, n_jobs=1)
     layout = TSNEEmbedding(start, affinities, negative_gradient_method="fft", random_state=_SEED, n_jobs=1)
-    layout.optimize(125, exaggeration=12, momentum=0.5, inplace=True)
-    layout.optimize(250, momentum=0.8, inplace=True)
+    layout.optimize(100, exaggeration=12, momentum=0.5, inplace=True)
+    layout.optimize(150, momentum=0.8, inplace=True)
     return np.asarray(layout)
 
 
