@@ -9,6 +9,7 @@ from w2v_hs.checks import shown
 if TYPE_CHECKING:
     from rich.text import Text
 
+_BLOCKS = "▁▂▃▄▅▆▇█"
 _DEEPEST = 5  # levels of nested dicts that are shown
 
 
@@ -37,6 +38,15 @@ def texts(names: Sequence[object], most: int = 4096) -> str:
     if folder or not any("/" in str(name) or os.sep in str(name) for name in names):
         return f"{len(names):,} files in {shown(folder or './', most)}"
     return f"{texts(names[:3], most)} and {len(names) - 3:,} more"
+
+
+def sparkline(values: Sequence[float], width: int = 24) -> str:
+    """Values as a row of blocks, the largest highest; of more than `width`, some at equal steps."""
+    low, high = min(values), max(values)
+    count = min(len(values), width)
+    chosen = [values[round(i * (len(values) - 1) / max(1, count - 1))] for i in range(count)]
+    scale = (len(_BLOCKS) - 1) / ((high - low) or 1.0)
+    return "".join(_BLOCKS[round(scale * (value - low))] for value in chosen)
 
 
 def flat(name: str, value: object, depth: int = 0) -> Iterator[tuple[str, str]]:

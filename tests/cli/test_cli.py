@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 from shlex import split
 
 import click
@@ -16,6 +18,7 @@ from conftest import SHARED, TEXT
 
 import w2v_hs
 from w2v_hs.cli import app
+from w2v_hs.cli.show import training_summary
 from w2v_hs.cli.train import exit_when_interrupted
 from w2v_hs.errors import VocabularyError
 from w2v_hs.files.atomic import holding
@@ -111,9 +114,30 @@ def test_info(run, model, model_file):
     assert json.loads(run("info", model_file, "--json").stdout) == model.summary()
 
 
+def test_the_summary_of_many_epochs_is_short_and_explains_a_rise(model):
+    held_out = {"sentences": 9, "unigram_nats": 3.0, "sampled_unigram_nats": 3.1, "best_epoch": 7}
+    provenance = model.provenance | {"holdout": held_out}
+    falling, rising = [9.0 - 0.1 * i for i in range(20)], [5.0 + 0.1 * abs(i - 6) for i in range(20)]
+    long = replace(model, losses=falling, holdout_losses=rising, provenance=provenance)
+    summary = training_summary(long, Path("m.safetensors"))
+    assert (
+        "\nloss by epoch: first 9.000 █" in summary and "▁ last 7.100, lowest 7.100 in epoch 20\n" in summary
+    )
+    assert "last 6.300, lowest 5.000 in epoch 7\n  it rises after epoch 7: the model overfits" in summary
+    assert summary.count("rises") == 1 and max(map(len, summary.splitlines())) < 150
+    other = training_summary(replace(long, losses=rising, holdout_losses=falling), Path("m.safetensors"))
+    assert other.count("rises") == 1 and "it rises after epoch 7: it is measured before each update" in other
+    short = training_summary(replace(model, losses=[3.0, None, 2.0]), Path("m.safetensors"))
+    assert "loss by epoch: 3.000 - 2.000\n" in short
+
+
 def test_neighbors_and_analogy(run, model, model_file, tmp_path):
     found = json.loads(run("neighbors", model_file, "paris", "-k", "3", "--json").stdout)
     assert [f["word"] for f in found] == [w for w, _ in model.vectors.most_similar("paris", k=3)]
+    asked = ("neighbors", model_file, "paris", "king", "-k", "2")
+    assert list(json.loads(run(*asked, "--json").stdout)) == ["paris", "king"]
+    printed = run(*asked).stdout.decode()
+    assert printed.index("nearest to paris") < printed.index("nearest to king")
     found = json.loads(run("analogy", model_file, "paris", "france", "berlin", "--json").stdout)
     expected = model.vectors.analogy("paris", "france", "berlin")
     assert [f["word"] for f in found] == [w for w, _ in expected]
@@ -220,6 +244,13 @@ def test_words_are_shown_as_they_are(run, tmp_path):
     plain = run("neighbors", tmp_path / "m[red].safetensors", "x", env=ascii_only)
     assert plain.returncode == 0, plain.stderr
     assert run("info", tmp_path / "m[red].safetensors").returncode == 0
+
+
+def test_a_title_longer_than_its_table_stays_on_one_line(run, tmp_path):
+    word = "a-word-that-is-longer-than-the-table-of-its-neighbours"
+    w2v_hs.train([[word, "b"]] * 30, dim=4, epochs=1, sample=0).save(tmp_path / "m.safetensors")
+    printed = run("neighbors", tmp_path / "m.safetensors", word, env={"COLUMNS": "80"}).stdout.decode()
+    assert f"nearest to {word}" in printed
 
 
 def test_a_full_standard_output_is_one_line(model_file):

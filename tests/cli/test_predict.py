@@ -29,7 +29,7 @@ def test_predict(run, fails, model, model_file):
     expected = model.top_k(["the", "king"], combine="log_probs")
     assert [p["word"] for p in json.loads(mean.stdout)["predictions"]] == expected.words
     shown = run("predict", model_file, "the", "king").stdout.decode()
-    assert "of 17 rows of output weights read" in shown
+    assert "of 17 inner nodes of the tree; no other" in shown
     assert "near the king" in shown and expected.words[0] in shown and "probability" in shown
     assert "'zebra' is not among the 18 words" in fails("predict", model_file, "zebra")
     assert "k=0: expected" in fails("predict", model_file, "king", "-k", "0")
@@ -45,7 +45,7 @@ def test_perplexity(run, fails, model, model_file, tmp_path):
     assert found == model.perplexity(text).as_dict()
     assert found["oov"] == 1
     shown = run(*arguments).stdout.decode()
-    assert f"{found['nats']:.4f}" in shown and "unigram nats" in shown
+    assert f"{found['nats']:.4f}" in shown and "loss of unigram frequencies" in shown
     piped = run("perplexity", model_file, "-", "--json", input=TEXT.encode())
     assert json.loads(piped.stdout)["oov"] == 0
     (tmp_path / "c.txt").write_text("king\n")
@@ -95,8 +95,9 @@ def test_holdout_while_training(run, fails, tmp_path, text_file):
     model = w2v_hs.load(output)
     assert len(model.holdout_losses) == len(model.losses)
     shown = done.stderr.decode()
-    assert "loss of the 30 sentences set aside by epoch: " in shown and "kept epoch" in shown
+    assert "held-out loss by epoch (30 sentences): " in shown and "kept epoch" in shown
     assert f"{model.holdout_losses[-1]:.3f}" in shown
+    assert "lower than the model's: this learns from subsampled text" in shown
     assert "holdout by epoch" in run("info", output).stdout.decode()
     assert "patience=2 without holdout" in fails("train", text_file, "-o", output, "--patience", 2)
 

@@ -179,7 +179,9 @@ def test_nothing_in_common_is_none_and_says_so(options):
         assert done.used == 0
         assert all(one.value is None and one.interval is None for one in done.models)
         assert [(d.difference, d.p) for d in done.differences] == [(None, None)]
-    assert "0 of 200 usable" in shown(result)
+    assert "0 of 200 questions" in shown(result)
+    rows = ["".join(line.split()) for line in shown(result).splitlines()]
+    assert rows.count("│A│-│-│-│-│-│") == rows.count("│B│-│-│-│-│-│") == len(result.compared)
     assert "NaN" not in result.to_json()
 
 
@@ -193,26 +195,36 @@ def test_results_are_their_tables_in_python_and_in_notebooks(models, options):
     """On a hundred columns, without colours; brackets in names are text, not markup."""
     result = compare({"[bold]": models["small"], "<b>": models["fitted"]}, **options)
     assert str(result).splitlines() == shown(result, width=100).rstrip().splitlines()
-    assert "1 [bold]" in str(result) and "p to 1" in str(result) and "\x1b" not in str(result)
+    assert "A  [bold]" in str(result) and "p vs" in str(result) and "\x1b" not in str(result)
     html = result._repr_html_()
-    assert html.startswith("<pre") and "2 &lt;b&gt;" in html and "<b>" not in html
+    assert html.startswith("<pre") and "B  &lt;b&gt;" in html and "<b>" not in html
     one = str(result.evaluations[0])
     assert "accuracy" in one and "Spearman" in one and "<pre" in result.evaluations[0]._repr_html_()
     assert repr(result).startswith("Comparison(models=")
 
 
-def test_one_table_shows_all_models_sets_and_p(models, options):
+def test_a_legend_keeps_names_whole_on_80_columns(models, options):
+    names = [f"/a/long/path/to/{number}/model-of-a-long-name.safetensors" for number in range(4)]
+    result = compare(zip(names, [*models.values(), models["plain"]], strict=True), **options)
+    lines = shown(result, width=80).splitlines()
+    assert lines[:4] == [f"{letter}  {name}" for letter, name in zip("ABCD", names, strict=True)]
+    rows = [line for line in lines if line.startswith("│D")]
+    assert len(rows) == len(result.compared) and max(map(len, rows)) <= 80
+    assert all("…" not in row and float(row.split("│")[-2]) <= 1 for row in rows)
+
+
+def test_tables_show_all_models_sets_and_p(models, options):
     result = compare(models, **options, method=("3cosadd", "3cosmul"), restrict_vocab=(0, 30_000))
     text = shown(result, width=200)
     for done in result.compared:
         assert f"{done.used:,} of {done.total:,}" in text
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()]
-    assert sum(row[:1] == ["2 fitted"] for row in rows) == len(result.compared) == 4 * 3 + 1
+    assert sum(row[:1] == ["B"] for row in rows) == len(result.compared) == 4 * 3 + 1
     last = result.compared[-1]
-    row = [row for row in rows if row[:1] == ["3 small"]][-1]
+    row = [row for row in rows if row[:1] == ["C"]][-1]
     assert row[1] == f"{last.models[2].value:.3f}"
     assert row[-2:] == [
-        "< 0.001" if one.p_holm < 0.001 else f"{one.p_holm:.3f}" for one in last.differences[1:]
+        "<0.001" if one.p_holm < 0.001 else f"{one.p_holm:.3f}" for one in last.differences[1:]
     ]
     assert "adjusted by Holm for 3 pairs of models" in text
     assert "exact McNemar" in text and "paired bootstrap" in text
@@ -271,12 +283,12 @@ def test_the_command_compares(run, saved, asked, options, models, tmp_path):
     names = [saved / "a.txt", saved / "b.bin"]
     output = tmp_path / "out.json"
     arguments = ("evaluate", *names, "--compare", *asked, "--seed", "3", "--json", output)
-    done = run(*arguments, env={"COLUMNS": "300"})  # so that no path is folded
+    done = run(*arguments)
     assert done.returncode == 0, done.stderr
     found = json.loads(output.read_text())
     expected = compare({str(path): w2v_hs.load_vectors(path) for path in names}, **options, seed=3).as_dict()
     assert found == expected
-    for text in ("p to 1", "pairs.tsv: 150 of 150 pairs", f"1 {names[0]}", f"2 {names[1]}"):
+    for text in ("p vs", "pairs.tsv: 150 of 150 pairs", f"A  {names[0]}", f"B  {names[1]}"):
         assert text in done.stdout.decode()
 
 

@@ -470,8 +470,9 @@ def test_nothing_usable_is_none_and_says_so(tmp_path):
     assert '"accuracy": null' in result.to_json()
     assert "NaN" not in result.to_json()
     text = rendered(result)
-    assert text.count("0 of 203 usable") == 2  # the section and the sum
-    assert text.count("0 of 40 usable") == 2
+    rows = [" ".join(line.split("│")[2:-1]).split() for line in text.splitlines() if "│" in line]
+    assert rows[:3] == [["0", "0", "203", "0.0%", "-", "-"]] * 2 + [["-", "-", "-", "-", "0", "40"]]
+    assert "-: none is usable" in text
 
 
 def test_no_words_at_all(tmp_path):
@@ -647,11 +648,13 @@ def test_a_folder_is_an_error(tmp_path, kind):
         evaluate(capitals(), **{kind: [tmp_path]})
 
 
-def test_names_of_sections_stay_whole_on_80_columns(tmp_path):
-    section = "gram6-nationality-adjective"
-    path = written(tmp_path, f": {section}\nathens greece berlin germany\n")
+def test_names_and_headings_stay_whole_on_80_columns(tmp_path):
+    sections = ["gram6-nationality-adjective", "another-one-with-words-unknown"]
+    lines = [f": {sections[0]}\nathens greece berlin germany\n", f": {sections[1]}\nw x y z\n"]
+    path = written(tmp_path, "".join(lines), "a-long-name-of-questions.txt")
     result = evaluate(capitals(), analogies=path, similarity=[])
-    assert section in rendered(result, width=80)
+    for text in (*sections, f"Analogies: {path}, 3CosAdd\n"):
+        assert text in rendered(result, width=80)
     assert "coverage" in rendered(result, width=100)
 
 
@@ -735,7 +738,7 @@ def test_tables_show_every_count(gensim, tmp_path):
     part = ["2", "2", "3", "66.7%", "100.0%", "34.2% to 100.0%"]
     assert ["[red]one", *part] in rows
     assert ["all sections", *part] in rows
-    assert ["wordsim353", "0 of 353 usable", "", "0 of 353 usable", "", "0", "353"] in rows
+    assert ["wordsim353", "-", "-", "-", "-", "0", "353"] in rows
     assert "Questions and answers: the 1,000 most frequent words." in text
     assert "Case: ignored." in text
     unrestricted = evaluate(capitals(), analogies=questions, restrict_vocab=None, similarity=())

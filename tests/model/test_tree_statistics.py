@@ -71,7 +71,7 @@ def test_commands(files, run, fails):
         "Mass by depth",
         "First splits",
         "root",
-        "nats a prediction",
+        "nats per prediction",
     ):
         assert part in shown
     facts = json.loads(run("tree", "stats", two, "--json", "--text", text).stdout)

@@ -4,6 +4,8 @@ import base64
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import pytest
 import w2v_hs
 from w2v_hs.errors import EvaluationError, OptionError
 from w2v_hs.formatting import texts
+from w2v_hs.model.tree_statistics import anatomy
 from w2v_hs.reporting import evaluation as report_evaluation
 from w2v_hs.reporting.content import report as write_report
 from w2v_hs.reporting.word_map import word_map
@@ -109,7 +112,7 @@ def test_places_are_principal_components():
     decomposition = pytest.importorskip("sklearn.decomposition")
     random = np.random.default_rng(3)
     matrix = (random.normal(size=(200, 12)) * np.arange(1, 13)).astype(np.float32)
-    layout = word_map(w2v_hs.Vectors([str(i) for i in range(200)], matrix), 200)
+    layout = word_map(w2v_hs.Vectors([str(i) for i in range(200)], matrix), 200, "pca")
     unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
     pca = decomposition.PCA(2).fit(unit)
     assert layout.variance == pytest.approx(pca.explained_variance_ratio_.sum(), abs=1e-5)
@@ -120,7 +123,7 @@ def test_places_are_principal_components():
 
 
 def test_tsne_keeps_groups_together():
-    pytest.importorskip("sklearn.manifold")
+    pytest.importorskip("openTSNE")
     random = np.random.default_rng(4)
     middles = np.repeat(random.normal(size=(3, 20)), 20, axis=0)
     matrix = (middles + 0.1 * random.normal(size=(60, 20))).astype(np.float32)
@@ -235,6 +238,18 @@ def test_a_missing_package_is_named(fails, hostile, tmp_path, module, arguments)
         env={"PYTHONPATH": str(tmp_path / "hidden")},
     )
     assert "pip install" in message and not (tmp_path / "r.html").exists()
+
+
+def test_without_opentsne_the_map_is_by_pca_and_says_so(run, hostile, tmp_path):
+    hostile.save(tmp_path / "m.safetensors")
+    start = (
+        "import importlib.util as u, sys; find = u.find_spec; from w2v_hs.__main__ import main\n"
+        "u.find_spec = lambda name, *rest: None if name == 'openTSNE' else find(name, *rest); main()"
+    )
+    arguments = ["report", tmp_path / "m.safetensors", "-o", tmp_path / "r.html"]
+    done = subprocess.run([sys.executable, "-c", start, *arguments], capture_output=True)
+    assert done.returncode == 0 and b"warning: the map is by PCA" in done.stderr
+    assert b"pip install openTSNE" in done.stderr and "(PCA)" in (tmp_path / "r.html").read_text()
 
 
 def test_unknown_projection(hostile):
@@ -400,6 +415,18 @@ def test_hover_click_and_zoom(opened, page):
     find(browser, "#whole")[0].click()
     move_to(browser, x, y, click=True)
     wait(lambda: find(browser, "#found h3"))
+
+
+def test_points_have_the_colours_of_the_first_splits(opened, page, hostile):
+    browser = opened(page)
+    colours = browser.execute_script("""
+        const plot = Bokeh.documents.flatMap((d) => d.roots()).find((m) => m.name === "map");
+        return [...plot.renderers.find((r) => r.name === "points").data_source.data.color];""")
+    codes = [hostile.tree.code(row)[:2] for row in range(len(hostile.vocabulary))]
+    assert len(set(zip(codes, colours, strict=True))) == len(set(codes)) == len(set(colours)) == 4
+    assert f"is that of the word “<bdi>{anatomy(hostile).deepest_word}</bdi>”" in page.read_text()
+    legend = [item.text.split()[0] for item in find(browser, "#groups li")]
+    assert legend == sorted(set(codes))
 
 
 def test_a_side_of_the_tree_is_shown_on_the_map(opened, page, hostile):

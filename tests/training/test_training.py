@@ -4,6 +4,7 @@ import itertools
 import math
 import re
 import time
+import warnings
 from dataclasses import replace
 
 import naive
@@ -173,6 +174,30 @@ def test_a_model_worse_than_an_untrained_one_is_no_success(options):
     text = [[f"w{i}" for i in generator.zipf(1.5, 30)] for _ in range(300)]
     with pytest.raises(DivergedError, match="smaller lr"):
         w2v_hs.train(text, **options, threads=1, sample=0, min_count=1)
+
+
+@pytest.mark.parametrize("arch", ["skipgram", "cbow"])
+def test_the_full_softmax_learns_at_its_default_rate(arch):
+    generator = np.random.default_rng(1)
+    steps = generator.integers(-2, 3, (750, 20)).cumsum(axis=1)  # walks within one of 25 clusters
+    walks = generator.integers(0, 25, (750, 1)) * 20 + steps % 20
+    sentences = [[f"w{i}" for i in walk] for walk in walks.tolist()]
+    options = {"arch": arch, "loss": "softmax", "dim": 32, "epochs": 3, "min_count": 1, "threads": 2}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # that nothing was learned
+        model = w2v_hs.train(sentences, **options)
+    assert model.losses[-1] < 0.5 * math.log(500)
+    assert w2v_hs.train(sentences[:50], **options | {"lr": 0.01, "threads": 1}).options.lr == 0.01
+
+
+def test_a_run_that_learns_nothing_ends_with_a_warning(run, tmp_path):
+    (tmp_path / "t.txt").write_text("a b c d\n" * 20 + "e f g h\n" * 10)
+    arguments = ("train", tmp_path / "t.txt", "-o", tmp_path / "m.safetensors", "--sample", "0")
+    done = run(*arguments, "--lr", "1e-6")
+    assert done.returncode == 0
+    assert b"warning: the model has learned nothing from contexts: its loss on" in done.stderr
+    assert b"higher lr than 1e-06" in done.stderr
+    assert b"learned nothing" not in run(*arguments, "--epochs", "50", "--lr", "0.1").stderr
 
 
 @pytest.mark.parametrize("options", [{"sample": 1e-30}, {"loss": "softmax", "sample": 1e-30}])

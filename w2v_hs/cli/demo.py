@@ -51,7 +51,7 @@ def demo(corpus: str, output: Path, epochs: int, seed: int) -> None:
     click.echo(f"{show.training_summary(model, path)}\nwrote {vectors}")
     for word in _EXAMPLE_WORDS:
         if word in model.vectors:
-            found = " ".join(w for w, _ in model.vectors.most_similar(word, k=8))
+            found = " ".join(w for w, _ in model.vectors.most_similar(word, k=6))  # on 80 columns
             console.print(f"{word:>9}  {found}", highlight=False, markup=False)
     result = evaluate(model)
     print_evaluation(result, console)

@@ -56,7 +56,7 @@ Results = tuple[object, Callable[["Console"], None]]  # value for JSON, printer 
     "--compare",
     "side_by_side",
     is_flag=True,
-    help="Compare several VECTORS in one table, on the items all can answer, with significance tests.",
+    help="Compare several VECTORS side by side, on the items all can answer, with significance tests.",
 )
 @click.option("--confidence", default=0.95, show_default=True, help="Confidence level of all intervals.")
 @click.option("--seed", default=1, show_default=True, help="Random seed of all bootstraps.")

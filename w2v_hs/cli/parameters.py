@@ -177,7 +177,8 @@ training_options = combined(
         "--loss",
         type=click.Choice(LOSSES),
         default=_DEFAULTS.loss,
-        help="Hierarchical softmax (hs), or full softmax for small vocabularies.",
+        help="Hierarchical softmax (hs), or full softmax: for a few thousand words, since its time per "
+        "word grows with the vocabulary; at 5,000 words it takes over a hundred times as long as hs.",
     ),
     click.option(
         "--tree",
@@ -217,7 +218,11 @@ training_options = combined(
         default=_DEFAULTS.sample,
         help="Subsampling threshold for frequent words; 0 turns subsampling off.",
     ),
-    click.option("--lr", type=float, help="Initial learning rate.  [default: 0.025, CBOW 0.05]"),
+    click.option(
+        "--lr",
+        type=float,
+        help="Initial learning rate.  [default: 0.025, CBOW 0.05; --loss softmax: twice that]",
+    ),
     threads_option,
     click.option("--seed", default=_DEFAULTS.seed, help="Random seed."),
     click.option(

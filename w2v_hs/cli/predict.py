@@ -11,14 +11,14 @@ from w2v_hs.formatting import cell
 from w2v_hs.options import COMBINE, Combine, Options, OutOfVocabulary
 
 _PERPLEXITY_ROWS = {
-    "nats": "nats a prediction",
-    "perplexity": "perplexity",
+    "nats": "loss, nats per prediction",
+    "perplexity": "perplexity, exp(loss)",
     "pairs": "predictions",
     "tokens": "tokens",
     "oov": "unknown tokens, left out",
-    "unigram": "unigram nats",
-    "sampled": "unigram nats, subsampled",
-    "untrained": "untrained nats",
+    "unigram": "loss of unigram frequencies",
+    "sampled": "loss of subsampled unigram frequencies",
+    "untrained": "loss of the untrained model",
 }
 
 
@@ -58,7 +58,9 @@ def predict(model: Path, words: tuple[str, ...], k: int, combine: Combine, json_
     for word, probability in found:
         table.add_row(show.plain(word), f"{probability:.4g}")
     show.console().print(table)
-    click.echo(f"{found.visited:,} of {len(loaded.outputs):,} rows of output weights read")
+    visited = f"{found.visited:,} of {len(loaded.outputs):,}"
+    kind = "words" if loaded.tree is None else "inner nodes of the tree"
+    click.echo(f"exact: visited {visited} {kind}; no other can lead to a more probable word")
 
 
 @click.command()

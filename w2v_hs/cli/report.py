@@ -24,9 +24,9 @@ PROJECTIONS = ("pca", "tsne", "umap")  # of `reporting.word_map`, which imports 
 @click.option(
     "--projection",
     type=click.Choice(PROJECTIONS),
-    default="pca",
-    show_default=True,
-    help="Projection of the word map: tsne requires scikit-learn, umap requires umap-learn.",
+    help="Projection of the word map: tsne (openTSNE, in the extra 'report') and umap (umap-learn) keep "
+    "neighbours together; pca shows the directions of largest variance.  [default: tsne if "
+    "installed, else pca]",
 )
 @parameters.test_set_options
 @parameters.format_option
@@ -34,7 +34,7 @@ def report(
     model: Path,
     output: Path,
     words: int,
-    projection: str,
+    projection: str | None,
     analogies: tuple[str, ...],
     similarity: tuple[str, ...],
     format_name: str | None,

@@ -1,7 +1,6 @@
 """Printed results: tables for people, JSON for programs, summaries of training runs."""
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +8,15 @@ import click
 
 from w2v_hs.checks import shown
 from w2v_hs.formatting import plain as plain
+from w2v_hs.formatting import sparkline
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from w2v_hs.model.model import Model
+
+RISE = 1.001  # times the lowest loss: a last loss above is no longer noise
 
 
 def console() -> "Console":
@@ -28,16 +30,18 @@ def table(title: str, *columns: str) -> "Table":
     """An empty table, with a header if any column has a name."""
     from rich.table import Column, Table
 
-    # Long cells wrap; by default rich would cut them.
-    folded = [Column(name, overflow="fold") for name in columns]
-    return Table(*folded, title=plain(title), title_justify="left", show_header=any(columns))
+    # Long cells wrap; by default rich would cut them. A title would fold to the width of its table.
+    folded, text = [Column(name, overflow="fold") for name in columns], plain(title)
+    return Table(*folded, title=text, title_justify="left", min_width=text.cell_len, show_header=any(columns))
 
 
-def print_words(title: str, found: list[tuple[str, float]], as_json: bool) -> None:
-    """Print words with their cosines."""
-    if as_json:
-        print_json([{"word": word, "similarity": similarity} for word, similarity in found])
-        return
+def words_as_json(found: list[tuple[Any, float]]) -> list[dict[str, Any]]:
+    """Words with their cosines as JSON objects."""
+    return [{"word": word, "similarity": similarity} for word, similarity in found]
+
+
+def print_words(title: str, found: list[tuple[Any, float]]) -> None:
+    """Print a table of words with their cosines."""
     rows = table(title, "word", "cosine")
     for word, similarity in found:
         rows.add_row(plain(word), f"{similarity:.3f}")
@@ -58,7 +62,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 def training_summary(model: "Model", path: Path) -> str:
-    """The corpus, speed and losses of the run that trained a model, in three lines or more."""
+    """The corpus, speed and losses of the run that trained a model, in four lines or more."""
     facts, corpus = model.provenance, model.provenance["corpus"]
     tokens = corpus["retained_tokens"] * len(model.losses)
     seconds, threads = facts["training_seconds"], model.options.threads
@@ -67,10 +71,12 @@ def training_summary(model: "Model", path: Path) -> str:
         f"{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens"
         + (f", {_mended(corpus)}" if corpus["mended_utf8"] else "")
         + f"\ntrained in {seconds:.1f} s ({tokens / seconds:,.0f} words/s, {threads} "
-        f"thread{'s' if threads > 1 else ''}), loss by epoch: {_by_epoch(model.losses)}"
+        f"thread{'s' if threads > 1 else ''})"
+        + _memory(facts["peak_memory_bytes"])
+        + _training_losses(model.losses)
         + _holdout_summary(model)
         + _cluster_summary(facts.get("cluster"))
-        + _memory_and_path(facts["peak_memory_bytes"], path)
+        + f"\nwrote {shown(path)}"
     )
 
 
@@ -88,24 +94,43 @@ def _mended(corpus: dict[str, Any]) -> str:
 
 
 def update_summary(model: "Model", path: Path) -> str:
-    """The corpus, speed and losses of the latest update of a model, in two lines."""
+    """The corpus, speed and losses of the latest update of a model, in three lines or more."""
     facts = model.provenance["updates"][-1]
     corpus = facts["corpus"]
     return (
         f"{_files(corpus)}{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens trained"
         + (f" ({_mended(corpus)})" if corpus["mended_utf8"] else "")
-        + f" in {facts['training_seconds']:.1f} s from the learning rate {facts['lr']:g}, loss by epoch: "
-        + _by_epoch(facts["losses"])
-        + _memory_and_path(facts["peak_memory_bytes"], path)
+        + f" in {facts['training_seconds']:.1f} s from the learning rate {facts['lr']:g}"
+        + _memory(facts["peak_memory_bytes"])
+        + _training_losses(facts["losses"])
+        + f"\nwrote {shown(path)}"
     )
 
 
-def _by_epoch(losses: Iterable[float | None]) -> str:
-    return " ".join("-" if loss is None else f"{loss:.3f}" for loss in losses)
+def _memory(peak_bytes: int) -> str:
+    return f"; peak memory {peak_bytes / 1e6:.0f} MB"
 
 
-def _memory_and_path(peak_bytes: int, path: Path) -> str:
-    return f"; peak memory {peak_bytes / 1e6:.0f} MB\nwrote {shown(path)}"
+def _training_losses(losses: list[float | None]) -> str:
+    """The running losses; if they rise at the end, what that means."""
+    why = "it is measured before each update, and recent text flatters it less as the learning rate falls"
+    return f"\nloss by epoch: {_by_epoch(losses)}" + _rise(losses, f"{why}; --holdout measures without that")
+
+
+def _by_epoch(losses: list[float | None]) -> str:
+    """Up to five losses; of more the first, a sparkline, the last and the lowest."""
+    known = [loss for loss in losses if loss is not None]
+    if len(losses) <= 5 or not known:
+        return " ".join("-" if loss is None else f"{loss:.3f}" for loss in losses)
+    lowest = f"lowest {min(known):.3f} in epoch {losses.index(min(known)) + 1}"
+    return f"first {known[0]:.3f} {sparkline(known)} last {known[-1]:.3f}, {lowest}"
+
+
+def _rise(losses: list[float | None], why: str) -> str:
+    """A line that explains why losses rise at the end; empty if they do not."""
+    known = [loss for loss in losses if loss is not None]
+    rises = len(known) > 1 and known[-1] > RISE * min(known)
+    return f"\n  it rises after epoch {losses.index(min(known)) + 1}: {why}" if rises else ""
 
 
 def _cluster_summary(cost: dict[str, float] | None) -> str:
@@ -123,12 +148,18 @@ def _holdout_summary(model: "Model") -> str:
     """Losses of the held-out sentences; empty for a run without any."""
     if not model.holdout_losses:
         return ""
-    facts = model.provenance["holdout"]
+    facts, losses = model.provenance["holdout"], list[float | None](model.holdout_losses)
+    subsampled = ""
+    if model.options.sample:
+        subsampled = (
+            " (it can be lower than the model's: this learns from subsampled text, where it is "
+            f"{facts['sampled_unigram_nats']:.3f})"
+        )
+    if model.options.patience:
+        kept = f"; kept epoch {facts['best_epoch']}"
+    else:
+        kept = _rise(losses, "the model overfits; train fewer epochs, or keep the best with --patience 2")
     return (
-        f"\nloss of the {facts['sentences']:,} sentences set aside by epoch: "
-        + _by_epoch(model.holdout_losses)
-        + f" (unigram {facts['unigram_nats']:.3f}"
-        + (f", subsampled {facts['sampled_unigram_nats']:.3f}" if model.options.sample else "")
-        + ")"
-        + (f"; kept epoch {facts['best_epoch']}" if model.options.patience else "")
+        f"\nheld-out loss by epoch ({facts['sentences']:,} sentences): {_by_epoch(losses)}{kept}\n"
+        f"  of unigram frequencies: {facts['unigram_nats']:.3f}{subsampled}"
     )

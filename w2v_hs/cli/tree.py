@@ -28,7 +28,7 @@ _ROWS = {
     "gap": "gap, bits",
     "shallowest_leaf": "shallowest leaf",
     "deepest_leaf": "deepest leaf",
-    "nats": "nats a prediction",
+    "nats": "loss, nats per prediction",
 }
 
 

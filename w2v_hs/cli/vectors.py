@@ -48,26 +48,34 @@ def info(model: Path, json_out: bool) -> None:
 
 @click.command()
 @_vectors_argument
-@click.argument("word")
+@click.argument("words", metavar="WORD...", nargs=-1, required=True)
 @_k_option
 @parameters.format_option
 @parameters.json_option
-def neighbors(vectors: Path, word: str, k: int, json_out: bool, format_name: str | None) -> None:
-    """Show the words nearest to WORD by cosine.
+def neighbors(vectors: Path, words: tuple[str, ...], k: int, json_out: bool, format_name: str | None) -> None:
+    """Show the words nearest to each WORD by cosine.
 
-    VECTORS is a model or a vector file. With subwords, WORD may be one that was never seen.
+    VECTORS is a model or a vector file. With subwords, WORD may be one that was never seen. Several
+    words give a table each; as JSON, an object with a list for each.
 
     \b
     w2v-hs neighbors model.safetensors paris
+    w2v-hs neighbors model.safetensors paris berlin
     w2v-hs neighbors vectors.bin paris -k 3 --json
     """
     from w2v_hs.vectors.formats import load_vectors
 
     known = load_vectors(vectors, format=format_name)
-    found = known.most_similar(word, k=k)
-    if word not in known:
-        click.echo(f"{shown(word)} is not in the vocabulary; its vector is that of its n-grams", err=True)
-    show.print_words(f"nearest to {word}", found, json_out)
+    found = {word: known.most_similar(word, k=k) for word in words}
+    for word in found:
+        if word not in known:
+            click.echo(f"{shown(word)} is not in the vocabulary; its vector is that of its n-grams", err=True)
+    if json_out:
+        lists = {word: show.words_as_json(near) for word, near in found.items()}
+        show.print_json(lists if len(words) > 1 else lists[words[0]])
+        return
+    for word, near in found.items():
+        show.print_words(f"nearest to {word}", near)
 
 
 @click.command()
@@ -89,7 +97,10 @@ def analogy(vectors: Path, a: str, b: str, c: str, k: int, json_out: bool, forma
     from w2v_hs.vectors.formats import load_vectors
 
     found = load_vectors(vectors, format=format_name).analogy(a, b, c, k=k)
-    show.print_words(f"{a} is to {b} as {c} is to", found, json_out)
+    if json_out:
+        show.print_json(show.words_as_json(found))
+    else:
+        show.print_words(f"{a} is to {b} as {c} is to", found)
 
 
 @click.command()

@@ -1,6 +1,8 @@
 """Evaluations and comparisons as tables: on a console, as text, as HTML."""
 
 import io
+from itertools import product
+from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 from w2v_hs.evaluation.comparison import Compared, Comparison
@@ -13,7 +15,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 METHOD_NAMES = {"3cosadd": "3CosAdd", "3cosmul": "3CosMul"}
+FIGURES = {"accuracy": "accuracy", "spearman": "Spearman"}
 FORMS = {"accuracy": ".1%", "spearman": ".3f"}
+ABSENT = "-"  # in a cell without a figure
+LETTERS = [*ascii_uppercase, *map("".join, product(ascii_uppercase, repeat=2))]  # of models
 
 
 def as_text(result: Result) -> str:
@@ -44,12 +49,12 @@ def _recorded(result: Result) -> "Console":
 def print_evaluation(result: Evaluation, console: "Console") -> None:
     """Print a table for each analogy setting and one for all similarity sets."""
     for whole in result.analogies:
+        _print_heading(console, f"Analogies: {whole.name}, {METHOD_NAMES[whole.method]}")
         console.print(_answers(console, whole, result.confidence), f"{_answered_among(whole)}.")
     if result.similarity:
         heading = _interval_of(result.confidence)
-        table = _table(
-            console, "Similarity", "pairs", "Spearman", heading, "Pearson", heading, "used", "total"
-        )
+        _print_heading(console, "Similarity")
+        table = _table(console, "pairs", "Spearman", heading, "Pearson", heading, "used", "total")
         for done in result.similarity:
             figures = (
                 cell
@@ -57,7 +62,7 @@ def print_evaluation(result: Evaluation, console: "Console") -> None:
                     (done.spearman, done.spearman_interval),
                     (done.pearson, done.pearson_interval),
                 )
-                for cell in (_figure(value, ".3f", done.used, done.total), _bounds(interval, ".3f"))
+                for cell in (_figure(value, ".3f", done.used), _bounds(interval, ".3f"))
             )
             table.add_row(plain(done.name), *figures, _used(done), f"{done.total:,}")
         console.print(table, "Pairs: all words.")
@@ -65,49 +70,44 @@ def print_evaluation(result: Evaluation, console: "Console") -> None:
             if done.columns:
                 named = ", ".join(done.columns)
                 console.print(plain(f"{done.name}: the first line names the columns; read: {named}."))
+    sections = [part.seen for whole in result.analogies for part in whole.sections]
+    if not all([*sections, *(done.used for done in result.similarity)]):
+        console.print(f"{ABSENT}: none is usable, for the vectors lack words of each.")
     console.print(_case(result.case_insensitive))
     if result.left_out_vectors:
         console.print(f"Left out: {result.left_out_vectors:,} zero or non-finite vectors.")
 
 
 def print_comparison(result: Comparison, console: "Console") -> None:
-    """Print one table: a block per test set, a row per model, a p-value per earlier model."""
-    numbers = {model: number for number, model in enumerate(result.models, start=1)}
-    table = _table(
-        console,
-        "Comparison",
-        "model",
-        "figure",
-        _interval_of(result.confidence),
-        "less 1",
-        _interval_of(result.confidence),
-        *(f"p to {number}" for number in list(numbers.values())[:-1]),
-    )
+    """Print a letter for each model, and a table for each test set with a row per model."""
+    letters = dict(zip(result.models, LETTERS, strict=False))
+    interval = _interval_of(result.confidence)
+    for model, letter in letters.items():
+        console.print(plain(f"{letter}  {model}"), soft_wrap=True)
     for done in result.compared:
-        table.add_row(plain(_heading(done)), style="bold")
+        console.print()
+        _print_heading(console, _heading(done))
+        difference = f"difference\nfrom {letters[result.models[0]]}"
+        p_values = (f"p vs\n{letters[earlier]}" for earlier in result.models[:-1])
+        table = _table(console, "model", FIGURES[done.figure], interval, difference, interval, *p_values)
         form = FORMS[done.figure]
         differences = {(d.first, d.second): d for d in done.differences}
         for standing in done.models:
             name = standing.model
-            figure = _figure(standing.value, form, done.used, done.total)
-            first = differences.get((result.models[0], name))
-            difference = "" if first is None else _figure(first.difference, "+" + form, 1, 1)
-            tests = (differences.get((earlier, name)) for earlier in result.models[:-1])
+            tests = [differences.get((earlier, name)) for earlier in result.models[:-1]]
             table.add_row(
-                plain(f"{numbers[name]} {name}"),
-                figure,
+                letters[name],
+                _figure(standing.value, form, done.used),
                 _bounds(standing.interval, form),
-                difference,
-                _bounds(first.interval if first else None, "+" + form),
-                *("" if test is None else _p(test.p_holm) for test in tests),
+                _figure(tests[0].difference, "+" + form, done.used) if tests[0] else ABSENT,
+                _bounds(tests[0].interval if tests[0] else None, "+" + form),
+                *(_p(test.p_holm, done.used) if test else ABSENT for test in tests),
             )
-        table.add_section()
-    console.print(table)
+        console.print(table)
     pairs = len(result.models) * (len(result.models) - 1) // 2
     adjusted = f", adjusted by Holm for {pairs} pairs of models" if pairs > 1 else ""
     console.print(
-        "Figures are of the items that all models can answer: accuracy of questions, Spearman of "
-        "pairs; less 1: the difference to the first model.\n"
+        f"Figures are over the items that all models can answer; {ABSENT}: none.\n"
         f"p, two-sided{adjusted}: exact McNemar test of questions, paired bootstrap of pairs "
         f"({result.resamples:,} resamples, seed {result.seed})."
     )
@@ -118,15 +118,21 @@ def print_comparison(result: Comparison, console: "Console") -> None:
             console.print(plain(f"Left out of {model}: {left_out}."))
 
 
-def _table(console: "Console", title: str, first: str, *numbers: str) -> "Table":
+def _print_heading(console: "Console", text: str) -> None:
+    """Print the heading of a table above it: within the table it would fold to its width."""
+    console.print(plain(text), style="bold", soft_wrap=True)
+
+
+def _table(console: "Console", first: str, *numbers: str) -> "Table":
     """An empty table with a column of names and columns of numbers."""
     from rich.table import Table
 
     # On 80 columns, the width of a pipe, names need the space of the padding.
-    empty = Table(title=plain(title), padding=(0, 1 if console.width >= 100 else 0))
+    empty = Table(padding=(0, 1 if console.width >= 100 else 0))
     empty.add_column(first, overflow="fold")
     for heading in numbers:
-        empty.add_column(heading, justify="right", no_wrap=True)
+        # Where many models leave too little room, intervals take two lines.
+        empty.add_column(heading, justify="right", no_wrap="interval" not in heading)
     return empty
 
 
@@ -135,15 +141,7 @@ def _answers(console: "Console", whole: Analogies, confidence: float) -> "Table"
     # On 80 columns section names need its space; it is seen / total.
     coverage = ["coverage"] if console.width >= 100 else []
     table = _table(
-        console,
-        f"Analogies: {whole.name}, {METHOD_NAMES[whole.method]}",
-        "section",
-        "correct",
-        "seen",
-        "total",
-        *coverage,
-        "accuracy",
-        _interval_of(confidence),
+        console, "section", "correct", "seen", "total", *coverage, "accuracy", _interval_of(confidence)
     )
 
     def add(name: str, part: Section) -> None:
@@ -152,7 +150,7 @@ def _answers(console: "Console", whole: Analogies, confidence: float) -> "Table"
             plain(name),
             *(f"{count:,}" for count in (part.correct, part.seen, part.total)),
             *(share for _ in coverage),
-            _figure(part.accuracy, ".1%", part.seen, part.total),
+            _figure(part.accuracy, ".1%", part.seen),
             _bounds(part.interval, ".1%"),
         )
 
@@ -193,25 +191,23 @@ def _used(done: Similarity) -> str:
     return f"{done.used:,}{composed}"
 
 
-def _figure(figure: float | None, form: str, used: int, total: int) -> str:
-    """The figure as text, or the reason that there is none."""
+def _figure(figure: float | None, form: str, used: int) -> str:
+    """The figure as text; a dash where no item is usable."""
     if figure is not None:
         return format(figure, form)
-    return "undefined" if used else f"0 of {total:,} usable"
+    return "undefined" if used else ABSENT
 
 
 def _bounds(interval: Interval | None, form: str) -> str:
-    return "" if interval is None else " to ".join(format(bound, form) for bound in interval)
+    return ABSENT if interval is None else " to ".join(format(bound, form) for bound in interval)
 
 
 def _interval_of(confidence: float) -> str:
     return f"{100 * confidence:g}% interval"
 
 
-def _p(p: float | None) -> str:
-    if p is None:
-        return "undefined"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+def _p(p: float | None, used: int) -> str:
+    return "<0.001" if p is not None and p < 0.001 else _figure(p, ".3f", used)
 
 
 def _case(case_insensitive: bool) -> str:

@@ -38,7 +38,7 @@ def report(
     *,
     title: str = "word vectors",
     words: int = 10_000,
-    projection: str = "pca",
+    projection: str | None = None,
     analogies: Iterable[str | Path] | None = None,
     similarity: Iterable[str | Path] | None = None,
     progress: bool = False,
@@ -59,7 +59,8 @@ def report(
     words
         How many words the map shows, the most frequent first.
     projection
-        Of the map: "pca", "tsne" (needs scikit-learn) or "umap" (needs umap-learn).
+        Of the map: "pca", "tsne" (needs openTSNE) or "umap" (needs umap-learn); None: "tsne" or,
+        with a warning, "pca" where openTSNE is not installed.
     analogies, similarity
         As in `evaluate`; None: its default sets, and the page names any that is missing.
     progress
@@ -89,7 +90,7 @@ def _page(
     model_or_vectors: Model | Vectors,
     title: str,
     words: int,
-    projection: str,
+    projection: str | None,
     analogies: Iterable[str | Path] | None,
     similarity: Iterable[str | Path] | None,
     bars: Display,
@@ -113,10 +114,13 @@ def _page(
         bars.step("tree")
         tree = anatomy(model, LEVELS)
         figures["depths"] = report_figures.depth_figure(tree.mass_by_depth, tree.words_by_depth)
+    bars.step("map")
     layout = word_map(vectors, words, projection, bars.score)
+    root = _nested(tree.splits) if tree and tree.splits else None
+    groups = _groups(root) if root else []
     if len(layout.rows):
         figures["map"] = report_figures.map_figure()
-        data = map_data(vectors, layout, model)
+        data = map_data(vectors, layout, model) | {"groups": [code for code, _ in groups]}
     loader = PackageLoader("w2v_hs.reporting", "page")
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -132,7 +136,8 @@ def _page(
         shown_words=f"{len(layout.rows):,}",
         tree=tree,
         tree_name=_tree_name(model) if model and tree else None,
-        root=_nested(tree.splits) if tree and tree.splits else None,
+        root=root,
+        groups=groups,
         figures=figures,
         holdout=bool(model and model.holdout_losses),
         updates=len(_updates(model)) if model else 0,
@@ -267,6 +272,15 @@ def _nested(splits: list[Split], code: str = "") -> dict[str, Any]:
             for below, side in ((f"{code}0", split.left), (f"{code}1", split.right))
         ],
     }
+
+
+def _groups(root: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """Code and typical words of the sides of the second splits, by which words have colours."""
+    return [
+        (part["code"], part["side"].typical[:4])
+        for side in root["sides"]
+        for part in (side["split"]["sides"] if side["split"] else [side])
+    ]
 
 
 def _tables(model: Model) -> list[tuple[str, list[tuple[str, str]]]]:

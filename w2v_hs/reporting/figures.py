@@ -44,13 +44,20 @@ def map_figure() -> Any:
     sources = {
         name: models.ColumnDataSource({column: [] for column in columns.split()}, name=name)
         for name, columns in (
-            ("words", "x y size word rank count"),
+            ("words", "x y size color word rank count"),
             ("picked", "x y size color edge"),
             ("labels", "x y text dy color"),
         )
     }
     points = figure.scatter(
-        "x", "y", size="size", source=sources["words"], name="points", line_color=None, fill_alpha=0.45
+        "x",
+        "y",
+        size="size",
+        source=sources["words"],
+        name="points",
+        fill_color="color",
+        line_color=None,
+        fill_alpha=0.6,
     )
     # Neither a selection nor the rest of it changes how the points look.
     points.selection_glyph = points.nonselection_glyph = None
@@ -88,7 +95,7 @@ def loss_figure(
 ) -> Any:
     """Mean nats per prediction by epoch, in training and held out, each with its unigram loss."""
     models = bokeh().models
-    figure = _figure("losses", 300, "nats a prediction")
+    figure = _figure("losses", 300, "nats per prediction")
     figure.xaxis.axis_label = "epoch"
     figure.xaxis.ticker = models.BasicTicker(min_interval=1, num_minor_ticks=0)
     figure.xaxis.formatter = models.NumeralTickFormatter(format="0")

@@ -102,7 +102,8 @@ def train(
     sample
         Subsampling threshold as a fraction of all tokens; 0: no subsampling.
     lr
-        Initial learning rate, which decays linearly to 1e-4 of it; None: 0.025, for CBOW 0.05.
+        Initial learning rate, which decays linearly to 1e-4 of it; None: 0.025, for CBOW 0.05;
+        for the full softmax twice that.
     threads
         Number of threads; None: one per core.
     seed

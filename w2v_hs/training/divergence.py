@@ -1,4 +1,4 @@
-"""Is a run still sound? The size of its weights, and an exact loss on a fixed sample of the text.
+"""Is a run sound? The size of its weights, and an exact loss on a fixed sample of the text.
 
 The running loss is measured just before each update, and a rate that is too large can make it fall
 while the vectors are useless. So from time to time the loss of windows spread over the text is
@@ -6,12 +6,13 @@ computed anew: without clipping, in float64, by NumPy and not by the kernels.
 """
 
 import math
+import warnings
 from functools import cached_property
 
 import numpy as np
 
 from w2v_hs.model.weights import Weights
-from w2v_hs.options import Options
+from w2v_hs.options import Options, Resolved
 from w2v_hs.text.corpus import Corpus
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Float32, Float64, Int32, Int64
@@ -56,6 +57,8 @@ class Probe:
     def __init__(self, corpus: Corpus, options: Options):
         self.mean = options.arch == "cbow"
         self.keep = corpus.vocabulary.keep_probabilities(options.sample).astype(np.float64)
+        kept = corpus.vocabulary.kept_frequencies(options.sample)
+        self.frequencies = kept / kept.sum()
         self.windows: list[tuple[int, Int32]] = []  # centre, contexts
         work = 4 * options.dim * options.window  # of a score for each context word
         work *= len(corpus.vocabulary) if options.loss == "softmax" else 32
@@ -87,8 +90,30 @@ class Probe:
             "before any training,"
         )
 
+    def warn_if_nothing_learned(self, weights: Weights, options: Resolved) -> None:
+        """Warn if the weights predict the sample no better than unigram frequencies."""
+        loss, _ = self.losses(weights.vectors, weights.outputs, weights.tree)
+        if loss >= self.unigram:
+            warnings.warn(
+                f"the model has learned nothing from contexts: its loss on a sample of the text is "
+                f"{loss:.3f} nats per prediction, that of unigram frequencies {self.unigram:.3f}; train more "
+                f"epochs than {options.epochs}, on more text, or with a higher lr than {options.lr:g}",
+                stacklevel=2,
+            )
+
+    @cached_property
+    def unigram(self) -> float:
+        """Mean nats per prediction of the frequencies that subsampling leaves."""
+        nats, total = 0.0, 0.0
+        for centre, contexts in self.windows:
+            weight = self.keep[centre] * (1.0 if self.mean else self.keep[contexts].sum())
+            if weight > 0:
+                nats -= weight * math.log(self.frequencies[centre])
+                total += weight
+        return nats / total if total else math.inf
+
     def losses(self, vectors: Float32, outputs: Float32, tree: Tree | None) -> tuple[float, float]:
-        """Mean nats a prediction, and those of a model whose output weights are 0.
+        """Mean nats per prediction, and those of a model whose output weights are 0.
 
         vectors: (V, stride) float32. outputs: (rows, stride) float32, of the inner nodes of `tree`
         or, if that is None, of the V words.

@@ -81,7 +81,7 @@ class Holdout:
         result = scorer.perplexity(self.corpus, self.options.threads)
         self.results.append(result)
         epoch = len(self.results)
-        self.note(f"epoch {epoch}: loss of the text set aside {result.nats:.4f} nats a prediction")
+        self.note(f"epoch {epoch}: held-out loss {result.nats:.4f} nats per prediction")
         if self.options.patience is None:
             return False
         inputs, outputs = self._matrices(weights)

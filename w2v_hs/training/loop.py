@@ -89,6 +89,7 @@ class TrainingLoop:
         self.after_epoch, self.observer = after_epoch, observer
         self.copying, self.make_workers = copying, make_workers
         self._make_weights(tree, start, ngrams)
+        self.frozen = frozen
         if frozen:
             self.weights.parts = frozen_parts(self.weights.parts, self.words)
         chunk_tokens = None if position is None else position.chunk_tokens
@@ -145,6 +146,8 @@ class TrainingLoop:
         fault = last_loss_fault(self.weights, self.corpus.vocabulary.counts)
         if fault is not None:
             raise self.threads.diverged(self.threads.next - 1, fault)
+        if not self.frozen:  # else the runs that trained the vectors have warned
+            self.probe.warn_if_nothing_learned(self.weights, self.options)
         if self.weights.tree is None:
             self.weights.outputs = self.outputs[: self.words]  # without rows of padding
         return self.weights

@@ -63,7 +63,7 @@ class Losses:
         return Position(chunk_tokens, loss, predictions, seconds)
 
     def by_epoch(self, done: int) -> list[float | None]:
-        """Mean nats a prediction of each epoch begun; None for an epoch without a prediction.
+        """Mean nats per prediction of each epoch begun; None for an epoch without a prediction.
 
         Raises `CorpusError` if a whole epoch is done and there was nothing to predict.
         """

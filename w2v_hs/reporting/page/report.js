@@ -18,6 +18,7 @@ async function main() {
   const atlas = plots.map && new Atlas(plots.map);
   const dress = () => {
     Object.values(plots).forEach(colour);
+    atlas?.paint();
     atlas?.draw();
   };
   dress();
@@ -45,13 +46,13 @@ function colour(plot) {
   plot.outline_line_color = null;
   for (const part of plot.center) part.grid_line_color = ink("line");
   const colours = {
-    points: ink("points"), bars: ink("accent"), training: ink("accent"), holdout: ink("second"),
+    bars: ink("accent"), training: ink("accent"), holdout: ink("second"),
   };
   for (const renderer of plot.renderers) {
     const own = colours[(renderer.name ?? "").split(" ")[0]];
     const glyph = renderer.glyph;
     if (own && "fill_color" in glyph.attributes) glyph.fill_color = own;
-    if (own && renderer.name !== "points" && "line_color" in glyph.attributes) glyph.line_color = own;
+    if (own && "line_color" in glyph.attributes) glyph.line_color = own;
     if (renderer.name === "names") glyph.background_fill_color = ink("paper");
     if (renderer.name === "picks") glyph.line_color = ink("paper");
   }
@@ -85,9 +86,14 @@ class Atlas {
 
   fill() {
     const n = this.x.length, count = data.counts ?? new Array(n).fill("not known");
+    this.groups = Array.from({length: n}, (_, i) => {
+      const code = data.codes ? data.codes[i].toString(2).slice(1) : "";
+      return (data.groups ?? []).findIndex((group) => code.startsWith(group));
+    });
+    const color = new Array(n).fill(ink("points"));
     const size = Array.from({length: n}, (_, i) => 3 + 7 / (1 + i / 150));
     this.source("words").data = {
-      x: this.x, y: this.y, size, word: this.words.slice(0, n), rank: data.ranks, count,
+      x: this.x, y: this.y, size, color, word: this.words.slice(0, n), rank: data.ranks, count,
     };
   }
 
@@ -197,8 +203,16 @@ class Atlas {
     }
     this.source("picked").data = look;
     const points = this.plot.renderers.find((r) => r.name === "points");
-    points.glyph.fill_alpha = picks.length ? 0.18 : 0.45;
+    points.glyph.fill_alpha = picks.length ? 0.18 : 0.6;
     this.label();
+  }
+
+  // The colours of the points: by the first splits of the tree, if there is one.
+
+  paint() {
+    const inks = data.groups?.map((_, group) => ink(`group${group}`)), one = ink("points");
+    const source = this.source("words");
+    source.data = {...source.data, color: this.groups.map((group) => inks?.[group] ?? one)};
   }
 
   // Search and neighbours.
