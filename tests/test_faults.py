@@ -199,6 +199,7 @@ BAD_OPTIONS = [
     ("sample", -0.1),
     ("threads", 0),
     ("seed", -1),
+    ("replicas", 0),
     ("holdout", 0.6),
     ("patience", 0),
     *(("lr", value) for value in (0.0, -0.025, math.nan, math.inf, -math.inf, "0.1")),
