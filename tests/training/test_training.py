@@ -244,7 +244,7 @@ def test_full_softmax_refuses_a_large_vocabulary():
         ({"dim": 2.5}, "dim=2.5"),
         ({"window": True}, "window=True"),
         ({"epochs": -1}, "epochs=-1"),
-        ({"min_count": 0}, "min_count=0"),
+        ({"min_count": -1}, "min_count=-1"),
         ({"max_vocab": 1}, "max_vocab=1"),
         ({"sample": -1e-3}, "sample=-0.001"),
         ({"sample": math.nan}, "sample=nan"),
