@@ -242,7 +242,7 @@ def check_model(model) -> None:
 def check_vectors(vectors: Vectors) -> None:
     words, matrix = vectors.words, vectors.matrix
     valid(len(set(words)) == len(words) == len(matrix) > 0, "its words are not unique")
-    valid(all(isinstance(word, str) and word for word in words), "a word is empty")
+    valid(all(vectors.names), "a word is empty")
     valid(matrix.dtype == np.float32 and matrix.ndim == 2, f"its matrix is {matrix.dtype}")
     valid(np.isfinite(matrix).all(), "its matrix is not finite")
 
@@ -268,14 +268,14 @@ def read_checkpoint(path: Path) -> None:
     model = saved.model
     if saved.update is not None:
         start = saved.update
-        valid(start.vectors.shape == model.vectors.matrix.shape, "it began with another shape")
+        valid(start.inputs.shape == model.parameters.inputs.shape, "it began with another shape")
         valid(start.outputs.shape == model.outputs.shape, "it began with other nodes")
-        valid(np.isfinite(start.vectors).all(), "what it began with is not finite")
+        valid(np.isfinite(start.inputs).all(), "what it began with is not finite")
         valid(np.all(start.added <= model.vocabulary.counts), "more is new than there is")
         valid(start.options.dim == model.options.dim, "its run has another length of vectors")
     if saved.best is not None:
         vectors, outputs, tree = saved.best
-        same = vectors.shape == model.vectors.matrix.shape and outputs.shape == model.outputs.shape
+        same = vectors.shape == model.parameters.inputs.shape and outputs.shape == model.outputs.shape
         valid(same and np.isfinite(vectors).all(), "the best weights are not those of the model")
         valid((tree is None) == (model.tree is None), "the best tree is not there")
         if tree is not None:
