@@ -1,11 +1,11 @@
-"""Words bisected by meaning: sorted along a principal direction and cut at half the mass.
+"""Words bisected by meaning: parted along a principal direction at half the mass.
 
 A part of the vocabulary is a range of `rows`, the offsets of its unit vectors x_w in a flat matrix.
 Power iteration finds the direction in which they differ most, the first principal component
 
     argmax over |u| = 1 of sum_w weights_w ((x_w - m) . u)^2,    m = their weighted mean
 
-The part is sorted along it and cut where both sides have most nearly the same `mass`. (Mnih and
+The part is cut along it where both sides have most nearly the same `mass`. (Mnih and
 Hinton 2009 fit a mixture of two Gaussians to each part; this costs less, and the balanced cut keeps
 the expected code length near the entropy.)
 
@@ -30,7 +30,8 @@ class BisectScratch(NamedTuple):
     direction: np.ndarray  # (stride,) float32
     sums: np.ndarray  # (stride,) float32
     along: np.ndarray  # (V+16,) float32: coordinates along the direction
-    moved: np.ndarray  # (V,) int64: rows in their new order
+    weights: np.ndarray  # (V,) float64: of the words of a part
+    mass: np.ndarray  # (V,) float64: likewise
 
 
 def make_scratch(words: int, stride: int) -> BisectScratch:
@@ -40,7 +41,8 @@ def make_scratch(words: int, stride: int) -> BisectScratch:
         direction=np.zeros(stride, np.float32),
         sums=np.zeros(stride, np.float32),
         along=np.zeros(words + LANES, np.float32),
-        moved=np.zeros(words, np.int64),
+        weights=np.zeros(words),
+        mass=np.zeros(words),
     )
 
 
@@ -75,13 +77,19 @@ def normalise(vector):
 
 
 @inline
-def find_direction(rows, first, last, vectors, stride, weights, steps, scratch):
+def find_direction(rows, first, last, vectors, stride, steps, scratch):
     """scratch.along = coordinates of the words of a part along its principal direction."""
-    mean, direction, sums, along = scratch.mean, scratch.direction, scratch.sums, scratch.along
+    weights, mean, direction, sums, along = (
+        scratch.weights,
+        scratch.mean,
+        scratch.direction,
+        scratch.sums,
+        scratch.along,
+    )
     mean[:] = 0
     total = 0.0
     for i in range(first, last):
-        weight = weights[rows[i] // stride]
+        weight = weights[i - first]
         add_multiple(weight, vectors, rows[i], stride, mean)
         total += weight
     mean *= np.float32(1 / total)
@@ -100,7 +108,7 @@ def find_direction(rows, first, last, vectors, stride, weights, steps, scratch):
         sums[:] = 0
         rest = 0.0
         for i in range(first, last):
-            pull = weights[rows[i] // stride] * (along[i - first] - middle)
+            pull = weights[i - first] * (along[i - first] - middle)
             add_multiple(pull, vectors, rows[i], stride, sums)
             rest += pull
         sums -= np.float32(rest) * mean
@@ -111,27 +119,59 @@ def find_direction(rows, first, last, vectors, stride, weights, steps, scratch):
 
 
 @inline
-def sort_and_cut(rows, first, last, stride, mass, scratch):
-    """Sort a part along its direction; return where its second half begins."""
-    size = last - first
-    order = np.argsort(scratch.along[:size], kind="mergesort")
+def swap(rows, along, mass, first, i, j):
+    """Exchange words i and j of a part."""
+    rows[first + i], rows[first + j] = rows[first + j], rows[first + i]
+    along[i], along[j] = along[j], along[i]
+    mass[i], mass[j] = mass[j], mass[i]
+
+
+@inline
+def cut_at_half(rows, first, last, mass, along):
+    """Part the words of a range along their direction; return where its second half begins.
+
+    Quickselect by mass: only the side of a pivot in which half of the mass is reached is parted
+    further, until all its words lie at the same place.
+    """
+    size, total = last - first, 0.0
     for i in range(size):
-        scratch.moved[i] = rows[first + order[i]]
-    total = 0.0
-    for i in range(size):
-        rows[first + i] = scratch.moved[i]
-        total += mass[scratch.moved[i] // stride]
-    below, cut, least = 0.0, 1, np.inf
-    for i in range(1, size):
-        below += mass[rows[first + i - 1] // stride]
-        if abs(2 * below - total) < least:
+        total += mass[i]
+    begin, end, below = 0, size, 0.0  # below: the mass before `begin`
+    while end - begin > 1:
+        a, b, c = along[begin], along[(begin + end) // 2], along[end - 1]
+        pivot = max(min(a, b), min(max(a, b), c))  # their median
+        less, i, more, here, same = begin, begin, end, 0.0, 0.0
+        while i < more:
+            if along[i] < pivot:
+                here += mass[i]
+                swap(rows, along, mass, first, less, i)
+                less += 1
+                i += 1
+            elif along[i] > pivot:
+                more -= 1
+                swap(rows, along, mass, first, i, more)
+            else:
+                same += mass[i]
+                i += 1
+        if 2 * (below + here) >= total and less > begin:
+            end = less
+        elif 2 * (below + here + same) < total and more < end:
+            begin, below = more, below + here + same
+        else:
+            begin, end, below = less, more, below + here
+            break
+    cut, least = 1, np.inf
+    for i in range(begin, min(end, size - 1) + 1):
+        if i > 0 and abs(2 * below - total) < least:
             cut, least = i, abs(2 * below - total)
+        if i < size:
+            below += mass[i]
     return first + cut
 
 
 @jit
 def halve(rows, firsts, lasts, vectors, stride, weights, mass, steps, scratch, cuts):
-    """Sort and cut each of the parts rows[firsts[i]:lasts[i]], of 2 words or more.
+    """Cut each of the parts rows[firsts[i]:lasts[i]], of 2 words or more.
 
     rows (V + 16,) int64: offsets of vectors; the last 16 are padding, any valid offsets. vectors
     (V*stride,) float32, flat, of length 1 or 0. weights and mass (V,) float64, positive. steps: of
@@ -140,7 +180,10 @@ def halve(rows, firsts, lasts, vectors, stride, weights, mass, steps, scratch, c
     for part in range(len(firsts)):
         first, last = firsts[part], lasts[part]
         if last - first > 2:
-            find_direction(rows, first, last, vectors, stride, weights, steps, scratch)
-            cuts[part] = sort_and_cut(rows, first, last, stride, mass, scratch)
+            for i in range(first, last):  # once: the division is slow
+                word = rows[i] // stride
+                scratch.weights[i - first], scratch.mass[i - first] = weights[word], mass[word]
+            find_direction(rows, first, last, vectors, stride, steps, scratch)
+            cuts[part] = cut_at_half(rows, first, last, scratch.mass, scratch.along)
         else:
             cuts[part] = first + 1

@@ -42,20 +42,23 @@ def word_outputs(offsets, nodes, bits, weights, mean, outputs, log_probs):
     float32: its nodes. mean (stride,) float32: m.
     """
     inner = len(weights)
-    scores = np.empty(inner)
+    # Of each branch, by its bit: log P(branch | m), and s sigmoid(-s f).
+    branches, factors = np.empty((inner, 2)), np.empty((inner, 2), np.float32)
     for node in range(inner):
         f = 0.0
         for k in range(len(mean)):
             f += np.float64(weights[node, k]) * np.float64(mean[k])
-        scores[node] = f
+        for bit in range(2):
+            sign = 1.0 - 2.0 * bit
+            branches[node, bit] = min(sign * f, 0.0) - np.log1p(np.exp(-abs(f)))
+            factors[node, bit] = sign / (1.0 + np.exp(sign * f))
     for word in range(len(offsets) - 1):
         outputs[word] = 0
         log_probs[word] = 0
         for step in range(offsets[word], offsets[word + 1]):
-            sign = 1.0 - 2.0 * bits[step]
-            z = sign * scores[nodes[step]]
-            log_probs[word] += min(z, 0.0) - np.log1p(np.exp(-abs(z)))
-            add_multiple(np.float32(sign / (1.0 + np.exp(z))), weights[nodes[step]], outputs[word])
+            node, bit = nodes[step], bits[step]
+            log_probs[word] += branches[node, bit]
+            add_multiple(factors[node, bit], weights[node], outputs[word])
 
 
 @jit

@@ -17,9 +17,12 @@ import numpy as np
 from w2v_hs.kernels import bisect, contexts, transfer
 from w2v_hs.kernels.common import Text, aligned_zeros
 from w2v_hs.kernels.simd import LANES
+from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.tree.tree import Tree, tree_from_children
 from w2v_hs.types import Float32, Float64, Int64
 
+CONTEXT_SAMPLE = 1e-4  # subsampling threshold
+ENOUGH = 1000  # occurrences of a word
 # The first-order approximation overshoots far from the mean input; half of it does not.
 SHRINK = 0.5
 # Keeps weights small where inputs are small, as after a few words of training: large weights would
@@ -51,6 +54,17 @@ def compile_kernels(stride: int, window: int) -> None:
 
 
 # ---- mean contexts ------------------------------------------------------------------------------
+
+
+def context_keep(vocabulary: Vocabulary, sample: float) -> Float32:
+    """The probability that an occurrence of each word counts as a context, (V,) float32.
+
+    As in training with the threshold `sample`, but frequent words occur less often: they say little
+    about the words around them. Not below some `ENOUGH` times, though.
+    """
+    least = np.minimum(ENOUGH / vocabulary.counts, 1).astype(np.float32)
+    keep = np.maximum(vocabulary.keep_probabilities(CONTEXT_SAMPLE), least)
+    return np.minimum(keep, vocabulary.keep_probabilities(sample))
 
 
 def mean_contexts(
@@ -119,7 +133,7 @@ def learn_tree(
     frequencies: Float64 | None = None,
     threads: int = 1,
     equal_depths: bool = False,
-    power_steps: int = 8,
+    power_steps: int = 4,
     stopping: Callable[[], bool] = never,
 ) -> Tree:
     """Build the tree that splits words along the direction in which they differ most.

@@ -34,7 +34,7 @@ from w2v_hs.training.loop import relearned
 from w2v_hs.training.schedule import Schedule, Stretch, most_tokens, with_short_sentences
 from w2v_hs.training.threads import Threads
 from w2v_hs.training.workers import Copying, make_workers, node_predictions
-from w2v_hs.tree.learned import center_in_place, context_sums
+from w2v_hs.tree.learned import center_in_place, context_keep, context_sums
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Float32, Int32, Int64
 
@@ -219,7 +219,7 @@ class Contexts(NamedTuple):
 def sum_contexts(job: Job, blocks: list[WeightBlock], texts: list[EncodedShard]) -> Contexts:
     """The contexts of all words in some shards."""
     vectors, _ = _matrices(job, blocks)
-    keep = job.vocabulary.keep_probabilities(job.options.sample)
+    keep = context_keep(job.vocabulary, job.options.sample)
     window, threads = job.options.window, job.options.threads
     return add_contexts(
         [

@@ -80,7 +80,7 @@ class ClusterRun:
         self.words = len(text.chosen.vocabulary)
         self.rounds, self.total, self.report = rounds, rounds * options.epochs, report
         self.losses = Losses(self.total, rounds, sum(text.lengths), position)
-        self.rebuilds = rebuild_steps(self.total) if options.learns_tree else set()
+        self.rebuilds = rebuild_steps(self.total, options.epochs) if options.learns_tree else set()
         self.next, self.seconds = 0, 0.0
         if position is not None:
             self.next, self.seconds = len(position.loss), position.seconds
