@@ -27,6 +27,8 @@ def test_the_merged_vectors_are_the_mean_of_runs_rotated_onto_the_first(text_fil
         rotated.append(run.vectors.matrix @ u @ v)
     assert np.allclose(merged.vectors.matrix, np.mean(rotated, axis=0), atol=1e-4)
     assert [run["seed"] for run in merged.provenance["replicas"]] == [7, 8, 9]
+    # Figures are those of all runs and of the fit.
+    assert merged.provenance["predictions"] > sum(run.provenance["predictions"] for run in runs)
     assert np.allclose(merged.losses[:3], np.mean([run.losses for run in runs], axis=0))
 
 

@@ -64,7 +64,9 @@ def write_json(path: Path, value: object) -> None:
 def training_summary(model: "Model", path: Path) -> str:
     """The corpus, speed and losses of the run that trained a model, in four lines or more."""
     facts, corpus = model.provenance, model.provenance["corpus"]
-    tokens = corpus["retained_tokens"] * len(model.losses)
+    others = facts.get("replicas", [])[1:]  # whose losses are in the means
+    epochs = len(model.losses) + sum(len(run["losses"]) for run in others)
+    tokens = corpus["retained_tokens"] * epochs
     seconds, threads = facts["training_seconds"], model.options.threads
     return (
         f"{_files(corpus)}{len(model.vocabulary):,} of {corpus['types']:,} types, "

@@ -44,11 +44,14 @@ def train_replicas(text: Corpus, tree: Tree | None, options: Resolved, shows: Di
         text, aside = set_aside(text, options.holdout, options.seed)
         holdout = Holdout(aside, options, shows.note)
     first, rows, runs = None, np.zeros(0, np.float32), []
+    seconds, predictions = 0.0, 0
     for number in range(options.replicas):
         shows.note(f"run {number + 1} of {options.replicas}")
         each = replace(options, seed=options.seed + number, holdout=0.0)
         model = train_model(text, tree, each, shows)
         runs.append({"seed": model.options.seed, "losses": model.losses})
+        seconds += model.provenance["training_seconds"]
+        predictions += model.provenance["predictions"]
         if first is None:
             first, rows = model, model.parameters.inputs.copy()
         else:
@@ -57,6 +60,8 @@ def train_replicas(text: Corpus, tree: Tree | None, options: Resolved, shows: Di
     rows /= np.float32(options.replicas)
     shows.note("fitting the tree to the mean of the runs")
     weights = _fit_outputs(first, rows, text, options, shows, holdout)
+    weights.seconds += seconds
+    weights.predictions += predictions
     return _merged(first, weights, text, options, holdout, runs)
 
 
