@@ -418,13 +418,15 @@ def test_hover_click_and_zoom(opened, page):
 
 
 def test_points_have_the_colours_of_the_first_splits(opened, page, hostile):
+    from markupsafe import escape
+
     browser = opened(page)
     colours = browser.execute_script("""
         const plot = Bokeh.documents.flatMap((d) => d.roots()).find((m) => m.name === "map");
         return [...plot.renderers.find((r) => r.name === "points").data_source.data.color];""")
     codes = [hostile.tree.code(row)[:2] for row in range(len(hostile.vocabulary))]
     assert len(set(zip(codes, colours, strict=True))) == len(set(codes)) == len(set(colours)) == 4
-    assert f"is that of the word “<bdi>{anatomy(hostile).deepest_word}</bdi>”" in page.read_text()
+    assert f"is that of the word “<bdi>{escape(anatomy(hostile).deepest_word)}</bdi>”" in page.read_text()
     legend = [item.text.split()[0] for item in find(browser, "#groups li")]
     assert legend == sorted(set(codes))
 
