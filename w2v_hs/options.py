@@ -24,8 +24,9 @@ COMBINE: tuple[Combine, ...] = get_args(Combine)
 LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.05}  # as in word2vec.c
 # An output vector learns from fewer predictions than a node near the root, so the full softmax
 # needs larger steps. Curvature bounds them: in the output vectors it is at most 1/2 ||h||^2
-# (Böhning 1992). Sessions and texts of 500 to 3,000 words diverge at 1.4 to 4 times these rates.
-SOFTMAX_LEARNING_RATES = {"skipgram": 0.05, "cbow": 0.1}
+# (Böhning 1992). Sessions and texts of 500 to 3,000 words diverge at 2 to 4 times this rate, CBOW
+# on a text of 18 words at twice it.
+SOFTMAX_LEARNING_RATE = 0.05
 BUCKETS = 2_000_000  # as in fastText; more buckets, fewer n-grams share a vector
 LEAST_LR = 1e-30  # 1e-4 of it, the rate at the end, is still above 0 in float32
 
@@ -57,8 +58,8 @@ class Options:
     sample
         Subsampling threshold as a fraction of all tokens; 0: no subsampling.
     lr
-        Initial learning rate, which decays linearly to 1e-4 of it; None: 0.025 for skip-gram, 0.05
-        for CBOW; for the full softmax twice that.
+        Initial learning rate, which decays linearly to 1e-4 of it; None: 0.025, for CBOW and the
+        full softmax 0.05.
     threads
         Number of threads; None: one per core.
     seed
@@ -160,8 +161,8 @@ class Options:
                 f"threads={threads}: this process may use {cores} cores; using {cores}", stacklevel=3
             )
             threads = cores
-        rates = LEARNING_RATES if self.loss == "hs" else SOFTMAX_LEARNING_RATES
-        filled = replace(self, lr=self.lr or rates[self.arch], threads=threads)
+        usual = LEARNING_RATES[self.arch] if self.loss == "hs" else SOFTMAX_LEARNING_RATE
+        filled = replace(self, lr=self.lr or usual, threads=threads)
         return cast(Resolved, filled)
 
     @property

@@ -219,9 +219,7 @@ training_options = combined(
         help="Subsampling threshold for frequent words; 0 turns subsampling off.",
     ),
     click.option(
-        "--lr",
-        type=float,
-        help="Initial learning rate.  [default: 0.025, CBOW 0.05; --loss softmax: twice that]",
+        "--lr", type=float, help="Initial learning rate.  [default: 0.025; CBOW and --loss softmax: 0.05]"
     ),
     threads_option,
     click.option("--seed", default=_DEFAULTS.seed, help="Random seed."),

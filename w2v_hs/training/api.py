@@ -102,8 +102,8 @@ def train(
     sample
         Subsampling threshold as a fraction of all tokens; 0: no subsampling.
     lr
-        Initial learning rate, which decays linearly to 1e-4 of it; None: 0.025, for CBOW 0.05;
-        for the full softmax twice that.
+        Initial learning rate, which decays linearly to 1e-4 of it; None: 0.025; for CBOW and
+        the full softmax 0.05.
     threads
         Number of threads; None: one per core.
     seed
