@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 import w2v_hs
-from w2v_hs.training.checkpoint import checkpoint_path, load_checkpoint
+from w2v_hs.training.observers.checkpoint import checkpoint_path, load_checkpoint
 
 SMALL = 10_000  # bytes: a limit that no checkpoint fits
 

@@ -26,8 +26,8 @@ from w2v_hs.model.weights import start_vectors
 from w2v_hs.options import Options
 from w2v_hs.text.corpus import read_corpus
 from w2v_hs.text.vocabulary import load_vocabulary
-from w2v_hs.training.checkpoint import checkpoint_path, load_checkpoint
 from w2v_hs.training.loop import SOFTMAX_LIMIT, TrainingLoop
+from w2v_hs.training.observers.checkpoint import checkpoint_path, load_checkpoint
 from w2v_hs.training.workers import TreeWorker, Worker, make_workers
 from w2v_hs.tree.tree import huffman
 from w2v_hs.tree.user_trees import read_codes

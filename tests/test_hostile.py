@@ -27,7 +27,7 @@ import w2v_hs
 from w2v_hs.errors import CorpusError, EvaluationError, FormatError, VocabularyError, W2VError
 from w2v_hs.text import catalog, named_corpora
 from w2v_hs.text.vocabulary import Vocabulary, load_vocabulary
-from w2v_hs.training.checkpoint import load_checkpoint
+from w2v_hs.training.observers.checkpoint import load_checkpoint
 from w2v_hs.tree.user_trees import read_codes, tree_from_codes
 from w2v_hs.vectors.formats import load_vectors
 
@@ -176,7 +176,7 @@ CHILD = """
 import json, resource, signal, sys, time
 from pathlib import Path
 import numpy, safetensors
-import w2v_hs, w2v_hs.evaluation, w2v_hs.training.checkpoint
+import w2v_hs, w2v_hs.evaluation, w2v_hs.training.observers.checkpoint
 from w2v_hs.text import catalog, vocabulary
 from w2v_hs.tree import user_trees
 from w2v_hs.vectors import Vectors, load_vectors
@@ -187,7 +187,7 @@ none = {"analogies": (), "similarity": ()}
 READ = {
     "vectors": load_vectors,
     "model": w2v_hs.load,
-    "checkpoint": w2v_hs.training.checkpoint.load_checkpoint,
+    "checkpoint": w2v_hs.training.observers.checkpoint.load_checkpoint,
     "vocabulary": vocabulary.load_vocabulary,
     "tree": lambda path: user_trees.tree_from_codes(user_trees.read_codes(path), two),
     "analogies": lambda path: w2v_hs.evaluate(vectors, **none | {"analogies": path}),

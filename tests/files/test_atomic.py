@@ -16,7 +16,7 @@ from w2v_hs.cli import show
 from w2v_hs.errors import CorpusError, FormatError, OptionError, OutputError
 from w2v_hs.files import atomic
 from w2v_hs.files.atomic import holding, replacing
-from w2v_hs.training.checkpoint import CheckpointSettings, save_checkpoint
+from w2v_hs.training.observers.checkpoint import CheckpointSettings, save_checkpoint
 from w2v_hs.training.threads import Position
 from w2v_hs.tree.user_trees import save_codes
 

@@ -14,8 +14,8 @@ from w2v_hs.files.container import load_arrays, save_arrays
 from w2v_hs.options import Options
 from w2v_hs.text.corpus import read_corpus
 from w2v_hs.training import memory
-from w2v_hs.training.holdout import set_aside
 from w2v_hs.training.loop import TrainingLoop
+from w2v_hs.training.observers.holdout import set_aside
 from w2v_hs.tree.tree import huffman
 
 SENTENCES = [line.split() for line in TEXT.splitlines()] * 60

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import w2v_hs
-import w2v_hs.training.holdout
+import w2v_hs.training.observers.holdout
 from w2v_hs.kernels.common import Text, aligned_zeros, padded
 from w2v_hs.tree.learned import (
     RIDGE,
@@ -247,13 +247,13 @@ def test_patience_goes_back_to_the_tree_of_the_best_epoch(text, monkeypatch):
     """The losses of the holdout are made to rise after the first epoch of three; the tree is
     learned anew after it."""
     seen = []
-    measure = w2v_hs.training.holdout.Scorer.perplexity
+    measure = w2v_hs.training.observers.holdout.Scorer.perplexity
 
     def rising(scorer, corpus, threads):
         seen.append([scorer.tree.code(word) for word in range(18)])
         return replace(measure(scorer, corpus, threads), nats=float(len(seen)))
 
-    monkeypatch.setattr("w2v_hs.training.holdout.Scorer.perplexity", rising)
+    monkeypatch.setattr("w2v_hs.training.observers.holdout.Scorer.perplexity", rising)
     model = w2v_hs.train(
         text, dim=16, epochs=20, sample=0, threads=1, tree="learned", holdout=0.1, patience=2
     )

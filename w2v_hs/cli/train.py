@@ -17,7 +17,7 @@ from w2v_hs.options import Options, Preprocessing
 
 if TYPE_CHECKING:
     from w2v_hs.model.model import Model
-    from w2v_hs.training.checkpoint import CheckpointSettings
+    from w2v_hs.training.observers.checkpoint import CheckpointSettings
 
 # An update with --resume-from can set these; the model determines all other training options.
 _UPDATE_OPTIONS = ("epochs", "min_count", "lr", "threads", "seed")
@@ -111,7 +111,7 @@ def train(
     from w2v_hs.files.atomic import check_writable, holding
     from w2v_hs.model import load
     from w2v_hs.training.api import train_with
-    from w2v_hs.training.checkpoint import (
+    from w2v_hs.training.observers.checkpoint import (
         CheckpointSettings,
         check_no_checkpoint,
         checkpoint_path,
@@ -175,7 +175,7 @@ def resume(checkpoint: Path, text: tuple[str, ...], scheduler: str | None) -> No
     """
     from w2v_hs import training
     from w2v_hs.files.atomic import check_writable, holding
-    from w2v_hs.training.checkpoint import load_checkpoint, output_path
+    from w2v_hs.training.observers.checkpoint import load_checkpoint, output_path
 
     output = output_path(checkpoint)
     check_distinct([output, checkpoint], text)
@@ -254,7 +254,7 @@ def _check_combinations(params: dict[str, Any], explicit: list[str]) -> None:
 
 def _checked_output(output: Path | None, resume_from: Path | None) -> Path:
     """The model file to write; it must have the name of a model, not that of a checkpoint."""
-    from w2v_hs.training.checkpoint import SUFFIX
+    from w2v_hs.training.observers.checkpoint import SUFFIX
 
     output = output or resume_from
     if output is None:

@@ -1,7 +1,7 @@
 """From text to a corpus of word ids: sources -> blocks of bytes -> tokens -> rows of a vocabulary.
 
 `sources` finds text (files, folders, `named_corpora`) and reads it; `blocks` cuts it between
-tokens; `word_ids` numbers these; `corpus` chooses the `vocabulary`, in which `raw_text` looks for
+tokens; `word_ids` numbers these; `corpus` chooses the `vocabulary`, in which `tokenizing` looks for
 signs of text that was not tokenized; `phrases` joins words.
 """
 

@@ -15,7 +15,7 @@ from w2v_hs.model.model import Model
 from w2v_hs.options import BUCKETS, Architecture, Loss, Options, Order, Preprocessing
 from w2v_hs.progress import Display, display
 from w2v_hs.text.vocabulary import load_vocabulary
-from w2v_hs.training.checkpoint import (
+from w2v_hs.training.observers.checkpoint import (
     CheckpointSettings,
     SavedRun,
     check_no_checkpoint,
@@ -24,7 +24,7 @@ from w2v_hs.training.checkpoint import (
     named_texts,
     saved_texts,
 )
-from w2v_hs.training.epochs import Callback, Callbacks, listed
+from w2v_hs.training.observers.epochs import Callback, Callbacks, listed
 from w2v_hs.training.recipe import make_tree, read_text, train_model
 from w2v_hs.training.replicas import check_replicas, train_replicas
 from w2v_hs.training.update import train_update

@@ -14,15 +14,15 @@ from w2v_hs.model.weights import Weights
 from w2v_hs.options import Preprocessing, Resolved
 from w2v_hs.progress import Display
 from w2v_hs.text.corpus import Corpus, read_corpus
-from w2v_hs.text.raw_text import warn_of_raw_text
+from w2v_hs.text.tokenizing import warn_of_raw_text
 from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.text.word_ids import TOKEN_LISTS
-from w2v_hs.training.checkpoint import CheckpointSettings, SavedRun
-from w2v_hs.training.epochs import AfterEpoch, Callbacks, listed
-from w2v_hs.training.holdout import Holdout, set_aside
-from w2v_hs.training.interruption import Checkpointer
 from w2v_hs.training.loop import TrainingLoop, check_softmax
 from w2v_hs.training.memory import check_fits, ngram_bytes, peak_bytes, run_bytes
+from w2v_hs.training.observers.checkpoint import CheckpointSettings, SavedRun
+from w2v_hs.training.observers.epochs import AfterEpoch, Callbacks, listed
+from w2v_hs.training.observers.holdout import Holdout, set_aside
+from w2v_hs.training.observers.interruption import Checkpointer
 from w2v_hs.tree.tree import Tree
 from w2v_hs.tree.user_trees import Codes, build_tree
 from w2v_hs.types import NestedTree, Texts

@@ -16,13 +16,12 @@ from w2v_hs.model.weights import Weights
 from w2v_hs.options import Options, Resolved
 from w2v_hs.progress import Display
 from w2v_hs.text.corpus import Corpus
-from w2v_hs.training.holdout import Holdout, set_aside
-from w2v_hs.training.interruption import Checkpointer
 from w2v_hs.training.loop import TrainingLoop
+from w2v_hs.training.observers.holdout import Holdout, set_aside
+from w2v_hs.training.observers.interruption import Checkpointer
 from w2v_hs.training.recipe import model_of_weights, train_model
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Float32
-from w2v_hs.vectors.alignment import rotation
 
 
 def check_replicas(options: Options, checkpoint: bool, on_cluster: bool, callbacks: bool) -> None:
@@ -55,7 +54,7 @@ def train_replicas(text: Corpus, tree: Tree | None, options: Resolved, shows: Di
         if first is None:
             first, rows = model, model.parameters.inputs.copy()
         else:
-            rows += model.parameters.inputs @ rotation(model.vectors.matrix, first.vectors.matrix)
+            rows += model.parameters.inputs @ _rotation(model.vectors.matrix, first.vectors.matrix)
     assert first is not None
     rows /= np.float32(options.replicas)
     shows.note("fitting the tree to the mean of the runs")
@@ -107,3 +106,22 @@ def _merged(
     model = model_of_weights(text, options, holdout, weights)
     model.provenance["replicas"] = runs
     return model
+
+
+def _rotation(source: Float32, target: Float32) -> Float32:
+    """The orthogonal matrix R for which the directions of source @ R are nearest to target's.
+
+    Orthogonal Procrustes (Schönemann 1966). source, target: (V, dim) float32, vectors of the same
+    words. Returns (dim, dim) float32.
+    """
+    from scipy.linalg import orthogonal_procrustes
+
+    matrix, _ = orthogonal_procrustes(_directions(source), _directions(target))
+    return np.asarray(matrix, np.float32)
+
+
+def _directions(vectors: Float32) -> Float32:
+    """Rows of length 1; rows of zeros stay zeros."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    directions: Float32 = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    return directions

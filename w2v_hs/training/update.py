@@ -19,11 +19,16 @@ from w2v_hs.model.weights import Weights
 from w2v_hs.options import Preprocessing, Resolved
 from w2v_hs.progress import Display, display
 from w2v_hs.text.corpus import Corpus
-from w2v_hs.training.checkpoint import CheckpointSettings, SavedRun, UpdateStart, check_no_checkpoint
-from w2v_hs.training.epochs import AfterEpoch, Callbacks, listed
-from w2v_hs.training.interruption import Checkpointer
 from w2v_hs.training.loop import Observer, TrainingLoop
 from w2v_hs.training.memory import check_fits, ngram_bytes
+from w2v_hs.training.observers.checkpoint import (
+    CheckpointSettings,
+    SavedRun,
+    UpdateStart,
+    check_no_checkpoint,
+)
+from w2v_hs.training.observers.epochs import AfterEpoch, Callbacks, listed
+from w2v_hs.training.observers.interruption import Checkpointer
 from w2v_hs.training.recipe import provenance, read_text
 from w2v_hs.tree.growth import damp_in_place
 from w2v_hs.tree.tree import Tree

@@ -12,17 +12,17 @@ from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
 from w2v_hs.options import LEARNING_RATES, Options, Preprocessing, Resolved
 from w2v_hs.progress import Display, display
-from w2v_hs.text.raw_text import warn_of_raw_text
+from w2v_hs.text.tokenizing import warn_of_raw_text
 from w2v_hs.text.vocabulary import Vocabulary
-from w2v_hs.training.checkpoint import CheckpointSettings, ClusterLayout, SavedRun, check_same_text
 from w2v_hs.training.cluster import client as dask
 from w2v_hs.training.cluster import shards
 from w2v_hs.training.cluster.costs import work_of
 from w2v_hs.training.cluster.run import ClusterRun
 from w2v_hs.training.cluster.text import ShardedText, read
 from w2v_hs.training.divergence import last_loss_fault, weights_fault
-from w2v_hs.training.interruption import Checkpointer
 from w2v_hs.training.memory import model_bytes, peak_bytes
+from w2v_hs.training.observers.checkpoint import CheckpointSettings, ClusterLayout, SavedRun, check_same_text
+from w2v_hs.training.observers.interruption import Checkpointer
 from w2v_hs.training.recipe import facts_of
 from w2v_hs.tree.tree import Tree
 from w2v_hs.tree.user_trees import Codes, build_tree

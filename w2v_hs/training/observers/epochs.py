@@ -9,7 +9,7 @@ import numpy as np
 from w2v_hs.checks import short
 from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
-from w2v_hs.training.holdout import Holdout
+from w2v_hs.training.observers.holdout import Holdout
 
 
 @dataclass(frozen=True)

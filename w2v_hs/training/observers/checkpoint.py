@@ -23,7 +23,7 @@ from w2v_hs.model.model import Model
 from w2v_hs.model.scoring import Perplexity
 from w2v_hs.options import Options, Preprocessing, Resolved
 from w2v_hs.text import catalog
-from w2v_hs.training.holdout import Best, Holdout
+from w2v_hs.training.observers.holdout import Best, Holdout
 from w2v_hs.training.schedule import LONGEST_CHUNK
 from w2v_hs.training.threads import Position
 from w2v_hs.tree.tree import Tree

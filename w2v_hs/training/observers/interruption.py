@@ -12,9 +12,9 @@ from w2v_hs.errors import Interrupted, OutputError
 from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
 from w2v_hs.progress import Display
-from w2v_hs.training.checkpoint import CheckpointSettings, UpdateStart, save_checkpoint
-from w2v_hs.training.holdout import Holdout
 from w2v_hs.training.loop import Observer
+from w2v_hs.training.observers.checkpoint import CheckpointSettings, UpdateStart, save_checkpoint
+from w2v_hs.training.observers.holdout import Holdout
 from w2v_hs.training.threads import LOOK, Position
 
 
