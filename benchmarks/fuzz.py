@@ -47,7 +47,7 @@ from w2v_hs.options import Preprocessing
 from w2v_hs.text import blocks as text
 from w2v_hs.text import catalog, named_corpora, sources
 from w2v_hs.text.vocabulary import Vocabulary, load_vocabulary
-from w2v_hs.training import checkpoint
+from w2v_hs.training.observers import checkpoint
 from w2v_hs.training.threads import Position
 from w2v_hs.training.update import update_options
 from w2v_hs.tree import user_trees as codes

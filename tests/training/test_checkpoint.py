@@ -21,8 +21,8 @@ from w2v_hs.files.container import load_arrays, save_arrays
 from w2v_hs.kernels import bisect
 from w2v_hs.options import Options, Preprocessing
 from w2v_hs.progress import Display
-from w2v_hs.training import interruption
 from w2v_hs.training.api import train_with
+from w2v_hs.training.observers import interruption
 from w2v_hs.training.observers.checkpoint import (
     CheckpointSettings,
     checkpoint_path,
@@ -95,10 +95,10 @@ def copies(tmp_path):
 def test_going_on_from_any_checkpoint_ends_the_same_to_the_bit(text, tmp_path, copies, options):
     kept = tmp_path / "m.checkpoint.safetensors"
     options = OPTIONS | options
-    settings = CheckpointSettings(kept, 0.02, named_texts(text))
+    settings = CheckpointSettings(kept, 0.01, named_texts(text))
     watched = train_with(Options(**options), text, settings=settings, show=copies)
     assert same(watched, w2v_hs.train(text, **options))  # looking on changes nothing
-    assert len(copies.paths) >= 3
+    assert len(copies.paths) >= 2
     chunks = [len(load_checkpoint(path).position.loss) for path in copies.paths]
     assert chunks == sorted(chunks)
     for path in copies.paths[:: max(1, len(copies.paths) // 4)]:
@@ -123,7 +123,7 @@ def test_an_update_goes_on_from_any_checkpoint_to_the_same_bits(text, tmp_path, 
     update(watched, news, Preprocessing(), settings=settings, show=copies, **run)
     plain.update(news, **run)
     assert same(watched, plain) and ("zebra" in plain.vocabulary.index) == grows
-    assert len(copies.paths) >= 3
+    assert len(copies.paths) >= 2
     for path in copies.paths[:: max(1, len(copies.paths) // 3)]:
         assert len(w2v_hs.load(path).vocabulary) == len(plain.vocabulary)
         resumed = w2v_hs.resume(path)
@@ -198,6 +198,7 @@ def test_a_signal_saves_a_checkpoint_and_says_how_to_go_on(text, tmp_path, run, 
     output.write_bytes(b"the old one")
     process = started(text, output)
     process.send_signal(number)
+    process.send_signal(number)  # at once, as `timeout` does, which signals the group, too
     message = process.communicate(timeout=60)[1].decode()
     assert process.returncode == code
     kept = checkpoint_path(output)

@@ -21,7 +21,7 @@ _EXAMPLE_WORDS = ("france", "island", "religion", "copper", "coffee", "army")
     type=parameters.FILE,
     default=Path("w2v-demo"),
     show_default=True,
-    help="Folder for the results; none of them may be there already.",
+    help="Folder for the results; those of an earlier demo are replaced, other files are not.",
 )
 @click.option("--epochs", default=20, show_default=True, help="Passes over the text.")
 @click.option("--seed", default=1, show_default=True, help="Random seed.")
@@ -65,7 +65,7 @@ def demo(corpus: str, output: Path, epochs: int, seed: int) -> None:
 
 
 def _make_folder(output: Path) -> None:
-    """Make the folder for the results, or take one that has no files of their names."""
+    """Make the folder for the results, or take that of an earlier demo, which left them all."""
     from w2v_hs.errors import OutputError
 
     try:
@@ -73,5 +73,5 @@ def _make_folder(output: Path) -> None:
     except OSError as error:
         raise OutputError(f"{shown(output)}: cannot make this folder: {error.strerror}") from error
     there = [path for path in (output / name for name in _RESULTS) if os.path.lexists(path)]
-    if there:
+    if 0 < len(there) < len(_RESULTS):
         raise OutputError(f"{shown(there[0])}: is there already; remove it, or give another folder with -o")

@@ -17,17 +17,20 @@ from w2v_hs.training.observers.checkpoint import CheckpointSettings, UpdateStart
 from w2v_hs.training.observers.holdout import Holdout
 from w2v_hs.training.threads import LOOK, Position
 
+_REPEATED = 1.0  # seconds in which a second signal is the same one: `timeout` sends two
+
 
 class StopSignals:
     """While the block lasts, SIGINT and SIGTERM are noted and the program continues.
 
-    A second signal stops the program at once. Outside the main thread, and where the program has
-    handlers of its own, nothing changes.
+    A second signal, a second later, stops the program at once. Outside the main thread, and where
+    the program has handlers of its own, nothing changes.
     """
 
     def __init__(self, numbers: tuple[int, ...], note: Callable[[str], None]):
         self.numbers, self.note = numbers, note
         self.received: int | None = None
+        self._at = 0.0  # when, by the monotonic clock
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopSignals":
@@ -44,8 +47,10 @@ class StopSignals:
 
     def _receive(self, number: int, frame: object) -> None:
         if self.received is None:
-            self.received = number
+            self.received, self._at = number, time.monotonic()
             self.note("stopping ...")
+            return
+        if time.monotonic() - self._at < _REPEATED:
             return
         self.__exit__()
         os.kill(os.getpid(), number)
