@@ -365,3 +365,11 @@ def test_the_longest_name_that_a_file_can_have(tmp_path):
     with holding(path), replacing(path) as temporary:
         temporary.write_text("new")
     assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no modes")
+def test_a_private_file_stays_private(model, tmp_path):
+    path = tmp_path / "m.safetensors"
+    path.touch(0o600)
+    model.save(path)
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -103,3 +103,9 @@ def test_models_of_ints_grow_and_take_trees_of_ints(tmp_path):
 def test_a_min_count_of_0_is_one_of_1():
     text = [[1, 2], [1, 3]]
     assert w2v_hs.train(text, **OPTIONS, min_count=0).options.min_count == 1
+
+
+@pytest.mark.parametrize("wrong", [2**64, -(2**63) - 1, 10**5000], ids=["above", "below", "far above"])
+def test_ints_have_64_bits(wrong):
+    with pytest.raises(TypeError, match="more than 64 bits"):
+        w2v_hs.train([[1, 2, wrong]] * 20, sample=0)

@@ -156,7 +156,7 @@ def test_several_threads_train_what_is_left_and_no_more(text, tmp_path, monkeypa
 # ---- signals ------------------------------------------------------------------------------------
 
 
-def started(text, output, epochs=60):
+def started(text, output, epochs=60, *more):
     """A training process of its own, once its first checkpoint is there."""
     process = subprocess.Popen(
         [
@@ -177,6 +177,7 @@ def started(text, output, epochs=60):
             str(epochs),
             "--checkpoint-every",
             "0.1",
+            *more,
         ],
         stderr=subprocess.PIPE,
     )
@@ -553,3 +554,35 @@ def test_standard_input_is_given_again(text, tmp_path, run, fails):
         process.communicate(timeout=60)
     assert "text without a name; give that text again" in fails("resume", kept)
     assert run("resume", kept, "-", input=Path(text).read_bytes()).returncode == 0
+
+
+def test_a_signal_while_the_model_is_written_comes_too_late(tmp_path):
+    """What is trained is then not lost; the process sends itself the signal at that moment."""
+    code = """
+import os, signal, w2v_hs
+from pathlib import Path
+from w2v_hs.cli.train import _finish
+class Model(w2v_hs.Model):
+    def save(self, path):
+        os.kill(os.getpid(), signal.SIGTERM)
+        super().save(path)
+model = w2v_hs.train([["a", "b", "c"]] * 50, dim=4, epochs=1, sample=0, threads=1)
+model.__class__ = Model
+Path("c").touch()
+_finish(model, Path("m.safetensors"), None, Path("c"))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert len(w2v_hs.load(tmp_path / "m.safetensors").vectors) == 3
+    assert not (tmp_path / "c").exists()
+
+
+def test_the_vocabulary_of_a_resumed_run_does_not_replace_its_text(text, tmp_path, run, fails):
+    output, words = tmp_path / "m.safetensors", tmp_path / "v.txt"
+    process = started(text, output, 5000, "--save-vocab", str(words))
+    process.terminate()
+    process.communicate(timeout=60)
+    shutil.copy(text, words)
+    before = words.read_bytes()
+    assert "v.txt is given twice" in fails("resume", checkpoint_path(output), words)
+    assert words.read_bytes() == before

@@ -2,6 +2,7 @@
 
 import contextlib
 import shlex
+import signal
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -153,8 +154,7 @@ def train(
             model = load(resume_from)
             preprocessing = model.preprocessing_of([*map(Path, text)], **prepared)
             _update(model, sources, replace(settings, preprocessing=preprocessing), update_vocab, given)
-        _finish(model, output, save_vocab)
-        checkpoint.unlink(missing_ok=True)
+        _finish(model, output, save_vocab, checkpoint)
 
 
 @click.command()
@@ -178,14 +178,15 @@ def resume(checkpoint: Path, text: tuple[str, ...], scheduler: str | None) -> No
     from w2v_hs.training.observers.checkpoint import load_checkpoint, output_path
 
     output = output_path(checkpoint)
-    check_distinct([output, checkpoint], text)
+    named = load_checkpoint(checkpoint).settings.save_vocab
+    save_vocab = None if named is None else Path(named)
+    check_distinct([output, checkpoint, save_vocab], text)
+    if save_vocab is not None:
+        check_writable(save_vocab)
     with holding(output), exit_when_interrupted(scheduler), _connected(scheduler) as client:
-        named = load_checkpoint(checkpoint).settings.save_vocab
-        save_vocab = None if named is None else check_writable(Path(named))
         corpus = _sources(text, scheduler) or None
         model = training.resume(checkpoint, corpus, client=client, progress=True)
-        _finish(model, output, save_vocab)
-        checkpoint.unlink(missing_ok=True)
+        _finish(model, output, save_vocab, checkpoint)
 
 
 @contextlib.contextmanager
@@ -317,10 +318,17 @@ def _update(
         )
 
 
-def _finish(model: "Model", output: Path, save_vocab: Path | None) -> None:
-    """Write the results of a run and print its summary."""
-    model.save(output)
-    if save_vocab is not None:
-        model.vocabulary.save(save_vocab)
+def _finish(model: "Model", output: Path, save_vocab: Path | None, checkpoint: Path) -> None:
+    """Write the results of a run, remove its checkpoint and print its summary.
+
+    A signal comes too late to stop what is done but for the writing; a second one ends it at once.
+    """
+    from w2v_hs.training.observers.interruption import StopSignals
+
+    with StopSignals((signal.SIGINT, signal.SIGTERM), lambda note: None):
+        model.save(output)
+        if save_vocab is not None:
+            model.vocabulary.save(save_vocab)
+        checkpoint.unlink(missing_ok=True)
     updated = "updates" in model.provenance
     click.echo((show.update_summary if updated else show.training_summary)(model, output), err=True)

@@ -169,6 +169,8 @@ def _published(temporary: Path, real: Path, size: int | None = None) -> Iterator
                 os.fsync(stream.fileno())
         if temporary.is_dir():
             _flush_folder(temporary)
+        with contextlib.suppress(FileNotFoundError):  # a private file stays private
+            shutil.copymode(real, temporary)
         temporary.replace(real)
         _flush_folder(real.parent)
     except OSError as error:

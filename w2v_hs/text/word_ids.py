@@ -319,6 +319,8 @@ def _checked_tokens(place: int, sentence: object) -> list[Word]:
         if isinstance(token, str) and token:
             tokens.append(str(token))  # NumPy has its own str, and its own int
         elif is_integer(token):
+            if not -(2**63) <= token < 2**64:
+                raise TypeError(f"corpus[{place}] holds an int of more than 64 bits; make it a str")
             tokens.append(int(token))
         else:
             raise TypeError(

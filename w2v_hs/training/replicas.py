@@ -54,7 +54,7 @@ def train_replicas(text: Corpus, tree: Tree | None, options: Resolved, shows: Di
         if first is None:
             first, rows = model, model.parameters.inputs.copy()
         else:
-            rows += model.parameters.inputs @ _rotation(model.vectors.matrix, first.vectors.matrix)
+            rows += _rotated(model, first)
     assert first is not None
     rows /= np.float32(options.replicas)
     shows.note("fitting the tree to the mean of the runs")
@@ -106,6 +106,15 @@ def _merged(
     model = model_of_weights(text, options, holdout, weights)
     model.provenance["replicas"] = runs
     return model
+
+
+def _rotated(model: Model, first: Model) -> Float32:
+    """The inputs of a run, rotated onto the first; to the same bits on any number of cores."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        rotated: Float32 = model.parameters.inputs @ _rotation(model.vectors.matrix, first.vectors.matrix)
+    return rotated
 
 
 def _rotation(source: Float32, target: Float32) -> Float32:
