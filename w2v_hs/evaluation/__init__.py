@@ -5,6 +5,9 @@
 """
 
 from w2v_hs.evaluation.comparison import compare
-from w2v_hs.evaluation.evaluation import evaluate
+from w2v_hs.evaluation.evaluation import Result, evaluate
+from w2v_hs.evaluation.tables import as_html, as_text
+
+Result.as_text, Result.as_html = as_text, as_html
 
 __all__ = ["compare", "evaluate"]

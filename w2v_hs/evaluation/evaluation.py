@@ -5,10 +5,10 @@ Words missing from the vectors take items out of a test set, and an accuracy of 
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,15 +34,15 @@ class Result:
     `str` gives the tables that the command line prints; notebooks show them.
     """
 
-    def __str__(self) -> str:
-        from w2v_hs.evaluation.tables import as_text
+    # Set by the package, so that imports run one way: the functions of `tables`.
+    as_text: ClassVar[Callable[["Result"], str]]
+    as_html: ClassVar[Callable[["Result"], str]]
 
-        return as_text(self)
+    def __str__(self) -> str:
+        return type(self).as_text(self)
 
     def _repr_html_(self) -> str:
-        from w2v_hs.evaluation.tables import as_html
-
-        return as_html(self)
+        return type(self).as_html(self)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain lists, dicts, strings, numbers and None."""
