@@ -6,16 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from w2v_hs.options import available_cores
-
 settings.register_profile("default", deadline=None, max_examples=60)
 settings.load_profile("default")
-
-
-def pytest_xdist_auto_num_workers(config):
-    """A worker more than there are cores: tests wait for processes, and leave a core idle."""
-    return available_cores() + 1
-
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
