@@ -18,9 +18,12 @@ from hypothesis import strategies as st
 import w2v_hs
 import w2v_hs.training.observers.holdout
 from w2v_hs.kernels.common import Text, aligned_zeros, padded
+from w2v_hs.text.vocabulary import Vocabulary
+from w2v_hs.training.loop import rebuild_steps
 from w2v_hs.tree.learned import (
     RIDGE,
     SHRINK,
+    context_keep,
     learn_tree,
     mean_contexts,
     normalize_in_place,
@@ -302,3 +305,24 @@ print(before, [len(kernel.signatures) for kernel in kernels])
 def test_warming_up_compiles_all_that_a_run_needs(text_file):
     child = subprocess.run([sys.executable, "-c", COMPILED, text_file], capture_output=True, check=True)
     assert child.stdout.decode().strip() == "[1, 1, 1, 1] [1, 1, 1, 1]"
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=2, max_size=50), st.sampled_from([0, 1e-5, 1e-4, 1e-3, 1e-2]))
+def test_contexts_are_thinned_no_more_than_training_but_for_frequent_words(counts, sample):
+    counts = sorted(counts, reverse=True)
+    vocabulary = Vocabulary([f"w{i}" for i in range(len(counts))], np.array(counts))
+    trained, keep = vocabulary.keep_probabilities(sample), context_keep(vocabulary, sample)
+    assert np.all(keep <= trained)
+    rare = trained * np.array(counts) <= 1000
+    assert np.allclose(keep[rare], trained[rare])
+    frequent = keep * np.array(counts)
+    assert np.all(frequent[~rare] >= 999)
+
+
+def test_a_short_run_learns_fewer_trees():
+    assert [sorted(rebuild_steps(100, epochs)) for epochs in (1, 2, 3, 20)] == [
+        [10],
+        [10, 30],
+        [10, 30, 60],
+        [10, 30, 60],
+    ]

@@ -79,13 +79,8 @@ def normalise(vector):
 @inline
 def find_direction(rows, first, last, vectors, stride, steps, scratch):
     """scratch.along = coordinates of the words of a part along its principal direction."""
-    weights, mean, direction, sums, along = (
-        scratch.weights,
-        scratch.mean,
-        scratch.direction,
-        scratch.sums,
-        scratch.along,
-    )
+    weights, along = scratch.weights, scratch.along
+    mean, direction, sums = scratch.mean, scratch.direction, scratch.sums
     mean[:] = 0
     total = 0.0
     for i in range(first, last):
