@@ -201,6 +201,8 @@ def exit_when_interrupted(scheduler: str | None = None) -> Iterator[None]:
         advice = "lower dim or max_vocab, or raise min_count"
         raise VocabularyError(f"out of memory; {advice}") from None
     except Interrupted as stop:
+        for number in (signal.SIGINT, signal.SIGTERM):  # `timeout` sends two, the second one now
+            signal.signal(number, signal.SIG_IGN)
         command = ""
         if stop.checkpoint is not None:
             command = f"; to resume: w2v-hs resume {argument(stop.checkpoint)}"
