@@ -17,6 +17,32 @@ paris is the capital of france and berlin is the capital of germany
 """
 
 
+# Between them all kernels that take long to compile, in two processes.
+COMPILE = """
+w2v_hs.train(sentences, **small, epochs=2, subwords=(3, 4), holdout=0.1).top_k("a")
+""", """
+w2v_hs.train(sentences, **small, epochs=1, arch="cbow", tree="huffman")
+w2v_hs.train(sentences, **small, epochs=1, loss="softmax").perplexity(sentences)
+for X in (np.eye(4), csr_array(np.eye(4))):
+    HierarchicalSoftmaxRegression(epochs=1).fit(X, range(4)).top_k(X, 1)
+"""
+BEFORE = """
+import numpy as np
+import w2v_hs
+from scipy.sparse import csr_array
+from w2v_hs.classifier import HierarchicalSoftmaxRegression
+sentences, small = [["a", "b", "c"]] * 50, {"dim": 8, "sample": 0, "threads": 1}
+"""
+
+
+def pytest_configure(config):
+    """Compile the kernels once, before workers and the servers of `forks` all need them at once."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        command = [sys.executable, "-W", "ignore", "-c"]
+        processes = [subprocess.Popen([*command, BEFORE + code]) for code in COMPILE]
+        assert not any([process.wait() for process in processes])
+
+
 @pytest.fixture(scope="session")
 def text_file(tmp_path_factory):
     """A small text: 600 sentences, 25 words."""

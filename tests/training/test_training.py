@@ -280,6 +280,22 @@ def test_a_vocabulary_that_does_not_fit_names_the_min_count_that_would():
     assert len(kept) > 4_000
 
 
+@pytest.mark.skipif(not memory.peak_bytes(), reason="the system does not say how much a process held")
+@pytest.mark.parametrize("ngrams", [[], ["--subwords", "3-6"]])
+def test_memory_is_predicted_within_a_tenth(tmp_path, run, ngrams):
+    syllables = [c + v for c in "bcdfghjklmnprstvwz" for v in "aeiou"]
+    words = ["".join(four) for four in itertools.islice(itertools.product(syllables, repeat=4), 0, 10**6, 25)]
+    text = tmp_path / "text.txt"
+    text.write_text("\n".join(" ".join(words[i : i + 20]) for i in range(0, len(words), 20)))
+    done = run("train", text, "-o", tmp_path / "m.safetensors", "--min-count", 1, "--epochs", 1, *ngrams, env={})
+    assert done.returncode == 0, done.stderr
+    model = w2v_hs.load(tmp_path / "m.safetensors")
+    extra = memory.ngram_bytes(words, model.ngrams, 112, 1) if ngrams else 0
+    assert not ngrams or len(model.ngrams) > 10_000
+    expected = memory.run_bytes(len(words), 112, len(words), 3, extra)
+    assert model.provenance["peak_memory_bytes"] == pytest.approx(expected, rel=0.1)
+
+
 def test_memory_is_read_from_the_system():
     free = memory.available_bytes()
     assert free is None or 1 << 20 < free < 1 << 50
