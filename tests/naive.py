@@ -234,58 +234,37 @@ def ngram_buckets(word, shortest, longest, buckets):
     return found
 
 
-def train_tree_with_parts(
-    sentences, keep, window, tree, parts, shares, rows, nodes, rate, random, cbow, frequent, uses
-):
+def train_tree_with_parts(sentences, keep, window, tree, parts, shares, rows, nodes, rate, random, cbow):
     """As `train_skipgram_tree` or `train_cbow_tree`, where the vector of word w is the mean of the
     rows parts[w]. It is composed when w comes within reach of the window; when w is out of reach,
-    its change times the share of a row goes to that row. The words below `frequent` have one vector
-    for all places; it is handed over each time that w has left the reach `uses` times, and at last.
-    Trains rows and nodes in place."""
+    its change times the share of a row goes to that row. Trains rows and nodes in place."""
     loss = predictions = 0
-    x, before, left = {}, {}, {}
-
-    def compose(word, key):
-        x[key] = np.mean([rows[row] for row in parts[word]], axis=0)
-        before[key] = x[key].copy()
-
-    def hand_over(word, key):
-        for row, share in zip(parts[word], shares[word], strict=True):
-            rows[row] += share * (x[key] - before[key])
-
     for sentence in sentences:
         kept = [
             word for word in sentence if np.float32(random.bits() >> 40) * np.float32(2**-24) < keep[word]
         ]
-        keys = [("word", word) if word < frequent else ("place", at) for at, word in enumerate(kept)]
+        x, before = {}, {}
 
         def leave(at):
-            word, key = kept[at], keys[at]  # noqa: B023 (called in this turn of the loop)
-            left[word] = left.get(word, 0) + 1
-            if word >= frequent or left[word] % uses == 0:
-                hand_over(word, key)
-                compose(word, key)
+            word = kept[at]  # noqa: B023 (called in this turn of the loop)
+            for row, share in zip(parts[word], shares[word], strict=True):
+                rows[row] += share * (x[at] - before[at])  # noqa: B023
 
-        entered = 0
         for i, centre in enumerate(kept):
             if i > window:
                 leave(i - window - 1)
-            for at in range(entered, min(len(kept), i + window + 1)):
-                if keys[at][0] == "place" or keys[at] not in x:
-                    compose(kept[at], keys[at])
-                entered += 1
+            for at in range(len(x), min(len(kept), i + window + 1)):
+                x[at] = np.mean([rows[row] for row in parts[kept[at]]], axis=0)
+                before[at] = x[at].copy()
             reach = 1 + ((random.bits() >> 32) * window >> 32)
             contexts = [*range(max(0, i - reach), i), *range(i + 1, min(len(kept), i + 1 + reach))]
             if not contexts:
                 continue
             train = cbow_window if cbow else skipgram_window
-            loss += train([keys[at] for at in contexts], path(tree, centre), x, nodes, rate)
+            loss += train(contexts, path(tree, centre), x, nodes, rate)
             predictions += 1 if cbow else len(contexts)
         for at in range(max(0, len(kept) - 1 - window), len(kept)):
             leave(at)
-    for key in x:
-        if key[0] == "word":
-            hand_over(key[1], key)
     return loss, predictions
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from w2v_hs.kernels import cbow, skipgram, softmax
 from w2v_hs.kernels.common import BATCH, Paths, Text, aligned_zeros, make_scratch, padded
 from w2v_hs.kernels.copies import Copies
-from w2v_hs.kernels.subwords import NO_PARTS, USES, Parts, make_ring
+from w2v_hs.kernels.subwords import NO_PARTS, Parts, make_ring
 from w2v_hs.tree.tree import balanced, huffman
 
 SEED = 12345
@@ -57,7 +57,7 @@ class Problem:
         x, out = self.x[:, : self.dim], self.out[: self.used, : self.dim]
         return x.astype(np.float64), out.astype(np.float64)
 
-    def run_tree(self, kernel, rate, copies=0, interval=1, share=1.0, rest=True, frequent=0):
+    def run_tree(self, kernel, rate, copies=0, interval=1, share=1.0, rest=True):
         """Run a hierarchical kernel; returns its totals. Writes to x and out."""
         inner = self.words - 1
         count = min(copies, inner)
@@ -75,7 +75,7 @@ class Problem:
         scratch = make_scratch(1000, self.window, int(self.tree.lengths.max()), self.stride)
         scratch.random[0] = SEED
         paths = Paths(self.tree.offsets, self.tree.nodes, self.tree.bits)
-        ring = make_ring(self.parts, self.window, self.stride, frequent)
+        ring = make_ring(self.parts, self.window, self.stride)
         model = paths, self.x.ravel(), ring, weights.ravel(), self.stride
         for last in (len(self.sentences), 0)[: 1 + rest]:  # none: merge what is left
             kernel(self.text(), 0, last, self.window, *model, rate, nodes, scratch)
@@ -148,15 +148,15 @@ def test_softmax(architecture, problem):
 
 
 @pytest.mark.parametrize("kernel", [skipgram.train, cbow.train])
-@given(problem=problems, ngrams=st.integers(1, 60), frequent=st.integers(0, 40))
-def test_a_tree_with_ngrams(kernel, problem, ngrams, frequent):
+@given(problem=problems, ngrams=st.integers(1, 60))
+def test_a_tree_with_ngrams(kernel, problem, ngrams):
     p = Problem(**problem, ngrams=ngrams)
     x, nodes = p.exact()
     text, random = (p.sentences, p.keep, p.window), naive.Random(SEED)
     loss, predictions = naive.train_tree_with_parts(
-        *text, p.tree, p.rows_of, p.shares, x, nodes, 0.02, random, kernel is cbow.train, frequent, USES
+        *text, p.tree, p.rows_of, p.shares, x, nodes, 0.02, random, kernel is cbow.train
     )
-    check(p, x, nodes, p.run_tree(kernel, 0.02, frequent=frequent), loss, predictions)
+    check(p, x, nodes, p.run_tree(kernel, 0.02), loss, predictions)
 
 
 @pytest.mark.parametrize("architecture", ["skipgram", "cbow"])

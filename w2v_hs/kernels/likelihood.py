@@ -193,7 +193,7 @@ def tree_losses(words, first, last, window, cbow, paths, vectors, weights, strid
                 for k in range(0, stride, LANES):
                     prefetch(vectors, np.int64(ids[i + 1 + window]) * stride + k)
             begin, end = max(start, i - window), min(stop, i + window + 1)
-            contexts = find_contexts(ids, begin, i, end, -1, 0, stride, scratch.rows)
+            contexts = find_contexts(ids, begin, i, end, -1, stride, scratch.rows)
             if contexts == 0:
                 continue
             length = read_path(paths, ids[i], stride, scratch)
@@ -274,7 +274,7 @@ def softmax_losses(words, first, last, window, cbow, vectors, outputs, batch, ou
         row = sentence - first
         for i in range(start, stop):
             begin, end = max(start, i - window), min(stop, i + window + 1)
-            contexts = find_contexts(words.ids, begin, i, end, -1, 0, stride, batch.rows)
+            contexts = find_contexts(words.ids, begin, i, end, -1, stride, batch.rows)
             predictions = min(1, contexts) if cbow else contexts
             for place in range(predictions):
                 if cbow:

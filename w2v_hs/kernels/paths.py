@@ -9,7 +9,6 @@ import numpy as np
 from w2v_hs.kernels.copies import own_row
 from w2v_hs.kernels.jit import inline
 from w2v_hs.kernels.simd import LANES, prefetch, prefetch_to_write
-from w2v_hs.kernels.subwords import slot_of
 
 # The first rows, the top of the tree, are used so often that they are in the cache anyway.
 CACHED = 512
@@ -73,15 +72,14 @@ def look_ahead(i, length, window, paths, vectors, weights, stride, nodes, scratc
 
 
 @inline
-def find_contexts(kept, begin, centre, end, mask, frequent, stride, rows):
+def find_contexts(kept, begin, centre, end, mask, stride, rows):
     """Write the offsets of the words kept[begin:end] but the centre to `rows`; return their number.
 
-    They are those of the words' rows or, if mask is not -1, of their slots in a `subwords.Ring`.
-    kept int32: words. rows int64: room for one more than there are contexts.
+    They are those of the words' rows or, if mask is not -1, of their slots in a ring. kept int32:
+    words. rows int64: room for one more than there are contexts.
     """
     count = 0
     for at in range(begin, end):
-        word = np.int64(kept[at])
-        rows[count] = (word if mask < 0 else slot_of(mask, frequent, at, word)) * stride
+        rows[count] = (np.int64(kept[at]) if mask < 0 else at & mask) * stride
         count += np.int64(at != centre)
     return count

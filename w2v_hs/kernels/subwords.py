@@ -10,8 +10,7 @@ A word is a context of up to 2 * window windows while its sentence goes by. Its 
 once, when the word comes within reach, into a slot of a ring that belongs to the thread. The
 windows train the slot, and its change is handed to all n rows when the word is out of reach. That
 costs 2 n rows a word instead of 2 n rows a context. (FULL-W2V keeps context rows in such a ring on
-GPUs: Randall et al. 2021.) The most frequent words, which are half of a text, have slots of their
-own: their change is handed over when they have left the reach `USES` times.
+GPUs: Randall et al. 2021.)
 
 Oracles: `naive.ngram_buckets`, `naive.compose`, `naive.train_skipgram_tree` with rows.
 """
@@ -36,10 +35,6 @@ from w2v_hs.kernels.simd import (
     subtract,
 )
 
-# Measured on 16M words of Wikipedia, dim 100, one epoch: with 8 uses or 4,096 words, which wait longer
-# for their rows, the loss is 0.01 higher; with these it is that of composing each time.
-FREQUENT, USES = 1024, 4
-
 _START, _END = np.uint8(ord("<")), np.uint8(ord(">"))
 
 
@@ -59,20 +54,16 @@ class Parts(NamedTuple):
 class Ring(NamedTuple):
     """Vectors of the words within reach of a thread's window.
 
-    mask: number of slots in turn - 1, or -1 where words have no n-grams, and the ring is not used.
-    frequent: words with a slot of their own, the first ones, before those in turn. values and
-    before ((frequent + slots)*stride,) float32: vectors as they are, and as they were composed.
-    uses (frequent,) int32: how often each has left the reach since then; -1: it is not composed.
+    mask: number of slots - 1, or -1 where words have no n-grams, and the ring is not used. values
+    and before (slots*stride,) float32: vectors as they are, and as they were composed.
     """
 
     mask: int
-    frequent: int
     offsets: np.ndarray
     rows: np.ndarray
     shares: np.ndarray
     values: np.ndarray
     before: np.ndarray
-    uses: np.ndarray
 
 
 NO_PARTS = Parts(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
@@ -88,16 +79,11 @@ def frozen_parts(parts: Parts, words: int) -> Parts:
     return parts._replace(shares=np.zeros(len(parts.rows), np.float32))
 
 
-def make_ring(parts: Parts, window: int, stride: int, frequent: int = FREQUENT) -> Ring:
+def make_ring(parts: Parts, window: int, stride: int) -> Ring:
     """A ring for the words of a window; parts: `NO_PARTS` where words have no n-grams."""
     slots = 1 << (2 * window).bit_length() if len(parts.offsets) > 1 else 0
-    # Frozen rows take no change, so no word may keep one.
-    frequent = min(frequent, len(parts.offsets) - 1) if parts.shares.any() else 0
-    size = (frequent + slots) * stride
-    values, before = own_zeros(size, np.float32), own_zeros(size, np.float32)
-    uses = own_zeros(frequent, np.int32)
-    uses[:] = -1
-    return Ring(slots - 1, frequent, *parts, values, before, uses)
+    values, before = own_zeros(slots * stride, np.float32), own_zeros(slots * stride, np.float32)
+    return Ring(slots - 1, parts.offsets, parts.rows, parts.shares, values, before)
 
 
 @inline
@@ -116,55 +102,18 @@ def mean_of_rows(parts, word, matrix, stride, target, at):
 
 
 @inline
-def slot_of(mask, frequent, position, word):
-    """The slot of a word, int64, at a position of its sentence."""
-    return word if word < frequent else frequent + (position & mask)
-
-
-@inline
 def enter(ring, position, word, matrix, stride):
-    """Compose the vector of a word that comes within reach, unless it has one."""
-    if word < ring.frequent:
-        if ring.uses[word] >= 0:
-            return
-        ring.uses[word] = 0
-    fill_slot(ring, slot_of(ring.mask, ring.frequent, position, word) * stride, word, matrix, stride)
-
-
-@inline
-def leave(ring, position, word, matrix, stride):
-    """Hand the change of a vector to its rows, of a frequent word only at times."""
-    slot = slot_of(ring.mask, ring.frequent, position, word) * stride
-    if word >= ring.frequent:
-        hand_over(ring, slot, word, matrix, stride)
-        return
-    ring.uses[word] += 1
-    if ring.uses[word] == USES:
-        hand_over(ring, slot, word, matrix, stride)
-        fill_slot(ring, slot, word, matrix, stride)  # it may be within reach once more
-        ring.uses[word] = 0
-
-
-@inline
-def empty(ring, matrix, stride):
-    """Hand over what the slots of frequent words hold; no word is within reach."""
-    for word in range(ring.frequent):
-        if ring.uses[word] > 0:
-            hand_over(ring, word * stride, word, matrix, stride)
-        ring.uses[word] = -1
-
-
-@inline
-def fill_slot(ring, slot, word, matrix, stride):
-    """Compose the vector of a word, and note it."""
+    """Compose the vector of a word that comes within reach, and note it."""
+    slot = (position & ring.mask) * stride
     mean_of_rows(ring, word, matrix, stride, ring.values, slot)
     for k in range(0, stride, LANES):
         store(ring.before, slot + k, load(ring.values, slot + k))
 
 
 @inline
-def hand_over(ring, slot, word, matrix, stride):
-    """Add the change of a word's vector to its rows."""
+def leave(ring, position, word, matrix, stride):
+    """Hand the change of a word's vector to its rows."""
+    slot = (position & ring.mask) * stride
     for k in range(0, stride, LANES):
         change = subtract(load(ring.values, slot + k), load(ring.before, slot + k))
         for i in range(ring.offsets[word], ring.offsets[word + 1]):
@@ -174,9 +123,7 @@ def hand_over(ring, slot, word, matrix, stride):
 
 @inline
 def prefetch_rows(ring, word, matrix, stride):
-    """Prefetch the rows of a word, unless its vector is kept."""
-    if word < ring.frequent:
-        return
+    """Prefetch the rows of a word."""
     for i in range(ring.offsets[word], ring.offsets[word + 1]):
         for k in range(0, stride, LANES):
             prefetch_to_write(matrix, np.int64(ring.rows[i]) * stride + k)

@@ -4,14 +4,12 @@ The functions here take a function of the kernel as an argument. Numba resolves 
 the kernel and LLVM inlines it, so the call costs nothing.
 """
 
-import numpy as np
-
 from w2v_hs.kernels.common import BATCH, collect_loss, draw_reach, start_loss, subsample
 from w2v_hs.kernels.copies import merge, merge_due
 from w2v_hs.kernels.jit import inline
 from w2v_hs.kernels.paths import find_contexts, look_ahead
 from w2v_hs.kernels.simd import pointer, pointers
-from w2v_hs.kernels.subwords import empty, enter, leave, prefetch_parts, prefetch_rows
+from w2v_hs.kernels.subwords import enter, leave, prefetch_parts, prefetch_rows
 
 
 @inline
@@ -50,17 +48,14 @@ def train_windows(
                 continue
             reach = draw_reach(window, scratch.random)
             begin, end = max(0, i - reach), min(length, i + reach + 1)
-            contexts = find_contexts(
-                scratch.kept, begin, i, end, ring.mask, ring.frequent, stride, scratch.rows
-            )
+            contexts = find_contexts(scratch.kept, begin, i, end, ring.mask, stride, scratch.rows)
             if contexts == 0:
                 continue
             predictions += train_window(contexts, path, depth, inputs, weights, stride, rate, scratch)
             merge_due(weights, stride, nodes)
         if ring.mask > 0:
             for at in range(max(0, length - 1 - window), length):
-                leave(ring, at, np.int64(scratch.kept[at]), vectors, stride)
-    empty(ring, vectors, stride)
+                leave(ring, at, scratch.kept[at], vectors, stride)
     if first == last:
         merge(weights, stride, nodes)
     collect_loss(scratch)
@@ -76,12 +71,12 @@ def move_ring(ring, i, length, window, entered, vectors, stride, scratch):
     """
     kept = scratch.kept
     if i > window:
-        leave(ring, i - window - 1, np.int64(kept[i - window - 1]), vectors, stride)
+        leave(ring, i - window - 1, kept[i - window - 1], vectors, stride)
     if i + window + 2 < length:
         prefetch_parts(ring, kept[i + window + 2])
     end = min(length, i + window + 1)
     while entered < end:
-        enter(ring, entered, np.int64(kept[entered]), vectors, stride)
+        enter(ring, entered, kept[entered], vectors, stride)
         entered += 1
     if end < length:
         prefetch_rows(ring, kept[end], vectors, stride)
