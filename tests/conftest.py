@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Each core has a worker. Threads of BLAS beside them wait for each other, up to forty times as long.
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
 settings.register_profile("default", deadline=None, max_examples=60)
 settings.load_profile("default")
 
