@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# Each core has a worker. Threads of BLAS beside them wait for each other, up to forty times as long.
+# Each core has a worker. Threads of BLAS beside them wait for each other, up to 40 times as long.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 settings.register_profile("default", deadline=None, max_examples=60)
@@ -21,14 +21,17 @@ paris is the capital of france and berlin is the capital of germany
 
 
 # Between them all kernels that take long to compile, in two processes.
-COMPILE = """
+COMPILE = (
+    """
 w2v_hs.train(sentences, **small, epochs=2, subwords=(3, 4), holdout=0.1).top_k("a")
-""", """
+""",
+    """
 w2v_hs.train(sentences, **small, epochs=1, arch="cbow", tree="huffman")
 w2v_hs.train(sentences, **small, epochs=1, loss="softmax").perplexity(sentences)
 for X in (np.eye(4), csr_array(np.eye(4))):
     HierarchicalSoftmaxRegression(epochs=1).fit(X, range(4)).top_k(X, 1)
-"""
+""",
+)
 BEFORE = """
 import numpy as np
 import w2v_hs

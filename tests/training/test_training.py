@@ -287,7 +287,9 @@ def test_memory_is_predicted_within_a_tenth(tmp_path, run, ngrams):
     words = ["".join(four) for four in itertools.islice(itertools.product(syllables, repeat=4), 0, 10**6, 25)]
     text = tmp_path / "text.txt"
     text.write_text("\n".join(" ".join(words[i : i + 20]) for i in range(0, len(words), 20)))
-    done = run("train", text, "-o", tmp_path / "m.safetensors", "--min-count", 1, "--epochs", 1, *ngrams, env={})
+    done = run(
+        "train", text, "-o", tmp_path / "m.safetensors", "--min-count", 1, "--epochs", 1, *ngrams, env={}
+    )
     assert done.returncode == 0, done.stderr
     model = w2v_hs.load(tmp_path / "m.safetensors")
     extra = memory.ngram_bytes(words, model.ngrams, 112, 1) if ngrams else 0
