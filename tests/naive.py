@@ -96,23 +96,35 @@ def log_prob(h, outputs, tree, word):
     return -float(sum(np.logaddexp(0, -s * float(h @ outputs[n])) for n, s in path(tree, word)))
 
 
-def predictions(sentence, window, cbow):
+def around(sentence, i, left, right):
+    """The words at most `left` before word i of a sentence or `right` after it."""
+    return sentence[max(0, i - left) : i] + sentence[i + 1 : i + 1 + right]
+
+
+def predictions(sentence, left, right, cbow):
     """(contexts, centre) of each prediction in a sentence, at the full reach of the window."""
     for i, centre in enumerate(sentence):
-        contexts = sentence[max(0, i - window) : i] + sentence[i + 1 : i + 1 + window]
+        contexts = around(sentence, i, left, right)
         for group in [contexts] if cbow and contexts else [[c] for c in contexts]:
             yield group, centre
 
 
-def sentence_losses(sentence, window, cbow, x, outputs, tree):
+def sentence_losses(sentence, left, right, cbow, x, outputs, tree):
     """-log P of each prediction in a sentence, in nats."""
     return [
         -log_prob(np.mean([x[c] for c in contexts], axis=0), outputs, tree, centre)
-        for contexts, centre in predictions(sentence, window, cbow)
+        for contexts, centre in predictions(sentence, left, right, cbow)
     ]
 
 
 # ---- training -----------------------------------------------------------------------------------
+
+
+def reaches(window, random):
+    """How far a window (left, right, shrinks) reaches to the left and right this time."""
+    left, right, shrinks = window
+    reach = 1 + ((random.bits() >> 32) * max(left, right) >> 32) if shrinks else max(left, right)
+    return min(left, reach), min(right, reach)
 
 
 def windows(sentences, keep, window, random):
@@ -122,8 +134,7 @@ def windows(sentences, keep, window, random):
             word for word in sentence if np.float32(random.bits() >> 40) * np.float32(2**-24) < keep[word]
         ]
         for i, centre in enumerate(kept):
-            reach = 1 + ((random.bits() >> 32) * window >> 32)
-            contexts = kept[max(0, i - reach) : i] + kept[i + 1 : i + 1 + reach]
+            contexts = around(kept, i, *reaches(window, random))
             if contexts:
                 yield centre, contexts
 
@@ -251,19 +262,18 @@ def train_tree_with_parts(sentences, keep, window, tree, parts, shares, rows, no
                 rows[row] += share * (x[at] - before[at])  # noqa: B023
 
         for i, centre in enumerate(kept):
-            if i > window:
-                leave(i - window - 1)
-            for at in range(len(x), min(len(kept), i + window + 1)):
+            if i > window[0]:
+                leave(i - window[0] - 1)
+            for at in range(len(x), min(len(kept), i + window[1] + 1)):
                 x[at] = np.mean([rows[row] for row in parts[kept[at]]], axis=0)
                 before[at] = x[at].copy()
-            reach = 1 + ((random.bits() >> 32) * window >> 32)
-            contexts = [*range(max(0, i - reach), i), *range(i + 1, min(len(kept), i + 1 + reach))]
+            contexts = around([*range(len(kept))], i, *reaches(window, random))
             if not contexts:
                 continue
             train = cbow_window if cbow else skipgram_window
             loss += train(contexts, path(tree, centre), x, nodes, rate)
             predictions += 1 if cbow else len(contexts)
-        for at in range(max(0, len(kept) - 1 - window), len(kept)):
+        for at in range(max(0, len(kept) - 1 - window[0]), len(kept)):
             leave(at)
     return loss, predictions
 
@@ -376,16 +386,15 @@ def encode(text, min_count, longest=1000):
     return words, [counts[word] for word in words], sentences
 
 
-def mean_contexts(sentences, keep, vectors, window):
+def mean_contexts(sentences, keep, vectors, left, right):
     """`tree.learned.mean_contexts` if subsampling keeps a word always or never (keep 1 or 0)."""
-    around = [[] for _ in vectors]
+    near = [[] for _ in vectors]
     for sentence in sentences:
         kept = [word for word in sentence if keep[word]]
         for i, word in enumerate(kept):
-            near = kept[max(0, i - window) : i] + kept[i + 1 : i + window + 1]
-            around[word] += [vectors[other] for other in near]
-    middle = np.mean([vector for one in around for vector in one] or [0 * vectors[0]], axis=0)
-    return np.array([np.mean(one, axis=0) - middle if one else 0 * middle for one in around])
+            near[word] += [vectors[other] for other in around(kept, i, left, right)]
+    middle = np.mean([vector for one in near for vector in one] or [0 * vectors[0]], axis=0)
+    return np.array([np.mean(one, axis=0) - middle if one else 0 * middle for one in near])
 
 
 # ---- statistics ---------------------------------------------------------------------------------

@@ -193,6 +193,8 @@ BAD_OPTIONS = [
     ("buckets", 0),
     ("dim", 0),
     ("window", 0),
+    ("shrink_windows", 2),
+    ("side", "up"),
     ("epochs", 0),
     ("min_count", -1),
     ("max_vocab", 1),

@@ -13,12 +13,14 @@ from w2v_hs.errors import OptionError
 Architecture = Literal["skipgram", "cbow"]
 Loss = Literal["hs", "softmax"]
 TreeKind = Literal["learned", "huffman", "balanced", "given"]
+Side = Literal["left", "right", "both"]  # of the centre word, where its context words are
 Order = Literal["frequency", "alphabetical", "random", "learned"]
 OutOfVocabulary = Literal["skip", "error"]  # how to treat words that a model does not know
 Combine = Literal["inputs", "log_probs"]  # how to predict from several context words
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 LOSSES: tuple[Loss, ...] = get_args(Loss)
 TREES: tuple[TreeKind, ...] = get_args(TreeKind)
+SIDES: tuple[Side, ...] = get_args(Side)
 ORDERS: tuple[Order, ...] = get_args(Order)
 COMBINE: tuple[Combine, ...] = get_args(Combine)
 LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.05}  # as in word2vec.c
@@ -27,6 +29,7 @@ LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.05}  # as in word2vec.c
 # (Böhning 1992). Sessions and texts of 500 to 3,000 words diverge at 2 to 4 times this rate, CBOW
 # on a text of 18 words at twice it.
 SOFTMAX_LEARNING_RATE = 0.05
+SENTENCE = "sentence"  # the window that is the whole sentence, in words
 BUCKETS = 2_000_000  # as in fastText; more buckets, fewer n-grams share a vector
 LEAST_LR = 1e-30  # 1e-4 of it, the rate at the end, is still above 0 in float32
 
@@ -48,7 +51,13 @@ class Options:
     dim
         Dimension of the vectors.
     window
-        Largest distance of a context word from the centre word, in words.
+        Largest distance of a context word from the centre word, in words; None: the whole sentence
+        is the window.
+    shrink_windows
+        Whether training draws the reach of each window from 1 to `window`, as word2vec.c does, or
+        gives all of them their full size. The window of a whole sentence never shrinks.
+    side
+        Where the context words stand that predict a word: "left" of it, "right" of it, or "both".
     epochs
         Passes over the corpus.
     min_count
@@ -90,7 +99,9 @@ class Options:
     loss: Loss = "hs"
     tree: TreeKind = "learned"
     dim: int = 100
-    window: int = 5
+    window: int | None = 5
+    shrink_windows: bool = True
+    side: Side = "both"
     epochs: int = 5
     min_count: int = 5
     max_vocab: int | None = None
@@ -112,7 +123,9 @@ class Options:
             "tree": one_of("tree", self.tree, TREES),
             "tree_order": one_of("tree_order", self.tree_order, ORDERS),
             "dim": whole("dim", self.dim, 1, 65_536),
-            "window": whole("window", self.window, 1, 1000),
+            "window": _window(self.window),
+            "shrink_windows": one_of("shrink_windows", self.shrink_windows, (False, True)),
+            "side": one_of("side", self.side, SIDES),
             "epochs": whole("epochs", self.epochs, 1, 1_000_000),
             "min_count": max(1, whole("min_count", self.min_count, 0, 2**62)),
             "sample": real("sample", self.sample, 0.0, 1.0, "from 0 to 1"),
@@ -121,6 +134,7 @@ class Options:
             "replicas": whole("replicas", self.replicas, 1, 1000),
             "holdout": real("holdout", self.holdout, 0.0, 0.5, "from 0 to 0.5"),
         }
+        checked["shrink_windows"] &= checked["window"] is not None
         if self.max_vocab is not None:
             checked["max_vocab"] = whole("max_vocab", self.max_vocab, 2, 2**31 - 2)
         if self.lr is not None:
@@ -172,7 +186,13 @@ class Options:
 
     def as_dict(self) -> dict[str, Any]:
         """The options by name, in types that JSON can represent."""
-        return asdict(self)
+        return asdict(self) | {"window": SENTENCE if self.window is None else self.window}
+
+
+def _window(given: Any) -> int | None:
+    """A number of words, or None for the sentence, which files and the command line spell out."""
+    is_sentence = given is None or (isinstance(given, str) and given == SENTENCE)
+    return None if is_sentence else whole("window", given, 1, 1000)
 
 
 def _ngram_range(given: Any) -> tuple[int, int]:

@@ -330,6 +330,8 @@ def test_what_a_folder_or_pattern_takes_in_is_not_written_over(fails, run, tmp_p
         ("train {text} -o m.safetensors --rounds 3", "--rounds without"),
         ("train {text} --resume-from {model} --min-count 3", "--min-count without"),
         ("train {text} --resume-from {model} --window 3", "--window with"),
+        ("train {text} --resume-from {model} --side left", "--side with"),
+        ("train {text} --resume-from {model} --no-shrink-windows", "--shrink-windows with"),
         ("train {text} --resume-from {model} --vocab v.txt", "--vocab with"),
         ("train {text} --resume-from {model} --scheduler tcp://host:1", "--resume-from with"),
     ],

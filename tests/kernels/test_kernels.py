@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2v_hs.kernels import cbow, skipgram, softmax
-from w2v_hs.kernels.common import BATCH, Paths, Text, aligned_zeros, make_scratch, padded
+from w2v_hs.kernels.common import BATCH, Paths, Text, Window, aligned_zeros, make_scratch, padded
 from w2v_hs.kernels.copies import Copies
 from w2v_hs.kernels.subwords import NO_PARTS, Parts, make_ring
 from w2v_hs.tree.tree import balanced, huffman
@@ -24,7 +24,8 @@ class Problem:
         self, words, dim, window, seed, build=huffman, lengths=(1, 2, 9, 30), rows=None, ngrams=None
     ):
         generator = np.random.default_rng(seed)
-        self.words, self.dim, self.window = words, dim, window
+        self.words, self.dim = words, dim
+        self.window = window if isinstance(window, Window) else Window(window, window, True)
         self.counts = np.sort(generator.integers(1, 1000, words))[::-1].astype(np.int64)
         self.tree = build(self.counts)
         self.sentences = [generator.integers(0, words, n).astype(np.int32) for n in lengths]
@@ -100,7 +101,7 @@ problems = st.builds(
     dict,
     words=st.integers(2, 40),
     dim=st.integers(1, 40),
-    window=st.integers(1, 12),
+    window=st.builds(Window, st.integers(0, 12), st.integers(0, 12), st.booleans()).filter(any),
     seed=st.integers(0, 2**32),
 )
 
@@ -221,7 +222,7 @@ def test_a_path_of_300_nodes(kernel):
     p.keep[:] = 1
     x, nodes = p.exact()
     oracle = naive.train_skipgram_tree if kernel is skipgram.train else naive.train_cbow_tree
-    loss, _ = oracle(p.sentences, p.keep, 3, p.tree, x, nodes, 0.001, naive.Random(SEED))
+    loss, _ = oracle(p.sentences, p.keep, p.window, p.tree, x, nodes, 0.001, naive.Random(SEED))
     assert p.run_tree(kernel, 0.001)[0] == pytest.approx(loss, rel=1e-5)
 
 

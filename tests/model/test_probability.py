@@ -225,8 +225,14 @@ ODD = ["the king rules the sea", "", "cat", "zebra the yak cat zebra", "a b c", 
 def naive_losses(model, sentence):
     index, x = model.vocabulary.index, model.vectors.matrix.astype(np.float64)
     rows = [index[token] for token in sentence if token in index]
-    cbow, window = model.options.arch == "cbow", model.options.window
-    return naive.sentence_losses(rows, window, cbow, x, model.outputs.astype(np.float64), model.tree)
+    outputs, options = model.outputs.astype(np.float64), model.options
+    return naive.sentence_losses(rows, *sides(options), options.arch == "cbow", x, outputs, model.tree)
+
+
+def sides(options):
+    """How far the window reaches to the left and to the right."""
+    reach = options.window or 10**6
+    return reach * (options.side != "right"), reach * (options.side != "left")
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -251,7 +257,7 @@ def test_perplexity_is_the_average_of_the_definition(trained, tmp_path, threads,
         for sentence in sentences
         for _, centre in naive.predictions(
             [known[token] for token in sentence if token in known],
-            trained.options.window,
+            *sides(trained.options),
             trained.options.arch == "cbow",
         )
     ]
@@ -303,6 +309,30 @@ def test_wide_windows_and_long_paths():
         sentence = list(np.random.default_rng(0).permutation(model.vectors.words * 2))
         expected = np.mean(naive_losses(model, sentence))
         assert model.perplexity([sentence]).nats == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("arch", ["skipgram", "cbow"])
+@pytest.mark.parametrize("tree", ["huffman", None])
+@pytest.mark.parametrize("options", [{"side": "left"}, {"window": None}, {"window": None, "side": "right"}])
+def test_what_is_scored_has_the_windows_of_training(arch, tree, options):
+    model = made([9, 8, 5, 4, 2, 1, 1], tree=tree, arch=arch)
+    model.options = dataclasses.replace(model.options, **options)
+    sentences = [["w0"], list(np.random.default_rng(0).permutation(model.vectors.words * 3)), ["w1", "w6"]]
+    losses = [naive_losses(model, sentence) for sentence in sentences]
+    found = model.perplexity(sentences)
+    assert found.pairs == sum(map(len, losses))
+    assert found.nats == pytest.approx(np.mean([loss for one in losses for loss in one]), rel=1e-6)
+    assert model.score(sentences)[1:] == pytest.approx([-np.mean(one) for one in losses[1:]], rel=1e-6)
+
+
+def test_a_score_of_a_long_sentence_takes_all_of_it_as_window():
+    """Longer than text is cut: `score` cuts nothing, and `perplexity` says that it would."""
+    model = made([2, 1], arch="cbow")
+    model.options = dataclasses.replace(model.options, window=None)
+    sentence = ["w0"] * 1001 + ["w1"]
+    assert model.score([sentence]) == pytest.approx(-np.mean(naive_losses(model, sentence)), rel=1e-5)
+    with pytest.raises(CorpusError, match="a sentence of 1,000 words or more"):
+        model.perplexity([sentence])
 
 
 def test_scores_are_means_of_each_sentence(trained):

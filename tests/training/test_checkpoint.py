@@ -86,6 +86,8 @@ def copies(tmp_path):
         {"loss": "softmax", "epochs": 4},
         {"tree": "learned"},
         {"tree": "huffman"} | SUBWORDS,
+        {"window": None, "side": "left", "holdout": 0.1},
+        {"side": "right", "shrink_windows": False, "tree": "huffman"} | SUBWORDS,
         {"tree": "balanced", "tree_order": "learned", "holdout": 0.1},
         {"holdout": 0.1, "patience": 2, "lr": 0.2},
         {"holdout": 0.1, "patience": 5, "tree": "learned"},
@@ -109,7 +111,9 @@ NEWS = "the zebra chases the dog and the zebra chases the mouse\n" * 6000
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"arch": "cbow", "tree": "learned"} | SUBWORDS, {"loss": "softmax"}], ids=str
+    "options",
+    [{"window": None, "side": "left"}, {"arch": "cbow", "tree": "learned"} | SUBWORDS, {"loss": "softmax"}],
+    ids=str,
 )
 def test_an_update_goes_on_from_any_checkpoint_to_the_same_bits(text, tmp_path, copies, options):
     """`train --resume-from`: the model before, its text, and what was known settle as they would

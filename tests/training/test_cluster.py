@@ -261,6 +261,13 @@ def test_a_cluster_trains_every_token_once_and_as_well_as_one_process(client, te
     assert cost["rounds"] == 15 and cost["parts"] == 2 and cost["sent"] > 0
 
 
+def test_windows_of_one_side_and_full_size_on_a_cluster(client, text):
+    options = {"sample": 0, "window": 3, "shrink_windows": False, "side": "left", "tree": "learned"}
+    model = w2v_hs.train(text, client=client, rounds=5, dim=8, epochs=2, **options)
+    lengths = [len(line.split()) for line in text.read_text().splitlines()]
+    assert model.provenance["predictions"] == 2 * sum(3 * n - 6 for n in lengths)
+
+
 def test_files_of_unknown_size_are_read_by_all_workers(client, tmp_path):
     files = []
     for number in range(4):
@@ -300,7 +307,7 @@ def test_other_models_and_trees(client, text, options):
 
 
 def test_what_a_cluster_does_not_do_is_refused(client, text):
-    for options in ({"loss": "softmax"}, {"holdout": 0.1}, {"holdout": 0.1, "patience": 2}):
+    for options in ({"loss": "softmax"}, {"window": None}, {"holdout": 0.1}, {"holdout": 0.1, "patience": 2}):
         with pytest.raises(OptionError, match="on a cluster"):
             w2v_hs.train(text, client=client, **options)
     for preprocessing in ({"tokenize": "treebank"}, {"text_column": "text"}):

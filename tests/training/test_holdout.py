@@ -62,9 +62,10 @@ def test_every_sentence_is_in_one_of_two_parts(lengths, share, seed):
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: "-".join(layer.values()))
 @pytest.mark.parametrize("arch", ["skipgram", "cbow"])
-def test_the_losses_are_the_perplexity_of_the_sentences_set_aside(arch, layer):
+@pytest.mark.parametrize("window", [{"window": 2}, {"window": None, "side": "left"}], ids=str)
+def test_the_losses_are_the_perplexity_of_the_sentences_set_aside(arch, layer, window):
     model = w2v_hs.train(
-        SENTENCES, arch=arch, **layer, dim=8, epochs=3, holdout=0.1, threads=1, window=2, seed=4
+        SENTENCES, arch=arch, **layer, **window, dim=8, epochs=3, holdout=0.1, threads=1, seed=4
     )
     _, aside = set_aside(read_corpus(SENTENCES), 0.1, 4)
     words = model.vectors.words
@@ -74,6 +75,9 @@ def test_the_losses_are_the_perplexity_of_the_sentences_set_aside(arch, layer):
     assert model.holdout_losses[-1] == found.nats < model.holdout_losses[0]
     facts = model.provenance["holdout"]
     assert facts["sentences"] == len(text) == 18
+    if window["window"] is None:
+        pairs = sum(len(line) - 1 if arch == "cbow" else len(line) * (len(line) - 1) // 2 for line in text)
+        assert found.pairs == pairs
     assert (facts["predictions"], facts["tokens"]) == (found.pairs, found.tokens)
     assert (facts["unigram_nats"], facts["untrained_nats"]) == (found.unigram, found.untrained)
     assert facts["sampled_unigram_nats"] == found.sampled != found.unigram

@@ -243,6 +243,7 @@ def test_full_softmax_refuses_a_large_vocabulary():
         ({"dim": 0}, "dim=0: expected a whole number from 1 to 65536"),
         ({"dim": 2.5}, "dim=2.5"),
         ({"window": True}, "window=True"),
+        ({"window": 1001}, "window=1001: expected a whole number from 1 to 1000"),
         ({"epochs": -1}, "epochs=-1"),
         ({"min_count": -1}, "min_count=-1"),
         ({"max_vocab": 1}, "max_vocab=1"),

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import w2v_hs
 import w2v_hs.training.observers.holdout
-from w2v_hs.kernels.common import Text, aligned_zeros, padded
+from w2v_hs.kernels.common import Text, Window, aligned_zeros, padded
 from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.training.loop import rebuild_steps
 from w2v_hs.tree.learned import (
@@ -129,19 +129,21 @@ def test_two_topics_are_parted_at_the_root_and_below():
 @given(
     lengths=st.lists(st.integers(1, 30), min_size=1, max_size=8),
     dim=st.integers(1, 40),
-    window=st.integers(1, 12),
+    left=st.integers(0, 12),
+    right=st.integers(0, 12),
     threads=st.integers(1, 4),
     seed=st.integers(0, 2**32),
 )
-def test_mean_contexts(lengths, dim, window, threads, seed):
+def test_mean_contexts(lengths, dim, left, right, threads, seed):
     generator = np.random.default_rng(seed)
     ids = generator.integers(0, 12, sum(lengths)).astype(np.int32)
     sentences = np.concatenate([[0], np.cumsum(lengths)])
     keep = (generator.random(12) < 0.8).astype(np.float32)
     vectors = generator.normal(size=(12, dim))
+    window = Window(left, right, True)  # mean contexts never shrink it
     found = mean_contexts(Text(ids, sentences, keep), rows(vectors), window, threads)
     text = [ids[a:b].tolist() for a, b in itertools.pairwise(sentences.tolist())]
-    expected = naive.mean_contexts(text, keep, vectors, window)
+    expected = naive.mean_contexts(text, keep, vectors, left, right)
     np.testing.assert_allclose(found[:, :dim], expected, rtol=1e-3, atol=1e-4)
     assert not found[:, dim:].any()
 
@@ -151,12 +153,11 @@ def test_subsampling_leaves_what_it_leaves_in_training():
     ids = np.array([0, 1] * 5000, np.int32)
     sentences = np.arange(0, 10_001, 10)
     vectors = rows(np.eye(2))
-    middle = mean_contexts(Text(ids, sentences, np.array([1, 0.5], np.float32)), vectors, 1)
+    text, window = Text(ids, sentences, np.array([1, 0.5], np.float32)), Window(1, 1, True)
+    middle = mean_contexts(text, vectors, window)
     # Around a kept 0 are its neighbours, 1 where that was kept and else the next 0.
     assert middle[0] @ vectors[1] - middle[1] @ vectors[1] > 0.1
-    np.testing.assert_array_equal(
-        middle, mean_contexts(Text(ids, sentences, np.array([1, 0.5], np.float32)), vectors, 1)
-    )
+    np.testing.assert_array_equal(middle, mean_contexts(text, vectors, window))
 
 
 # ---- weights that are carried over --------------------------------------------------------------
@@ -293,9 +294,10 @@ import sys
 import w2v_hs
 from w2v_hs.tree import learned
 from w2v_hs.kernels import bisect, contexts, transfer
+from w2v_hs.kernels.common import Window
 
 kernels = contexts.add_contexts, bisect.halve, transfer.word_outputs, transfer.node_weights
-learned.compile_kernels(16, 5)
+learned.compile_kernels(16, Window(5, 5, True))
 before = [len(kernel.signatures) for kernel in kernels]
 w2v_hs.train(sys.argv[1], dim=10, epochs=1, sample=0, threads=2, tree="learned")
 print(before, [len(kernel.signatures) for kernel in kernels])

@@ -101,6 +101,8 @@ def test_every_mode_learns_saves_and_goes_on(kind, text_file, tmp_path):
         resumed = w2v_hs.resume(kept)
         np.testing.assert_array_equal(resumed.vectors.matrix, whole.vectors.matrix)
         np.testing.assert_array_equal(resumed.vectors.subwords.rows, whole.vectors.subwords.rows)
+    again.update(text_file, epochs=1, threads=1)
+    assert (again.outputs != whole.outputs).any() and (again.vectors["king"] != whole.vectors["king"]).any()
 
 
 def test_an_update_begins_new_words_at_what_their_ngrams_say(trained, text_file, tmp_path):

@@ -8,7 +8,18 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from w2v_hs.options import ARCHITECTURES, ERRORS, LANGUAGES, LOSSES, ORDERS, TOKENIZERS, TREES, Options
+from w2v_hs.options import (
+    ARCHITECTURES,
+    ERRORS,
+    LANGUAGES,
+    LOSSES,
+    ORDERS,
+    SENTENCE,
+    SIDES,
+    TOKENIZERS,
+    TREES,
+    Options,
+)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -51,6 +62,15 @@ class _Range(click.ParamType):  # type: ignore[type-arg]  # generic only since c
         if found is None:
             self.fail(f"{value!r} is not a range such as 3-6", param, ctx)
         return int(found[1]), int(found[2] or found[1])
+
+
+class _Window(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.4
+    """A whole number, or 'sentence'."""
+
+    name = "window"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == SENTENCE else click.INT.convert(value, param, ctx)
 
 
 FILE = _Name(path_type=Path)
@@ -208,7 +228,24 @@ training_options = combined(
     ),
     click.option("--dim", default=_DEFAULTS.dim, help="Dimension of the vectors."),
     click.option(
-        "--window", default=_DEFAULTS.window, help="Maximum distance of context words, to either side."
+        "--window",
+        type=_Window(),
+        metavar="[INTEGER|sentence]",
+        default=_DEFAULTS.window,
+        help="Maximum distance of context words; 'sentence': all other words of the sentence, for baskets "
+        "and sets. The time then grows with the square of the length of sentences, below 1,000 words.",
+    ),
+    click.option(
+        "--shrink-windows/--no-shrink-windows",
+        default=_DEFAULTS.shrink_windows,
+        help="Draw the reach of each window from 1 to --window, or give every window its full size.",
+    ),
+    click.option(
+        "--side",
+        type=click.Choice(SIDES),
+        default=_DEFAULTS.side,
+        help="Where the context words stand that predict a word: with left only before it, so that "
+        "'predict' tells what comes next.",
     ),
     click.option("--epochs", default=_DEFAULTS.epochs, help="Passes over the text."),
     click.option("--min-count", default=_DEFAULTS.min_count, help="Leave out words that occur less often."),

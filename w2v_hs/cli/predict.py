@@ -38,8 +38,8 @@ _PERPLEXITY_ROWS = {
 def predict(model: Path, words: tuple[str, ...], k: int, combine: Combine, json_out: bool) -> None:
     """Show the words that MODEL predicts near WORD.
 
-    WORD may be several words. The search is exact: these are the most probable of all words, with
-    their exact probabilities.
+    They come after WORD if MODEL was trained with --side left. WORD may be several words. The
+    search is exact: these are the most probable of all words, with their exact probabilities.
 
     \b
     w2v-hs predict model.safetensors coffee
@@ -54,7 +54,8 @@ def predict(model: Path, words: tuple[str, ...], k: int, combine: Combine, json_
         rows = len(loaded.outputs)
         show.print_json({"predictions": predictions, "visited": found.visited, "rows": rows})
         return
-    table = show.table(f"probable near {' '.join(words)}", "word", "probability")
+    where = {"left": "after", "right": "before", "both": "near"}[loaded.options.side]
+    table = show.table(f"probable {where} {' '.join(words)}", "word", "probability")
     for word, probability in found:
         table.add_row(show.plain(word), f"{probability:.4g}")
     show.console().print(table)

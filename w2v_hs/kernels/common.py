@@ -3,7 +3,7 @@
 Rows of both weight matrices are padded with zeros to a multiple of 16 floats (`padded`), and the
 kernels take the matrices flat: row r starts at r * stride. Padding stays zero in training, because
 an update only adds multiples of padded rows. Oracles: `naive.Random` for `next_random`,
-`naive.windows` for `subsample` and `draw_reach`.
+`naive.windows` for `subsample` and `draw_window`.
 """
 
 import math
@@ -46,12 +46,20 @@ class Paths(NamedTuple):
     bits: np.ndarray  # uint8: the branches it takes there; 0 is left
 
 
+class Window(NamedTuple):
+    """Which words around a word are its context."""
+
+    left: int  # how many before it
+    right: int  # how many after it
+    shrinks: bool  # whether its reach is drawn anew for each word
+
+
 class TrainScratch(NamedTuple):
     """Memory of one thread, for sentences of up to S words and paths of up to L branches."""
 
     random: np.ndarray  # (1,) uint64: state of the generator
     kept: np.ndarray  # (S,) int32: a sentence after subsampling
-    rows: np.ndarray  # (2*window+1,) int64: offsets of context rows
+    rows: np.ndarray  # (left+right+1,) int64: offsets of context rows
     path: np.ndarray  # (2*(L+16),) int64: the paths of this centre and the next
     signs: np.ndarray  # (2*(L+16),) float32: the signs of their branches
     scores: np.ndarray  # (8L+144,) float32: scores, then gradients, of context-node pairs
@@ -82,13 +90,13 @@ def own_zeros(size: int, dtype) -> np.ndarray:
     return memory[shift : shift + room].view(dtype)[:size]
 
 
-def make_scratch(longest_sentence: int, window: int, longest_path: int, stride: int) -> TrainScratch:
+def make_scratch(longest_sentence: int, window: Window, longest_path: int, stride: int) -> TrainScratch:
     """Scratch memory of one thread."""
     path, pairs = longest_path + LANES, (longest_path + LANES) * BATCH + LANES
     return TrainScratch(
         random=own_zeros(1, np.uint64),
         kept=own_zeros(longest_sentence, np.int32),
-        rows=own_zeros(2 * window + 1, np.int64),
+        rows=own_zeros(window.left + window.right + 1, np.int64),
         path=own_zeros(2 * path, np.int64),
         signs=own_zeros(2 * path, np.float32),
         scores=own_zeros(pairs, np.float32),
@@ -124,9 +132,15 @@ def subsample(text, sentence, scratch):
 
 
 @inline
-def draw_reach(window, random):
-    """How far the window reaches to either side: uniform over 1 .. window, as in word2vec.c."""
-    return 1 + np.int64(((next_random(random) >> np.uint64(32)) * np.uint64(window)) >> np.uint64(32))
+def draw_window(i, length, window, random):
+    """Where the window of word i of a sentence begins and ends.
+
+    If it shrinks, its reach is uniform over 1 .. the larger side, as in word2vec.c.
+    """
+    reach = max(window.left, window.right)
+    if window.shrinks:
+        reach = 1 + np.int64(((next_random(random) >> np.uint64(32)) * np.uint64(reach)) >> np.uint64(32))
+    return max(0, i - min(reach, window.left)), min(length, i + min(reach, window.right) + 1)
 
 
 @inline

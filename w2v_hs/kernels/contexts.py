@@ -49,12 +49,13 @@ def make_scratch(longest_sentence: int, stride: int) -> ContextScratch:
 
 @jit
 def add_contexts(text, first, last, window, vectors, stride, begin, end, scratch, sums, contexts):
-    """Add the vectors of the words within `window` of each word to the row of that word in `sums`.
+    """Add the vectors of the words in the window of each word to the row of that word in `sums`.
 
-    The words are those of sentences first .. last - 1, after subsampling. Only columns begin ..
-    end - 1 are added, multiples of 16, so threads can share the work; subsampling depends on the
-    number of the sentence alone, so they all see the same windows. vectors (V*stride,) float32,
-    flat. Written: sums (V*stride,) float32; contexts (V,) int64, the number of words added.
+    The words are those of sentences first .. last - 1, after subsampling. window: `common.Window`,
+    in its full width. Only columns begin .. end - 1 are added, multiples of 16, so threads can
+    share the work; subsampling depends on the number of the sentence alone, so they all see the
+    same windows. vectors (V*stride,) float32, flat. Written: sums (V*stride,) float32; contexts
+    (V,) int64, the number of words added.
     """
     text, scratch = pointers(text), pointers(scratch)
     vectors, sums, contexts = pointer(vectors), pointer(sums), pointer(contexts)
@@ -65,12 +66,12 @@ def add_contexts(text, first, last, window, vectors, stride, begin, end, scratch
         length = subsample(text, sentence, scratch)
         for k in range(begin, end, LANES):
             total = broadcast(np.float32(0.0))
-            for i in range(min(window, length)):
+            for i in range(min(window.right, length)):
                 total = add(total, load(vectors, np.int64(kept[i]) * stride + k))
             store(running, k, total)
         for i in range(length):
             word = np.int64(kept[i]) * stride
-            enters, leaves = i + window, i - window - 1
+            enters, leaves = i + window.right, i - window.left - 1
             if enters + AHEAD < length:
                 row = np.int64(kept[enters + AHEAD]) * stride
                 for k in range(begin, end, LANES):

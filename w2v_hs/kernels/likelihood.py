@@ -1,8 +1,8 @@
 """The loss of text under a fixed model: forward passes only.
 
-Every word is a centre, and every other word at most `window` away its context; nothing is random.
-The probabilities are those of `skipgram`, `cbow` and `softmax`. Each sentence gets one row of
-results:
+Every word is a centre, and every other word in its `common.Window` its context. The window has its
+full width, so nothing is random. The probabilities are those of `skipgram`, `cbow` and `softmax`.
+Each sentence gets one row of results:
 
     loss, predictions, and the losses of the unigram distribution, of the same after subsampling,
     and of an untrained model
@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from w2v_hs.kernels.cbow import mean_input
-from w2v_hs.kernels.common import BATCH, LN2, STEPS, aligned_zeros, collect_loss, start_loss
+from w2v_hs.kernels.common import BATCH, LN2, STEPS, Window, aligned_zeros, collect_loss, start_loss
 from w2v_hs.kernels.jit import inline, jit
 from w2v_hs.kernels.paths import CACHED, find_contexts
 from w2v_hs.kernels.simd import (
@@ -62,7 +62,7 @@ class Words(NamedTuple):
 class LossScratch(NamedTuple):
     """Memory of one thread, for paths of at most L branches."""
 
-    rows: np.ndarray  # (2*window+1,) int64: offsets of context rows
+    rows: np.ndarray  # (left+right+1,) int64: offsets of context rows
     path: np.ndarray  # (L+16,) int64: the path of the centre
     signs: np.ndarray  # (L+16,) float32: the signs of its branches
     scores: np.ndarray  # (8L+144,) float32: scores of context-node pairs
@@ -73,11 +73,11 @@ class LossScratch(NamedTuple):
     totals: np.ndarray  # (1,) float64: likewise
 
 
-def make_scratch(window: int, longest_path: int, stride: int) -> LossScratch:
+def make_scratch(window: Window, longest_path: int, stride: int) -> LossScratch:
     """Memory of one thread for `tree_losses`."""
     pairs = (longest_path + LANES) * BATCH + LANES
     return LossScratch(
-        rows=np.zeros(2 * window + 1, np.int64),
+        rows=np.zeros(window.left + window.right + 1, np.int64),
         path=np.zeros(longest_path + LANES, np.int64),
         signs=np.ones(longest_path + LANES, np.float32),
         scores=np.zeros(pairs, np.float32),
@@ -189,10 +189,10 @@ def tree_losses(words, first, last, window, cbow, paths, vectors, weights, strid
         for i in range(start, stop):
             if i + 1 < stop:  # prefetch for the next window while this one is scored
                 prefetch_word(paths, ids[i + 1], weights, stride)
-            if i + 1 + window < stop:
+            if i + 1 + window.right < stop:
                 for k in range(0, stride, LANES):
-                    prefetch(vectors, np.int64(ids[i + 1 + window]) * stride + k)
-            begin, end = max(start, i - window), min(stop, i + window + 1)
+                    prefetch(vectors, np.int64(ids[i + 1 + window.right]) * stride + k)
+            begin, end = max(start, i - window.left), min(stop, i + window.right + 1)
             contexts = find_contexts(ids, begin, i, end, -1, stride, scratch.rows)
             if contexts == 0:
                 continue
@@ -219,7 +219,7 @@ def tree_losses(words, first, last, window, cbow, paths, vectors, weights, strid
 class LossBatch(NamedTuple):
     """Memory of one thread for `ROWS` predictions; V' is V rounded up to a multiple of 16."""
 
-    rows: np.ndarray  # (2*window+1,) int64: offsets of context rows
+    rows: np.ndarray  # (left+right+1,) int64: offsets of context rows
     hidden: np.ndarray  # (ROWS, stride) float32
     scores: np.ndarray  # (ROWS, V') float32
     targets: np.ndarray  # (ROWS,) int32
@@ -227,10 +227,10 @@ class LossBatch(NamedTuple):
     lanes: np.ndarray  # (16,) float32
 
 
-def make_batch(window: int, rows: int, stride: int) -> LossBatch:
+def make_batch(window: Window, rows: int, stride: int) -> LossBatch:
     """Memory of one thread for `softmax_losses` over `rows` rows, a multiple of 16."""
     return LossBatch(
-        rows=np.zeros(2 * window + 1, np.int64),
+        rows=np.zeros(window.left + window.right + 1, np.int64),
         hidden=aligned_zeros(ROWS, stride),
         scores=aligned_zeros(ROWS, rows),
         targets=np.zeros(ROWS, np.int32),
@@ -273,7 +273,7 @@ def softmax_losses(words, first, last, window, cbow, vectors, outputs, batch, ou
         start, stop = words.sentences[sentence], words.sentences[sentence + 1]
         row = sentence - first
         for i in range(start, stop):
-            begin, end = max(start, i - window), min(stop, i + window + 1)
+            begin, end = max(start, i - window.left), min(stop, i + window.right + 1)
             contexts = find_contexts(words.ids, begin, i, end, -1, stride, batch.rows)
             predictions = min(1, contexts) if cbow else contexts
             for place in range(predictions):

@@ -64,8 +64,8 @@ def look_ahead(i, length, window, paths, vectors, weights, stride, nodes, scratc
     if i + 3 < length:
         prefetch(paths.offsets, kept[i + 3])
         prefetch_path(paths, kept[i + 2])
-    if i + 1 + window < length:
-        prefetch_row(vectors, np.int64(kept[i + 1 + window]) * stride, stride)
+    if i + 1 + window.right < length:
+        prefetch_row(vectors, np.int64(kept[i + 1 + window.right]) * stride, stride)
     if i + 1 >= length:
         return 0
     return find_path(paths, kept[i + 1], weights, stride, nodes, scratch, at)

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2v_hs.kernels.common import aligned_zeros, draw_reach, padded, subsample
+from w2v_hs.kernels.common import Window, aligned_zeros, draw_window, padded, subsample
 from w2v_hs.kernels.jit import inline, jit
 from w2v_hs.kernels.simd import LANES, add, broadcast, exp_minus_abs, load, maximum, multiply, store, subtract
 from w2v_hs.kernels.subwords import add_error, add_vector
@@ -37,20 +37,20 @@ class TrainBatch(NamedTuple):
     error: np.ndarray  # (ROWS, stride) float32
     scores: np.ndarray  # (ROWS, V') float32
     change: np.ndarray  # (V', stride) float32
-    members: np.ndarray  # (ROWS, 2*window) int32: context words of each prediction
+    members: np.ndarray  # (ROWS, left+right) int32: context words of each prediction
     sizes: np.ndarray  # (ROWS,) int32
     targets: np.ndarray  # (ROWS,) int32
     lanes: np.ndarray  # (16,) float32
 
 
-def make_batch(words: int, window: int, stride: int) -> TrainBatch:
+def make_batch(words: int, window: Window, stride: int) -> TrainBatch:
     """Memory for batches over `words` words."""
     return TrainBatch(
         hidden=aligned_zeros(ROWS, stride),
         error=aligned_zeros(ROWS, stride),
         scores=aligned_zeros(ROWS, padded(words)),
         change=aligned_zeros(padded(words), stride),
-        members=np.zeros((ROWS, 2 * window), np.int32),
+        members=np.zeros((ROWS, window.left + window.right), np.int32),
         sizes=np.zeros(ROWS, np.int32),
         targets=np.zeros(ROWS, np.int32),
         lanes=np.zeros(LANES, np.float32),
@@ -128,18 +128,18 @@ def train_batch(count, words, vectors, parts, outputs, rate, batch):
 def train(text, first, last, window, cbow, words, vectors, parts, outputs, rate, batch, scratch):
     """Train on sentences first .. last - 1.
 
-    vectors (rows, stride), outputs (V', stride) float32. parts: the rows of each word, as
-    `subwords.Parts`. cbow: one prediction a window instead of one a context word. Adds loss in
-    nats, predictions and kept tokens to scratch.totals.
+    window: `common.Window`. cbow: one prediction a window instead of one a context word. vectors
+    (rows, stride), outputs (V', stride) float32. parts: the rows of each word, as `subwords.Parts`.
+    Adds loss in nats, predictions and kept tokens to scratch.totals.
     """
     count, loss, predictions, tokens = 0, 0.0, 0, 0
     for sentence in range(first, last):
         length = subsample(text, sentence, scratch)
         tokens += length
         for i in range(length):
-            reach = draw_reach(window, scratch.random)
+            begin, end = draw_window(i, length, window, scratch.random)
             size = 0
-            for at in range(max(0, i - reach), min(length, i + reach + 1)):
+            for at in range(begin, end):
                 if at == i:
                     continue
                 batch.members[count, size] = scratch.kept[at]

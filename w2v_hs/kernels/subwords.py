@@ -6,7 +6,7 @@ moves by exactly its gradient if its rows differ (Bojanowski et al. 2017):
 
     x_c = (r_1 + ... + r_n) / n,    r_i += s_i * change of x_c,    s_1 + ... + s_n = n
 
-A word is a context of up to 2 * window windows while its sentence goes by. Its vector is composed
+A word is a context of up to left + right windows while its sentence goes by. Its vector is composed
 once, when the word comes within reach, into a slot of a ring that belongs to the thread. The
 windows train the slot, and its change is handed to all n rows when the word is out of reach. That
 costs 2 n rows a word instead of 2 n rows a context. (FULL-W2V keeps context rows in such a ring on
@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2v_hs.kernels.common import own_zeros
+from w2v_hs.kernels.common import Window, own_zeros
 from w2v_hs.kernels.jit import inline, jit
 from w2v_hs.kernels.simd import (
     LANES,
@@ -79,9 +79,9 @@ def frozen_parts(parts: Parts, words: int) -> Parts:
     return parts._replace(shares=np.zeros(len(parts.rows), np.float32))
 
 
-def make_ring(parts: Parts, window: int, stride: int) -> Ring:
+def make_ring(parts: Parts, window: Window, stride: int) -> Ring:
     """A ring for the words of a window; parts: `NO_PARTS` where words have no n-grams."""
-    slots = 1 << (2 * window).bit_length() if len(parts.offsets) > 1 else 0
+    slots = 1 << (window.left + window.right).bit_length() if len(parts.offsets) > 1 else 0
     values, before = own_zeros(slots * stride, np.float32), own_zeros(slots * stride, np.float32)
     return Ring(slots - 1, parts.offsets, parts.rows, parts.shares, values, before)
 

@@ -4,7 +4,7 @@ The functions here take a function of the kernel as an argument. Numba resolves 
 the kernel and LLVM inlines it, so the call costs nothing.
 """
 
-from w2v_hs.kernels.common import BATCH, collect_loss, draw_reach, start_loss, subsample
+from w2v_hs.kernels.common import BATCH, collect_loss, draw_window, start_loss, subsample
 from w2v_hs.kernels.copies import merge, merge_due
 from w2v_hs.kernels.jit import inline
 from w2v_hs.kernels.paths import find_contexts, look_ahead
@@ -22,11 +22,11 @@ def train_windows(
     window: scratch.rows[:contexts] holds the offsets of its context vectors, scratch.path[path:]
     those of the `length` nodes on the path of its centre. It returns the number of predictions.
 
-    vectors (rows*stride,) and weights (rows*stride,) float32, flat. ring: `subwords.Ring`; if it is
-    in use, the windows train its slots, and `vectors` has the rows that compose them. nodes:
-    `copies.Copies`, the rows of `weights` that are private to this thread, merged every
-    `nodes.interval` windows and if first == last. Adds to scratch.totals: loss in nats,
-    predictions, kept tokens.
+    window: `common.Window`. vectors (rows*stride,) and weights (rows*stride,) float32, flat. ring:
+    `subwords.Ring`; if it is in use, the windows train its slots, and `vectors` has the rows that
+    compose them. nodes: `copies.Copies`, the rows of `weights` that are private to this thread,
+    merged every `nodes.interval` windows and if first == last. Adds to scratch.totals: loss in
+    nats, predictions, kept tokens.
     """
     predictions, tokens = 0, 0
     path, ahead = 0, len(scratch.path) // 2
@@ -46,15 +46,14 @@ def train_windows(
                 entered = move_ring(ring, i, length, window, entered, vectors, stride, scratch)
             if i < 0:
                 continue
-            reach = draw_reach(window, scratch.random)
-            begin, end = max(0, i - reach), min(length, i + reach + 1)
+            begin, end = draw_window(i, length, window, scratch.random)
             contexts = find_contexts(scratch.kept, begin, i, end, ring.mask, stride, scratch.rows)
             if contexts == 0:
                 continue
             predictions += train_window(contexts, path, depth, inputs, weights, stride, rate, scratch)
             merge_due(weights, stride, nodes)
         if ring.mask > 0:
-            for at in range(max(0, length - 1 - window), length):
+            for at in range(max(0, length - 1 - window.left), length):
                 leave(ring, at, scratch.kept[at], vectors, stride)
     if first == last:
         merge(weights, stride, nodes)
@@ -70,11 +69,11 @@ def move_ring(ring, i, length, window, entered, vectors, stride, scratch):
     Returns how many have entered so far. The next is prefetched.
     """
     kept = scratch.kept
-    if i > window:
-        leave(ring, i - window - 1, kept[i - window - 1], vectors, stride)
-    if i + window + 2 < length:
-        prefetch_parts(ring, kept[i + window + 2])
-    end = min(length, i + window + 1)
+    if i > window.left:
+        leave(ring, i - window.left - 1, kept[i - window.left - 1], vectors, stride)
+    if i + window.right + 2 < length:
+        prefetch_parts(ring, kept[i + window.right + 2])
+    end = min(length, i + window.right + 1)
     while entered < end:
         enter(ring, entered, kept[entered], vectors, stride)
         entered += 1

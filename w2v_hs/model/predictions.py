@@ -80,8 +80,9 @@ class Predictions:
     ) -> Perplexity:
         """The exact mean loss of a text, and baselines to compare it with.
 
-        Each word is predicted from every word at most `window` away, or from their mean; nothing is
-        subsampled. Long lines are split as in training.
+        Each word is predicted from every word in its window, on the model's `side`, or from their
+        mean; nothing is subsampled, and windows have their full size. Long lines are split as in
+        training.
 
         Parameters
         ----------

@@ -1,8 +1,8 @@
 """The exact loss of text under a model: perplexity of a text, scores of sentences.
 
 Every window has its full width and no word is subsampled, so nothing is random: each word is
-predicted once from each word at most `window` away (skip-gram), or from their mean (CBOW). Words
-that the model does not know are left out before windows are formed, and counted.
+predicted once from each word in its window (skip-gram), or from their mean (CBOW). Words that the
+model does not know are left out before windows are formed, and counted.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ from w2v_hs.options import Options, OutOfVocabulary, Preprocessing
 from w2v_hs.progress import display
 from w2v_hs.text import Corpus, Vocabulary, read_corpus
 from w2v_hs.text.tokenizing import tokenized
+from w2v_hs.text.windows import check_whole, kernel_window
 from w2v_hs.tree import Tree
 from w2v_hs.types import Float32, Float64, Int32, Int64, Texts, Word
 
@@ -79,7 +80,8 @@ class Scorer:
 
     vectors (V, stride), the stride a multiple of 16; unused columns are 0. outputs (rows, stride),
     by inner node of `tree`; for the full softmax by word, padded with rows of zeros to a multiple
-    of 16. Uses the options `arch`, `window`, `sample`. A thread scores `chunk_words` words at once.
+    of 16. Uses the options `arch`, `window`, `side`, `sample`. A thread scores `chunk_words`
+    words at once.
     """
 
     def __init__(
@@ -184,7 +186,8 @@ class _Worker:
 
     def __init__(self, scorer: Scorer, words: likelihood.Words):
         self.scorer, self.words = scorer, words
-        window, stride = scorer.options.window, scorer.vectors.shape[1]
+        self.window = window = kernel_window(scorer.options, words.sentences)
+        stride = scorer.vectors.shape[1]
         if scorer.tree is None:
             self.batch = likelihood.make_batch(window, len(scorer.outputs), stride)
         else:
@@ -197,7 +200,7 @@ class _Worker:
         scorer, options = self.scorer, self.scorer.options
         vectors, outputs = scorer.vectors, scorer.outputs
         out = np.empty((last - first, 5))
-        text = self.words, first, last, options.window, options.arch == "cbow"
+        text = self.words, first, last, self.window, options.arch == "cbow"
         if scorer.tree is None:
             likelihood.softmax_losses(*text, vectors, outputs, self.batch, out)
         else:
@@ -221,6 +224,7 @@ def text_perplexity(
             threads=threads,
             progress=bars.read,
         )
+        check_whole(corpus, scorer.options)
         return scorer.perplexity(corpus, threads, bars.score)
 
 

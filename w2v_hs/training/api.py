@@ -12,7 +12,7 @@ from w2v_hs.checks import shown
 from w2v_hs.errors import OptionError
 from w2v_hs.files.distinct import check_distinct
 from w2v_hs.model.model import Model
-from w2v_hs.options import BUCKETS, Architecture, Loss, Options, Order, Preprocessing
+from w2v_hs.options import BUCKETS, Architecture, Loss, Options, Order, Preprocessing, Side
 from w2v_hs.progress import Display, display
 from w2v_hs.text.vocabulary import load_vocabulary
 from w2v_hs.training.observers.checkpoint import (
@@ -42,7 +42,9 @@ def train(
     subwords: tuple[int, int] | None = None,
     buckets: int = BUCKETS,
     dim: int = 100,
-    window: int = 5,
+    window: int | None = 5,
+    shrink_windows: bool = True,
+    side: Side = "both",
     epochs: int = 5,
     min_count: int = 5,
     max_vocab: int | None = None,
@@ -92,7 +94,15 @@ def train(
     dim
         Dimension of the vectors.
     window
-        Largest distance of a context word from the centre word, in words.
+        Largest distance of a context word from the centre word, in words; None: all other words of
+        the sentence are context, for baskets and sets. The time of a sentence grows with the square
+        of its length, which must be below 1,000 words.
+    shrink_windows
+        Draw the reach of each window from 1 to `window`, as word2vec.c does; False: every window
+        has its full size.
+    side
+        Where the context words stand that predict a word. "left": before it, so that
+        `Model.top_k` of a word tells which words come next; "right": after it; or "both".
     epochs
         Passes over the corpus.
     min_count
@@ -172,6 +182,8 @@ def train(
         tree=kind,
         dim=dim,
         window=window,
+        shrink_windows=shrink_windows,
+        side=side,
         epochs=epochs,
         min_count=min_count,
         max_vocab=max_vocab,

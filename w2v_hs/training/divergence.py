@@ -14,6 +14,7 @@ import numpy as np
 from w2v_hs.model.weights import Weights
 from w2v_hs.options import Options, Resolved
 from w2v_hs.text.corpus import Corpus
+from w2v_hs.text.windows import kernel_window
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Float32, Float64, Int32, Int64
 
@@ -60,14 +61,15 @@ class Probe:
         kept = corpus.vocabulary.kept_frequencies(options.sample)
         self.frequencies = kept / kept.sum()
         self.windows: list[tuple[int, Int32]] = []  # centre, contexts
-        work = 4 * options.dim * options.window  # of a score for each context word
+        window = kernel_window(options, corpus.sentences)
+        work = 4 * options.dim * max(window.left, window.right)  # of a score for each context word
         work *= len(corpus.vocabulary) if options.loss == "softmax" else 32
         count = max(1, min(WINDOWS, WORK // work))
         for place in np.linspace(0, len(corpus.ids) - 1, count).astype(np.int64).tolist():
             sentence = int(np.searchsorted(corpus.sentences, place, side="right"))
             begin, end = corpus.sentences[sentence - 1 : sentence + 1].tolist()
-            around = [*range(max(begin, place - options.window), place)]
-            around += range(place + 1, min(end, place + options.window + 1))
+            around = [*range(max(begin, place - window.left), place)]
+            around += range(place + 1, min(end, place + window.right + 1))
             if around:
                 self.windows.append((int(corpus.ids[place]), np.asarray(corpus.ids[around])))
 

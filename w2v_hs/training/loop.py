@@ -12,6 +12,7 @@ from w2v_hs.options import Resolved
 from w2v_hs.progress import Progress
 from w2v_hs.text.corpus import Corpus
 from w2v_hs.text.vocabulary import Vocabulary
+from w2v_hs.text.windows import kernel_window
 from w2v_hs.training.divergence import Probe, last_loss_fault, weights_fault
 from w2v_hs.training.schedule import Schedule, most_tokens, with_short_sentences
 from w2v_hs.training.threads import LOOK, Position, Threads
@@ -87,8 +88,9 @@ class TrainingLoop:
         frozen: bool = False,
     ):
         self.words = len(corpus.vocabulary)
-        most = most_tokens(options, 0 if tree is not None else self.words)
-        self.corpus = corpus = with_short_sentences(corpus, most, options.window)
+        self.window = kernel_window(options, corpus.sentences)
+        most = most_tokens(options, self.window, 0 if tree is not None else self.words)
+        self.corpus = corpus = with_short_sentences(corpus, most, self.window)
         self.options, self.report = options, report
         self.after_epoch, self.observer = after_epoch, observer
         self.copying, self.make_workers = copying, make_workers
@@ -160,7 +162,7 @@ class TrainingLoop:
         """Compile what the run needs, or load it from the cache."""
         self.threads.workers[0].compile()
         if self.options.learns_tree:
-            compile_kernels(self.weights.vectors.shape[1], self.options.window)
+            compile_kernels(self.weights.vectors.shape[1], self.window)
 
     def _pauses(self) -> list[int]:
         """The chunks before which all threads wait, and the end; on a resume those that remain."""
@@ -207,10 +209,9 @@ class TrainingLoop:
         started, self.tree_due = time.perf_counter(), True
         vocabulary, options = self.corpus.vocabulary, self.options
         text = kernel_text(self.corpus, options)._replace(keep=context_keep(vocabulary, options.sample))
-        vectors, window = self.weights.vectors, options.window
-        stopping = self.observer.stopping
+        vectors, stopping = self.weights.vectors, self.observer.stopping
         try:
-            features = mean_contexts(text, vectors, window, options.threads, stopping)
+            features = mean_contexts(text, vectors, self.window, options.threads, stopping)
             self.weights.tree = relearned(features, vocabulary, options, self.weights, stopping)
         except Stopped:
             return self._halt()

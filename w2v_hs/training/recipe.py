@@ -16,6 +16,7 @@ from w2v_hs.progress import Display
 from w2v_hs.text.corpus import Corpus, read_corpus
 from w2v_hs.text.tokenizing import warn_of_raw_text
 from w2v_hs.text.vocabulary import Vocabulary
+from w2v_hs.text.windows import check_whole
 from w2v_hs.text.word_ids import TOKEN_LISTS
 from w2v_hs.training.loop import TrainingLoop, check_softmax
 from w2v_hs.training.memory import check_fits, ngram_bytes, peak_bytes, run_bytes
@@ -55,6 +56,7 @@ def read_text(
         threads=options.threads,
         progress=shows.read,
     )
+    check_whole(text, options)
     if vocabulary is None:
         words = [word for word in text.vocabulary.as_given if isinstance(word, str)]
         warn_of_raw_text(words, text.names == [TOKEN_LISTS])

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2v_hs.kernels.common import padded
+from w2v_hs.kernels.common import Window, padded
 from w2v_hs.options import Resolved
 from w2v_hs.text.corpus import LONGEST_SENTENCE, Corpus
 from w2v_hs.types import Int64
@@ -94,18 +94,18 @@ class Schedule:
         return self.options.lr * max(LOWEST_RATE, 1 - share)
 
 
-def most_tokens(options: Resolved, softmax_words: int) -> int:
+def most_tokens(options: Resolved, window: Window, softmax_words: int) -> int:
     """Tokens that one call of a kernel may train; softmax_words: V of the full softmax, or 0."""
-    work = 6 * padded(options.dim) * max(softmax_words, 32) * 2 * options.window
+    work = 6 * padded(options.dim) * max(softmax_words, 32) * (window.left + window.right)
     return max(1, min(LONGEST_CHUNK, LONGEST_WORK // work))
 
 
-def with_short_sentences(corpus: Corpus, most: int, window: int) -> Corpus:
-    """The corpus with its sentences cut to `most` tokens, but not below two windows.
+def with_short_sentences(corpus: Corpus, most: int, window: Window) -> Corpus:
+    """The corpus with its sentences cut to `most` tokens, but not below twice their reach.
 
     A longer one would keep a kernel busy for longer than a user waits for Ctrl-C.
     """
-    most = max(most, 2 * window)
+    most = max(most, 2 * window.left, 2 * window.right)
     if most >= LONGEST_SENTENCE:
         return corpus
     bounds = corpus.sentences

@@ -138,10 +138,10 @@ def train_update(
 def _settle_down(start: UpdateStart, text: Corpus, weights: Weights) -> None:
     """Let rows that were trained before move only by the share of their occurrences that is new."""
     dim, total = start.options.dim, text.vocabulary.counts
-    shares = start.added / total
+    shares = inputs = start.added / total
     if start.ngrams is not None:
-        shares = np.concatenate([shares, ngram_shares(weights.parts, start.added, total)])
-    damp_in_place(start.inputs, weights.inputs[:, :dim], shares)
+        inputs = np.concatenate([shares, ngram_shares(weights.parts, start.added, total)])
+    damp_in_place(start.inputs, weights.inputs[:, :dim], inputs)
     weights.compose()
     if weights.tree is not None:
         shares = weights.tree.mass_below(start.added) / weights.tree.mass_below(total)

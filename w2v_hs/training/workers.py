@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from w2v_hs.kernels import cbow, skipgram, softmax
-from w2v_hs.kernels.common import Paths, Text, aligned_zeros, make_scratch
+from w2v_hs.kernels.common import Paths, Text, Window, aligned_zeros, make_scratch
 from w2v_hs.kernels.copies import Copies
 from w2v_hs.kernels.subwords import NO_PARTS, Parts, make_ring
 from w2v_hs.options import Resolved
 from w2v_hs.text.corpus import LONGEST_SENTENCE, Corpus
+from w2v_hs.text.windows import expected_contexts, kernel_window
 from w2v_hs.tree.tree import Tree
-from w2v_hs.types import Float32, Float64
+from w2v_hs.types import Float32, Float64, Int64
 
 
 # Private copies of the top of the tree, where there are several threads (see kernels.copies).
@@ -74,6 +75,7 @@ class TreeWorker(Worker):
         text: Text,
         tree: Tree,
         options: Resolved,
+        window: Window,
         vectors: Float32,
         outputs: Float32,
         copies: Copies,
@@ -81,15 +83,15 @@ class TreeWorker(Worker):
         curvature: float,
         parts: Parts = NO_PARTS,
     ):
-        self.text, self.options, self.copies = text, options, copies
+        self.text, self.options, self.window, self.copies = text, options, window, copies
         self.predictions, self.curvature = predictions, curvature
         self.stride = vectors.shape[1]
         self.paths = Paths(tree.offsets, tree.nodes, tree.bits)
         self.vectors, self.outputs = vectors.ravel(), outputs.ravel()
         self.kernel = skipgram.train if options.arch == "skipgram" else cbow.train
         longest_path = int(tree.lengths.max())
-        self.scratch = make_scratch(LONGEST_SENTENCE, options.window, longest_path, self.stride)
-        self.ring = make_ring(parts, options.window, self.stride)
+        self.scratch = make_scratch(LONGEST_SENTENCE, window, longest_path, self.stride)
+        self.ring = make_ring(parts, window, self.stride)
 
     def train(self, first: int, last: int, rate: float, state: np.uint64) -> Float64:
         self.scratch.random[0], self.scratch.totals[:] = state, 0
@@ -99,7 +101,7 @@ class TreeWorker(Worker):
             self.text,
             first,
             last,
-            self.options.window,
+            self.window,
             self.paths,
             self.vectors,
             self.ring,
@@ -130,13 +132,19 @@ class SoftmaxWorker(Worker):
     """
 
     def __init__(
-        self, text: Text, options: Resolved, vectors: Float32, outputs: Float32, parts: Parts = NO_PARTS
+        self,
+        text: Text,
+        options: Resolved,
+        window: Window,
+        vectors: Float32,
+        outputs: Float32,
+        parts: Parts = NO_PARTS,
     ):
-        self.text, self.options, self.parts = text, options, parts
+        self.text, self.options, self.window, self.parts = text, options, window, parts
         self.words, stride = len(text.keep), vectors.shape[1]
         self.vectors, self.outputs = vectors, outputs
-        self.scratch = make_scratch(LONGEST_SENTENCE, options.window, 0, stride)
-        self.batch = softmax.make_batch(self.words, options.window, stride)
+        self.scratch = make_scratch(LONGEST_SENTENCE, window, 0, stride)
+        self.batch = softmax.make_batch(self.words, window, stride)
 
     def train(self, first: int, last: int, rate: float, state: np.uint64) -> Float64:
         self.scratch.random[0], self.scratch.totals[:] = state, 0
@@ -144,7 +152,7 @@ class SoftmaxWorker(Worker):
             self.text,
             first,
             last,
-            self.options.window,
+            self.window,
             self.options.arch == "cbow",
             self.words,
             self.vectors,
@@ -171,8 +179,9 @@ def make_workers(
     vectors, outputs: as in `TreeWorker` and `SoftmaxWorker`, with `copying.rows` rows for copies.
     """
     text, threads = kernel_text(corpus, options), options.threads
+    window = kernel_window(options, corpus.sentences)
     if tree is None:
-        return [SoftmaxWorker(text, options, vectors, outputs, parts) for _ in range(threads)]
+        return [SoftmaxWorker(text, options, window, vectors, outputs, parts) for _ in range(threads)]
     count = copying.rows(options, tree.inner) // threads
     interval, predictions = 1, np.zeros(0)
     if count:
@@ -180,12 +189,15 @@ def make_workers(
         share = kept.sum() / float(corpus.vocabulary.counts.sum())  # of tokens that are kept
         windows = share * len(text.ids) * options.epochs / threads
         interval = max(1, min(copying.interval, int(windows / copying.merges)))
-        predictions = node_predictions(tree, interval * kept / kept.sum(), options)[:count]
+        centres = interval * kept / kept.sum()
+        predictions = node_predictions(tree, centres, options, corpus.sentences)[:count]
     workers: list[Worker] = []
     for thread in range(threads):
         copies = _make_copies(outputs, tree.inner, count, thread, threads, interval)
         workers.append(
-            TreeWorker(text, tree, options, vectors, outputs, copies, predictions, copying.curvature, parts)
+            TreeWorker(
+                text, tree, options, window, vectors, outputs, copies, predictions, copying.curvature, parts
+            )
         )
     return workers
 
@@ -215,10 +227,12 @@ def kernel_text(corpus: Corpus, options: Resolved) -> Text:
     return Text(np.asarray(corpus.ids), corpus.sentences, keep)
 
 
-def node_predictions(tree: Tree, centres: Float64, options: Resolved) -> Float64:
+def node_predictions(
+    tree: Tree, centres: Float64, options: Resolved, sentences: Int64 | None = None
+) -> Float64:
     """Predictions from which each inner node is expected to learn, (inner,) float64.
 
-    centres: (V,), how many windows each word is the centre of.
+    centres: (V,), how many windows each word is the centre of. sentences: as `expected_contexts`.
     """
-    around = options.window + 1  # words in a window, in the mean over its reach
+    around = expected_contexts(options, sentences)
     return tree.mass_below(centres) * (around if options.arch == "skipgram" else 1)

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from w2v_hs.kernels import bisect, contexts, transfer
-from w2v_hs.kernels.common import Text, aligned_zeros
+from w2v_hs.kernels.common import Text, Window, aligned_zeros
 from w2v_hs.kernels.simd import LANES
 from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.tree.tree import Tree, tree_from_children
@@ -43,7 +43,7 @@ def never() -> bool:
     return False
 
 
-def compile_kernels(stride: int, window: int) -> None:
+def compile_kernels(stride: int, window: Window) -> None:
     """Compile the kernels used here, or load them from the cache, on a text of two words."""
     text = Text(np.array([0, 1], np.int32), np.array([0, 2]), np.ones(2, np.float32))
     vectors, counts = aligned_zeros(2, stride), np.ones(2, np.int64)
@@ -68,12 +68,12 @@ def context_keep(vocabulary: Vocabulary, sample: float) -> Float32:
 
 
 def mean_contexts(
-    text: Text, vectors: Float32, window: int, threads: int = 1, stopping: Callable[[], bool] = never
+    text: Text, vectors: Float32, window: Window, threads: int = 1, stopping: Callable[[], bool] = never
 ) -> Float32:
     """The mean input vector of the words around each word, minus the mean over all words.
 
-    (V, stride); 0 for a word that subsampling, as in training, leaves without a context. `window`
-    words on each side count as context. The result does not depend on `threads`. `Stopped` soon
+    (V, stride); 0 for a word that subsampling, as in training, leaves without a context. The full
+    width of the window counts. The result does not depend on `threads`. `Stopped` soon
     after stopping() is true.
     """
     sums, counts = context_sums(text, vectors, window, threads, stopping)
@@ -82,7 +82,7 @@ def mean_contexts(
 
 
 def context_sums(
-    text: Text, vectors: Float32, window: int, threads: int = 1, stopping: Callable[[], bool] = never
+    text: Text, vectors: Float32, window: Window, threads: int = 1, stopping: Callable[[], bool] = never
 ) -> tuple[Float32, Int64]:
     """The sums (V, stride) and counts (V,) that `mean_contexts` divides; they add up over texts."""
     words, stride = vectors.shape

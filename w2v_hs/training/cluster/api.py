@@ -100,6 +100,11 @@ def check_options(options: Options, preprocessing: Preprocessing) -> None:
             f"loss={options.loss} on a cluster: not supported, since every word touches all output "
             "weights, which would all have to travel; use loss=hs, or train in one process"
         )
+    if options.window is None:
+        raise OptionError(
+            f"{option('window', 'sentence')} on a cluster: not supported; give a number, such as the "
+            "length of the longest sentence, and do not shrink windows"
+        )
     if options.subwords is not None:
         raise OptionError(
             "subwords on a cluster: not supported, since all rows of n-grams would have to travel; train "

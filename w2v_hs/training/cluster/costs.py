@@ -9,14 +9,16 @@ two matrices:
 A round that touches few rows sends less. Beyond eight workers changes are first merged in groups;
 their sums, V dim bytes more for each worker, are left out here.
 
-Training takes, for each token that subsampling keeps, window + 1 predictions (the mean over the
-reach) of L branches each, the mean length of the paths, with 6 dim operations a branch.
+Training takes, for each token that subsampling keeps, as many predictions as it has context words
+(`expected_contexts`), of L branches each, the mean length of the paths, with 6 dim operations a
+branch.
 """
 
 from dataclasses import dataclass
 
 from w2v_hs.options import Options
 from w2v_hs.text.vocabulary import Vocabulary
+from w2v_hs.text.windows import expected_contexts
 from w2v_hs.tree.tree import Tree
 
 SHARE = 0.1  # of the seconds of training that communication may take
@@ -68,8 +70,9 @@ def work_of(vocabulary: Vocabulary, tree: Tree, tokens: int, options: Options) -
     """The work of a run."""
     kept = vocabulary.kept_frequencies(options.sample)
     branches = float(kept @ tree.lengths) / float(vocabulary.counts.sum())
-    predictions = options.window + 1 if options.arch == "skipgram" else 1
+    contexts = expected_contexts(options)
+    predictions = contexts if options.arch == "skipgram" else 1
     # CBOW adds up the window and hands its error back.
-    around = 0 if options.arch == "skipgram" else 2 * options.dim * (options.window + 1)
+    around = 0 if options.arch == "skipgram" else 2 * options.dim * contexts
     operations = predictions * branches * 6 * options.dim + around
     return Work(len(vocabulary), options.dim, tokens, operations)

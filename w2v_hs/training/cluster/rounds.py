@@ -19,6 +19,7 @@ from w2v_hs.options import Resolved
 from w2v_hs.progress import Progress
 from w2v_hs.text.corpus import Corpus
 from w2v_hs.text.vocabulary import Vocabulary
+from w2v_hs.text.windows import expected_contexts, kernel_window
 from w2v_hs.training.cluster.merging import (
     BlockChanges,
     RowChanges,
@@ -114,9 +115,10 @@ def _train(
     report: Callable[[int], None],
 ) -> PartReport:
     """Train a text once, writing both matrices."""
-    options, most = replace(job.options, epochs=1), most_tokens(job.options, 0)
+    options, window = replace(job.options, epochs=1), kernel_window(job.options, text.sentences)
+    most = most_tokens(options, window, 0)
     corpus = Corpus(text.ids, text.sentences, job.vocabulary, [], len(text.ids), 0, "")
-    corpus = with_short_sentences(corpus, most, options.window)
+    corpus = with_short_sentences(corpus, most, window)
     schedule = Schedule(corpus, options, most, part.stretch(job.options.epochs))
 
     def show(progress: Progress) -> None:
@@ -164,8 +166,7 @@ def predictions_of(job: Job, ids: Int32) -> tuple[Float32, Float32]:
     tokens.count(ids, counts)  # np.bincount takes several times as long
     kept = counts * keep
     nodes = node_predictions(job.tree, kept, options)
-    around = options.window + 1  # words in a window, in the mean over its reach
-    return (kept * around).astype(np.float32), nodes.astype(np.float32)
+    return (kept * expected_contexts(options)).astype(np.float32), nodes.astype(np.float32)
 
 
 def _changes(
@@ -219,12 +220,19 @@ class Contexts(NamedTuple):
 def sum_contexts(job: Job, blocks: list[WeightBlock], texts: list[EncodedShard]) -> Contexts:
     """The contexts of all words in some shards."""
     vectors, _ = _matrices(job, blocks)
-    keep = context_keep(job.vocabulary, job.options.sample)
-    window, threads = job.options.window, job.options.threads
+    options = job.options
+    keep = context_keep(job.vocabulary, options.sample)
     return add_contexts(
         [
             # concatenate copies: what Dask hands over may be read-only, another type to Numba.
-            Contexts(*context_sums(Text(*concatenate([text]), keep), vectors, window, threads))
+            Contexts(
+                *context_sums(
+                    Text(*concatenate([text]), keep),
+                    vectors,
+                    kernel_window(options, text.sentences),
+                    options.threads,
+                )
+            )
             for text in texts
         ]
     )
