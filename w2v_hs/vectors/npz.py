@@ -84,7 +84,7 @@ class _Pieces(io.BufferedReader):
 def _check_member(
     name: str, archive: zipfile.ZipFile, array: str, ndim: int, kinds: str
 ) -> tuple[zipfile.ZipInfo, int]:
-    """The member of one array and its number of rows; `FormatError` unless type and size are fit."""
+    """The member of one array and its number of rows; `FormatError` for a wrong type or size."""
     if array + ".npy" not in archive.namelist():
         raise FormatError(f"{name}: holds no array {array!r}; expected 'words' and 'vectors'")
     info = archive.getinfo(array + ".npy")
