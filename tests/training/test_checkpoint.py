@@ -496,10 +496,23 @@ def test_a_second_run_to_one_output_is_refused_and_names_the_first(text, tmp_pat
     try:
         message = fails("train", text, "-o", output)
         assert f"process {process.pid} is writing it" in message
-        assert f"process {process.pid} is writing it" in fails("resume", checkpoint_path(output))
+        kept = checkpoint_path(output)
+        assert f"process {process.pid} is writing it" in fails("resume", kept)
+        for run in (lambda: w2v_hs.train(text, checkpoint=kept), lambda: w2v_hs.resume(kept)):
+            with pytest.raises(OutputError, match=f"process {process.pid} is writing it"):
+                run()
     finally:
         process.kill()
         process.communicate()
+
+
+def test_a_second_run_to_one_checkpoint_is_refused_from_python(text, tmp_path):
+    def second(epoch):
+        w2v_hs.train(text, checkpoint=tmp_path / "c")
+
+    with pytest.raises(OutputError, match=f"c: process {os.getpid()} is writing it"):
+        w2v_hs.train(text, epochs=2, dim=8, checkpoint=tmp_path / "c", callbacks=second)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_killed_run_leaves_a_checkpoint_that_stays_and_no_lock(text, tmp_path, run, fails):

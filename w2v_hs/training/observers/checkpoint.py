@@ -5,7 +5,9 @@ was set up. Learning rate and random numbers of a chunk follow from its place, s
 the state there is.
 """
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +16,7 @@ import numpy as np
 
 from w2v_hs.checks import argument, shown
 from w2v_hs.errors import CorpusError, FormatError, OptionError, OutputError
-from w2v_hs.files.atomic import check_writable
+from w2v_hs.files.atomic import check_writable, holding
 from w2v_hs.files.container import load_arrays, save_arrays
 from w2v_hs.formatting import texts
 from w2v_hs.model.contents import check_weights, tree_arrays
@@ -112,6 +114,18 @@ def check_no_checkpoint(path: Path) -> None:
             f"{shown(path)}: the checkpoint of an earlier run is there; to resume that run: {command}; "
             f"to discard it: rm {argument(path)}"
         )
+
+
+@contextlib.contextmanager
+def new_checkpoint(settings: CheckpointSettings | None) -> Iterator[None]:
+    """Keep other runs from the checkpoint of a new run while the block runs.
+
+    Raises `OutputError` if another run writes it, or as `check_no_checkpoint`.
+    """
+    with contextlib.nullcontext() if settings is None else holding(settings.path):
+        if settings is not None:
+            check_no_checkpoint(settings.path)
+        yield
 
 
 def save_checkpoint(
