@@ -3,6 +3,7 @@
 import math
 import numbers
 import operator
+import re
 import shlex
 from collections.abc import Collection
 from typing import Any, TypeGuard, TypeVar
@@ -10,6 +11,7 @@ from typing import Any, TypeGuard, TypeVar
 from w2v_hs.errors import OptionError
 
 Choice = TypeVar("Choice")
+NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 def shown(name: object, most: int = 4096) -> str:
@@ -31,6 +33,11 @@ def short(value: object, most: int = 60) -> str:
     except (ValueError, RecursionError):  # an int of thousands of digits; deep nesting
         text = f"a {type(value).__name__}"
     return shown(text, most)
+
+
+def is_text(word: str) -> bool:
+    """Whether a word can be in a file of text: it holds no NUL and no lone surrogate."""
+    return word.isprintable() or not NOT_TEXT.search(word)  # the first is quick
 
 
 _on_command_line = False

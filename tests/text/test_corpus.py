@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from w2v_hs.errors import CorpusError, OptionError, OutputError, VocabularyError
 from w2v_hs.kernels import tokens as token_kernels
+from w2v_hs.model.new_words import check_counts
 from w2v_hs.options import Preprocessing
 from w2v_hs.text.blocks import whole_tokens
 from w2v_hs.text.corpus import read_corpus
@@ -170,9 +171,12 @@ def test_compressed_files(tmp_path, suffix, compress):
             read_corpus(path)
 
 
-def test_a_nul_in_a_token_is_refused_as_in_text():
-    with pytest.raises(CorpusError, match=r"corpus\[1\] holds the token 'b\\x00': a NUL; remove it"):
-        read_corpus([["a", "b"], ["a", "b\0"]])
+@pytest.mark.parametrize("odd", ["\0", "\ud800"])
+def test_what_no_text_holds_is_refused_in_tokens_too(odd):
+    with pytest.raises(CorpusError, match=r"corpus\[1\] holds the token 'b\\\w+': a NUL or lone surrogate"):
+        read_corpus([["a", "b"], ["a", f"b{odd}"]])
+    with pytest.raises(VocabularyError, match="expected a word, without NUL or lone surrogates"):
+        check_counts({f"b{odd}": 1})  # of `Model.add_words`
 
 
 def test_xz_padding(tmp_path):
