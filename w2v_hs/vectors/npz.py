@@ -8,7 +8,7 @@ import math
 import os
 import warnings
 import zipfile
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
@@ -58,15 +58,15 @@ def read_npz(name: str, stream: io.BufferedReader) -> Contents:
             check_lengths(name, rows, vectors)
             check_memory(name, in_words.file_size + in_vectors.file_size + WORD_BYTES * rows)
             array, matrix = _read_member(archive, in_words), _read_member(archive, in_vectors)
+            words: list[Any] = array.tolist()  # fails for what is no code point
     except (FormatError, OSError):
         raise
     # zipfile, the decompressors and NumPy document no list of what they raise for damaged files:
     # LZMAError, TokenError, SystemError, MemoryError and more.
     except Exception as error:
         raise FormatError(f"{name}: is not a whole npz archive: {first_line_of(error)}") from error
-    words: list[str] = array.tolist()
     if array.dtype.kind == "S":
-        words = [decode(word, place(row)) for row, word in enumerate(array.tolist())]
+        words = [decode(word, place(row)) for row, word in enumerate(words)]
     check_words(words, place)
     return Contents(words, as_float32(matrix), place)
 
