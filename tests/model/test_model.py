@@ -152,6 +152,10 @@ HOSTILE = {
     "losses that are none": lambda a, d: d.update(losses=5),
     "a loss that is NaN": lambda a, d: d.update(losses=[float("nan")]),
     "provenance that is none": lambda a, d: d.update(provenance="x"),
+    "updates that are none": lambda a, d: d["provenance"].update(updates={}),
+    "an update without losses": lambda a, d: d["provenance"].update(updates=[{"corpus": {}}]),
+    "texts without names": lambda a, d: d["provenance"]["corpus"].update(names=[None]),
+    "offsets without a dimension": lambda a, d: a.update({"tree.offsets": np.array(3)}),
     "an unknown option": lambda a, d: d["options"].update(colour="red"),
     "another format": lambda a, d: d.update(format=99),
 }

@@ -419,11 +419,17 @@ def test_contents_that_no_checkpoint_holds_are_refused(text, tmp_path):
     save_arrays(path, whole, description | {"checkpoint": run})
     with pytest.raises(FormatError, match="inconsistent checkpoint: chunks that do not fit"):
         load_checkpoint(path)
-    for preprocessing in ({"tokenize": "../a"}, {"lowercase": 1}, {"text_column": 5}, {"more": 1}, 5):
-        run = description["checkpoint"] | {"cleaning": preprocessing}
+    results = description["checkpoint"]["holdout"]
+    changes = [{"cleaning": value} for value in ({"tokenize": "../a"}, {"lowercase": 1}, {"more": 1}, 5)]
+    changes += [{"holdout": value} for value in (None, "x", [[]], [results[0] | {"nats": []}], [{}])]
+    changes += [{"texts": "a"}, {"texts": [1]}, {"cuts": []}, {"seconds": "1"}, {"seconds": -1}]
+    changes += [{"chunk_tokens": 1e9}, {"every": None}, {"save_vocab": {}}, {"update": {}}]
+    for change in changes:
+        run = description["checkpoint"] | change
         save_arrays(path, whole, description | {"checkpoint": run})
-        with pytest.raises(FormatError, match="incomplete or inconsistent checkpoint"):
+        with pytest.raises(FormatError, match="incomplete or inconsistent checkpoint: ") as caught:
             load_checkpoint(path)
+        assert "\n" not in str(caught.value)
     # Of an earlier version, which had two options for text.
     run = description["checkpoint"] | {"cleaning": {"lowercase": True, "errors": "strict"}}
     save_arrays(path, whole, description | {"checkpoint": run})
