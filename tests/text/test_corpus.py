@@ -500,10 +500,15 @@ def test_a_byte_order_mark_names_the_encoding(tmp_path, fails, encoding):
 
 def test_errors_name_options_as_the_user_writes_them(tmp_path, fails):
     path = write(tmp_path, b"a \xff b\n")
-    with pytest.raises(CorpusError, match="such as encoding='latin-1', or train with errors='replace'"):
+    advice = "if all of the text has another encoding, give it, such as {}; else convert this file to "
+    advice += "UTF-8, or"
+    with pytest.raises(CorpusError) as caught:
         read_corpus(path)
+    advised = advice.format("encoding='latin-1'")
+    assert f"{advised} train with errors='replace'" in str(caught.value)
     shown = fails("train", path, "-o", tmp_path / "m.safetensors")
-    assert "such as --encoding latin-1, or train with --errors replace (inserts U+FFFD) or ignore" in shown
+    advised = advice.format("--encoding latin-1")
+    assert f"{advised} train with --errors replace (inserts U+FFFD) or ignore" in shown
 
 
 def test_given_vocabulary(tmp_path):

@@ -211,7 +211,11 @@ def _undecodable(data: bytes, at: int, encoding: str) -> BadByte:
     read_on = f"train with {option('errors', 'replace')} (inserts U+FFFD) or ignore (drops it)"
     if encoding != "utf-8":
         return BadByte(at, f"bytes that are not {encoding}", f"give another encoding, or {read_on}")
-    remedy = f"give the encoding, such as {option('encoding', 'latin-1')}, or {read_on}"
+    other = option("encoding", "latin-1")
+    remedy = (
+        f"if all of the text has another encoding, give it, such as {other}; else convert this file to "
+        f"UTF-8, or {read_on}"
+    )
     return BadByte(at, f"{data[at]:#04x} is not UTF-8", remedy)
 
 

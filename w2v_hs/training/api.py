@@ -133,7 +133,7 @@ def train(
     text_column
         The column that holds the text, of Parquet files and JSON lines.
     encoding
-        Of files, such as "latin-1" or "utf-16": any text encoding that Python knows.
+        Of files, such as "latin-1" or "utf-16": any of text files that Python knows.
     checkpoint
         A file from which `resume` can continue the run; a new one, as that of an earlier run is not
         replaced. It is written when SIGINT or SIGTERM stops the run, and stays when the run has
