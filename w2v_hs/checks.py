@@ -5,7 +5,7 @@ import numbers
 import operator
 import re
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, TypeGuard, TypeVar
 
 from w2v_hs.errors import OptionError
@@ -75,6 +75,16 @@ def one_of(name: str, value: object, choices: Collection[Choice]) -> Choice:
 def is_integer(value: object) -> TypeGuard[int]:
     """Whether a value is an int, Python's or NumPy's; a bool is none."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def is_word(value: object) -> TypeGuard[str | int]:
+    """Whether a value has the type of a word."""
+    return isinstance(value, str) or is_integer(value)
+
+
+def several(words: Any) -> list[Any]:
+    """One word, or an iterable of words, as a list."""
+    return [words] if isinstance(words, (str, bytes)) or not isinstance(words, Iterable) else list(words)
 
 
 def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
