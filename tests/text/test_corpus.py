@@ -24,6 +24,7 @@ from w2v_hs.options import Preprocessing
 from w2v_hs.text.blocks import whole_tokens
 from w2v_hs.text.corpus import read_corpus
 from w2v_hs.text.sources import find_sources
+from w2v_hs.vectors import Vectors, save_vectors
 
 SPACES = "\t\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2007\u200a\u2028\u2029\u202f\u205f\u3000"
 # Neighbours of the white space in UTF-8, which are not white space.
@@ -257,6 +258,15 @@ def test_nothing_in_a_folder_is_skipped_without_a_word(tmp_path, make, message):
     for source in (tmp_path, f"{tmp_path}/*", f"{tmp_path}/sub/*"):
         with pytest.raises(CorpusError, match=message):
             read_corpus(source)
+
+
+def test_exported_vectors_in_a_folder_of_text_are_noticed(tmp_path, recwarn):
+    write(tmp_path, TEXT, "1.txt")
+    write(tmp_path, "1984 2\na b\n", "2.txt")  # no vectors
+    assert read_corpus(tmp_path).tokens and not recwarn.list
+    save_vectors(Vectors(["a", "b"], np.ones((2, 3))), tmp_path / "sub.vec")
+    with pytest.warns(UserWarning, match=r"sub\.vec: looks like vectors in word2vec's text format"):
+        read_corpus(tmp_path)
 
 
 def test_a_link_to_a_file_is_read(tmp_path):
