@@ -162,7 +162,7 @@ def _temporary(
     finally:
         if lock is not None:
             os.close(lock)
-        if temporary is not None:
+        if temporary is not None and os.path.lexists(temporary):
             _remove(temporary)
 
 
