@@ -28,6 +28,6 @@ def as_type(kind: Any, value: Any, name: str) -> Any:
         return kind(**{key: as_type(hints.get(key), item, key) for key, item in value.items()})  # type: ignore[operator]
     if kind is float and type(value) in (int, float) and math.isfinite(value):
         return float(value)
-    if type(value) is kind:
+    if type(value) is (get_origin(kind) or kind):
         return value
     raise TypeError(f"{name} is {short(value)}, expected {getattr(kind, '__name__', 'no such name')}")
