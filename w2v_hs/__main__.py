@@ -1,29 +1,34 @@
-"""The command `w2v-hs`, also `python -m w2v_hs`. Ctrl-C gives one line even during imports."""
+"""The command `w2v-hs`, also `python -m w2v_hs`. A signal gives one line even during imports."""
 
+import signal
 import sys
+
+from w2v_hs.termination import Terminated, terminate
 
 
 def main() -> None:
     """Run a command, see `cli`."""
     try:
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, terminate)
         from w2v_hs import cli
 
         cli.main()
-    except KeyboardInterrupt:
-        _stop()
+    except (KeyboardInterrupt, Terminated) as stop:
+        _stop(stop)
     except Exception as error:
         # Python 3.11 wraps an interrupt during the creation of a class in another exception.
         cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        while cause is not None and not isinstance(cause, (KeyboardInterrupt, Terminated)):
             cause = cause.__cause__ or cause.__context__
         if cause is None:
             raise
-        _stop()
+        _stop(cause)
 
 
-def _stop() -> None:
+def _stop(signalled: BaseException) -> None:
     print("stopped", file=sys.stderr)
-    sys.exit(130)
+    sys.exit(143 if isinstance(signalled, Terminated) else 130)
 
 
 if __name__ == "__main__":

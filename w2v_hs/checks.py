@@ -3,13 +3,15 @@
 import math
 import numbers
 import operator
+import re
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, TypeGuard, TypeVar
 
 from w2v_hs.errors import OptionError
 
 Choice = TypeVar("Choice")
+NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 def shown(name: object, most: int = 4096) -> str:
@@ -31,6 +33,11 @@ def short(value: object, most: int = 60) -> str:
     except (ValueError, RecursionError):  # an int of thousands of digits; deep nesting
         text = f"a {type(value).__name__}"
     return shown(text, most)
+
+
+def is_text(word: str) -> bool:
+    """Whether a word can be in a file of text: it holds no NUL and no lone surrogate."""
+    return word.isprintable() or not NOT_TEXT.search(word)  # the first is quick
 
 
 _on_command_line = False
@@ -68,6 +75,16 @@ def one_of(name: str, value: object, choices: Collection[Choice]) -> Choice:
 def is_integer(value: object) -> TypeGuard[int]:
     """Whether a value is an int, Python's or NumPy's; a bool is none."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def is_word(value: object) -> TypeGuard[str | int]:
+    """Whether a value has the type of a word."""
+    return isinstance(value, str) or is_integer(value)
+
+
+def several(words: Any) -> list[Any]:
+    """One word, or an iterable of words, as a list."""
+    return [words] if isinstance(words, (str, bytes)) or not isinstance(words, Iterable) else list(words)
 
 
 def whole(name: str, value: Any, low: int, high: int | None = None) -> int:

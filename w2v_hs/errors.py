@@ -48,6 +48,10 @@ class UnknownWordError(W2VError, KeyError):
     """A word is not in the vocabulary."""
 
 
+class WordTypeError(W2VError, TypeError):
+    """Something was given for a word that is neither a str nor an int."""
+
+
 class EvaluationError(W2VError, ValueError):
     """A test set is malformed, or none of its lines is usable."""
 

@@ -287,11 +287,17 @@ class Preprocessing:
         return self.tokenize not in ("none", "words") or self.split_sentences is not None
 
 
+# Of literals and names of hosts, not of files; most of them hold the whole text in memory.
+_NOT_OF_FILES = ("idna", "punycode", "raw-unicode-escape", "unicode-escape", "utf-7")
+
+
 def _codec(name: str) -> codecs.CodecInfo:
     """The codec of a text encoding; `OptionError` if there is none of this name."""
     try:
         "".encode(name)  # refuses codecs of bytes
-        return codecs.lookup(name)
+        if (codec := codecs.lookup(name)).name in _NOT_OF_FILES:
+            raise LookupError
+        return codec
     except (LookupError, TypeError, ValueError):
         raise OptionError(
             f"encoding={short(name)}: expected a text encoding of Python, such as latin-1, cp1252 or utf-16"

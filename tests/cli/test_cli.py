@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from shlex import split
@@ -303,6 +304,30 @@ def test_ctrl_c_while_modules_are_imported_is_one_line(run, tmp_path):
     (tmp_path / "click.py").write_text("raise KeyboardInterrupt")  # as if it came just then
     done = run("--version", env={"PYTHONPATH": str(tmp_path)})
     assert (done.returncode, done.stderr) == (130, b"stopped\n")
+
+
+def test_sigterm_at_any_time_leaves_one_line_and_no_files(tmp_path):
+    """While modules are imported, and while text is read and the output is locked."""
+    early, folder = tmp_path / "early", tmp_path / "folder"
+    early.mkdir(), folder.mkdir()
+    (early / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)")
+    command = [sys.executable, "-m", "w2v_hs", "train", "-", "-o", str(folder / "m.safetensors")]
+    for path in (str(early), ""):
+        path = os.pathsep.join([path, *sys.path]).strip(os.pathsep)
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}
+        )
+        if not path.startswith(str(early)):
+            process.stdin.write(b"the king and the queen\n" * 1000)
+            process.stdin.flush()
+            until = time.monotonic() + 60
+            while not list(folder.iterdir()) and time.monotonic() < until:
+                time.sleep(0.02)
+            process.terminate()
+            process.terminate()  # as `timeout` does
+        process.wait(timeout=60)
+        assert (process.returncode, process.stderr.read()) == (143, b"stopped\n")
+        assert not list(folder.iterdir())
 
 
 def test_what_a_folder_or_pattern_takes_in_is_not_written_over(fails, run, tmp_path):

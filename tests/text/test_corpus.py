@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 
 from w2v_hs.errors import CorpusError, OptionError, OutputError, VocabularyError
 from w2v_hs.kernels import tokens as token_kernels
+from w2v_hs.model.new_words import check_counts
 from w2v_hs.options import Preprocessing
 from w2v_hs.text.blocks import whole_tokens
 from w2v_hs.text.corpus import read_corpus
 from w2v_hs.text.sources import find_sources
+from w2v_hs.vectors import Vectors, save_vectors
 
 SPACES = "\t\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2007\u200a\u2028\u2029\u202f\u205f\u3000"
 # Neighbours of the white space in UTF-8, which are not white space.
@@ -170,9 +172,12 @@ def test_compressed_files(tmp_path, suffix, compress):
             read_corpus(path)
 
 
-def test_a_nul_in_a_token_is_refused_as_in_text():
-    with pytest.raises(CorpusError, match=r"corpus\[1\] holds the token 'b\\x00': a NUL; remove it"):
-        read_corpus([["a", "b"], ["a", "b\0"]])
+@pytest.mark.parametrize("odd", ["\0", "\ud800"])
+def test_what_no_text_holds_is_refused_in_tokens_too(odd):
+    with pytest.raises(CorpusError, match=r"corpus\[1\] holds the token 'b\\\w+': a NUL or lone surrogate"):
+        read_corpus([["a", "b"], ["a", f"b{odd}"]])
+    with pytest.raises(VocabularyError, match="expected a word, without NUL or lone surrogates"):
+        check_counts({f"b{odd}": 1})  # of `Model.add_words`
 
 
 def test_xz_padding(tmp_path):
@@ -253,6 +258,15 @@ def test_nothing_in_a_folder_is_skipped_without_a_word(tmp_path, make, message):
     for source in (tmp_path, f"{tmp_path}/*", f"{tmp_path}/sub/*"):
         with pytest.raises(CorpusError, match=message):
             read_corpus(source)
+
+
+def test_exported_vectors_in_a_folder_of_text_are_noticed(tmp_path, recwarn):
+    write(tmp_path, TEXT, "1.txt")
+    write(tmp_path, "1984 2\na b\n", "2.txt")  # no vectors
+    assert read_corpus(tmp_path).tokens and not recwarn.list
+    save_vectors(Vectors(["a", "b"], np.ones((2, 3))), tmp_path / "sub.vec")
+    with pytest.warns(UserWarning, match=r"sub\.vec: looks like vectors in word2vec's text format"):
+        read_corpus(tmp_path)
 
 
 def test_a_link_to_a_file_is_read(tmp_path):
@@ -472,11 +486,12 @@ def test_what_an_encoding_cannot_decode(tmp_path, run):
     odd = write(tmp_path, "a b\n".encode("utf-16") + b"c", "odd.txt")
     with pytest.raises(CorpusError, match=r"odd\.txt:2: bytes that are not utf-16"):
         read_corpus(odd, preprocessing=Preprocessing(encoding="utf-16"))
-    with pytest.raises(CorpusError, match=r"text\.txt: cannot be read as punycode"):
-        read_corpus(path, preprocessing=Preprocessing(encoding="punycode"))
+    with pytest.raises(CorpusError, match=r"text\.txt: cannot be read as utf-16: .* BOM"):
+        read_corpus(path, preprocessing=Preprocessing(encoding="utf-16"))
     with pytest.raises(CorpusError, match="factbook: a named corpus is UTF-8; leave out encoding"):
         read_corpus("factbook", preprocessing=Preprocessing(encoding="latin-1"))
-    for encoding in ("nonsense", "rot13", "", None, 5, "a\0b"):
+    of_no_file = ("unicode_escape", "raw_unicode_escape", "UTF-7", "punycode", "idna")
+    for encoding in ("nonsense", "rot13", "", None, 5, "a\0b", *of_no_file):
         with pytest.raises(OptionError, match="expected a text encoding of Python, such as latin-1"):
             Preprocessing(encoding=encoding)
 
@@ -495,10 +510,15 @@ def test_a_byte_order_mark_names_the_encoding(tmp_path, fails, encoding):
 
 def test_errors_name_options_as_the_user_writes_them(tmp_path, fails):
     path = write(tmp_path, b"a \xff b\n")
-    with pytest.raises(CorpusError, match="such as encoding='latin-1', or train with errors='replace'"):
+    advice = "if all of the text has another encoding, give it, such as {}; else convert this file to "
+    advice += "UTF-8, or"
+    with pytest.raises(CorpusError) as caught:
         read_corpus(path)
+    advised = advice.format("encoding='latin-1'")
+    assert f"{advised} train with errors='replace'" in str(caught.value)
     shown = fails("train", path, "-o", tmp_path / "m.safetensors")
-    assert "such as --encoding latin-1, or train with --errors replace (inserts U+FFFD) or ignore" in shown
+    advised = advice.format("--encoding latin-1")
+    assert f"{advised} train with --errors replace (inserts U+FFFD) or ignore" in shown
 
 
 def test_given_vocabulary(tmp_path):

@@ -241,9 +241,9 @@ def test_outputs_that_could_not_be_read_again(tmp_path):
             join_phrases([["a", "b"]], tmp_path / name)
     with pytest.raises(OutputError, match="cannot write there"):
         join_phrases([["a", "b"]], tmp_path / "nowhere" / "a.txt")
-    for token in ("new york", "a\nb", "\ud800", "\u3000"):
+    for token in ("new york", "a\nb", "\u3000"):
         (tmp_path / "old.txt").write_text("old")
-        with pytest.raises(CorpusError, match="token lists: a token holds white space or"):
+        with pytest.raises(CorpusError, match="token lists: a token holds white space"):
             join_phrases([["a", token]], tmp_path / "old.txt")
         assert (tmp_path / "old.txt").read_text() == "old"
         join_phrases([["a", token]])

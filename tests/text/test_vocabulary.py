@@ -129,10 +129,11 @@ def test_options_that_are_refused(given):
     assert len(str(caught.value)) < 150
 
 
-def test_a_word_with_a_space_is_not_written(tmp_path):
+@pytest.mark.parametrize("word", ["new york", "b\ud800"])
+def test_a_word_with_a_space_or_a_lone_surrogate_is_not_written(tmp_path, word):
     (tmp_path / "v.txt").write_text("old")
-    with pytest.raises(FormatError, match="'new york' holds white space"):
-        Vocabulary(["a", "new york"], np.array([2, 1])).save(tmp_path / "v.txt")
+    with pytest.raises(FormatError, match=r"the word .* holds white space, or is not text"):
+        Vocabulary(["a", word], np.array([2, 1])).save(tmp_path / "v.txt")
     assert (tmp_path / "v.txt").read_text() == "old"
     assert list(tmp_path.iterdir()) == [tmp_path / "v.txt"]
 

@@ -423,11 +423,17 @@ def test_contents_that_no_checkpoint_holds_are_refused(text, tmp_path):
     save_arrays(path, whole, description | {"checkpoint": run})
     with pytest.raises(FormatError, match="inconsistent checkpoint: chunks that do not fit"):
         load_checkpoint(path)
-    for preprocessing in ({"tokenize": "../a"}, {"lowercase": 1}, {"text_column": 5}, {"more": 1}, 5):
-        run = description["checkpoint"] | {"cleaning": preprocessing}
+    results = description["checkpoint"]["holdout"]
+    changes = [{"cleaning": value} for value in ({"tokenize": "../a"}, {"lowercase": 1}, {"more": 1}, 5)]
+    changes += [{"holdout": value} for value in (None, "x", [[]], [results[0] | {"nats": []}], [{}])]
+    changes += [{"texts": "a"}, {"texts": [1]}, {"cuts": []}, {"seconds": "1"}, {"seconds": -1}]
+    changes += [{"chunk_tokens": 1e9}, {"every": None}, {"save_vocab": {}}, {"update": {}}]
+    for change in changes:
+        run = description["checkpoint"] | change
         save_arrays(path, whole, description | {"checkpoint": run})
-        with pytest.raises(FormatError, match="incomplete or inconsistent checkpoint"):
+        with pytest.raises(FormatError, match="incomplete or inconsistent checkpoint: ") as caught:
             load_checkpoint(path)
+        assert "\n" not in str(caught.value)
     # Of an earlier version, which had two options for text.
     run = description["checkpoint"] | {"cleaning": {"lowercase": True, "errors": "strict"}}
     save_arrays(path, whole, description | {"checkpoint": run})
@@ -500,10 +506,23 @@ def test_a_second_run_to_one_output_is_refused_and_names_the_first(text, tmp_pat
     try:
         message = fails("train", text, "-o", output)
         assert f"process {process.pid} is writing it" in message
-        assert f"process {process.pid} is writing it" in fails("resume", checkpoint_path(output))
+        kept = checkpoint_path(output)
+        assert f"process {process.pid} is writing it" in fails("resume", kept)
+        for run in (lambda: w2v_hs.train(text, checkpoint=kept), lambda: w2v_hs.resume(kept)):
+            with pytest.raises(OutputError, match=f"process {process.pid} is writing it"):
+                run()
     finally:
         process.kill()
         process.communicate()
+
+
+def test_a_second_run_to_one_checkpoint_is_refused_from_python(text, tmp_path):
+    def second(epoch):
+        w2v_hs.train(text, checkpoint=tmp_path / "c")
+
+    with pytest.raises(OutputError, match=f"c: process {os.getpid()} is writing it"):
+        w2v_hs.train(text, epochs=2, dim=8, checkpoint=tmp_path / "c", callbacks=second)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_killed_run_leaves_a_checkpoint_that_stays_and_no_lock(text, tmp_path, run, fails):

@@ -373,6 +373,10 @@ NPZ_FAULTS = {
         {"words.npy": npy(np.array(["a", ""])), "vectors.npy": MATRIX},
         "row 2: the word '' is empty or holds NUL",
     ),
+    "no character of Unicode": (
+        {"words.npy": npy(np.frombuffer(b"a\0\0\0\0\0\x11\0", "<U1")), "vectors.npy": MATRIX},
+        "not a whole npz archive: invalid maximum character",
+    ),
     "words that are all empty": (
         {"words.npy": npy(np.array(["", ""], "U0")), "vectors.npy": MATRIX},
         "row 1: the word '' is empty",

@@ -265,7 +265,7 @@ PROJECTOR_FAULTS = {
     "cut": ("1\t2\n3\t4", "a\nb\n", r"vectors.tsv:2: the file ends in the middle"),
     "words cut": ("1\t2\n3\t4\n", "a\nb", r"metadata.tsv:2: the file ends without a newline"),
     "blank word": ("1\t2\n3\t4\n", "a\n \n", r"metadata.tsv:2: the word ' ' is blank"),
-    "not UTF-8": ("1\t2\n3\t4\n", "a\nb\udcff\n", r"metadata.tsv:2: byte 3 is not UTF-8"),
+    "not UTF-8": ("1\t2\n3\t4\n", "a\nb\udcff\n", r"metadata.tsv:2: byte 2 of the word, 0xff, is not UTF-8"),
     "columns": ("1\t2\n3\t4\n", "w\tc\na\t1\nb\n", r"metadata.tsv:3: 1 columns, the header has 2"),
     "nothing": ("", "", r"vectors.tsv: 0 rows, .*metadata.tsv has 0 words"),
     "NaN": ("1\t2\n3\tnan\n", "a\nb\n", r"vectors.tsv:2: the vector of 'b' holds NaN or Inf"),

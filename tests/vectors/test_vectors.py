@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from w2v_hs.errors import OptionError, UnknownWordError
+from w2v_hs.errors import OptionError, UnknownWordError, W2VError
 from w2v_hs.vectors.vectors import BLOCK_VALUES, Vectors
 
 V, DIM = 1000, 12  # NumPy sorts all of a small array where it need only partition it
@@ -213,6 +213,25 @@ def test_k_is_a_whole_number_of_at_least_one(matrix, k):
 
 def test_k_may_be_an_integer_of_numpy(matrix):
     assert len(Vectors(WORDS, matrix).most_similar("word3", np.uint8(3))) == 3
+
+
+@pytest.mark.parametrize("word", [3.0, [None], b"king", [["king"]], ["king", None], object(), True], ids=str)
+def test_what_is_no_word_is_told_in_one_line(model, word):
+    vectors = model.vectors
+    for ask in (
+        vectors.most_similar,
+        lambda word: vectors.most_similar("king", exclude=word),
+        lambda word: vectors.most_similar(positive=word),
+        lambda word: vectors.similarity("king", word),
+        lambda word: vectors.analogy("king", word, "queen"),
+        vectors.__getitem__,
+        lambda word: model.log_prob("king", word),
+        model.distribution,
+    ):
+        with pytest.raises(W2VError, match=r"^.* is of type \w+; expected a word") as caught:
+            ask(word)
+        assert isinstance(caught.value, TypeError) and "\n" not in str(caught.value)
+    assert word not in vectors
 
 
 def test_words_are_str_or_int(matrix):

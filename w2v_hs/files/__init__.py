@@ -1,5 +1,5 @@
 """Files, whatever they contain: atomic writes, never over what is read (`distinct`); arrays with a
-checksum; downloads.
+checksum; downloads; parsed JSON as types; whether memory suffices.
 
 Only `atomic` is re-exported: the command line imports it at its start, and `container` and
 `download` need NumPy and more.

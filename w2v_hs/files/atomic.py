@@ -142,21 +142,28 @@ def _temporary(
     path: Path, check: Callable[[Path], Path], folder: bool = False
 ) -> Iterator[tuple[Path, Path]]:
     """Yield a locked temporary file or folder and the path that it is for; remove it at the end."""
-    try:
-        real = check(path)
-        _remove_abandoned(real, folder)
-        temporary, lock = _create(real, folder)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        if isinstance(error, W2VError):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise OutputError(f"{shown(path, 200)}: cannot write there: {reason}") from error
-    try:
+    temporary = lock = None
+    try:  # from its creation on, in which a signal may come
+        try:
+            real = check(path)
+            _remove_abandoned(real, folder)
+            while temporary is None or not temporary.exists():
+                if lock is not None:  # another writer locked it first, and took it for abandoned
+                    os.close(lock)
+                    lock = None
+                temporary = _hidden(real, f"{secrets.token_hex(4)}.tmp")
+                lock = _create(temporary, folder)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            if isinstance(error, W2VError):
+                raise
+            reason = getattr(error, "strerror", None) or error
+            raise OutputError(f"{shown(path, 200)}: cannot write there: {reason}") from error
         yield temporary, real
     finally:
         if lock is not None:
             os.close(lock)
-        _remove(temporary)
+        if temporary is not None and os.path.lexists(temporary):
+            _remove(temporary)
 
 
 @contextlib.contextmanager
@@ -181,19 +188,13 @@ def _published(temporary: Path, real: Path, size: int | None = None) -> Iterator
         raise OutputError(_reason(real, error, written, size)) from error
 
 
-def _create(real: Path, folder: bool) -> tuple[Path, int | None]:
-    """Create a temporary file or folder for `real` and lock it."""
-    while True:
-        temporary = _hidden(real, f"{secrets.token_hex(4)}.tmp")
-        if folder:
-            temporary.mkdir()
-        else:
-            temporary.touch(exist_ok=False)
-        lock = _lock(temporary, wait=True)
-        if temporary.exists():
-            return temporary, lock
-        if lock is not None:  # another writer locked it first, and took it for abandoned
-            os.close(lock)
+def _create(temporary: Path, folder: bool) -> int | None:
+    """Create a file or folder and lock it; returns as `_lock`."""
+    if folder:
+        temporary.mkdir()
+    else:
+        temporary.touch(exist_ok=False)
+    return _lock(temporary, wait=True)
 
 
 def _lock(path: Path, wait: bool) -> int | None:

@@ -19,6 +19,7 @@ import numpy as np
 from w2v_hs.checks import shown
 from w2v_hs.errors import FormatError, MissingFileError
 from w2v_hs.files.atomic import replacing
+from w2v_hs.files.memory import check_memory
 from w2v_hs.types import Array, Word
 
 _DTYPES = {
@@ -80,7 +81,7 @@ def load_arrays(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
     `FormatError` if the file is missing, truncated, damaged, or was not written by this package.
     """
     try:
-        arrays, metadata = load_tensors(path)
+        arrays, metadata = map_tensors(path)
     except FormatError as error:
         if Path(path).suffix == ".safetensors" or not os.path.isfile(path):  # noqa: PTH113
             raise
@@ -89,9 +90,11 @@ def load_arrays(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
     if "description" not in metadata or "sha256" not in metadata:
         raise FormatError(f"{shown(path)}: a .safetensors file, but not a model of w2v_hs")
     try:
-        return arrays, json.loads(metadata["description"], parse_constant=_no_number)
+        description = json.loads(metadata["description"], parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise FormatError(f"{shown(path)}: its description is not JSON") from None
+    check_memory(shown(path), sum(array.nbytes for array in arrays.values()))
+    return {name: array.copy() for name, array in arrays.items()}, description
 
 
 def _no_number(name: str) -> Any:
@@ -99,9 +102,10 @@ def _no_number(name: str) -> Any:
     raise ValueError(name)
 
 
-def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Read the arrays of any `.safetensors` file, and the text fields of its header, if it has any.
+def map_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
+    """The arrays of any `.safetensors` file, and the text fields of its header, if it has any.
 
+    The arrays are views of the file, which take no memory: copy those that are to stay.
     `FormatError` if the file is missing, truncated, of a dtype that NumPy lacks, or differs from
     the checksum that `save_arrays` stored in it.
     """
@@ -115,7 +119,8 @@ def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = file.keys()
+        arrays = _views(path, names)
     except FileNotFoundError:
         raise MissingFileError(f"{shown(path)}: no such file") from None
     except Exception as error:  # untrusted bytes can make the reader raise anything
@@ -128,6 +133,19 @@ def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str
                 f"declares {shown(metadata['sha256'], 16)}; take a copy from a backup"
             )
     return arrays, metadata
+
+
+def _views(path: Path, names: list[str]) -> dict[str, Array]:
+    """Views of the arrays in a file whose header the safetensors package has checked."""
+    data = np.memmap(path, np.uint8, "r").view(np.ndarray)
+    begin = 8 + int.from_bytes(data[:8].tobytes(), "little")
+    header = json.loads(data[8:begin].tobytes())
+    arrays = {}
+    for name in names:
+        kind, (first, end) = header[name]["dtype"], header[name]["data_offsets"]
+        dtype = "?" if kind == "BOOL" else f"<{kind[0].lower()}{int(kind[1:]) // 8}"  # or ValueError
+        arrays[name] = data[begin + first : begin + end].view(dtype).reshape(header[name]["shape"])
+    return arrays
 
 
 def pack_words(words: Sequence[Word]) -> dict[str, Array]:
@@ -146,16 +164,17 @@ def pack_words(words: Sequence[Word]) -> dict[str, Array]:
 
 def unpack_words(arrays: dict[str, Array], path: str | Path) -> list[Any]:
     """The words of `pack_words`; `FormatError` if the arrays do not match or are not UTF-8."""
-    data, ends = arrays["words.bytes"].tobytes(), arrays["words.ends"]
+    size, ends = arrays["words.bytes"].nbytes, arrays["words.ends"]
     if (
         ends.ndim != 1
         or ends.dtype != np.int64
-        or len(ends) == 0
+        or not 0 < len(ends) <= size
         or ends[0] < 0
+        or ends[-1] != size
         or np.any(np.diff(ends) < 0)
-        or ends[-1] != len(data)
     ):
-        raise FormatError(f"{shown(path)}: the words do not fill their {len(data)} bytes")
+        raise FormatError(f"{shown(path)}: the words do not fill their {size} bytes")
+    data = arrays["words.bytes"].tobytes()
     bounds = [0, *ends.tolist()]
     try:
         words = [data[begin:end].decode(errors="surrogatepass") for begin, end in itertools.pairwise(bounds)]

@@ -4,13 +4,14 @@ Nothing read from a file is used before it is checked.
 """
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 import numpy as np
 
 from w2v_hs.checks import shown
 from w2v_hs.errors import FormatError
 from w2v_hs.files.container import VECTORS, load_arrays, unpack_words
+from w2v_hs.files.typed_json import as_type
 from w2v_hs.model.contents import FORMAT, check_weights
 from w2v_hs.model.model import Model
 from w2v_hs.options import Options, Resolved
@@ -20,6 +21,27 @@ from w2v_hs.tree import Tree
 from w2v_hs.types import Array
 from w2v_hs.vectors import Vectors
 from w2v_hs.vectors.subwords import read_subwords
+
+
+class _CorpusFacts(TypedDict, total=False):
+    names: list[str]
+    sha256: str
+    tokens: int
+    types: int
+    retained_tokens: int
+    mended_utf8: int
+
+
+class _UpdateFacts(TypedDict):
+    corpus: _CorpusFacts
+    losses: list[float | None]
+
+
+class _Provenance(TypedDict):
+    """What is read of the provenance in a model file; it may hold more."""
+
+    corpus: _CorpusFacts
+    updates: NotRequired[list[_UpdateFacts]]
 
 
 def load(path: str | Path) -> Model:
@@ -46,13 +68,13 @@ def model_from(path: str | Path, arrays: dict[str, Array], description: dict[str
         )
     try:
         model = _build(path, arrays, description)
+        words, dim = len(model.vocabulary), model.options.dim
+        check_weights(path, "", arrays["vectors"], model.outputs, model.tree, words, dim)
+        _check_description(path, model)
     except FormatError:
         raise
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FormatError(f"{shown(path)}: incomplete or inconsistent model: {shown(error)}") from None
-    words, dim = len(model.vocabulary), model.options.dim
-    check_weights(path, "", arrays["vectors"], model.outputs, model.tree, words, dim)
-    _check_description(path, model)
     return model
 
 
@@ -84,14 +106,14 @@ def _build(path: str | Path, arrays: dict[str, Array], description: dict[str, An
         tree=tree,
         vocabulary=Vocabulary(names, arrays["counts"], integers),
         options=cast(Resolved, options),
-        losses=description["losses"],
-        provenance=description["provenance"],
-        holdout_losses=description.get("holdout_losses", []),
+        losses=as_type(list[float | None], description["losses"], "losses"),
+        provenance=as_type(_Provenance, description["provenance"], "provenance"),
+        holdout_losses=as_type(list[float], description.get("holdout_losses", []), "holdout_losses"),
     )
 
 
 def _check_description(path: str | Path, model: Model) -> None:
-    """Raise `FormatError` unless words, counts, losses and provenance are those of a model."""
+    """Raise `FormatError` unless words, counts and preprocessing are those of a model."""
     words, counts = len(model.vocabulary), model.vocabulary.counts
     if counts.dtype != np.int64 or counts.shape != (words,):
         raise FormatError(
@@ -102,14 +124,6 @@ def _check_description(path: str | Path, model: Model) -> None:
         raise FormatError(f"{shown(path)}: counts holds values that no model has")
     if "" in model.vocabulary.words:
         raise FormatError(f"{shown(path)}: one of the words is empty")
-    for losses in (model.losses, model.holdout_losses):
-        if not isinstance(losses, list) or not all(
-            loss is None or (isinstance(loss, float) and np.isfinite(loss)) for loss in losses
-        ):
-            raise FormatError(f"{shown(path)}: losses are not finite numbers")
-    facts = model.provenance
-    if not isinstance(facts, dict) or not isinstance(facts.get("corpus"), dict):
-        raise FormatError(f"{shown(path)}: provenance names no corpus")
     try:
         model.preprocessing_of()
     except (TypeError, ValueError) as error:

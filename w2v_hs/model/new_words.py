@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from w2v_hs.checks import is_integer, shown
+from w2v_hs.checks import is_integer, is_text, shown
 from w2v_hs.errors import OptionError, VocabularyError
 from w2v_hs.model.weights import start_vectors
 from w2v_hs.text import Vocabulary
@@ -37,8 +37,8 @@ def check_counts(counts: Mapping[Any, int]) -> None:
     if not isinstance(counts, Mapping):
         raise TypeError(f"counts is of type {type(counts).__name__}: expected a dict of words and counts")
     for word, count in counts.items():
-        if not (is_integer(word) or (isinstance(word, str) and word and "\0" not in word)):
-            raise VocabularyError(f"{shown(repr(word), 60)}: expected a word, without NUL")
+        if not (is_integer(word) or (isinstance(word, str) and word and is_text(word))):
+            raise VocabularyError(f"{shown(repr(word), 60)}: expected a word, without NUL or lone surrogates")
         if not is_integer(count) or count < 1:
             raise VocabularyError(
                 f"'{shown(word, 60)}' has the count {shown(repr(count), 60)}: expected a whole number from 1"

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from w2v_hs.checks import whole
+from w2v_hs.checks import several, whole
 from w2v_hs.errors import OptionError
 from w2v_hs.kernels.probability import all_log_probs, best_first, draw_words, path_log_probs
 from w2v_hs.options import COMBINE, Combine, Options
@@ -154,7 +154,7 @@ class Predictor:
             raise OptionError(
                 "combine='log_probs': a CBOW model predicts from the mean of its inputs; use combine='inputs'"
             )
-        words = list(context) if isinstance(context, Iterable) and not isinstance(context, str) else [context]
+        words = several(context)
         if not words:
             raise OptionError("the context is empty: give a word or a list of words")
         return np.stack([self.vectors[word] for word in words])

@@ -209,17 +209,8 @@ def _about(vectors: Vectors, model: Model | None) -> str:
 
 
 def _updates(model: Model) -> list[dict[str, Any]]:
-    """The updates in the provenance of a finished model, without any that cannot be read."""
-    updates = model.provenance.get("updates")
-    return [
-        update
-        for update in (updates if isinstance(updates, list) else [])
-        if isinstance(update, dict)
-        and isinstance(update.get("corpus"), dict)
-        and isinstance(update["corpus"].get("names"), list)
-        and isinstance(update.get("losses"), list)
-        and all(loss is None or isinstance(loss, float) for loss in update["losses"])
-    ]
+    updates: list[dict[str, Any]] = model.provenance.get("updates", [])
+    return updates
 
 
 def _tree_name(model: Model) -> str:

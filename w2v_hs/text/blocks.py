@@ -1,10 +1,9 @@
 """Blocks of text that the scanner can take: valid UTF-8, cut between tokens."""
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from w2v_hs.checks import option, shown
+from w2v_hs.checks import is_text, option, shown
 from w2v_hs.errors import CorpusError
 from w2v_hs.files.lines import LONGEST_LINE
 from w2v_hs.options import Preprocessing
@@ -15,7 +14,6 @@ from w2v_hs.text.tokenizing import split_words, tokenized
 
 _TOKEN_ENDS = [c.encode() for c in map(chr, range(0x3001)) if c.isspace() or c == "\0"]
 BOM = b"\xef\xbb\xbf"
-_SURROGATE_OR_NUL = re.compile("[\0\ud800-\udfff]")
 _REMOVE = "remove it (is this a text file?)"
 
 
@@ -173,7 +171,7 @@ def _prepared_line(line: bytes, source: Source, preprocessing: Preprocessing, to
     if tokenizes:
         tokenize, language = preprocessing.tokenize, preprocessing.split_sentences
         text = "\n".join(tokenized(part, tokenize, language) for part in text.split("\n"))
-    if _SURROGATE_OR_NUL.search(text):  # JSON and NLTK resolve escapes, such as &#0;
+    if not is_text(text):  # JSON and NLTK resolve escapes, such as &#0;
         raise BadRow("an escape that is no character", _REMOVE)
     return text
 
@@ -213,7 +211,11 @@ def _undecodable(data: bytes, at: int, encoding: str) -> BadByte:
     read_on = f"train with {option('errors', 'replace')} (inserts U+FFFD) or ignore (drops it)"
     if encoding != "utf-8":
         return BadByte(at, f"bytes that are not {encoding}", f"give another encoding, or {read_on}")
-    remedy = f"give the encoding, such as {option('encoding', 'latin-1')}, or {read_on}"
+    other = option("encoding", "latin-1")
+    remedy = (
+        f"if all of the text has another encoding, give it, such as {other}; else convert this file to "
+        f"UTF-8, or {read_on}"
+    )
     return BadByte(at, f"{data[at]:#04x} is not UTF-8", remedy)
 
 

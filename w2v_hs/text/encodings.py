@@ -29,7 +29,7 @@ def to_utf8(blocks: Iterator[tuple[bytes, int]], name: str, encoding: str) -> It
         for data, position in blocks:
             yield decoder.decode(data).encode(errors=_UNDECODABLE), position
         yield decoder.decode(b"", final=True).encode(errors=_UNDECODABLE), position
-    except UnicodeError as error:  # of codecs that take no error handler, such as punycode
+    except UnicodeError as error:  # such as UTF-16 or UTF-32 without a byte order mark
         raise CorpusError(f"{shown(name)}: cannot be read as {encoding}: {shown(error, 200)}") from error
 
 

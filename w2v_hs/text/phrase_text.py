@@ -64,15 +64,11 @@ class PhraseText:
 
     def check_words(self) -> None:
         """Raise `CorpusError` if a word cannot be in a text file; lists of tokens may hold such."""
-        try:
-            letters = self.arena.tobytes().decode()
-            fits = letters.split() == [letters]
-        except UnicodeDecodeError:
-            fits = False
-        if not fits:
+        letters = self.arena.tobytes().decode()
+        if letters.split() != [letters]:
             raise CorpusError(
-                f"{self._where}: a token holds white space or a lone surrogate, which a text file "
-                "cannot; leave out the output, or the token"
+                f"{self._where}: a token holds white space, which in a text file ends it; leave out the "
+                "output, or the token"
             )
 
     def join(self, min_count: int, delta: float, threshold: float) -> list[tuple[str, float, int]]:
@@ -100,7 +96,7 @@ class PhraseText:
 
     def _word(self, number: int) -> str:
         word = self.arena[self.starts[number] : self.starts[number + 1]]
-        return word.tobytes().decode(errors="surrogatepass")
+        return word.tobytes().decode()
 
     # ---- counting -------------------------------------------------------------------------------
 
@@ -161,7 +157,7 @@ class PhraseText:
         for i, name in enumerate(names):
             if name not in types:
                 types[name] = len(self.counts) + len(new)
-                new.append(name.encode(errors="surrogatepass"))
+                new.append(name.encode())
             values[i] = types[name] + 1
         slots = 1 << (2 * len(names)).bit_length()
         keys, table = np.zeros(slots, np.uint64), np.zeros(slots, np.int64)

@@ -2,7 +2,9 @@
 
 import glob
 import os
+import re
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -158,8 +160,29 @@ def _matching(pattern: str, column: str | None) -> list[Source]:
 
 
 def _files(paths: Iterable[Path], column: str | None) -> list[Source]:
-    """The sources for paths that the user did not name, without models and checkpoints."""
-    return [_regular_file(p, column) for p in sorted(paths) if not is_container(p)]
+    """The sources for paths that the user did not name, without models and checkpoints.
+
+    Warns of exported vectors, which are text, too.
+    """
+    sources = [_regular_file(p, column) for p in sorted(paths) if not is_container(p)]
+    vectors = [source.name for source in sources if _holds_vectors(source)]
+    if vectors:
+        more = f" (and {len(vectors) - 1} more)" if vectors[1:] else ""
+        warnings.warn(
+            f"{shown(vectors[0])}{more}: looks like vectors in word2vec's text format, and is read as text; "
+            "move it elsewhere if it is no text",
+            stacklevel=2,
+        )
+    return sources
+
+
+def _holds_vectors(source: Source) -> bool:
+    """Whether a plain file begins as word2vec's text format: "V D", then a word and D numbers."""
+    if source.layout != "plain":
+        return False
+    with Path(source.name).open("rb") as file:
+        header = re.fullmatch(rb"\d{1,18} (\d{1,9})\s*", file.readline(64))
+        return header is not None and len(file.readline(1 << 20).split()) == int(header[1]) + 1
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from w2v_hs.checks import quoted, shown
+from w2v_hs.checks import is_text, quoted, shown
 from w2v_hs.errors import FormatError, MissingFileError, VocabularyError
 from w2v_hs.files.atomic import replacing
 from w2v_hs.files.lines import bounded_lines
@@ -99,14 +99,19 @@ class Vocabulary:
     def save(self, path: str | Path) -> None:
         """Write ``word count`` lines, as word2vec.c's -save-vocab does.
 
-        Raises `FormatError` if a word holds white space, `OutputError` if the file cannot be
-        written.
+        Raises `FormatError` if a word holds white space or is not text, `OutputError` if the file
+        cannot be written.
         """
         with replacing(Path(path)) as temporary, temporary.open("w", encoding="utf-8") as out:
             for word, count in zip(self.words, self.counts, strict=True):
-                if word.split() != [word]:
-                    raise FormatError(f"{shown(path)}: the word {quoted(word)} holds white space")
+                check_fits_line(word, path)
                 out.write(f"{word} {count}\n")
+
+
+def check_fits_line(word: str, path: str | Path) -> None:
+    """Raise `FormatError` unless a line of a text file can begin with a word and go on."""
+    if word.split() != [word] or not is_text(word):
+        raise FormatError(f"{shown(path)}: the word {quoted(word)} holds white space, or is not text")
 
 
 def choose_words(

@@ -20,7 +20,7 @@ from typing import Any, TypeGuard, cast
 
 import numpy as np
 
-from w2v_hs.checks import is_integer, shown
+from w2v_hs.checks import is_integer, is_text, shown
 from w2v_hs.errors import CorpusError, OptionError, OutputError
 from w2v_hs.formatting import texts
 from w2v_hs.kernels import tokens as token_kernels
@@ -270,7 +270,7 @@ def _encode_lists(sentences: Iterable[Iterable[str]], stream: _Stream, lowercase
             tokens = [token.lower() if isinstance(token, str) else token for token in tokens]
         # A length before each token, so that different corpora give different bytes.
         for token in tokens:
-            encoded = str(token).encode(errors="surrogatepass")
+            encoded = str(token).encode()
             stream.checksum.update(b"%d " % len(encoded) + encoded)
         stream.checksum.update(b"\n")
         pending += [numbers.setdefault(token, len(numbers)) for token in tokens]
@@ -286,7 +286,7 @@ def _encode_lists(sentences: Iterable[Iterable[str]], stream: _Stream, lowercase
             "make both int or both str"
         )
     words = list(map(str, numbers))
-    packed = [word.encode(errors="surrogatepass") for word in words]
+    packed = [word.encode() for word in words]
     return TypeIndex(
         np.cumsum([0, *map(len, packed)], dtype=np.int64),
         np.frombuffer(b"".join(packed), np.uint8),
@@ -299,7 +299,7 @@ def _encode_lists(sentences: Iterable[Iterable[str]], stream: _Stream, lowercase
 def _checked_tokens(place: int, sentence: object) -> list[Word]:
     """A sentence as plain str and int; `TypeError` if it is not a list of tokens.
 
-    `CorpusError` for a NUL, as in text.
+    `CorpusError` for what no text holds: a NUL, a lone surrogate.
     """
     if isinstance(sentence, (str, bytes)) or not isinstance(sentence, Iterable):
         raise TypeError(
@@ -314,8 +314,9 @@ def _checked_tokens(place: int, sentence: object) -> list[Word]:
         )
     tokens: list[Word] = []
     for token in sentence:
-        if isinstance(token, str) and "\0" in token:
-            raise CorpusError(f"corpus[{place}] holds the token {shown(repr(token), 60)}: a NUL; remove it")
+        if isinstance(token, str) and not is_text(token):
+            found = shown(repr(token), 60)
+            raise CorpusError(f"corpus[{place}] holds the token {found}: a NUL or lone surrogate; remove it")
         if isinstance(token, str) and token:
             tokens.append(str(token))  # NumPy has its own str, and its own int
         elif is_integer(token):

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from w2v_hs.checks import shown
 from w2v_hs.errors import OptionError
+from w2v_hs.files.atomic import holding
 from w2v_hs.files.distinct import check_distinct
 from w2v_hs.model.model import Model
 from w2v_hs.options import BUCKETS, Architecture, Loss, Options, Order, Preprocessing, Side
@@ -18,10 +19,10 @@ from w2v_hs.text.vocabulary import load_vocabulary
 from w2v_hs.training.observers.checkpoint import (
     CheckpointSettings,
     SavedRun,
-    check_no_checkpoint,
     check_same_text,
     load_checkpoint,
     named_texts,
+    new_checkpoint,
     saved_texts,
 )
 from w2v_hs.training.observers.epochs import Callback, Callbacks, listed
@@ -142,7 +143,7 @@ def train(
     text_column
         The column that holds the text, of Parquet files and JSON lines.
     encoding
-        Of files, such as "latin-1" or "utf-16": any text encoding that Python knows.
+        Of files, such as "latin-1" or "utf-16": any of text files that Python knows.
     checkpoint
         A file from which `resume` can continue the run; a new one, as that of an earlier run is not
         replaced. It is written when SIGINT or SIGTERM stops the run, and stays when the run has
@@ -171,7 +172,7 @@ def train(
     ClusterError
         The cluster has lost its scheduler or its workers, or lacks this package.
     OutputError
-        The checkpoint cannot be written, or is there from an earlier run.
+        The checkpoint cannot be written, is there from an earlier run, or another run writes it.
     Interrupted
         The run was stopped by Ctrl-C; a `KeyboardInterrupt` that holds the model as it was then.
     """
@@ -242,24 +243,24 @@ def train_with(
         raise OptionError("a tree with loss=softmax: the full softmax has none; use loss=hs")
     if options.replicas > 1:
         check_replicas(options, settings is not None, client is not None, bool(listed(callbacks)))
-    if settings is not None:
-        check_no_checkpoint(settings.path)
-    vocabulary = load_vocabulary(vocab) if vocab is not None else None
     callbacks = listed(callbacks)
     if client is not None:
         _check_no_callbacks(callbacks)
-        from w2v_hs.training.cluster.api import train_on
-
-        return train_on(client, corpus, options, tree, vocabulary, preprocessing, settings, rounds, show)
-    if rounds is not None:
+    elif rounds is not None:
         raise OptionError(f"rounds={rounds} without a cluster: one process needs none")
-    resolved = options.resolved()
-    with display(show) as shows:
-        text = read_text(corpus, resolved, vocabulary, preprocessing, shows)
-        first = make_tree(text.vocabulary, resolved, tree, shows)
-        if options.replicas > 1:
-            return train_replicas(text, first, resolved, shows)
-        return train_model(text, first, resolved, shows, settings, callbacks=callbacks)
+    with new_checkpoint(settings):
+        vocabulary = load_vocabulary(vocab) if vocab is not None else None
+        if client is not None:
+            from w2v_hs.training.cluster.api import train_on
+
+            return train_on(client, corpus, options, tree, vocabulary, preprocessing, settings, rounds, show)
+        resolved = options.resolved()
+        with display(show) as shows:
+            text = read_text(corpus, resolved, vocabulary, preprocessing, shows)
+            first = make_tree(text.vocabulary, resolved, tree, shows)
+            if options.replicas > 1:
+                return train_replicas(text, first, resolved, shows)
+            return train_model(text, first, resolved, shows, settings, callbacks=callbacks)
 
 
 def _check_no_callbacks(callbacks: list[Callback]) -> None:
@@ -306,9 +307,24 @@ def resume(
         The checkpoint is missing, damaged, or a model whose run has ended.
     CorpusError
         The text is not the one that the run began with, or cannot be read.
+    OutputError
+        The checkpoint cannot be written, or another run writes it.
     OptionError, DivergedError, ClusterError, Interrupted
     """
     callbacks, saved = listed(callbacks), load_checkpoint(checkpoint)
+    with holding(Path(checkpoint)):
+        return _resume(checkpoint, saved, corpus, client, callbacks, progress)
+
+
+def _resume(
+    checkpoint: str | Path,
+    saved: SavedRun,
+    corpus: Texts | None,
+    client: Any,
+    callbacks: list[Callback],
+    progress: bool,
+) -> Model:
+    """`resume` with what its checkpoint holds."""
     _check_place(checkpoint, saved, client)
     corpus = saved_texts(checkpoint, saved.settings) if corpus is None else corpus
     if client is not None:

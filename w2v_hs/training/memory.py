@@ -1,10 +1,9 @@
-"""How much memory a run needs, and how much is available, in bytes."""
+"""How much memory a run needs, in bytes."""
 
-import contextlib
 import sys
-from pathlib import Path
 
 from w2v_hs.errors import VocabularyError
+from w2v_hs.files.memory import available_bytes
 from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.vectors.subwords import Ngrams
 
@@ -34,32 +33,6 @@ def ngram_bytes(words: list[str], ngrams: Ngrams, stride: int, copies: int) -> i
 def run_bytes(words: int, stride: int, tokens: int, matrices: int = 2, ngrams: int = 0) -> int:
     """What a whole run over `tokens` retained tokens is expected to take at its peak."""
     return OVERHEAD + model_bytes(words, stride, matrices) + ngrams + 4 * tokens
-
-
-def available_bytes() -> int | None:
-    """Memory this process can still take, or None where the system does not say.
-
-    The least of free memory and the limits of its control groups and of the process (Linux).
-    """
-    limits = []
-    for line in _read("/proc/meminfo").splitlines():
-        if line.startswith("MemAvailable:"):
-            limits.append(int(line.split()[1]) * 1024)
-    for limit, used in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-    ):
-        bound, current = _read(limit).strip(), _read(used).strip()
-        if bound.isdigit() and current.isdigit():
-            limits.append(int(bound) - int(current))
-    with contextlib.suppress(ImportError):
-        import resource  # not on Windows
-
-        most, _ = resource.getrlimit(resource.RLIMIT_AS)
-        pages = _read("/proc/self/statm").split()
-        if most != resource.RLIM_INFINITY and pages:
-            limits.append(most - int(pages[0]) * resource.getpagesize())
-    return min(limits, default=None)
 
 
 def check_fits(
@@ -92,10 +65,3 @@ def peak_bytes() -> int:
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text()
-    except OSError:
-        return ""

@@ -23,7 +23,7 @@ from w2v_hs.checks import is_integer, shown
 from w2v_hs.errors import FormatError, OptionError
 from w2v_hs.files.atomic import replacing
 from w2v_hs.options import TreeKind
-from w2v_hs.text.vocabulary import Vocabulary, numbered_lines
+from w2v_hs.text.vocabulary import Vocabulary, check_fits_line, numbered_lines
 from w2v_hs.tree.tree import Tree, initial_tree, tree_from_children
 from w2v_hs.types import Int64, NestedTree, Word
 
@@ -103,12 +103,12 @@ def read_codes(path: str | Path) -> Codes:
 def save_codes(path: str | Path, tree: Tree, words: list[str]) -> None:
     """Write a tree as ``word bits`` lines, most frequent word first.
 
-    `FormatError` if a word holds white space; `OutputError` if the file cannot be written.
+    `FormatError` if a word holds white space or is not text; `OutputError` if the file cannot be
+    written.
     """
     with replacing(Path(path)) as temporary, temporary.open("w", encoding="utf-8") as out:
         for row, word in enumerate(words):
-            if word.split() != [word]:
-                raise FormatError(f"{shown(path)}: the word {_quoted(word)} holds white space")
+            check_fits_line(word, path)
             out.write(f"{word} {tree.code(row)}\n")
 
 

@@ -3,8 +3,9 @@
 `name` is everywhere the path as messages show it.
 """
 
+import mmap
 import stat
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from w2v_hs.errors import FormatError, MissingFileError
 from w2v_hs.types import Array, Float32
 from w2v_hs.vectors.subwords import Subwords
 
-LARGEST_WHOLE = 1 << 30  # bytes of a file of words or JSON
+LARGEST_WHOLE = 1 << 30  # bytes of a file of JSON
 BLOCK_VALUES = 1 << 20  # values converted at once, where a copy of all would take much memory
 
 Place = Callable[[int], str]
@@ -57,20 +58,25 @@ def regular_file(path: Path) -> Path:
 
 
 def whole_file(path: Path) -> bytes:
-    """The bytes of a regular file that must be in memory as a whole; `FormatError` as in that."""
+    """The bytes of a text file that must be in memory as a whole; `FormatError` for all else."""
     size = regular_file(path).stat().st_size
     if size > LARGEST_WHOLE:
         raise FormatError(f"{shown(path)}: {size:,} bytes; expected at most {LARGEST_WHOLE:,}")
-    return path.read_bytes()
+    if not size:
+        return b""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if (at := data.find(b"\0")) >= 0:  # such as a sparse file, which only seems to be large
+            raise FormatError(f"{shown(path)}: byte {at}: NUL, which no text has; is it the right file?")
+        return data[:]
 
 
-def as_float32(matrix: Array) -> Float32:
-    """Convert to float32, without a copy if possible; overflow becomes Inf, which is checked later.
+def as_float32(matrix: Array, copy: bool = False) -> Float32:
+    """Convert to float32, by default without a copy if possible; overflow becomes Inf.
 
     Only the caller of a reader knows whether Inf is allowed, and reports its row.
     """
     with np.errstate(over="ignore"):
-        return matrix.astype(np.float32, copy=False)
+        return matrix.astype(np.float32, copy=copy)
 
 
 def check_words(words: list[str], place: Place) -> None:
@@ -85,9 +91,9 @@ def first_line_of(error: Exception) -> str:
     return shown(str(error).partition("\n")[0] or type(error).__name__, 200)
 
 
-def check_lengths(name: str, words: Sized, matrix: Array) -> None:
-    if len(words) != len(matrix):
-        raise FormatError(f"{name}: {len(words)} words and {len(matrix)} vectors; expected one vector a word")
+def check_lengths(name: str, words: int, vectors: int) -> None:
+    if words != vectors:
+        raise FormatError(f"{name}: {words} words and {vectors} vectors; expected one vector a word")
 
 
 def decode(word: bytes, place: str) -> str:

@@ -15,9 +15,10 @@ import numpy as np
 
 from w2v_hs.errors import FormatError
 from w2v_hs.files.atomic import replacing
-from w2v_hs.types import Float32
+from w2v_hs.files.memory import check_memory
+from w2v_hs.types import Float32, Int32
 from w2v_hs.vectors.contents import Contents, check_words, decode, row_blocks, row_place
-from w2v_hs.vectors.subwords import Ngrams, Subwords, compose_rows
+from w2v_hs.vectors.subwords import Ngrams, Subwords, buckets_of, compose_rows
 
 MAGIC, VERSION = 793712314, 12
 START = struct.Struct("<2i")
@@ -86,28 +87,41 @@ def _write_zeros(stream: BinaryIO, rows: int, dim: int) -> None:
 
 def read_fasttext(name: str, stream: BinaryIO) -> Contents:
     """Read the words, vectors and n-grams of a model that `fasttext skipgram` or `cbow` wrote."""
-    with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        try:
-            words, (shortest, longest), matrix = _parse(name, data)
-        except (struct.error, IndexError):
-            raise FormatError(f"{name}: the file ends after {len(data):,} bytes; it is cut off") from None
+    data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)  # closed with the last view of it
+    try:
+        words, (shortest, longest), matrix = _parse(name, data)
+    except (struct.error, IndexError):
+        raise FormatError(f"{name}: the file ends after {len(data):,} bytes; it is cut off") from None
     place = row_place(name)
     check_words(words, place)
     count, buckets = len(words), len(matrix) - len(words)
     shortest = max(shortest, 1)
+    check_memory(name, matrix[:count].nbytes)
     if buckets == 0 or longest < shortest:
-        return Contents(words, matrix[:count].copy(), place)
-    ngrams = Ngrams(shortest, longest, buckets, np.arange(buckets, dtype=np.int32))
-    vectors = compose_rows(ngrams.parts(words), matrix)
-    used = np.flatnonzero(matrix[count:].any(axis=1))
-    if len(used) < buckets:  # a bucket of zeros is one that our own export did not have
-        ngrams = Ngrams(shortest, longest, buckets, used.astype(np.int32))
-        matrix = np.concatenate([matrix[:count], matrix[count + used]])
-    return Contents(words, vectors, place, Subwords(ngrams, matrix))
+        return Contents(words, matrix[:count].astype(np.float32), place)
+
+    def subwords(ids: Int32) -> Subwords:
+        rows = np.concatenate([matrix[:count], matrix[count + ids]], dtype=np.float32)
+        return Subwords(Ngrams(shortest, longest, buckets, ids), rows)
+
+    _, found = buckets_of(words, shortest, longest, buckets)
+    composing = subwords(np.unique(found))
+    vectors = compose_rows(composing.ngrams.parts(words), composing.rows)
+    # A bucket of zeros is one that our own export did not have.
+    return Contents(words, vectors, place, subwords(_rows_in_use(matrix[count:])))
+
+
+def _rows_in_use(matrix: Float32) -> Int32:
+    """The rows that are not zero."""
+    found, done = [], 0
+    for block in row_blocks(matrix):
+        found.append(done + np.flatnonzero(block.any(axis=1)))
+        done += len(block)
+    return np.concatenate(found).astype(np.int32)
 
 
 def _parse(name: str, data: mmap.mmap) -> tuple[list[str], tuple[int, int], Float32]:
-    """Words, the lengths of n-grams, and the rows of words and buckets.
+    """Words, the lengths of n-grams, and the rows of words and buckets, which stay in the file.
 
     `struct.error` or `IndexError` if the file is cut off.
     """
@@ -142,5 +156,4 @@ def _parse(name: str, data: mmap.mmap) -> tuple[list[str], tuple[int, int], Floa
     at += 1 + MATRIX.size
     if at + 4 * rows * dim > len(data):
         raise IndexError
-    matrix = np.frombuffer(data, "<f4", rows * dim, at).reshape(rows, dim).astype(np.float32)
-    return words, (shortest, longest), matrix
+    return words, (shortest, longest), np.frombuffer(data, "<f4", rows * dim, at).reshape(rows, dim)

@@ -3,15 +3,17 @@
 An array is read only if its declared size is that of its archive member, and plausible.
 """
 
+import io
 import math
 import os
 import warnings
 import zipfile
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
 from w2v_hs.errors import FormatError
+from w2v_hs.files.memory import check_memory
 from w2v_hs.types import Array
 from w2v_hs.vectors.contents import (
     Contents,
@@ -25,6 +27,8 @@ from w2v_hs.vectors.contents import (
 
 MAX_EXPANSION = 10  # an array larger than this many times its archive is taken for a zip bomb
 SMALL_ARRAY = 1 << 24  # bytes; smaller arrays are never refused for their size
+LONGEST_PIECE = 1 << 20  # bytes
+WORD_BYTES = 64  # of a str in a list
 
 
 def padded_bytes(words: list[str]) -> int:
@@ -42,31 +46,45 @@ def write_npz(stream: BinaryIO, words: list[str], matrix: Array) -> None:
     np.savez(stream, words=np.array(words), vectors=matrix)
 
 
-def read_npz(name: str, stream: BinaryIO) -> Contents:
+def read_npz(name: str, stream: io.BufferedReader) -> Contents:
     """Read the arrays `words` and `vectors` of an npz archive."""
     place = row_place(name)
     try:
-        with zipfile.ZipFile(stream) as archive, warnings.catch_warnings():
+        with zipfile.ZipFile(_Pieces(stream.raw)) as archive, warnings.catch_warnings():
             # NumPy warns of headers written by Python 2, and guesses what they mean.
             warnings.simplefilter("error", UserWarning)
-            array = _read_member(name, archive, "words", ndim=1, kinds="US")
-            matrix = _read_member(name, archive, "vectors", ndim=2, kinds="f")
+            in_words, rows = _check_member(name, archive, "words", ndim=1, kinds="US")
+            in_vectors, vectors = _check_member(name, archive, "vectors", ndim=2, kinds="f")
+            check_lengths(name, rows, vectors)
+            check_memory(name, in_words.file_size + in_vectors.file_size + WORD_BYTES * rows)
+            array, matrix = _read_member(archive, in_words), _read_member(archive, in_vectors)
+            words: list[Any] = array.tolist()  # fails for what is no code point
     except (FormatError, OSError):
         raise
     # zipfile, the decompressors and NumPy document no list of what they raise for damaged files:
     # LZMAError, TokenError, SystemError, MemoryError and more.
     except Exception as error:
         raise FormatError(f"{name}: is not a whole npz archive: {first_line_of(error)}") from error
-    check_lengths(name, array, matrix)
-    words: list[str] = array.tolist()
     if array.dtype.kind == "S":
-        words = [decode(word, place(row)) for row, word in enumerate(array.tolist())]
+        words = [decode(word, place(row)) for row, word in enumerate(words)]
     check_words(words, place)
     return Contents(words, as_float32(matrix), place)
 
 
-def _read_member(name: str, archive: zipfile.ZipFile, array: str, ndim: int, kinds: str) -> Array:
-    """Read one array if its header declares an expected type and a plausible size."""
+class _Pieces(io.BufferedReader):
+    """A file of which a single call reads no more than `LONGEST_PIECE` bytes.
+
+    zipfile asks for the directory of an archive at once, whatever its size is said to be.
+    """
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(size if size is None else min(size, LONGEST_PIECE))
+
+
+def _check_member(
+    name: str, archive: zipfile.ZipFile, array: str, ndim: int, kinds: str
+) -> tuple[zipfile.ZipInfo, int]:
+    """The member of one array and its number of rows; `FormatError` for a wrong type or size."""
     if array + ".npy" not in archive.namelist():
         raise FormatError(f"{name}: holds no array {array!r}; expected 'words' and 'vectors'")
     info = archive.getinfo(array + ".npy")
@@ -99,6 +117,10 @@ def _read_member(name: str, archive: zipfile.ZipFile, array: str, ndim: int, kin
     needed = header_bytes + math.prod(shape) * dtype.itemsize
     if needed != info.file_size or math.prod(shape) > allowed:  # text may have an itemsize of 0
         raise oversized(needed)
+    return info, shape[0]
+
+
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
     with archive.open(info) as member:
         return np.lib.format.read_array(member, allow_pickle=False)
 

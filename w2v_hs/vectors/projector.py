@@ -6,6 +6,7 @@
 
 import codecs
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from w2v_hs.errors import FormatError
 from w2v_hs.files.atomic import new_folder
 from w2v_hs.files.lines import bounded_lines
 from w2v_hs.types import Array
-from w2v_hs.vectors.contents import Contents, line_place, regular_file, row_blocks, whole_file
+from w2v_hs.vectors.contents import Contents, decode, line_place, regular_file, row_blocks
 from w2v_hs.vectors.word2vec_text import decimal_rows, parse_values
 
 CONFIG = """embeddings {
@@ -44,7 +45,8 @@ def read_projector(path: Path) -> Contents:
     """
     rows_path, words_path = path / "vectors.tsv", path / "metadata.tsv"
     rows_name, words_name = shown(rows_path), shown(words_path)
-    words = _read_words(words_name, whole_file(words_path))
+    with regular_file(words_path).open("rb") as stream:
+        words = _read_words(words_name, stream)
     place = line_place(rows_name)
     matrix = np.empty((0, 0), np.float32)
     row = -1
@@ -78,31 +80,25 @@ def _row_values(line: bytes, place: str, dim: int) -> list[float]:
     return values
 
 
-def _read_words(name: str, content: bytes) -> list[str]:
-    """The words in the bytes of a metadata.tsv."""
-    try:
-        lines = content.removeprefix(codecs.BOM_UTF8).decode().split("\n")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise FormatError(f"{name}:{line}: byte {error.start} is not UTF-8") from None
-    if lines.pop():
-        raise FormatError(f"{name}:{len(lines) + 1}: the file ends without a newline; is it cut?")
-    has_header = bool(lines) and "\t" in lines[0]
-    words = _word_column(name, lines) if has_header else lines
-    words = [word.removesuffix("\r") for word in words]
-    place = line_place(name, first=2 if has_header else 1)
-    for row, word in enumerate(words):
-        if not word or word.isspace() or "\0" in word:
-            raise FormatError(f"{place(row)}: the word '{shown(word, 60)}' is blank or holds NUL")
+def _read_words(name: str, stream: BinaryIO) -> list[str]:
+    """The words in a metadata.tsv."""
+    words: list[str] = []
+    columns, column = 1, 0
+    for number, data in enumerate(bounded_lines(stream, name), 1):
+        line = decode(data.removeprefix(codecs.BOM_UTF8 if number == 1 else b""), f"{name}:{number}")
+        if not line.endswith("\n"):
+            raise FormatError(f"{name}:{number}: the file ends without a newline; is it cut?")
+        line = line[:-1].removesuffix("\r")
+        cells = line.split("\t")
+        if number == 1 and len(cells) > 1:  # a header
+            titles = [title.lower() for title in cells]
+            column = next((titles.index(t) for t in ("word", "label") if t in titles), 0)
+            columns = len(cells)
+            continue
+        if columns > 1 and len(cells) != columns:
+            raise FormatError(f"{name}:{number}: {len(cells)} columns, the header has {columns}")
+        word = cells[column] if columns > 1 else line
+        if not word or word.isspace():
+            raise FormatError(f"{name}:{number}: the word '{shown(word, 60)}' is blank")
+        words.append(word)
     return words
-
-
-def _word_column(name: str, lines: list[str]) -> list[str]:
-    """The column of words in a table whose first line is the header."""
-    header, *table = (line.split("\t") for line in lines)
-    titles = [title.rstrip("\r").lower() for title in header]
-    column = next((titles.index(t) for t in ("word", "label") if t in titles), 0)
-    for number, cells in enumerate(table, 2):
-        if len(cells) != len(header):
-            raise FormatError(f"{name}:{number}: {len(cells)} columns, the header has {len(header)}")
-    return [cells[column] for cells in table]

@@ -14,6 +14,7 @@ from w2v_hs.checks import shown
 from w2v_hs.errors import FormatError
 from w2v_hs.files import container
 from w2v_hs.files.atomic import new_folder
+from w2v_hs.files.memory import check_memory
 from w2v_hs.types import Array
 from w2v_hs.vectors.contents import Contents, as_float32, check_words, regular_file, row_place, whole_file
 
@@ -70,23 +71,24 @@ def read_sentence_transformers(path: Path) -> Contents:
     folder = path / _static_embedding_folder(path)
     ids, unknown = _vocabulary(folder / "tokenizer.json")
     matrix = _embedding_matrix(folder / "model.safetensors")
-    if sorted(ids.values()) != list(range(len(matrix))):
+    if len(ids) != len(matrix) or sorted(ids.values()) != list(range(len(matrix))):
         raise FormatError(
             f"{shown(path)}: the tokenizer numbers {len(ids)} tokens, the matrix has "
             f"{len(matrix)} rows; expected each number from 0 to {len(matrix) - 1} once"
         )
     words = sorted(ids, key=ids.__getitem__)
+    check_memory(shown(path), matrix.nbytes)
     row = None if unknown is None else ids.get(unknown)
     if row is not None and len(words) > 1 and not matrix[row].any():
         del words[row]
         matrix = np.delete(matrix, row, axis=0)
     check_words(words, place)
-    return Contents(words, as_float32(matrix), place)
+    return Contents(words, as_float32(matrix, copy=True), place)
 
 
 def _embedding_matrix(path: Path) -> Array:
     """The matrix of a StaticEmbedding; model2vec names it `embeddings`."""
-    arrays, _ = container.load_tensors(regular_file(path))
+    arrays, _ = container.map_tensors(regular_file(path))
     matrix = arrays.get("embedding.weight", arrays.get("embeddings"))
     if matrix is None or matrix.ndim != 2 or matrix.dtype.kind != "f" or not matrix.size:
         raise FormatError(f"{shown(path)}: holds no matrix 'embedding.weight' of floats")

@@ -1,14 +1,15 @@
 """Words and their vectors: lookup, nearest neighbours by cosine, analogies."""
 
 import difflib
+import numbers
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from w2v_hs.checks import is_integer, whole
-from w2v_hs.errors import OptionError, UnknownWordError
+from w2v_hs.checks import is_integer, is_word, several, short, whole
+from w2v_hs.errors import OptionError, UnknownWordError, WordTypeError
 from w2v_hs.types import Float64, Word
 from w2v_hs.vectors.subwords import Subwords
 
@@ -51,7 +52,7 @@ class Vectors:
         if matrix.ndim != 2 or len(matrix) != len(words):
             raise ValueError(f"matrix has shape {matrix.shape}; expected ({len(words)}, dim), one row a word")
         for row, word in enumerate(words):
-            if not isinstance(word, str) and not is_integer(word):
+            if not is_word(word):
                 kind = type(word).__name__
                 raise TypeError(f"the word of row {row} is {word!r}, {kind}; expected a str or an int")
         names = words if all(isinstance(word, str) for word in words) else list(map(str, words))
@@ -102,7 +103,7 @@ class Vectors:
 
         With subwords, a word outside the vocabulary has the mean of its n-grams' vectors.
         """
-        if word not in self and self.subwords is not None:
+        if self.subwords is not None and is_word(word) and word not in self:
             vector = self.subwords.vector(str(word))
             if vector is not None:
                 return vector
@@ -127,7 +128,8 @@ class Vectors:
         Parameters
         ----------
         query : str, int, iterable of them, or ndarray of shape (dim,)
-            A word, several words, or a vector. An array is a vector; a list of ints is words.
+            A word, several words, or a vector. An array of numbers is a vector, as is a list with
+            floats; a list of ints is words.
         k : int
             At least 1.
         exclude : iterable of str or int
@@ -145,22 +147,20 @@ class Vectors:
         UnknownWordError
             The word is not in the vocabulary and has no known n-grams, or one of `exclude` is not
             in the vocabulary.
+        WordTypeError
+            Something is neither a str nor an int where a word is expected; also a TypeError.
         OptionError
             `k` is not a whole number of at least 1, or there is no query.
         ValueError
             The vector does not have shape (dim,).
         """
         left_out = self.rows_to_exclude(exclude)
-        added, subtracted = _listed(positive), _listed(negative)
-        if query is not None and not isinstance(query, np.ndarray):
-            words = _listed(query)
-            if all(isinstance(word, str) or is_integer(word) for word in words):
-                added, query = words + added, None
-            else:
-                query = np.asarray(words)
-        if query is None and not added and not subtracted:
+        added, subtracted = several(positive), several(negative)
+        vector, words = (None, []) if query is None else _vector_or_words(query)
+        added = words + added
+        if vector is None and not added and not subtracted:
             raise OptionError("most_similar of nothing: give a word, several words or a vector")
-        target = np.zeros(self.dim) if query is None else np.asarray(query, dtype=np.float64)
+        target = np.zeros(self.dim) if vector is None else np.asarray(vector, dtype=np.float64)
         for sign, words in (1, added), (-1, subtracted):
             left_out.update(self._rows(words))
             for word in words:
@@ -235,10 +235,17 @@ class Vectors:
         return keyed
 
     def row(self, word: Word) -> int:
-        """The row of `word`; else `UnknownWordError`, which suggests similar words."""
+        """The row of `word`; else `UnknownWordError`, which suggests similar words.
+
+        `WordTypeError` if it is neither a str nor an int.
+        """
         row = self._find(word)
         if row is not None:
             return row
+        if not is_word(word):
+            raise WordTypeError(
+                f"{short(word)} is of type {type(word).__name__}; expected a word, which is a str or an int"
+            )
         hint = ""
         if isinstance(word, str):  # numbers that look alike have nothing in common
             among = self.names[:SUGGEST_AMONG]
@@ -250,10 +257,12 @@ class Vectors:
 
     def rows_to_exclude(self, words: Iterable[Word]) -> set[int]:
         """The rows of words to leave out of an answer; else `UnknownWordError`."""
-        return {self.row(word) for word in _listed(words)}
+        return {self.row(word) for word in several(words)}
 
     def _find(self, word: object) -> int | None:
         """The row of a word, None if it is unknown; an int is the same word as its digits."""
+        if not is_word(word):  # maybe not even hashable
+            return None
         row = self.index.get(word)
         if row is None and is_integer(word):
             row = self.index.get(str(word))
@@ -317,6 +326,10 @@ class Vectors:
         return cosines
 
 
-def _listed(words: Any) -> list[Any]:
-    """One word or several as a list."""
-    return [words] if isinstance(words, str) or not isinstance(words, Iterable) else list(words)
+def _vector_or_words(query: Any) -> tuple[np.ndarray | None, list[Any]]:
+    """The vector that a query is; or None, and the words that it is."""
+    if isinstance(query, np.ndarray) and query.dtype.kind in "fiub":
+        return query, []
+    values = several(query)
+    numeric = isinstance(query, Iterable) and all(isinstance(value, numbers.Real) for value in values)
+    return (None, values) if not numeric or all(map(is_word, values)) else (np.array(values), [])

@@ -5,7 +5,9 @@ was set up. Learning rate and random numbers of a chunk follow from its place, s
 the state there is.
 """
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -14,8 +16,9 @@ import numpy as np
 
 from w2v_hs.checks import argument, shown
 from w2v_hs.errors import CorpusError, FormatError, OptionError, OutputError
-from w2v_hs.files.atomic import check_writable
+from w2v_hs.files.atomic import check_writable, holding
 from w2v_hs.files.container import load_arrays, save_arrays
+from w2v_hs.files.typed_json import as_type
 from w2v_hs.formatting import texts
 from w2v_hs.model.contents import check_weights, tree_arrays
 from w2v_hs.model.file import model_from
@@ -59,6 +62,31 @@ class CheckpointSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.every < float("inf"):
             raise OptionError(f"checkpoint_every={self.every}: expected seconds, 0 for none but the last")
+
+
+@dataclass(frozen=True)
+class _RunOfUpdate:
+    """What the description of a checkpoint says of an update."""
+
+    options: dict[str, Any]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the description of a checkpoint says of its run."""
+
+    format: int
+    every: float
+    texts: list[str] | None
+    cleaning: Preprocessing
+    save_vocab: str | None
+    cuts: ClusterLayout | None
+    chunk_tokens: int
+    seconds: float
+    holdout: list[Perplexity]
+    tree_due: bool = False
+    update: _RunOfUpdate | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +142,18 @@ def check_no_checkpoint(path: Path) -> None:
         )
 
 
+@contextlib.contextmanager
+def new_checkpoint(settings: CheckpointSettings | None) -> Iterator[None]:
+    """Keep other runs from the checkpoint of a new run while the block runs.
+
+    Raises `OutputError` if another run writes it, or as `check_no_checkpoint`.
+    """
+    with contextlib.nullcontext() if settings is None else holding(settings.path):
+        if settings is not None:
+            check_no_checkpoint(settings.path)
+        yield
+
+
 def save_checkpoint(
     settings: CheckpointSettings,
     model: Model,
@@ -129,26 +169,26 @@ def save_checkpoint(
         arrays |= {"best.vectors": vectors, "best.outputs": outputs}
         if tree is not None:
             arrays |= tree_arrays(tree, "best.tree")
-    run: dict[str, Any] = {
-        "format": FORMAT,
-        "every": settings.every,
-        "texts": settings.texts,
-        "cleaning": asdict(settings.preprocessing),
-        "save_vocab": settings.save_vocab,
-        "cuts": None if settings.layout is None else asdict(settings.layout),
-        "chunk_tokens": position.chunk_tokens,
-        "seconds": position.seconds,
-        "tree_due": position.tree_due,
-        "holdout": [asdict(result) for result in holdout.results] if holdout else [],
-    }
     if update is not None:
         arrays |= {
             "update.vectors": update.inputs,
             "update.outputs": update.outputs,
             "update.added": update.added,
         }
-        run["update"] = {"options": update.options.as_dict(), "sha256": update.checksum}
-    save_arrays(settings.path, arrays, description | {"checkpoint": run})
+    run = _Run(
+        FORMAT,
+        settings.every,
+        settings.texts,
+        settings.preprocessing,
+        settings.save_vocab,
+        settings.layout,
+        position.chunk_tokens,
+        position.seconds,
+        holdout.results if holdout else [],
+        position.tree_due,
+        None if update is None else _RunOfUpdate(update.options.as_dict(), update.checksum),
+    )
+    save_arrays(settings.path, arrays, description | {"checkpoint": asdict(run)})
 
 
 def load_checkpoint(path: str | Path) -> SavedRun:
@@ -163,15 +203,15 @@ def load_checkpoint(path: str | Path) -> SavedRun:
     try:
         saved = _saved_run(path, model, arrays, description["checkpoint"])
         _check_shapes(saved)
+        shape = len(model.vocabulary), model.options.dim, len(model.parameters.inputs)
+        if saved.best is not None:
+            check_weights(path, "best.", *saved.best, *shape)
+        if (update := saved.update) is not None:
+            check_weights(path, "update.", update.inputs, update.outputs, model.tree, *shape)
     except FormatError:
         raise
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise FormatError(f"{shown(path)}: incomplete or inconsistent checkpoint: {shown(error)}") from None
-    shape = len(model.vocabulary), model.options.dim, len(model.parameters.inputs)
-    if saved.best is not None:
-        check_weights(path, "best.", *saved.best, *shape)
-    if (update := saved.update) is not None:
-        check_weights(path, "update.", update.inputs, update.outputs, model.tree, *shape)
     return saved
 
 
@@ -182,39 +222,28 @@ def _saved_run(path: str | Path, model: Model, arrays: dict[str, Array], run: di
             f"{shown(path)}: checkpoint format {run['format']!r}, this version reads {FORMAT}; "
             "install the version that wrote it"
         )
-    layout = run.get("cuts")
+    record: _Run = as_type(_Run, run, "checkpoint")
     settings = CheckpointSettings(
-        path=Path(path),
-        every=float(run["every"]),
-        texts=run["texts"],
-        preprocessing=Preprocessing(**run["cleaning"]),
-        save_vocab=run["save_vocab"],
-        layout=None if layout is None else ClusterLayout(**layout),
+        Path(path), record.every, record.texts, record.cleaning, record.save_vocab, record.cuts
     )
-    position = Position(
-        int(run["chunk_tokens"]),
-        arrays["chunks.loss"],
-        arrays["chunks.predictions"],
-        float(run["seconds"]),
-        bool(run.get("tree_due")),
-    )
+    loss, predictions = arrays["chunks.loss"], arrays["chunks.predictions"]
+    position = Position(record.chunk_tokens, loss, predictions, record.seconds, record.tree_due)
     best = update = None
     if "best.vectors" in arrays:
         tree = None
         if "best.tree.nodes" in arrays:
             tree = Tree(*(arrays[f"best.tree.{name}"] for name in ("offsets", "nodes", "bits")))
         best = arrays["best.vectors"], arrays["best.outputs"], tree
-    if "update" in run:
+    if record.update is not None:
         update = UpdateStart(
-            cast(Resolved, Options(**run["update"]["options"])),
+            cast(Resolved, Options(**record.update.options)),
             arrays["update.vectors"],
             arrays["update.outputs"],
             arrays["update.added"],
-            run["update"]["sha256"],
+            record.update.sha256,
             model.ngrams,
         )
-    results = [Perplexity(**result) for result in run["holdout"]]
-    return SavedRun(model, settings, position, results, best, update)
+    return SavedRun(model, settings, position, record.holdout, best, update)
 
 
 def _check_shapes(saved: SavedRun) -> None:
@@ -224,12 +253,16 @@ def _check_shapes(saved: SavedRun) -> None:
         raise ValueError("losses of chunks of another shape or type")
     if predictions.shape != loss.shape or not 1 <= saved.position.chunk_tokens <= LONGEST_CHUNK:
         raise ValueError("chunks that do not fit each other")
+    if not np.isfinite(loss).all() or predictions.min(initial=0) < 0 or saved.position.seconds < 0:
+        raise ValueError("losses, predictions or seconds that no run has")
     if saved.best is not None and (saved.best[2] is None) != (saved.model.tree is None):
         raise ValueError("best weights of another kind of model")
     if (update := saved.update) is None:
         return
     if update.added.dtype != np.int64 or update.added.shape != saved.model.vocabulary.counts.shape:
         raise ValueError("counts of new text of another shape or type")
+    if update.added.min() < 0 or (update.added > saved.model.vocabulary.counts).any():
+        raise ValueError("counts of new text that are not part of those of all text")
     run, model = update.options, saved.model.options
     if (run.dim, run.arch, run.loss) != (model.dim, model.arch, model.loss):
         raise ValueError("options of an update of another model")

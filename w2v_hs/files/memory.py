@@ -1,0 +1,49 @@
+"""How much memory is available, and whether what a file claims to hold fits into it."""
+
+import contextlib
+from pathlib import Path
+
+from w2v_hs.errors import FormatError
+
+
+def check_memory(name: str, needed: int) -> None:
+    """Raise `FormatError` if `needed` bytes, of arrays in a file, are not available.
+
+    A sparse file claims any size, and a system that grants any ends the process when it is used.
+    """
+    free = available_bytes()
+    if free is not None and needed > free:
+        raise FormatError(f"{name}: its arrays take {needed:,} bytes of memory, {free:,} are free")
+
+
+def available_bytes() -> int | None:
+    """Memory this process can still take, or None where the system does not say.
+
+    The least of free memory and the limits of its control groups and of the process (Linux).
+    """
+    limits = []
+    for line in _read("/proc/meminfo").splitlines():
+        if line.startswith("MemAvailable:"):
+            limits.append(int(line.split()[1]) * 1024)
+    for limit, used in (
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ):
+        bound, current = _read(limit).strip(), _read(used).strip()
+        if bound.isdigit() and current.isdigit():
+            limits.append(int(bound) - int(current))
+    with contextlib.suppress(ImportError):
+        import resource  # not on Windows
+
+        most, _ = resource.getrlimit(resource.RLIMIT_AS)
+        pages = _read("/proc/self/statm").split()
+        if most != resource.RLIM_INFINITY and pages:
+            limits.append(most - int(pages[0]) * resource.getpagesize())
+    return min(limits, default=None)
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
