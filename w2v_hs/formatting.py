@@ -40,6 +40,12 @@ def texts(names: Sequence[object], most: int = 4096) -> str:
     return f"{texts(names[:3], most)} and {len(names) - 3:,} more"
 
 
+def mended(count: int, encoding: str, errors: str) -> str:
+    """What became of `count` places that could not be decoded."""
+    done = "dropped" if errors == "ignore" else "replaced by U+FFFD"
+    return f"{count:,} malformed {encoding.upper()} sequence{'s' * (count > 1)} {done}"
+
+
 def sparkline(values: Sequence[float], width: int = 24) -> str:
     """Values as a row of blocks, the largest highest; of more than `width`, some at equal steps."""
     low, high = min(values), max(values)

@@ -474,7 +474,7 @@ def test_what_an_encoding_cannot_decode(tmp_path, run):
         read_corpus(odd, preprocessing=Preprocessing(encoding="utf-16"))
     with pytest.raises(CorpusError, match=r"text\.txt: cannot be read as punycode"):
         read_corpus(path, preprocessing=Preprocessing(encoding="punycode"))
-    with pytest.raises(CorpusError, match="factbook: a named corpus is UTF-8; leave out encoding"):
+    with pytest.raises(CorpusError, match="factbook: a named corpus is UTF-8; give encoding='utf-8'"):
         read_corpus("factbook", preprocessing=Preprocessing(encoding="latin-1"))
     for encoding in ("nonsense", "rot13", "", None, 5, "a\0b"):
         with pytest.raises(OptionError, match="expected a text encoding of Python, such as latin-1"):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from w2v_hs.checks import shown
+from w2v_hs.formatting import mended, sparkline
 from w2v_hs.formatting import plain as plain
-from w2v_hs.formatting import sparkline
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,11 +88,8 @@ def _files(corpus: dict[str, Any]) -> str:
 
 
 def _mended(corpus: dict[str, Any]) -> str:
-    """What became of bytes that could not be decoded."""
     preprocessing = corpus["preprocessing"]
-    done = "dropped" if preprocessing["errors"] == "ignore" else "replaced by U+FFFD"
-    count, encoding = corpus["mended_utf8"], preprocessing["encoding"].upper()
-    return f"{count:,} malformed {encoding} sequence{'s' * (count > 1)} {done}"
+    return mended(corpus["mended_utf8"], preprocessing["encoding"], preprocessing["errors"])
 
 
 def update_summary(model: "Model", path: Path) -> str:

@@ -59,7 +59,6 @@ _scheduler_option = click.option(
     help="With --resume-from: add words of TEXT that MODEL does not know; by default they are left out.",
 )
 @parameters.preprocessing_options
-@parameters.errors_option
 @click.option(
     "--checkpoint-every",
     default=300.0,
