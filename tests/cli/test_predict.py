@@ -53,6 +53,18 @@ def test_perplexity(run, fails, model, model_file, tmp_path):
     assert "no such file" in fails("perplexity", model_file, tmp_path / "none.txt")
 
 
+def test_a_loss_above_that_of_frequencies_is_explained(run, model, model_file, tmp_path, text_file):
+    subsampled = tmp_path / "s.safetensors"
+    w2v_hs.train(text_file, dim=4, epochs=1, threads=1, sample=1e-2).save(subsampled)
+    (tmp_path / "frequent.txt").write_text("the the is\n")
+    line = "model learned from subsampled text; if you want probabilities, train with --sample 0\n"
+    for file, explained in (subsampled, True), (model_file, False):
+        found = json.loads(run("perplexity", file, tmp_path / "frequent.txt", "--json").stdout)
+        assert found["nats"] > found["unigram"]
+        shown = run("perplexity", file, tmp_path / "frequent.txt").stdout.decode()
+        assert shown.endswith(line) == explained, shown
+
+
 def test_score(run, fails, model, model_file, tmp_path):
     path = tmp_path / "s.txt"
     path.write_text("the king rules\n\nzebra the\tqueen\nking\nthe sea")

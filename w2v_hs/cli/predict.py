@@ -88,7 +88,8 @@ def perplexity(
     from w2v_hs.model import load
 
     sources = [Path(source) for source in text]
-    result = load(model).perplexity(sources, threads=threads, progress=True, **preprocessing)
+    loaded = load(model)
+    result = loaded.perplexity(sources, threads=threads, progress=True, **preprocessing)
     if json_out:
         show.print_json(result.as_dict())
         return
@@ -97,6 +98,11 @@ def perplexity(
         figure = f"{value:,.4f}" if isinstance(value, float) else cell(value)
         table.add_row(_PERPLEXITY_ROWS[name], figure)
     show.console().print(table)
+    if result.nats > result.unigram and loaded.options.sample:
+        click.echo(
+            "above the loss of unigram frequencies: the model learned from subsampled text; if you want "
+            "probabilities, train with --sample 0"
+        )
 
 
 @click.command()
