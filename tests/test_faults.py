@@ -97,7 +97,7 @@ def test_bytes_that_are_not_utf8_are_an_error_or_mended_and_counted_as_asked(run
     ignored = w2v_hs.load(tmp_path / output)
     for model, word in (replaced, "thr\ufffdee"), (ignored, "three"):
         assert word in model.vocabulary.words
-        assert model.provenance["corpus"]["mended_utf8"] == 3
+        assert model.provenance["corpus"]["decoding_errors"] == 3
 
 
 def test_bom_crlf_nul_and_unicode_spaces(tmp_path):

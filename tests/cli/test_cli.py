@@ -112,6 +112,7 @@ def test_what_a_run_is_writing_is_not_written_by_other_commands(fails, tmp_path,
 def test_info(run, model, model_file):
     shown = run("info", model_file).stdout.decode()
     assert "learned" in shown and "sha256" in shown and "expected_length_bits" in shown
+    assert "corpus decoding errors" in shown
     assert json.loads(run("info", model_file, "--json").stdout) == model.summary()
 
 

@@ -71,7 +71,7 @@ def training_summary(model: "Model", path: Path) -> str:
     return (
         f"{_files(corpus)}{len(model.vocabulary):,} of {corpus['types']:,} types, "
         f"{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens"
-        + (f", {_mended(corpus)}" if corpus["mended_utf8"] else "")
+        + (f", {_mended(corpus)}" if corpus["decoding_errors"] else "")
         + f"\ntrained in {seconds:.1f} s ({tokens / seconds:,.0f} words/s, {threads} "
         f"thread{'s' if threads > 1 else ''})"
         + _memory(facts["peak_memory_bytes"])
@@ -89,7 +89,7 @@ def _files(corpus: dict[str, Any]) -> str:
 
 def _mended(corpus: dict[str, Any]) -> str:
     preprocessing = corpus["preprocessing"]
-    return mended(corpus["mended_utf8"], preprocessing["encoding"], preprocessing["errors"])
+    return mended(corpus["decoding_errors"], preprocessing["encoding"], preprocessing["errors"])
 
 
 def update_summary(model: "Model", path: Path) -> str:
@@ -98,7 +98,7 @@ def update_summary(model: "Model", path: Path) -> str:
     corpus = facts["corpus"]
     return (
         f"{_files(corpus)}{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens trained"
-        + (f" ({_mended(corpus)})" if corpus["mended_utf8"] else "")
+        + (f" ({_mended(corpus)})" if corpus["decoding_errors"] else "")
         + f" in {facts['training_seconds']:.1f} s from the learning rate {facts['lr']:g}"
         + _memory(facts["peak_memory_bytes"])
         + _training_losses(facts["losses"])

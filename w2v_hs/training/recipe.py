@@ -155,7 +155,7 @@ def provenance(corpus: Corpus, weights: Weights) -> dict[str, Any]:
         "types": corpus.types,
         "retained_tokens": len(corpus.ids),
         "sentences": len(corpus.sentences) - 1,
-        "mended_utf8": corpus.mended,
+        "decoding_errors": corpus.mended,
         "preprocessing": asdict(corpus.preprocessing),
     }
     return facts_of(text, weights)
