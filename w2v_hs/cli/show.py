@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from w2v_hs.checks import shown
-from w2v_hs.formatting import mended, sparkline
+from w2v_hs.formatting import HELD_OUT_LOSS, mended, rise, sparkline
 from w2v_hs.formatting import plain as plain
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from w2v_hs.model.model import Model
-
-RISE = 1.001  # times the lowest loss: a last loss above is no longer noise
 
 
 def console() -> "Console":
@@ -112,8 +110,8 @@ def _memory(peak_bytes: int) -> str:
 
 def _training_losses(losses: list[float | None]) -> str:
     """The running losses; if they rise at the end, what that means."""
-    why = "it is measured before each update, and recent text flatters it less as the learning rate falls"
-    return f"\nloss by epoch: {_by_epoch(losses)}" + _rise(losses, f"{why}; --holdout measures without that")
+    why = rise(losses)
+    return f"\nloss by epoch: {_by_epoch(losses)}" + (f"\n  {why}" if why else "")
 
 
 def _by_epoch(losses: list[float | None]) -> str:
@@ -123,13 +121,6 @@ def _by_epoch(losses: list[float | None]) -> str:
         return " ".join("-" if loss is None else f"{loss:.3f}" for loss in losses)
     lowest = f"lowest {min(known):.3f} in epoch {losses.index(min(known)) + 1}"
     return f"first {known[0]:.3f} {sparkline(known)} last {known[-1]:.3f}, {lowest}"
-
-
-def _rise(losses: list[float | None], why: str) -> str:
-    """A line that explains why losses rise at the end; empty if they do not."""
-    known = [loss for loss in losses if loss is not None]
-    rises = len(known) > 1 and known[-1] > RISE * min(known)
-    return f"\n  it rises after epoch {losses.index(min(known)) + 1}: {why}" if rises else ""
 
 
 def _cluster_summary(cost: dict[str, float] | None) -> str:
@@ -157,7 +148,8 @@ def _holdout_summary(model: "Model") -> str:
     if model.options.patience:
         kept = f"; kept epoch {facts['best_epoch']}"
     else:
-        kept = _rise(losses, "the model overfits; train fewer epochs, or keep the best with --patience 2")
+        why = rise(losses, HELD_OUT_LOSS)
+        kept = f"\n  {why}" if why else ""
     return (
         f"\nheld-out loss by epoch ({facts['sentences']:,} sentences): {_by_epoch(losses)}{kept}\n"
         f"  of unigram frequencies: {facts['unigram_nats']:.3f}{subsampled}"
