@@ -28,6 +28,12 @@ def test_predict(run, fails, model, model_file):
     mean = run("predict", model_file, "the", "king", "--combine", "log_probs", "--json")
     expected = model.top_k(["the", "king"], combine="log_probs")
     assert [p["word"] for p in json.loads(mean.stdout)["predictions"]] == expected.words
+    found = json.loads(
+        run("predict", model_file, "king", *split("--exclude the --exclude and --json")).stdout
+    )
+    expected = model.top_k("king", exclude=["the", "and"])
+    assert [(p["word"], p["probability"]) for p in found["predictions"]] == list(expected)
+    assert "'zebra' is not among" in fails("predict", model_file, "king", "--exclude", "zebra")
     shown = run("predict", model_file, "the", "king").stdout.decode()
     assert "of 17 inner nodes of the tree; no other" in shown
     assert "near the king" in shown and expected.words[0] in shown and "probability" in shown

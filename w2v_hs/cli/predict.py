@@ -26,6 +26,7 @@ _PERPLEXITY_ROWS = {
 @parameters.model_argument
 @click.argument("words", nargs=-1, required=True, metavar="WORD...")
 @click.option("-k", default=10, show_default=True, help="Number of words.")
+@click.option("--exclude", multiple=True, metavar="WORD", help="A word to leave out. Can be repeated.")
 @click.option(
     "--combine",
     type=click.Choice(COMBINE),
@@ -35,7 +36,9 @@ _PERPLEXITY_ROWS = {
     "average the log-probabilities given each word.",
 )
 @parameters.json_option
-def predict(model: Path, words: tuple[str, ...], k: int, combine: Combine, json_out: bool) -> None:
+def predict(
+    model: Path, words: tuple[str, ...], k: int, exclude: tuple[str, ...], combine: Combine, json_out: bool
+) -> None:
     """Show the words that MODEL predicts near WORD.
 
     WORD may be several words. The search is exact: these are the most probable of all words, with
@@ -44,11 +47,12 @@ def predict(model: Path, words: tuple[str, ...], k: int, combine: Combine, json_
     \b
     w2v-hs predict model.safetensors coffee
     w2v-hs predict model.safetensors new york -k 3
+    w2v-hs predict model.safetensors coffee --exclude the --exclude of
     """
     from w2v_hs.model import load
 
     loaded = load(model)
-    found = loaded.top_k(list(words), k, combine=combine)
+    found = loaded.top_k(list(words), k, exclude=exclude, combine=combine)
     if json_out:
         predictions = [{"word": word, "probability": p} for word, p in found]
         rows = len(loaded.outputs)

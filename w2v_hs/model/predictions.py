@@ -42,7 +42,9 @@ class Predictions:
     def top_k(
         self, context: Context, k: int = 10, *, exclude: Iterable[Word] = (), combine: Combine = "inputs"
     ) -> TopWords:
-        """The k most probable words, all V if k is larger: .words, .probabilities, .visited.
+        """The k most probable words, all V if k is larger: a sequence of pairs (word, probability).
+
+        .words, .probabilities and .visited are its parts.
 
         Exact: a best-first search, which visits few inner nodes unless the distribution is flat.
         Words of `exclude` are left out; the probabilities of the others stay as they are.
