@@ -117,6 +117,7 @@ def train(
         checkpoint_path,
         named_texts,
     )
+    from w2v_hs.training.recipe import warn_of_small_text
     from w2v_hs.tree.user_trees import choose_tree
 
     explicit = _explicit_options(ctx)
@@ -148,6 +149,8 @@ def train(
                 rounds=rounds,
                 show=True,
             )
+            if not {"epochs", "window"} & set(explicit):
+                warn_of_small_text(model)
         else:
             given = {name: options[name] for name in _UPDATE_OPTIONS if name in explicit}
             model = load(resume_from)

@@ -25,7 +25,7 @@ from w2v_hs.training.observers.checkpoint import (
     saved_texts,
 )
 from w2v_hs.training.observers.epochs import Callback, Callbacks, listed
-from w2v_hs.training.recipe import make_tree, read_text, train_model
+from w2v_hs.training.recipe import make_tree, read_text, train_model, warn_of_small_text
 from w2v_hs.training.replicas import check_replicas, train_replicas
 from w2v_hs.training.update import train_update
 from w2v_hs.tree.user_trees import Codes, choose_tree
@@ -192,7 +192,7 @@ def train(
         texts = named_texts(corpus)
         check_distinct([checkpoint], [*(texts or ()), vocab, tree])
         settings = CheckpointSettings(Path(checkpoint), checkpoint_every, texts, preprocessing)
-    return train_with(
+    model = train_with(
         options,
         corpus,
         tree=given,
@@ -204,6 +204,8 @@ def train(
         callbacks=callbacks,
         show=progress,
     )
+    warn_of_small_text(model)
+    return model
 
 
 def train_with(
