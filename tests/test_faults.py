@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TEXT
+from conftest import TEXT, train_leaving
 
 import w2v_hs
 from w2v_hs.cli.app import commands
@@ -167,7 +167,7 @@ def too_large_a_loss(arrays, description):
 def test_divergence_ends_the_run_and_leaves_the_last_good_checkpoint(tmp_path, damage, found):
     text, kept = written(tmp_path, TEXT * 3000), checkpoint_path(tmp_path / "m.safetensors")
     options = {"dim": 4, "epochs": 20, "threads": 1, "sample": 0, "tree": "huffman"}
-    w2v_hs.train(text, checkpoint=kept, checkpoint_every=1e-9, **options)
+    train_leaving(kept, text, **options)
     arrays, description = load_arrays(kept)
     # The run goes on from the middle, and its next checkpoint is due at once.
     half = len(arrays["chunks.loss"]) // 2

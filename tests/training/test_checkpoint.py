@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TEXT
+from conftest import TEXT, train_leaving
 
 import w2v_hs
 from w2v_hs.errors import CorpusError, FormatError, OptionError, OutputError
@@ -133,7 +133,7 @@ def test_an_update_goes_on_from_any_checkpoint_to_the_same_bits(text, tmp_path, 
 
 def test_a_checkpoint_is_a_model(text, tmp_path):
     kept = tmp_path / "m.checkpoint.safetensors"
-    w2v_hs.train(text, checkpoint=kept, checkpoint_every=0.2, **OPTIONS)
+    train_leaving(kept, text, 0.2, **OPTIONS)
     model = w2v_hs.load(kept)
     assert model.distribution("king").sum() == pytest.approx(1, abs=1e-9)
     assert 0 < len(model.losses) <= 30
@@ -143,7 +143,7 @@ def test_several_threads_train_what_is_left_and_no_more(text, tmp_path, monkeypa
     monkeypatch.setattr("w2v_hs.options.available_cores", lambda: 3)
     kept = tmp_path / "m.checkpoint.safetensors"
     options = OPTIONS | {"threads": 3}
-    whole = w2v_hs.train(text, checkpoint=kept, checkpoint_every=0.1, **options)
+    whole = train_leaving(kept, text, 0.1, **options)
     assert 0 < load_checkpoint(kept).position.predictions.sum() < whole.provenance["predictions"]
     # Fewer cores than there were: the chunks stay those of the run.
     monkeypatch.setattr("w2v_hs.options.available_cores", lambda: 2)
@@ -333,7 +333,7 @@ def kept(text, tmp_path):
     own = tmp_path / "own.txt"
     own.write_bytes(text.read_bytes())
     path = tmp_path / "m.checkpoint.safetensors"
-    w2v_hs.train(own, checkpoint=path, checkpoint_every=0.2, **OPTIONS)
+    train_leaving(path, own, 0.2, **OPTIONS)
     return path
 
 
@@ -344,7 +344,7 @@ def test_a_run_within_the_folder_that_it_reads(tmp_path, run):
         (tmp_path / f"{name}.txt").write_text(TEXT * 50)
     expected = w2v_hs.train(tmp_path, **options)
     left, model = tmp_path / "m.checkpoint.safetensors", tmp_path / "m.safetensors"
-    w2v_hs.train(tmp_path, checkpoint=left, checkpoint_every=1e-9, **options)
+    train_leaving(left, tmp_path, **options)
     (tmp_path / ".m.safetensors.lock").write_bytes(b"\0" * 21)
     (tmp_path / ".m.safetensors.0123abcd.tmp").write_bytes(b"\0" * 21)
     done = run("resume", left.name, cwd=tmp_path)
@@ -377,7 +377,7 @@ def test_a_text_that_has_moved_is_given_again(kept, run, fails):
 def test_token_lists_are_given_again(tmp_path):
     sentences = [line.split() for line in TEXT.splitlines()] * 5000
     kept = tmp_path / "m.checkpoint.safetensors"
-    whole = w2v_hs.train(sentences, checkpoint=kept, checkpoint_every=0.2, **OPTIONS)
+    whole = train_leaving(kept, sentences, 0.2, **OPTIONS)
     with pytest.raises(CorpusError, match="a text without a name; give that text again"):
         w2v_hs.resume(kept)
     assert same(w2v_hs.resume(kept, sentences), whole)
@@ -402,7 +402,7 @@ def test_contents_that_no_checkpoint_holds_are_refused(text, tmp_path):
     """With a valid checksum: a node out of bounds would be written to."""
     path = tmp_path / "m.checkpoint.safetensors"
     options = OPTIONS | {"epochs": 4, "holdout": 0.1, "patience": 3}
-    w2v_hs.train(text, checkpoint=path, checkpoint_every=1e-9, **options)
+    train_leaving(path, text, **options)
     whole, description = load_arrays(path)
     damages = {
         "best.tree.nodes": lambda a: np.full_like(a, 10**6),
@@ -474,7 +474,7 @@ def test_a_checkpoint_that_does_not_fit_is_told_and_training_goes_on(text, tmp_p
 
     monkeypatch.setattr(interruption, "save_checkpoint", full_once)
     with pytest.warns(UserWarning, match="no checkpoint: .*No space left .* training continues"):
-        model = w2v_hs.train(text, checkpoint=kept, checkpoint_every=0.05, **OPTIONS)
+        model = train_leaving(kept, text, 0.05, **OPTIONS)
     assert len(calls) > 2 and load_checkpoint(kept).model.options.epochs == 30
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -523,6 +523,21 @@ def test_a_killed_run_leaves_a_checkpoint_that_stays_and_no_lock(text, tmp_path,
     done = run("train", text, "-o", output, "--epochs", 1)
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == [output.name, model.name]
+
+
+def test_the_checkpoint_of_a_finished_run_does_not_stand_in_the_way(text_file, tmp_path, run):
+    kept, options = tmp_path / "m.checkpoint.safetensors", OPTIONS | {"epochs": 4}
+    whole = w2v_hs.train(text_file, checkpoint=kept, **options)
+    assert same(w2v_hs.load(kept), whole) and same(w2v_hs.resume(kept), whole)
+    again = w2v_hs.train(text_file, checkpoint=kept, checkpoint_every=1e-9, **options)
+    assert same(w2v_hs.load(kept), again)
+    assert run("resume", kept).returncode == 0 and not kept.exists()
+    assert same(w2v_hs.load(tmp_path / "m.safetensors"), whole)
+    train_leaving(kept, text_file, **options)
+    with pytest.raises(OutputError, match="the checkpoint of an earlier run is there"):
+        w2v_hs.train(text_file, checkpoint=kept, **options)
+    assert same(w2v_hs.resume(kept), whole)
+    assert same(w2v_hs.train(text_file, checkpoint=kept, **options), whole)
 
 
 def test_standard_input_is_given_again(text, tmp_path, run, fails):

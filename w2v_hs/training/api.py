@@ -20,6 +20,7 @@ from w2v_hs.training.observers.checkpoint import (
     SavedRun,
     check_no_checkpoint,
     check_same_text,
+    end_checkpoint,
     load_checkpoint,
     named_texts,
     saved_texts,
@@ -134,9 +135,9 @@ def train(
     encoding
         Of files, such as "latin-1" or "utf-16": any text encoding that Python knows.
     checkpoint
-        A file from which `resume` can continue the run; a new one, as that of an earlier run is not
-        replaced. It is written when SIGINT or SIGTERM stops the run, and stays when the run has
-        ended.
+        A file from which `resume` can continue the run, also written when SIGINT or SIGTERM stops
+        it. That of an unfinished run is not replaced. When the run has ended, the file holds the
+        finished model, and a new run may replace it.
     checkpoint_every
         Seconds between two checkpoints; 0: only when the run is stopped.
     client
@@ -161,7 +162,7 @@ def train(
     ClusterError
         The cluster has lost its scheduler or its workers, or lacks this package.
     OutputError
-        The checkpoint cannot be written, or is there from an earlier run.
+        The checkpoint cannot be written, or is there from an unfinished run.
     Interrupted
         The run was stopped by Ctrl-C; a `KeyboardInterrupt` that holds the model as it was then.
     """
@@ -204,6 +205,8 @@ def train(
         callbacks=callbacks,
         show=progress,
     )
+    if settings is not None:
+        end_checkpoint(settings.path, model)
     warn_of_small_text(model)
     return model
 
@@ -270,12 +273,13 @@ def resume(
     """Resume a run that was stopped, from a checkpoint, to its end.
 
     With one thread the model is the same, to the bit, as if the run had not been stopped. With
-    several it is as good, but not the same, as any two runs with several threads differ.
+    several it is as good, but not the same, as any two runs with several threads differ. From the
+    checkpoint of a run that has ended, the model is returned as it is.
 
     Parameters
     ----------
     checkpoint
-        What the run left. New checkpoints replace it.
+        What the run left. New checkpoints replace it, and at the end the model does.
     corpus
         The text of the run, if it has moved or had no name.
     client
@@ -293,14 +297,25 @@ def resume(
     Raises
     ------
     FormatError
-        The checkpoint is missing, damaged, or a model whose run has ended.
+        The checkpoint is missing, damaged, or a plain model.
     CorpusError
         The text is not the one that the run began with, or cannot be read.
     OptionError, DivergedError, ClusterError, Interrupted
     """
     callbacks, saved = listed(callbacks), load_checkpoint(checkpoint)
-    _check_place(checkpoint, saved, client)
-    corpus = saved_texts(checkpoint, saved.settings) if corpus is None else corpus
+    if saved.ended:
+        return saved.model
+    model = _resumed(saved, corpus, client, callbacks, progress)
+    end_checkpoint(saved.settings.path, model)
+    return model
+
+
+def _resumed(
+    saved: SavedRun, corpus: Texts | None, client: Any, callbacks: list[Callback], progress: bool
+) -> Model:
+    """The model of a run that was stopped, trained to its end."""
+    _check_place(saved, client)
+    corpus = saved_texts(saved.settings) if corpus is None else corpus
     if client is not None:
         _check_no_callbacks(callbacks)
         from w2v_hs.training.cluster.api import resume_on
@@ -319,7 +334,7 @@ def resume(
         return model
 
 
-def _check_place(checkpoint: str | Path, saved: SavedRun, client: Any) -> None:
+def _check_place(saved: SavedRun, client: Any) -> None:
     """Raise `OptionError` where a run on a cluster is resumed in one process, or the reverse."""
     on_cluster = saved.settings.layout is not None
     if on_cluster and client is None:
@@ -328,4 +343,4 @@ def _check_place(checkpoint: str | Path, saved: SavedRun, client: Any) -> None:
         remedy = "in one process: leave the scheduler out"
     else:
         return
-    raise OptionError(f"{shown(checkpoint)}: its run is one {remedy}")
+    raise OptionError(f"{shown(saved.settings.path)}: its run is one {remedy}")

@@ -6,6 +6,7 @@ the state there is.
 """
 
 import os
+import warnings
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -83,6 +84,7 @@ class SavedRun:
     results: list[Perplexity] = field(default_factory=list)  # of sentences set aside, by epoch
     best: Best | None = None  # the weights that patience keeps
     update: UpdateStart | None = None  # of a run that updates a model
+    ended: bool = False  # the model is that of the finished run
 
     @property
     def start(self) -> tuple[Float32, Float32]:
@@ -105,13 +107,33 @@ def output_path(checkpoint: Path) -> Path:
 
 
 def check_no_checkpoint(path: Path) -> None:
-    """Raise `OutputError` if a new run cannot write to `path`, or would replace a checkpoint."""
-    if check_writable(path).exists():
+    """Raise `OutputError` if a new run cannot write to `path`, or would replace a checkpoint.
+
+    That of a finished run may be replaced.
+    """
+    if check_writable(path).exists() and not _has_ended(path):
         command = f"w2v-hs resume {argument(path)}" if path.name.endswith(SUFFIX) else "w2v_hs.resume"
         raise OutputError(
             f"{shown(path)}: the checkpoint of an earlier run is there; to resume that run: {command}; "
             f"to discard it: rm {argument(path)}"
         )
+
+
+def _has_ended(path: Path) -> bool:
+    """Whether a file is the checkpoint of a finished run."""
+    try:
+        return load_checkpoint(path).ended
+    except FormatError:
+        return False
+
+
+def end_checkpoint(path: Path, model: Model) -> None:
+    """Replace a checkpoint by the model of its run, which has ended; warn where that fails."""
+    arrays, description = model.parts()
+    try:
+        save_arrays(path, arrays, description | {"checkpoint": {"format": FORMAT, "ended": True}})
+    except OutputError as error:
+        warnings.warn(f"the checkpoint does not hold the finished model: {error}", stacklevel=3)
 
 
 def save_checkpoint(
@@ -182,6 +204,10 @@ def _saved_run(path: str | Path, model: Model, arrays: dict[str, Array], run: di
             f"{shown(path)}: checkpoint format {run['format']!r}, this version reads {FORMAT}; "
             "install the version that wrote it"
         )
+    if run.get("ended"):
+        no_losses, no_predictions = np.zeros(0), np.zeros(0, np.int64)
+        place = Position(1, no_losses, no_predictions, 0.0)
+        return SavedRun(model, CheckpointSettings(Path(path)), place, ended=True)
     layout = run.get("cuts")
     settings = CheckpointSettings(
         path=Path(path),
@@ -256,8 +282,9 @@ def _lasting_name(text: str | Path) -> str:
     return str(text.absolute())
 
 
-def saved_texts(checkpoint: str | Path, settings: CheckpointSettings) -> list[str | Path]:
+def saved_texts(settings: CheckpointSettings) -> list[str | Path]:
     """The texts that a run read, by the names in its checkpoint."""
+    checkpoint = settings.path
     if settings.texts is None or "-" in settings.texts:
         raise CorpusError(f"{shown(checkpoint)}: its run read a text without a name; give that text again")
     return [text if "://" in text else Path(text) for text in settings.texts]
