@@ -50,6 +50,11 @@ def option(name: str, value: str | int | None = None) -> str:
     return name if value is None else f"{name}={value!r}"
 
 
+def spoken(command: str, code: str) -> str:
+    """What to do, as a command line or, in Python, as code."""
+    return command if _on_command_line else code
+
+
 def argument(path: object) -> str:
     """A path quoted for a shell; one that begins with ``-`` is not taken for an option."""
     text = str(path)

@@ -362,23 +362,57 @@ def test_another_text_is_refused(kept, fails):
     own = kept.with_name("own.txt")
     own.write_text(own.read_text() + "one more line\n")
     before = kept.read_bytes()
-    assert "own.txt: not the text that the run began with: found SHA-256" in fails("resume", kept)
+    message = fails("resume", kept)
+    assert "own.txt: not the text that the run began with: found SHA-256" in message
+    assert f"give the same files in the same order: w2v-hs resume {kept} TEXT; or train" in message
     assert kept.read_bytes() == before and not kept.with_name("m.safetensors").exists()
 
 
 def test_a_text_that_has_moved_is_given_again(kept, run, fails):
     own, moved = kept.with_name("own.txt"), kept.with_name("moved.txt")
     own.rename(moved)
-    assert "own.txt: no such file" in fails("resume", kept)
+    gone = f"{own}: the text of {kept} is no longer there; give its new place: "
+    assert gone + f"w2v-hs resume {kept} TEXT\n" in fails("resume", kept)
+    with pytest.raises(FileNotFoundError, match=re.escape(gone + f"w2v_hs.resume('{kept}', text)")):
+        w2v_hs.resume(kept)
     assert run("resume", kept, moved).returncode == 0
     assert w2v_hs.load(kept.with_name("m.safetensors")).options.epochs == 30
+
+
+def test_a_resumed_run_names_its_text_as_the_first_one_did(text_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text, kept, options = Path("t.txt"), Path("m.checkpoint.safetensors"), OPTIONS | {"epochs": 4}
+    shutil.copy(text_file, text)
+    whole = train_leaving(kept, text, **options)
+    shutil.copy(text, "moved.txt")
+    for given in (None, "moved.txt"):
+        resumed = w2v_hs.resume(shutil.copy(kept, "n.checkpoint.safetensors"), given)
+        assert resumed.provenance["corpus"] == whole.provenance["corpus"]
+    assert whole.provenance["corpus"]["names"] == ["t.txt"]
+    kept.unlink()
+    settings = CheckpointSettings(kept, 1e-9, named_texts(text))
+    update(whole, text, Preprocessing(), new_words=False, settings=settings, callbacks=lambda done: None)
+    assert w2v_hs.resume(kept).provenance["updates"][0]["corpus"] == whole.provenance["updates"][0]["corpus"]
+
+
+def test_a_folder_that_has_moved_is_given_again(tmp_path, fails, run):
+    folder, kept = tmp_path / "texts", tmp_path / "m.checkpoint.safetensors"
+    folder.mkdir()
+    for name in "ab":
+        (folder / f"{name}.txt").write_text(TEXT * (20 if name == "a" else 10) + name)
+    train_leaving(kept, folder, **OPTIONS | {"epochs": 4})
+    moved = folder.rename(tmp_path / "moved")
+    assert f"{folder}: the text of {kept} is no longer there" in fails("resume", kept)
+    renamed = (moved / "a.txt").rename(moved / "c.txt")
+    assert "give the same files in the same order" in fails("resume", kept, moved)
+    assert run("resume", kept, renamed, moved / "b.txt").returncode == 0
 
 
 def test_token_lists_are_given_again(tmp_path):
     sentences = [line.split() for line in TEXT.splitlines()] * 5000
     kept = tmp_path / "m.checkpoint.safetensors"
     whole = train_leaving(kept, sentences, 0.2, **OPTIONS)
-    with pytest.raises(CorpusError, match="a text without a name; give that text again"):
+    with pytest.raises(CorpusError, match=r"a text without a name; give it again: w2v_hs\.resume\("):
         w2v_hs.resume(kept)
     assert same(w2v_hs.resume(kept, sentences), whole)
 
@@ -568,8 +602,10 @@ def test_standard_input_is_given_again(text, tmp_path, run, fails):
         wait_for(kept, process)
         process.terminate()
         process.communicate(timeout=60)
-    assert "text without a name; give that text again" in fails("resume", kept)
+    assert f"text without a name; give it again: w2v-hs resume {kept} TEXT\n" in fails("resume", kept)
+    shutil.copy(kept, tmp_path / "n.checkpoint.safetensors")
     assert run("resume", kept, "-", input=Path(text).read_bytes()).returncode == 0
+    assert run("resume", tmp_path / "n.checkpoint.safetensors", text).returncode == 0  # the same in a file
 
 
 def test_a_signal_while_the_model_is_written_comes_too_late(tmp_path):

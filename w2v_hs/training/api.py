@@ -18,8 +18,8 @@ from w2v_hs.text.vocabulary import load_vocabulary
 from w2v_hs.training.observers.checkpoint import (
     CheckpointSettings,
     SavedRun,
+    as_it_began,
     check_no_checkpoint,
-    check_same_text,
     end_checkpoint,
     load_checkpoint,
     named_texts,
@@ -325,8 +325,9 @@ def _resumed(
     options = (model.options if update is None else update.options).resolved()
     with display(progress) as shows:
         text = read_text(corpus, options, model.vocabulary, settings.preprocessing, shows)
-        began = model.provenance["corpus"].get("sha256") if update is None else update.checksum
-        check_same_text(text.names, text.checksum, began)
+        began = model.provenance["corpus"]
+        began = began if update is None else {"sha256": update.checksum, "names": update.names}
+        text = as_it_began(settings.path, text, began)
         if update is None:
             return train_model(text, model.tree, options, shows, settings, saved, callbacks)
         start = replace(update, options=options)

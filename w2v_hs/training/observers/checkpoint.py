@@ -7,14 +7,14 @@ the state there is.
 
 import os
 import warnings
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from w2v_hs.checks import argument, shown
-from w2v_hs.errors import CorpusError, FormatError, OptionError, OutputError
+from w2v_hs.checks import argument, shown, spoken
+from w2v_hs.errors import CorpusError, FormatError, MissingTextError, OptionError, OutputError
 from w2v_hs.files.atomic import check_writable
 from w2v_hs.files.container import load_arrays, save_arrays
 from w2v_hs.formatting import texts
@@ -24,12 +24,15 @@ from w2v_hs.model.model import Model
 from w2v_hs.model.scoring import Perplexity
 from w2v_hs.options import Options, Preprocessing, Resolved
 from w2v_hs.text import catalog
+from w2v_hs.text.sources import find_sources
 from w2v_hs.training.observers.holdout import Best, Holdout
 from w2v_hs.training.schedule import LONGEST_CHUNK
 from w2v_hs.training.threads import Position
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Array, Float32, Int64, Texts
 from w2v_hs.vectors.subwords import Ngrams
+
+Text = TypeVar("Text", bound=Any)  # of one process, or of a cluster
 
 SUFFIX = ".checkpoint.safetensors"
 FORMAT = 1
@@ -71,6 +74,7 @@ class UpdateStart:
     outputs: Float32  # (rows, dim) float32, likewise
     added: Int64  # (V,) int64, occurrences in the new text
     checksum: str  # SHA-256 of the new text
+    names: list[str] | None  # of the new text, if known
     ngrams: Ngrams | None = None  # N of them, if the model has any
 
 
@@ -169,7 +173,11 @@ def save_checkpoint(
             "update.outputs": update.outputs,
             "update.added": update.added,
         }
-        run["update"] = {"options": update.options.as_dict(), "sha256": update.checksum}
+        run["update"] = {
+            "options": update.options.as_dict(),
+            "sha256": update.checksum,
+            "names": update.names,
+        }
     save_arrays(settings.path, arrays, description | {"checkpoint": run})
 
 
@@ -237,6 +245,7 @@ def _saved_run(path: str | Path, model: Model, arrays: dict[str, Array], run: di
             arrays["update.outputs"],
             arrays["update.added"],
             run["update"]["sha256"],
+            run["update"].get("names"),
             model.ngrams,
         )
     results = [Perplexity(**result) for result in run["holdout"]]
@@ -283,18 +292,36 @@ def _lasting_name(text: str | Path) -> str:
 
 
 def saved_texts(settings: CheckpointSettings) -> list[str | Path]:
-    """The texts that a run read, by the names in its checkpoint."""
-    checkpoint = settings.path
+    """The texts that a run read, by the names in its checkpoint; `CorpusError` if they are gone."""
+    path, again = settings.path, _with_text(settings.path)
     if settings.texts is None or "-" in settings.texts:
-        raise CorpusError(f"{shown(checkpoint)}: its run read a text without a name; give that text again")
-    return [text if "://" in text else Path(text) for text in settings.texts]
+        raise CorpusError(f"{shown(path)}: its run read a text without a name; give it again: {again}")
+    found = [text if "://" in text else Path(text) for text in settings.texts]
+    for text in found if settings.layout is None else ():  # a cluster may see other files
+        try:
+            find_sources(text, settings.preprocessing.text_column, settings.preprocessing.encoding)
+        except MissingTextError:
+            raise MissingTextError(
+                f"{shown(text)}: the text of {shown(path)} is no longer there; give its new place: {again}"
+            ) from None
+    return found
 
 
-def check_same_text(names: list[str], checksum: str, began: str | None) -> None:
-    """Raise `CorpusError` where a text is not the one that a run began with."""
-    if checksum != began:
+def _with_text(path: Path) -> str:
+    """How to resume from a checkpoint with a text given again."""
+    return spoken(f"w2v-hs resume {argument(path)} TEXT", f"w2v_hs.resume({str(path)!r}, text)")
+
+
+def as_it_began(path: Path, text: Text, began: dict[str, Any]) -> Text:
+    """The text of a resumed run, with the names that it had when the run began.
+
+    `began` holds its SHA-256 and names then. `CorpusError` if this is another text.
+    """
+    if text.checksum != (expected := began.get("sha256")):
         raise CorpusError(
-            f"{texts(names)}: not the text that the run began with: found "
-            f"SHA-256 {checksum[:16]}..., expected {shown(began, 16)}...; give the same text, or "
-            "train anew"
+            f"{texts(text.names)}: not the text that the run began with: found SHA-256 "
+            f"{text.checksum[:16]}..., expected {shown(expected, 16)}...; give the same files in the same "
+            f"order: {_with_text(path)}; or train anew"
         )
+    names = began.get("names")
+    return replace(text, names=names) if isinstance(names, list) else text
