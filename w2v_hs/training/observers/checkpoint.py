@@ -74,8 +74,8 @@ class UpdateStart:
     outputs: Float32  # (rows, dim) float32, likewise
     added: Int64  # (V,) int64, occurrences in the new text
     checksum: str  # SHA-256 of the new text
-    names: list[str] | None  # of the new text, if known
     ngrams: Ngrams | None = None  # N of them, if the model has any
+    names: list[str] | None = None  # of the new text, if known
 
 
 @dataclass(frozen=True)
@@ -245,8 +245,8 @@ def _saved_run(path: str | Path, model: Model, arrays: dict[str, Array], run: di
             arrays["update.outputs"],
             arrays["update.added"],
             run["update"]["sha256"],
-            run["update"].get("names"),
             model.ngrams,
+            run["update"].get("names"),
         )
     results = [Perplexity(**result) for result in run["holdout"]]
     return SavedRun(model, settings, position, results, best, update)
