@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,18 @@ def model(text_file):
     import w2v_hs
 
     return w2v_hs.train(text_file, dim=20, epochs=3, threads=1, sample=0)
+
+
+def train_leaving(checkpoint, corpus, every=1e-9, **options):
+    """Train to the end; the last checkpoint stays as a killed run leaves it."""
+    from w2v_hs.options import Options, Preprocessing
+    from w2v_hs.training.api import train_with
+    from w2v_hs.training.observers.checkpoint import CheckpointSettings, named_texts
+
+    names = [field.name for field in fields(Preprocessing) if field.name in options]
+    preprocessing = Preprocessing(**{name: options.pop(name) for name in names})
+    settings = CheckpointSettings(Path(checkpoint), every, named_texts(corpus), preprocessing)
+    return train_with(Options(**options), corpus, preprocessing=preprocessing, settings=settings)
 
 
 @pytest.fixture(scope="session")

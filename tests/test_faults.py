@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TEXT
+from conftest import TEXT, train_leaving
 
 import w2v_hs
 from w2v_hs.cli.app import commands
@@ -97,7 +97,7 @@ def test_bytes_that_are_not_utf8_are_an_error_or_mended_and_counted_as_asked(run
     ignored = w2v_hs.load(tmp_path / output)
     for model, word in (replaced, "thr\ufffdee"), (ignored, "three"):
         assert word in model.vocabulary.words
-        assert model.provenance["corpus"]["mended_utf8"] == 3
+        assert model.provenance["corpus"]["decoding_errors"] == 3
 
 
 def test_bom_crlf_nul_and_unicode_spaces(tmp_path):
@@ -167,7 +167,7 @@ def too_large_a_loss(arrays, description):
 def test_divergence_ends_the_run_and_leaves_the_last_good_checkpoint(tmp_path, damage, found):
     text, kept = written(tmp_path, TEXT * 3000), checkpoint_path(tmp_path / "m.safetensors")
     options = {"dim": 4, "epochs": 20, "threads": 1, "sample": 0, "tree": "huffman"}
-    w2v_hs.train(text, checkpoint=kept, checkpoint_every=1e-9, **options)
+    train_leaving(kept, text, **options)
     arrays, description = load_arrays(kept)
     # The run goes on from the middle, and its next checkpoint is due at once.
     half = len(arrays["chunks.loss"]) // 2

@@ -75,3 +75,4 @@ def test_two_periods(tmp_path, monkeypatch):
     names = run_page("periods.md", tmp_path, monkeypatch)
     assert {word for word, _ in names["changes"][:2]} == {"gold", "army"}
     assert {"gold", "army"} <= set(names["found"]) and len(names["found"]) < 20
+    assert {"gold", "army"} <= set(names["own_found"]) and len(names["own_found"]) < 20

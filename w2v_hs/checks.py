@@ -49,12 +49,17 @@ def speak_command_line() -> None:
     _on_command_line = True
 
 
-def option(name: str, value: str | bool | None = None) -> str:
+def option(name: str, value: str | int | None = None) -> str:
     """An option as the user gives it: ``--name value``, or ``name='value'`` in Python."""
     if _on_command_line:
         flag = f"--{name.replace('_', '-')}"
-        return f"{flag} {value}" if isinstance(value, str) else flag
+        return flag if value is None or isinstance(value, bool) else f"{flag} {value}"
     return name if value is None else f"{name}={value!r}"
+
+
+def spoken(command: str, code: str) -> str:
+    """What to do, as a command line or, in Python, as code."""
+    return command if _on_command_line else code
 
 
 def argument(path: object) -> str:

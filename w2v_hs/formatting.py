@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _DEEPEST = 5  # levels of nested dicts that are shown
+_RISE = 1.001  # times the lowest loss: a last loss above is no longer noise
+RUNNING_LOSS = (
+    "it is measured before each update, and recent text flatters it less as the learning rate falls; "
+    "--holdout measures without that"
+)
+HELD_OUT_LOSS = "the model overfits; train fewer epochs, or keep the best with --patience 2"
 
 
 def plain(text: str) -> "Text":
@@ -40,6 +46,12 @@ def texts(names: Sequence[object], most: int = 4096) -> str:
     return f"{texts(names[:3], most)} and {len(names) - 3:,} more"
 
 
+def mended(count: int, encoding: str, errors: str) -> str:
+    """What became of `count` places that could not be decoded."""
+    done = "dropped" if errors == "ignore" else "replaced by U+FFFD"
+    return f"{count:,} malformed {encoding.upper()} sequence{'s' * (count > 1)} {done}"
+
+
 def sparkline(values: Sequence[float], width: int = 24) -> str:
     """Values as a row of blocks, the largest highest; of more than `width`, some at equal steps."""
     low, high = min(values), max(values)
@@ -47,6 +59,13 @@ def sparkline(values: Sequence[float], width: int = 24) -> str:
     chosen = [values[round(i * (len(values) - 1) / max(1, count - 1))] for i in range(count)]
     scale = (len(_BLOCKS) - 1) / ((high - low) or 1.0)
     return "".join(_BLOCKS[round(scale * (value - low))] for value in chosen)
+
+
+def rise(losses: Sequence[float | None], why: str = RUNNING_LOSS) -> str:
+    """What it means that losses rise at the end; empty if they do not."""
+    known = [loss for loss in losses if loss is not None]
+    rises = len(known) > 1 and known[-1] > _RISE * min(known)
+    return f"it rises after epoch {losses.index(min(known)) + 1}: {why}" if rises else ""
 
 
 def flat(name: str, value: object, depth: int = 0) -> Iterator[tuple[str, str]]:

@@ -113,6 +113,7 @@ def test_what_a_run_is_writing_is_not_written_by_other_commands(fails, tmp_path,
 def test_info(run, model, model_file):
     shown = run("info", model_file).stdout.decode()
     assert "learned" in shown and "sha256" in shown and "expected_length_bits" in shown
+    assert "corpus decoding errors" in shown
     assert json.loads(run("info", model_file, "--json").stdout) == model.summary()
 
 
@@ -146,6 +147,33 @@ def test_neighbors_and_analogy(run, model, model_file, tmp_path):
     model.export(tmp_path / "v.bin")
     assert "berlin" in run("neighbors", tmp_path / "v.bin", "paris").stdout.decode()
     assert "is to" in run("analogy", tmp_path / "v.bin", "paris", "france", "berlin").stdout.decode()
+
+
+def test_an_unknown_word_does_not_hide_the_neighbours_of_others(run, fails, model_file):
+    for options in ((), ("--json",)):
+        done = run("neighbors", model_file, "paris", "zebra", "king", "zulu", *options)
+        assert done.returncode == 1
+        assert [line.split(" is ")[0] for line in done.stderr.decode().splitlines()] == [
+            "error: 'zebra'",
+            "error: 'zulu'",
+        ]
+        assert b"paris" in done.stdout and b"king" in done.stdout
+    assert list(json.loads(done.stdout)) == ["paris", "king"]
+    assert not run("neighbors", model_file, "zebra", "zulu", "--json").stdout
+
+
+def test_a_word_with_capitals_is_answered_with_its_lower_case(fails, run, model_file, tmp_path, text_file):
+    message = "error: 'Paris' is not among the 18 words, but 'paris' is: give it in lower case\n"
+    for command in (
+        ("neighbors", model_file, "Paris"),
+        ("analogy", model_file, "Paris", "france", "berlin"),
+        ("predict", model_file, "Paris"),
+    ):
+        assert fails(*command) == message
+    subwords = w2v_hs.train(text_file, dim=4, epochs=1, threads=1, sample=0, subwords=(3, 3))
+    subwords.save(tmp_path / "s.safetensors")
+    done = run("neighbors", tmp_path / "s.safetensors", "Paris")
+    assert b"Paris is not in the vocabulary, but paris is; its vector is that of" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["v.txt", "v.vec", "v.bin", "v.glove", "v.npz"])

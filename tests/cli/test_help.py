@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
-from conftest import TEXT
+from conftest import TEXT, train_leaving
 
 import w2v_hs
 from w2v_hs.cli.app import commands
@@ -84,7 +84,7 @@ def prepared(tmp_path_factory, program):
             model.save(folder / name)
     model.export(folder / VECTORS)
     # Written whenever the tree is relearned, and left behind as by a killed run.
-    w2v_hs.train(folder / "wiki.txt", checkpoint=folder / CHECKPOINT, checkpoint_every=1e-9, **OPTIONS)
+    train_leaving(folder / CHECKPOINT, folder / "wiki.txt", **OPTIONS)
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
     (folder / "data").mkdir()

@@ -28,6 +28,12 @@ def test_predict(run, fails, model, model_file):
     mean = run("predict", model_file, "the", "king", "--combine", "log_probs", "--json")
     expected = model.top_k(["the", "king"], combine="log_probs")
     assert [p["word"] for p in json.loads(mean.stdout)["predictions"]] == expected.words
+    found = json.loads(
+        run("predict", model_file, "king", *split("--exclude the --exclude and --json")).stdout
+    )
+    expected = model.top_k("king", exclude=["the", "and"])
+    assert [(p["word"], p["probability"]) for p in found["predictions"]] == list(expected)
+    assert "'zebra' is not among" in fails("predict", model_file, "king", "--exclude", "zebra")
     shown = run("predict", model_file, "the", "king").stdout.decode()
     assert "of 17 inner nodes of the tree; no other" in shown
     assert "near the king" in shown and expected.words[0] in shown and "probability" in shown
@@ -51,6 +57,18 @@ def test_perplexity(run, fails, model, model_file, tmp_path):
     (tmp_path / "c.txt").write_text("king\n")
     assert "nothing to predict" in fails("perplexity", model_file, tmp_path / "c.txt")
     assert "no such file" in fails("perplexity", model_file, tmp_path / "none.txt")
+
+
+def test_a_loss_above_that_of_frequencies_is_explained(run, model, model_file, tmp_path, text_file):
+    subsampled = tmp_path / "s.safetensors"
+    w2v_hs.train(text_file, dim=4, epochs=1, threads=1, sample=1e-2).save(subsampled)
+    (tmp_path / "frequent.txt").write_text("the the is\n")
+    line = "model learned from subsampled text; if you want probabilities, train with --sample 0\n"
+    for file, explained in (subsampled, True), (model_file, False):
+        found = json.loads(run("perplexity", file, tmp_path / "frequent.txt", "--json").stdout)
+        assert found["nats"] > found["unigram"]
+        shown = run("perplexity", file, tmp_path / "frequent.txt").stdout.decode()
+        assert shown.endswith(line) == explained, shown
 
 
 def test_score(run, fails, model, model_file, tmp_path):

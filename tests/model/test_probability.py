@@ -162,7 +162,9 @@ def test_search_visits_little_where_something_stands_out_and_all_where_nothing_d
 
 def test_top_k_of_the_result(trained):
     found = trained.top_k(["paris", "is"], k=3)
-    assert list(found) == list(zip(found.words, found.probabilities, strict=True))
+    pairs = list(zip(found.words, found.probabilities, strict=True))
+    assert list(found) == pairs and len(found) == 3
+    assert (found[0], found[-1], found[:2]) == (pairs[0], pairs[2], pairs[:2])
     assert len(trained.top_k("paris", 10**6).words) == len(trained.vectors)
     assert len(trained.top_k("paris").words) == 10
 

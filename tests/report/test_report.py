@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -155,6 +156,16 @@ def test_a_full_softmax_has_no_tree(tmp_path):
     write_report(model, tmp_path / "m.html")
     page = (tmp_path / "m.html").read_text()
     assert 'id="tree"' not in page and "full softmax" in page and 'id="losses"' in page
+
+
+def test_a_rising_loss_is_explained(model, tmp_path):
+    for losses, holdout_losses in (([3.0, 2.0, 2.5], []), ([3.0, 2.5, 2.0], [3.0, 2.0, 2.5])):
+        changed = replace(model, losses=losses, holdout_losses=holdout_losses)
+        write_report(changed, tmp_path / "r.html", projection="pca", analogies=[], similarity=[])
+        written = (tmp_path / "r.html").read_text()
+        training = "The loss in training: it rises after epoch 2: it is measured before each update"
+        held_out = "The loss of the sentences set aside: it rises after epoch 2: the model overfits"
+        assert (training in written, held_out in written) == (not holdout_losses, bool(holdout_losses))
 
 
 def test_an_update_stands_in_the_page(text_file, tmp_path):

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from conftest import train_leaving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -177,7 +178,7 @@ def test_a_stopped_run_resumes_with_its_column_and_tokenizer(tmp_path, run):
     ):
         kept = tmp_path / "m.checkpoint.safetensors"
         reading = {"text_column": "text", "tokenize": "treebank"}
-        whole = w2v_hs.train(path, checkpoint=kept, checkpoint_every=1e-9, **options, **reading)
+        whole = train_leaving(kept, path, **options, **reading)
         assert {"ca", "n't", "."} <= set(whole.vectors.words)
         done = run("resume", kept)
         assert done.returncode == 0, done.stderr

@@ -488,7 +488,7 @@ def test_what_an_encoding_cannot_decode(tmp_path, run):
         read_corpus(odd, preprocessing=Preprocessing(encoding="utf-16"))
     with pytest.raises(CorpusError, match=r"text\.txt: cannot be read as utf-16: .* BOM"):
         read_corpus(path, preprocessing=Preprocessing(encoding="utf-16"))
-    with pytest.raises(CorpusError, match="factbook: a named corpus is UTF-8; leave out encoding"):
+    with pytest.raises(CorpusError, match="factbook: a named corpus is UTF-8; give encoding='utf-8'"):
         read_corpus("factbook", preprocessing=Preprocessing(encoding="latin-1"))
     of_no_file = ("unicode_escape", "raw_unicode_escape", "UTF-7", "punycode", "idna")
     for encoding in ("nonsense", "rot13", "", None, 5, "a\0b", *of_no_file):

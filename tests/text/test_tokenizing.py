@@ -301,6 +301,21 @@ def test_a_model_remembers_how_its_text_was_prepared(tmp_path, run):
     assert (facts["tokenize"], facts["lowercase"]) == ("treebank", True)
 
 
+def test_a_model_remembers_how_its_text_was_decoded(tmp_path, run, fails):
+    latin, text, file = tmp_path / "l.txt", tmp_path / "t.txt", tmp_path / "m.safetensors"
+    latin.write_bytes("un café très noir\n".encode("latin-1") * 30)
+    text.write_bytes("un café très noir\n".encode() * 30 + b"un caf\xff noir\n")
+    options = {"dim": 4, "epochs": 1, "threads": 1, "sample": 0}
+    model = w2v_hs.train(latin, encoding="latin-1", **options)
+    assert model.perplexity(latin).oov == 0 and model.perplexity(text, encoding="utf-8", errors="ignore").oov
+    model.update(latin, epochs=1)
+    w2v_hs.train(text, errors="ignore", **options).save(file)
+    for command in ("perplexity", "score"):
+        done = run(command, file, text)
+        assert done.returncode == 0 and b"t.txt: 1 malformed UTF-8 sequence dropped" in done.stderr
+        assert "t.txt:31: byte" in fails(command, file, text, "--errors", "strict")
+
+
 def test_a_model_remembers_in_python(tmp_path, punkt):
     path = tmp_path / "t.txt"
     path.write_text(RAW * 30)

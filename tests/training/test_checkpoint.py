@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TEXT
+from conftest import TEXT, train_leaving
 
 import w2v_hs
 from w2v_hs.errors import CorpusError, FormatError, OptionError, OutputError
@@ -137,7 +137,7 @@ def test_an_update_goes_on_from_any_checkpoint_to_the_same_bits(text, tmp_path, 
 
 def test_a_checkpoint_is_a_model(text, tmp_path):
     kept = tmp_path / "m.checkpoint.safetensors"
-    w2v_hs.train(text, checkpoint=kept, checkpoint_every=0.2, **OPTIONS)
+    train_leaving(kept, text, 0.2, **OPTIONS)
     model = w2v_hs.load(kept)
     assert model.distribution("king").sum() == pytest.approx(1, abs=1e-9)
     assert 0 < len(model.losses) <= 30
@@ -147,7 +147,7 @@ def test_several_threads_train_what_is_left_and_no_more(text, tmp_path, monkeypa
     monkeypatch.setattr("w2v_hs.options.available_cores", lambda: 3)
     kept = tmp_path / "m.checkpoint.safetensors"
     options = OPTIONS | {"threads": 3}
-    whole = w2v_hs.train(text, checkpoint=kept, checkpoint_every=0.1, **options)
+    whole = train_leaving(kept, text, 0.1, **options)
     assert 0 < load_checkpoint(kept).position.predictions.sum() < whole.provenance["predictions"]
     # Fewer cores than there were: the chunks stay those of the run.
     monkeypatch.setattr("w2v_hs.options.available_cores", lambda: 2)
@@ -337,7 +337,7 @@ def kept(text, tmp_path):
     own = tmp_path / "own.txt"
     own.write_bytes(text.read_bytes())
     path = tmp_path / "m.checkpoint.safetensors"
-    w2v_hs.train(own, checkpoint=path, checkpoint_every=0.2, **OPTIONS)
+    train_leaving(path, own, 0.2, **OPTIONS)
     return path
 
 
@@ -348,7 +348,7 @@ def test_a_run_within_the_folder_that_it_reads(tmp_path, run):
         (tmp_path / f"{name}.txt").write_text(TEXT * 50)
     expected = w2v_hs.train(tmp_path, **options)
     left, model = tmp_path / "m.checkpoint.safetensors", tmp_path / "m.safetensors"
-    w2v_hs.train(tmp_path, checkpoint=left, checkpoint_every=1e-9, **options)
+    train_leaving(left, tmp_path, **options)
     (tmp_path / ".m.safetensors.lock").write_bytes(b"\0" * 21)
     (tmp_path / ".m.safetensors.0123abcd.tmp").write_bytes(b"\0" * 21)
     done = run("resume", left.name, cwd=tmp_path)
@@ -366,23 +366,57 @@ def test_another_text_is_refused(kept, fails):
     own = kept.with_name("own.txt")
     own.write_text(own.read_text() + "one more line\n")
     before = kept.read_bytes()
-    assert "own.txt: not the text that the run began with: found SHA-256" in fails("resume", kept)
+    message = fails("resume", kept)
+    assert "own.txt: not the text that the run began with: found SHA-256" in message
+    assert f"give the same files in the same order: w2v-hs resume {kept} TEXT; or train" in message
     assert kept.read_bytes() == before and not kept.with_name("m.safetensors").exists()
 
 
 def test_a_text_that_has_moved_is_given_again(kept, run, fails):
     own, moved = kept.with_name("own.txt"), kept.with_name("moved.txt")
     own.rename(moved)
-    assert "own.txt: no such file" in fails("resume", kept)
+    gone = f"{own}: the text of {kept} is no longer there; give its new place: "
+    assert gone + f"w2v-hs resume {kept} TEXT\n" in fails("resume", kept)
+    with pytest.raises(FileNotFoundError, match=re.escape(gone + f"w2v_hs.resume('{kept}', text)")):
+        w2v_hs.resume(kept)
     assert run("resume", kept, moved).returncode == 0
     assert w2v_hs.load(kept.with_name("m.safetensors")).options.epochs == 30
+
+
+def test_a_resumed_run_names_its_text_as_the_first_one_did(text_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text, kept, options = Path("t.txt"), Path("m.checkpoint.safetensors"), OPTIONS | {"epochs": 4}
+    shutil.copy(text_file, text)
+    whole = train_leaving(kept, text, **options)
+    shutil.copy(text, "moved.txt")
+    for given in (None, "moved.txt"):
+        resumed = w2v_hs.resume(shutil.copy(kept, "n.checkpoint.safetensors"), given)
+        assert resumed.provenance["corpus"] == whole.provenance["corpus"]
+    assert whole.provenance["corpus"]["names"] == ["t.txt"]
+    kept.unlink()
+    settings = CheckpointSettings(kept, 1e-9, named_texts(text))
+    update(whole, text, Preprocessing(), new_words=False, settings=settings, callbacks=lambda done: None)
+    assert w2v_hs.resume(kept).provenance["updates"][0]["corpus"] == whole.provenance["updates"][0]["corpus"]
+
+
+def test_a_folder_that_has_moved_is_given_again(tmp_path, fails, run):
+    folder, kept = tmp_path / "texts", tmp_path / "m.checkpoint.safetensors"
+    folder.mkdir()
+    for name in "ab":
+        (folder / f"{name}.txt").write_text(TEXT * (20 if name == "a" else 10) + name)
+    train_leaving(kept, folder, **OPTIONS | {"epochs": 4})
+    moved = folder.rename(tmp_path / "moved")
+    assert f"{folder}: the text of {kept} is no longer there" in fails("resume", kept)
+    renamed = (moved / "a.txt").rename(moved / "c.txt")
+    assert "give the same files in the same order" in fails("resume", kept, moved)
+    assert run("resume", kept, renamed, moved / "b.txt").returncode == 0
 
 
 def test_token_lists_are_given_again(tmp_path):
     sentences = [line.split() for line in TEXT.splitlines()] * 5000
     kept = tmp_path / "m.checkpoint.safetensors"
-    whole = w2v_hs.train(sentences, checkpoint=kept, checkpoint_every=0.2, **OPTIONS)
-    with pytest.raises(CorpusError, match="a text without a name; give that text again"):
+    whole = train_leaving(kept, sentences, 0.2, **OPTIONS)
+    with pytest.raises(CorpusError, match=r"a text without a name; give it again: w2v_hs\.resume\("):
         w2v_hs.resume(kept)
     assert same(w2v_hs.resume(kept, sentences), whole)
 
@@ -406,7 +440,7 @@ def test_contents_that_no_checkpoint_holds_are_refused(text, tmp_path):
     """With a valid checksum: a node out of bounds would be written to."""
     path = tmp_path / "m.checkpoint.safetensors"
     options = OPTIONS | {"epochs": 4, "holdout": 0.1, "patience": 3}
-    w2v_hs.train(text, checkpoint=path, checkpoint_every=1e-9, **options)
+    train_leaving(path, text, **options)
     whole, description = load_arrays(path)
     damages = {
         "best.tree.nodes": lambda a: np.full_like(a, 10**6),
@@ -484,7 +518,7 @@ def test_a_checkpoint_that_does_not_fit_is_told_and_training_goes_on(text, tmp_p
 
     monkeypatch.setattr(interruption, "save_checkpoint", full_once)
     with pytest.warns(UserWarning, match="no checkpoint: .*No space left .* training continues"):
-        model = w2v_hs.train(text, checkpoint=kept, checkpoint_every=0.05, **OPTIONS)
+        model = train_leaving(kept, text, 0.05, **OPTIONS)
     assert len(calls) > 2 and load_checkpoint(kept).model.options.epochs == 30
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -548,6 +582,21 @@ def test_a_killed_run_leaves_a_checkpoint_that_stays_and_no_lock(text, tmp_path,
     assert sorted(path.name for path in tmp_path.iterdir()) == [output.name, model.name]
 
 
+def test_the_checkpoint_of_a_finished_run_does_not_stand_in_the_way(text_file, tmp_path, run):
+    kept, options = tmp_path / "m.checkpoint.safetensors", OPTIONS | {"epochs": 4}
+    whole = w2v_hs.train(text_file, checkpoint=kept, **options)
+    assert same(w2v_hs.load(kept), whole) and same(w2v_hs.resume(kept), whole)
+    again = w2v_hs.train(text_file, checkpoint=kept, checkpoint_every=1e-9, **options)
+    assert same(w2v_hs.load(kept), again)
+    assert run("resume", kept).returncode == 0 and not kept.exists()
+    assert same(w2v_hs.load(tmp_path / "m.safetensors"), whole)
+    train_leaving(kept, text_file, **options)
+    with pytest.raises(OutputError, match="the checkpoint of an earlier run is there"):
+        w2v_hs.train(text_file, checkpoint=kept, **options)
+    assert same(w2v_hs.resume(kept), whole)
+    assert same(w2v_hs.train(text_file, checkpoint=kept, **options), whole)
+
+
 def test_standard_input_is_given_again(text, tmp_path, run, fails):
     output = tmp_path / "m.safetensors"
     with Path(text).open("rb") as stream:
@@ -576,8 +625,10 @@ def test_standard_input_is_given_again(text, tmp_path, run, fails):
         wait_for(kept, process)
         process.terminate()
         process.communicate(timeout=60)
-    assert "text without a name; give that text again" in fails("resume", kept)
+    assert f"text without a name; give it again: w2v-hs resume {kept} TEXT\n" in fails("resume", kept)
+    shutil.copy(kept, tmp_path / "n.checkpoint.safetensors")
     assert run("resume", kept, "-", input=Path(text).read_bytes()).returncode == 0
+    assert run("resume", tmp_path / "n.checkpoint.safetensors", text).returncode == 0  # the same in a file
 
 
 def test_a_signal_while_the_model_is_written_comes_too_late(tmp_path):

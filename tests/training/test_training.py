@@ -304,6 +304,20 @@ def test_memory_is_read_from_the_system():
     assert free is None or 1 << 20 < free < 1 << 50
 
 
+def test_a_small_text_is_told_what_suits_it(text_file, tmp_path, run):
+    few = {"dim": 4, "threads": 1, "sample": 0}
+    with pytest.warns(UserWarning, match="a small text .* try epochs=20 and window=10"):
+        w2v_hs.train(text_file, **few)
+    arguments = "train", text_file, "-o", tmp_path / "m.safetensors", "--dim", 4, "--sample", 0
+    line = " words): for better vectors try --epochs 20 and --window 10\n"
+    assert line in run(*arguments).stderr.decode()
+    for chosen in ("--epochs", "--window"):
+        assert "a small text" not in run(*arguments, chosen, 5).stderr.decode()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        w2v_hs.train(text_file, window=3, **few)
+
+
 def test_generators_are_read_once():
     produced = itertools.count()
 

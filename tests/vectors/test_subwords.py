@@ -9,7 +9,7 @@ import sys
 import naive
 import numpy as np
 import pytest
-from conftest import TEXT
+from conftest import TEXT, train_leaving
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,7 +90,7 @@ def test_a_word_that_was_never_seen(trained):
 def test_every_mode_learns_saves_and_goes_on(kind, text_file, tmp_path):
     kept = tmp_path / "m.checkpoint.safetensors"
     options = OPTIONS | {"epochs": 4} | kind
-    whole = w2v_hs.train(text_file, checkpoint=kept, checkpoint_every=1e-9, **options)
+    whole = train_leaving(kept, text_file, **options)
     assert whole.losses[-1] < whole.losses[0]
     whole.save(tmp_path / "m.safetensors")
     again = w2v_hs.load(tmp_path / "m.safetensors")

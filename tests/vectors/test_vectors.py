@@ -256,6 +256,10 @@ def test_arguments_that_make_no_sense(matrix):
 
 def test_a_word_in_capitals_is_found_in_lower_case():
     vectors = Vectors(["paris", "aris", "london"], np.eye(3, dtype=np.float32))
-    for word in ("Paris", "PARIS", "Pariss"):
-        with pytest.raises(UnknownWordError, match="close to it: 'paris'"):
+    for word, hint in (
+        ("Paris", "but 'paris' is"),
+        ("PARIS", "but 'paris' is"),
+        ("Pariss", "close to it: 'paris'"),
+    ):
+        with pytest.raises(UnknownWordError, match=hint):
             vectors.row(word)

@@ -89,7 +89,6 @@ def corpus_fetch(name: str) -> None:
 )
 @click.option("--connector", default="_", help="Placed between the words of a phrase.")
 @parameters.preprocessing_options
-@parameters.errors_option
 @parameters.threads_option
 @parameters.json_option
 def phrases(text: tuple[str, ...], output: Path, json_out: bool, **options: Any) -> None:

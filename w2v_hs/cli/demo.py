@@ -59,7 +59,8 @@ def demo(corpus: str, output: Path, epochs: int, seed: int) -> None:
     console.print(
         f"Vectors of {len(model.vocabulary):,} words lie in {output}. Next, try:\n"
         f"  w2v-hs neighbors {path} island\n"
-        f"  w2v-hs train YOUR-TEXT.txt -o model.safetensors --tokenize words --lowercase",
+        f"  w2v-hs train YOUR-TEXT.txt -o model.safetensors --tokenize words --lowercase\n"
+        "For fewer than two million words add --epochs 20 --window 10, as here.",
         highlight=False,
     )
 

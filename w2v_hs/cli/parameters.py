@@ -127,13 +127,6 @@ format_option = click.option(
     type=click.Choice(FORMAT_NAMES),
     help="Format of a vector file, if its suffix does not tell.",
 )
-errors_option = click.option(
-    "--errors",
-    type=click.Choice(ERRORS),
-    default="strict",
-    show_default=True,
-    help="How to handle bytes that cannot be decoded: stop, insert U+FFFD, or drop them.",
-)
 # Names and choices are those of `options.Preprocessing`.
 preprocessing_options = combined(
     click.option(
@@ -162,9 +155,13 @@ preprocessing_options = combined(
     click.option(
         "--encoding",
         metavar="NAME",
-        default="utf-8",
-        show_default=True,
-        help="Encoding of TEXT, such as latin-1 or utf-16.",
+        help="Encoding of TEXT, such as latin-1 or utf-16.  [default: utf-8; with a model: as its text]",
+    ),
+    click.option(
+        "--errors",
+        type=click.Choice(ERRORS),
+        help="How to handle bytes that cannot be decoded: stop, insert U+FFFD, or drop them.  "
+        "[default: strict; with a model: as its text]",
     ),
 )
 test_set_options = combined(

@@ -26,6 +26,7 @@ _PERPLEXITY_ROWS = {
 @parameters.model_argument
 @click.argument("words", nargs=-1, required=True, metavar="WORD...")
 @click.option("-k", default=10, show_default=True, help="Number of words.")
+@click.option("--exclude", multiple=True, metavar="WORD", help="A word to leave out. Can be repeated.")
 @click.option(
     "--combine",
     type=click.Choice(COMBINE),
@@ -35,7 +36,9 @@ _PERPLEXITY_ROWS = {
     "average the log-probabilities given each word.",
 )
 @parameters.json_option
-def predict(model: Path, words: tuple[str, ...], k: int, combine: Combine, json_out: bool) -> None:
+def predict(
+    model: Path, words: tuple[str, ...], k: int, exclude: tuple[str, ...], combine: Combine, json_out: bool
+) -> None:
     """Show the words that MODEL predicts near WORD.
 
     They come after WORD if MODEL was trained with --side left. WORD may be several words. The
@@ -44,11 +47,12 @@ def predict(model: Path, words: tuple[str, ...], k: int, combine: Combine, json_
     \b
     w2v-hs predict model.safetensors coffee
     w2v-hs predict model.safetensors new york -k 3
+    w2v-hs predict model.safetensors coffee --exclude the --exclude of
     """
     from w2v_hs.model import load
 
     loaded = load(model)
-    found = loaded.top_k(list(words), k, combine=combine)
+    found = loaded.top_k(list(words), k, exclude=exclude, combine=combine)
     if json_out:
         predictions = [{"word": word, "probability": p} for word, p in found]
         rows = len(loaded.outputs)
@@ -89,7 +93,8 @@ def perplexity(
     from w2v_hs.model import load
 
     sources = [Path(source) for source in text]
-    result = load(model).perplexity(sources, threads=threads, progress=True, **preprocessing)
+    loaded = load(model)
+    result = loaded.perplexity(sources, threads=threads, progress=True, **preprocessing)
     if json_out:
         show.print_json(result.as_dict())
         return
@@ -98,6 +103,11 @@ def perplexity(
         figure = f"{value:,.4f}" if isinstance(value, float) else cell(value)
         table.add_row(_PERPLEXITY_ROWS[name], figure)
     show.console().print(table)
+    if result.nats > result.unigram and loaded.options.sample:
+        click.echo(
+            "above the loss of unigram frequencies: the model learned from subsampled text; if you want "
+            "probabilities, train with --sample 0"
+        )
 
 
 @click.command()

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from w2v_hs.checks import shown
+from w2v_hs.formatting import HELD_OUT_LOSS, mended, rise, sparkline
 from w2v_hs.formatting import plain as plain
-from w2v_hs.formatting import sparkline
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from w2v_hs.model.model import Model
-
-RISE = 1.001  # times the lowest loss: a last loss above is no longer noise
 
 
 def console() -> "Console":
@@ -71,7 +69,7 @@ def training_summary(model: "Model", path: Path) -> str:
     return (
         f"{_files(corpus)}{len(model.vocabulary):,} of {corpus['types']:,} types, "
         f"{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens"
-        + (f", {_mended(corpus)}" if corpus["mended_utf8"] else "")
+        + (f", {_mended(corpus)}" if corpus["decoding_errors"] else "")
         + f"\ntrained in {seconds:.1f} s ({tokens / seconds:,.0f} words/s, {threads} "
         f"thread{'s' if threads > 1 else ''})"
         + _memory(facts["peak_memory_bytes"])
@@ -88,11 +86,8 @@ def _files(corpus: dict[str, Any]) -> str:
 
 
 def _mended(corpus: dict[str, Any]) -> str:
-    """What became of bytes that could not be decoded."""
     preprocessing = corpus["preprocessing"]
-    done = "dropped" if preprocessing["errors"] == "ignore" else "replaced by U+FFFD"
-    count, encoding = corpus["mended_utf8"], preprocessing["encoding"].upper()
-    return f"{count:,} malformed {encoding} sequence{'s' * (count > 1)} {done}"
+    return mended(corpus["decoding_errors"], preprocessing["encoding"], preprocessing["errors"])
 
 
 def update_summary(model: "Model", path: Path) -> str:
@@ -101,7 +96,7 @@ def update_summary(model: "Model", path: Path) -> str:
     corpus = facts["corpus"]
     return (
         f"{_files(corpus)}{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens trained"
-        + (f" ({_mended(corpus)})" if corpus["mended_utf8"] else "")
+        + (f" ({_mended(corpus)})" if corpus["decoding_errors"] else "")
         + f" in {facts['training_seconds']:.1f} s from the learning rate {facts['lr']:g}"
         + _memory(facts["peak_memory_bytes"])
         + _training_losses(facts["losses"])
@@ -115,8 +110,8 @@ def _memory(peak_bytes: int) -> str:
 
 def _training_losses(losses: list[float | None]) -> str:
     """The running losses; if they rise at the end, what that means."""
-    why = "it is measured before each update, and recent text flatters it less as the learning rate falls"
-    return f"\nloss by epoch: {_by_epoch(losses)}" + _rise(losses, f"{why}; --holdout measures without that")
+    why = rise(losses)
+    return f"\nloss by epoch: {_by_epoch(losses)}" + (f"\n  {why}" if why else "")
 
 
 def _by_epoch(losses: list[float | None]) -> str:
@@ -126,13 +121,6 @@ def _by_epoch(losses: list[float | None]) -> str:
         return " ".join("-" if loss is None else f"{loss:.3f}" for loss in losses)
     lowest = f"lowest {min(known):.3f} in epoch {losses.index(min(known)) + 1}"
     return f"first {known[0]:.3f} {sparkline(known)} last {known[-1]:.3f}, {lowest}"
-
-
-def _rise(losses: list[float | None], why: str) -> str:
-    """A line that explains why losses rise at the end; empty if they do not."""
-    known = [loss for loss in losses if loss is not None]
-    rises = len(known) > 1 and known[-1] > RISE * min(known)
-    return f"\n  it rises after epoch {losses.index(min(known)) + 1}: {why}" if rises else ""
 
 
 def _cluster_summary(cost: dict[str, float] | None) -> str:
@@ -160,7 +148,8 @@ def _holdout_summary(model: "Model") -> str:
     if model.options.patience:
         kept = f"; kept epoch {facts['best_epoch']}"
     else:
-        kept = _rise(losses, "the model overfits; train fewer epochs, or keep the best with --patience 2")
+        why = rise(losses, HELD_OUT_LOSS)
+        kept = f"\n  {why}" if why else ""
     return (
         f"\nheld-out loss by epoch ({facts['sentences']:,} sentences): {_by_epoch(losses)}{kept}\n"
         f"  of unigram frequencies: {facts['unigram_nats']:.3f}{subsampled}"

@@ -59,7 +59,6 @@ _scheduler_option = click.option(
     help="With --resume-from: add words of TEXT that MODEL does not know; by default they are left out.",
 )
 @parameters.preprocessing_options
-@parameters.errors_option
 @click.option(
     "--checkpoint-every",
     default=300.0,
@@ -118,6 +117,7 @@ def train(
         checkpoint_path,
         named_texts,
     )
+    from w2v_hs.training.recipe import warn_of_small_text
     from w2v_hs.tree.user_trees import choose_tree
 
     explicit = _explicit_options(ctx)
@@ -149,6 +149,8 @@ def train(
                 rounds=rounds,
                 show=True,
             )
+            if not {"epochs", "window"} & set(explicit):
+                warn_of_small_text(model)
         else:
             given = {name: options[name] for name in _UPDATE_OPTIONS if name in explicit}
             model = load(resume_from)

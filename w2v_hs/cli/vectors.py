@@ -9,6 +9,7 @@ import click
 
 from w2v_hs.checks import shown
 from w2v_hs.cli import parameters, show
+from w2v_hs.errors import UnknownWordError
 from w2v_hs.files.distinct import check_distinct
 from w2v_hs.formatting import cell, flat
 
@@ -52,11 +53,21 @@ def info(model: Path, json_out: bool) -> None:
 @_k_option
 @parameters.format_option
 @parameters.json_option
-def neighbors(vectors: Path, words: tuple[str, ...], k: int, json_out: bool, format_name: str | None) -> None:
+@click.pass_context
+def neighbors(
+    ctx: click.Context,
+    /,
+    vectors: Path,
+    words: tuple[str, ...],
+    k: int,
+    json_out: bool,
+    format_name: str | None,
+) -> None:
     """Show the words nearest to each WORD by cosine.
 
     VECTORS is a model or a vector file. With subwords, WORD may be one that was never seen. Several
-    words give a table each; as JSON, an object with a list for each.
+    words give a table each; as JSON, an object with a list for each. Unknown words are an error,
+    reported after the tables of the others.
 
     \b
     w2v-hs neighbors model.safetensors paris
@@ -66,16 +77,26 @@ def neighbors(vectors: Path, words: tuple[str, ...], k: int, json_out: bool, for
     from w2v_hs.vectors.formats import load_vectors
 
     known = load_vectors(vectors, format=format_name)
-    found = {word: known.most_similar(word, k=k) for word in words}
+    found, faults = {}, []
+    for word in words:
+        try:
+            found[word] = known.most_similar(word, k=k)
+        except UnknownWordError as error:
+            faults.append(error)
     for word in found:
         if word not in known:
-            click.echo(f"{shown(word)} is not in the vocabulary; its vector is that of its n-grams", err=True)
-    if json_out:
+            lower = f", but {shown(word.lower())} is" if known.knows_lower_case_of(word) else ""
+            message = f"{shown(word)} is not in the vocabulary{lower}; its vector is that of its n-grams"
+            click.echo(message, err=True)
+    if json_out and found:
         lists = {word: show.words_as_json(near) for word, near in found.items()}
         show.print_json(lists if len(words) > 1 else lists[words[0]])
-        return
-    for word, near in found.items():
-        show.print_words(f"nearest to {word}", near)
+    else:
+        for word, near in found.items():
+            show.print_words(f"nearest to {word}", near)
+    for fault in faults:
+        click.echo(f"error: {fault}", err=True)
+    ctx.exit(1 if faults else 0)
 
 
 @click.command()

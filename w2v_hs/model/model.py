@@ -173,11 +173,11 @@ class Model(Predictions):
         threads: int | None = None,
         seed: int | None = None,
         lowercase: bool | None = None,
-        errors: str = "strict",
+        errors: str | None = None,
         tokenize: str | None = None,
         split_sentences: str | None = None,
         text_column: str | None = None,
-        encoding: str = "utf-8",
+        encoding: str | None = None,
         callbacks: Any = (),
         progress: bool = False,
     ) -> None:
@@ -195,9 +195,9 @@ class Model(Predictions):
             False leaves out words that the model does not know.
         epochs, min_count, seed, lr
             As in `train`; by default the model's, and half of its learning rate.
-        lowercase, tokenize, split_sentences
+        lowercase, errors, tokenize, split_sentences, encoding
             As in `train`; None: as the text of the model was prepared. "none" does not split.
-        threads, errors, text_column, encoding, progress
+        threads, text_column, progress
             As in `train`.
         callbacks
             As in `train`; they see rows that have moved as far as the new text alone moves them.

@@ -42,7 +42,9 @@ class Predictions:
     def top_k(
         self, context: Context, k: int = 10, *, exclude: Iterable[Word] = (), combine: Combine = "inputs"
     ) -> TopWords:
-        """The k most probable words, all V if k is larger: .words, .probabilities, .visited.
+        """The k most probable words, all V if k is larger: a sequence of pairs (word, probability).
+
+        .words, .probabilities and .visited are its parts.
 
         Exact: a best-first search, which visits few inner nodes unless the distribution is flat.
         Words of `exclude` are left out; the probabilities of the others stay as they are.
@@ -74,7 +76,8 @@ class Predictions:
         tokenize: str | None = None,
         split_sentences: str | None = None,
         text_column: str | None = None,
-        encoding: str = "utf-8",
+        encoding: str | None = None,
+        errors: str | None = None,
         threads: int | None = None,
         progress: bool = False,
     ) -> Perplexity:
@@ -88,9 +91,9 @@ class Predictions:
         ----------
         text
             As the corpus of `train`.
-        lowercase, tokenize, split_sentences
+        lowercase, tokenize, split_sentences, encoding, errors
             As in `update`.
-        text_column, encoding, progress
+        text_column, progress
             As in `train`.
         threads
             By default one per core. The result does not depend on it.
@@ -101,7 +104,9 @@ class Predictions:
             The text cannot be read, or contains nothing to predict.
         """
         raw = {"lowercase": lowercase, "tokenize": tokenize, "split_sentences": split_sentences}
-        preprocessing = self.preprocessing_of(text, **raw, text_column=text_column, encoding=encoding)
+        preprocessing = self.preprocessing_of(
+            text, **raw, text_column=text_column, encoding=encoding, errors=errors
+        )
         return text_perplexity(self.scorer, text, preprocessing, threads, progress)
 
     def score(
@@ -140,7 +145,7 @@ class Predictions:
         """
         names = ["lowercase"]
         if isinstance(text, (str, Path)) or are_paths(text):
-            names += ["tokenize", "split_sentences"]
+            names += ["tokenize", "split_sentences", "encoding", "errors"]
         stored = self.provenance.get("corpus", {}).get("preprocessing", {})
         own = {name: stored[name] for name in names if name in stored}
         return Preprocessing(**own | {name: value for name, value in given.items() if value is not None})

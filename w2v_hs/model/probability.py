@@ -33,7 +33,7 @@ BLOCK_VALUES = 1 << 20  # of hidden vectors, or scores of the full softmax, at o
 
 @dataclass(frozen=True)
 class TopWords:
-    """The most probable words.
+    """The most probable words, as a sequence of pairs (word, probability).
 
     Attributes
     ----------
@@ -49,9 +49,15 @@ class TopWords:
     probabilities: Float64  # (k,)
     visited: int  # inner nodes whose branches were computed; for the full softmax, output vectors
 
+    def __len__(self) -> int:
+        return len(self.words)
+
     def __iter__(self) -> Iterator[tuple[Any, float]]:
-        """Pairs (word, probability)."""
         return zip(self.words, self.probabilities.tolist(), strict=True)
+
+    def __getitem__(self, place: Any) -> Any:
+        """The pair at a place; of a slice, a list of pairs."""
+        return list(self)[place]
 
 
 class Predictor:

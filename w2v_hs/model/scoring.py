@@ -8,6 +8,7 @@ model does not know are left out before windows are formed, and counted.
 import contextlib
 import math
 import queue
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -17,7 +18,7 @@ import numpy as np
 
 from w2v_hs.checks import is_integer, shown
 from w2v_hs.errors import CorpusError, DivergedError, OptionError, UnknownWordError
-from w2v_hs.formatting import texts
+from w2v_hs.formatting import mended, texts
 from w2v_hs.kernels import likelihood, tokens
 from w2v_hs.kernels.common import Paths, aligned_zeros, padded
 from w2v_hs.model.new_words import Parameters
@@ -225,6 +226,9 @@ def text_perplexity(
             progress=bars.read,
         )
         check_whole(corpus, scorer.options)
+        if corpus.mended:
+            done = mended(corpus.mended, preprocessing.encoding, preprocessing.errors)
+            warnings.warn(f"{texts(corpus.names)}: {done}", stacklevel=3)
         return scorer.perplexity(corpus, threads, bars.score)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from w2v_hs.checks import shown
 from w2v_hs.files.atomic import replacing
 from w2v_hs.files.distinct import check_distinct
-from w2v_hs.formatting import cell, flat, texts
+from w2v_hs.formatting import HELD_OUT_LOSS, cell, flat, rise, texts
 from w2v_hs.model.model import Model
 from w2v_hs.model.tree_statistics import Anatomy, Split, anatomy
 from w2v_hs.progress import Display, display
@@ -140,6 +140,10 @@ def _page(
         groups=groups,
         figures=figures,
         holdout=bool(model and model.holdout_losses),
+        rise=rise(model.losses) if model else "",
+        holdout_rise=rise(model.holdout_losses, HELD_OUT_LOSS)
+        if model and not model.options.patience
+        else "",
         updates=len(_updates(model)) if model else 0,
         holdout_base=_unigram(model)[1] if model else None,
         tables=_tables(model) if model else [],

@@ -1,11 +1,13 @@
 """Blocks of text that the scanner can take: valid UTF-8, cut between tokens."""
 
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from w2v_hs.checks import is_text, option, shown
 from w2v_hs.errors import CorpusError
 from w2v_hs.files.lines import LONGEST_LINE
+from w2v_hs.formatting import mended
 from w2v_hs.options import Preprocessing
 from w2v_hs.text.columns import BadRow, json_text
 from w2v_hs.text.encodings import LONGEST_MARK, check_mark
@@ -232,14 +234,16 @@ def locate(source: Source, lines_before: int, block: TextBlock, error: BadByte) 
 def read_lines(source: Source, preprocessing: Preprocessing) -> Iterator[str]:
     """Read a source line by line, without newlines.
 
-    Raises `CorpusError` where it is not text, or a line is longer than `LONGEST_LINE`.
+    Raises `CorpusError` where it is not text, or a line is longer than `LONGEST_LINE`; warns of
+    bytes that could not be decoded, where the options allow them.
     """
-    rest, lines, line = b"", 0, None
+    rest, lines, line, faults = b"", 0, None, 0
     for block in text_blocks(source, preprocessing):
         try:
-            data, _ = prepared(block.data, source, preprocessing)
+            data, more = prepared(block.data, source, preprocessing)
         except BadByte as error:
             raise locate(source, lines, block, error) from None
+        faults += more
         lines += block.data.count(b"\n")
         *ended, rest = (rest + data).split(b"\n")
         for following in ended:
@@ -249,5 +253,8 @@ def read_lines(source: Source, preprocessing: Preprocessing) -> Iterator[str]:
         if len(rest) > LONGEST_LINE:
             place = source.place(lines + 1, block.offset)
             raise CorpusError(f"{place}: a line of more than {LONGEST_LINE:,} bytes; give shorter ones")
+    if faults:
+        done = mended(faults, preprocessing.encoding, preprocessing.errors)
+        warnings.warn(f"{shown(source.name)}: {done}", stacklevel=2)
     if line:  # empty where the newline that `whole_tokens` adds follows that of the text
         yield line.decode()

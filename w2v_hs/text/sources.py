@@ -90,7 +90,7 @@ def find_sources(text: str | Path, column: str | None = None, encoding: str = "u
     for source in sources:
         if encoding != "utf-8" and (source.kind == "named" or source.layout == "parquet"):
             what = "a named corpus" if source.kind == "named" else "Parquet"
-            raise CorpusError(f"{shown(source.name)}: {what} is UTF-8; leave out {option('encoding')}")
+            raise CorpusError(f"{shown(source.name)}: {what} is UTF-8; give {option('encoding', 'utf-8')}")
     return sources
 
 

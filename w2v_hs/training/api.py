@@ -19,14 +19,15 @@ from w2v_hs.text.vocabulary import load_vocabulary
 from w2v_hs.training.observers.checkpoint import (
     CheckpointSettings,
     SavedRun,
-    check_same_text,
+    as_it_began,
+    end_checkpoint,
     load_checkpoint,
     named_texts,
     new_checkpoint,
     saved_texts,
 )
 from w2v_hs.training.observers.epochs import Callback, Callbacks, listed
-from w2v_hs.training.recipe import make_tree, read_text, train_model
+from w2v_hs.training.recipe import make_tree, read_text, train_model, warn_of_small_text
 from w2v_hs.training.replicas import check_replicas, train_replicas
 from w2v_hs.training.update import train_update
 from w2v_hs.tree.user_trees import Codes, choose_tree
@@ -145,9 +146,9 @@ def train(
     encoding
         Of files, such as "latin-1" or "utf-16": any of text files that Python knows.
     checkpoint
-        A file from which `resume` can continue the run; a new one, as that of an earlier run is not
-        replaced. It is written when SIGINT or SIGTERM stops the run, and stays when the run has
-        ended.
+        A file from which `resume` can continue the run, also written when SIGINT or SIGTERM stops
+        it. That of an unfinished run is not replaced. When the run has ended, the file holds the
+        finished model, and a new run may replace it.
     checkpoint_every
         Seconds between two checkpoints; 0: only when the run is stopped.
     client
@@ -172,7 +173,7 @@ def train(
     ClusterError
         The cluster has lost its scheduler or its workers, or lacks this package.
     OutputError
-        The checkpoint cannot be written, is there from an earlier run, or another run writes it.
+        The checkpoint cannot be written, is there from an unfinished run, or another run writes it.
     Interrupted
         The run was stopped by Ctrl-C; a `KeyboardInterrupt` that holds the model as it was then.
     """
@@ -205,7 +206,7 @@ def train(
         texts = named_texts(corpus)
         check_distinct([checkpoint], [*(texts or ()), vocab, tree])
         settings = CheckpointSettings(Path(checkpoint), checkpoint_every, texts, preprocessing)
-    return train_with(
+    model = train_with(
         options,
         corpus,
         tree=given,
@@ -217,6 +218,10 @@ def train(
         callbacks=callbacks,
         show=progress,
     )
+    if settings is not None:
+        end_checkpoint(settings.path, model)
+    warn_of_small_text(model)
+    return model
 
 
 def train_with(
@@ -281,12 +286,13 @@ def resume(
     """Resume a run that was stopped, from a checkpoint, to its end.
 
     With one thread the model is the same, to the bit, as if the run had not been stopped. With
-    several it is as good, but not the same, as any two runs with several threads differ.
+    several it is as good, but not the same, as any two runs with several threads differ. From the
+    checkpoint of a run that has ended, the model is returned as it is.
 
     Parameters
     ----------
     checkpoint
-        What the run left. New checkpoints replace it.
+        What the run left. New checkpoints replace it, and at the end the model does.
     corpus
         The text of the run, if it has moved or had no name.
     client
@@ -304,7 +310,7 @@ def resume(
     Raises
     ------
     FormatError
-        The checkpoint is missing, damaged, or a model whose run has ended.
+        The checkpoint is missing, damaged, or a plain model.
     CorpusError
         The text is not the one that the run began with, or cannot be read.
     OutputError
@@ -312,21 +318,20 @@ def resume(
     OptionError, DivergedError, ClusterError, Interrupted
     """
     callbacks, saved = listed(callbacks), load_checkpoint(checkpoint)
+    if saved.ended:
+        return saved.model
     with holding(Path(checkpoint)):
-        return _resume(checkpoint, saved, corpus, client, callbacks, progress)
+        model = _resumed(saved, corpus, client, callbacks, progress)
+        end_checkpoint(saved.settings.path, model)
+    return model
 
 
-def _resume(
-    checkpoint: str | Path,
-    saved: SavedRun,
-    corpus: Texts | None,
-    client: Any,
-    callbacks: list[Callback],
-    progress: bool,
+def _resumed(
+    saved: SavedRun, corpus: Texts | None, client: Any, callbacks: list[Callback], progress: bool
 ) -> Model:
-    """`resume` with what its checkpoint holds."""
-    _check_place(checkpoint, saved, client)
-    corpus = saved_texts(checkpoint, saved.settings) if corpus is None else corpus
+    """The model of a run that was stopped, trained to its end."""
+    _check_place(saved, client)
+    corpus = saved_texts(saved.settings) if corpus is None else corpus
     if client is not None:
         _check_no_callbacks(callbacks)
         from w2v_hs.training.cluster.api import resume_on
@@ -336,8 +341,9 @@ def _resume(
     options = (model.options if update is None else update.options).resolved()
     with display(progress) as shows:
         text = read_text(corpus, options, model.vocabulary, settings.preprocessing, shows)
-        began = model.provenance["corpus"].get("sha256") if update is None else update.checksum
-        check_same_text(text.names, text.checksum, began)
+        began = model.provenance["corpus"]
+        began = began if update is None else {"sha256": update.checksum, "names": update.names}
+        text = as_it_began(settings.path, text, began)
         if update is None:
             return train_model(text, model.tree, options, shows, settings, saved, callbacks)
         start = replace(update, options=options)
@@ -345,7 +351,7 @@ def _resume(
         return model
 
 
-def _check_place(checkpoint: str | Path, saved: SavedRun, client: Any) -> None:
+def _check_place(saved: SavedRun, client: Any) -> None:
     """Raise `OptionError` where a run on a cluster is resumed in one process, or the reverse."""
     on_cluster = saved.settings.layout is not None
     if on_cluster and client is None:
@@ -354,4 +360,4 @@ def _check_place(checkpoint: str | Path, saved: SavedRun, client: Any) -> None:
         remedy = "in one process: leave the scheduler out"
     else:
         return
-    raise OptionError(f"{shown(checkpoint)}: its run is one {remedy}")
+    raise OptionError(f"{shown(saved.settings.path)}: its run is one {remedy}")

@@ -1,17 +1,19 @@
 """The steps from text to model: read the text, make the first tree, train."""
 
 import platform
+import warnings
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from w2v_hs.checks import option
 from w2v_hs.kernels import tokens
 from w2v_hs.kernels.common import padded
 from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
-from w2v_hs.options import Preprocessing, Resolved
+from w2v_hs.options import Options, Preprocessing, Resolved
 from w2v_hs.progress import Display
 from w2v_hs.text.corpus import Corpus, read_corpus
 from w2v_hs.text.tokenizing import warn_of_raw_text
@@ -30,6 +32,8 @@ from w2v_hs.types import NestedTree, Texts
 from w2v_hs.vectors.subwords import Ngrams, choose_ngrams
 from w2v_hs.vectors.vectors import Vectors
 from w2v_hs.version import __version__
+
+SMALL_TEXT = 2_000_000  # words; docs/options.md says what suits such a text
 
 
 def read_text(
@@ -111,6 +115,17 @@ def train_model(
     return model_of(weights)
 
 
+def warn_of_small_text(model: Model) -> None:
+    """Warn if a small text was trained with epochs and window for large ones."""
+    words, options, usual = model.provenance["corpus"]["retained_tokens"], model.options, Options()
+    if words < SMALL_TEXT and (options.epochs, options.window) == (usual.epochs, usual.window):
+        warnings.warn(
+            f"a small text ({words:,} words): for better vectors try {option('epochs', 20)} and "
+            f"{option('window', 10)}",
+            stacklevel=3,
+        )
+
+
 def make_ngrams(vocabulary: Vocabulary, options: Resolved) -> Ngrams | None:
     """The n-grams of the words, if the options ask for them."""
     if options.subwords is None:
@@ -157,7 +172,7 @@ def provenance(corpus: Corpus, weights: Weights) -> dict[str, Any]:
         "types": corpus.types,
         "retained_tokens": len(corpus.ids),
         "sentences": len(corpus.sentences) - 1,
-        "mended_utf8": corpus.mended,
+        "decoding_errors": corpus.mended,
         "preprocessing": asdict(corpus.preprocessing),
     }
     return facts_of(text, weights)

@@ -85,7 +85,7 @@ def make_room(
     shows.note(f"{len(vocabulary) - len(old):,} new words, {len(vocabulary):,} in all")
     known = np.array([old.index.get(word, -1) for word in vocabulary.words])
     added = vocabulary.counts - np.where(known < 0, 0, old.counts[known])
-    return UpdateStart(options, new.inputs, new.outputs, added, text.checksum, ngrams), new.tree
+    return UpdateStart(options, new.inputs, new.outputs, added, text.checksum, ngrams, text.names), new.tree
 
 
 def train_update(

@@ -247,13 +247,19 @@ class Vectors:
                 f"{short(word)} is of type {type(word).__name__}; expected a word, which is a str or an int"
             )
         hint = ""
-        if isinstance(word, str):  # numbers that look alike have nothing in common
+        if self.knows_lower_case_of(word):
+            hint = f", but {str(word).lower()!r} is: give it in lower case"
+        elif isinstance(word, str):  # numbers that look alike have nothing in common
             among = self.names[:SUGGEST_AMONG]
             close = difflib.get_close_matches(word, among)
             if (lower := word.lower()) != word:  # most models are trained on lower-case text
                 close = list(dict.fromkeys([*difflib.get_close_matches(lower, among), *close]))[:3]
             hint = f"; close to it: {', '.join(map(repr, close))}" if close else ""
         raise UnknownWordError(f"{word!r} is not among the {len(self):,} words{hint}")
+
+    def knows_lower_case_of(self, word: Word) -> bool:
+        """Whether a word is unknown only because of its capital letters."""
+        return isinstance(word, str) and word not in self and word.lower() in self
 
     def rows_to_exclude(self, words: Iterable[Word]) -> set[int]:
         """The rows of words to leave out of an answer; else `UnknownWordError`."""

@@ -21,7 +21,7 @@ from w2v_hs.training.cluster.run import ClusterRun
 from w2v_hs.training.cluster.text import ShardedText, read
 from w2v_hs.training.divergence import last_loss_fault, weights_fault
 from w2v_hs.training.memory import model_bytes, peak_bytes
-from w2v_hs.training.observers.checkpoint import CheckpointSettings, ClusterLayout, SavedRun, check_same_text
+from w2v_hs.training.observers.checkpoint import CheckpointSettings, ClusterLayout, SavedRun, as_it_began
 from w2v_hs.training.observers.interruption import Checkpointer
 from w2v_hs.training.recipe import facts_of
 from w2v_hs.tree.tree import Tree
@@ -80,7 +80,7 @@ def resume_on(client: Any, saved: SavedRun, corpus: Texts, show: bool | Display)
             settings.preprocessing,
             shows.read,
         )
-        check_same_text(text.names, text.checksum, model.provenance["corpus"].get("sha256"))
+        text = as_it_began(settings.path, text, model.provenance["corpus"])
         return _train(client, text, model.tree, model.options, layout.rounds, settings, shows, saved)
 
 

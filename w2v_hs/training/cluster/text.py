@@ -41,7 +41,7 @@ class ShardedText:
             "types": self.chosen.types,
             "retained_tokens": sum(self.lengths),
             "sentences": self.sentences,
-            "mended_utf8": self.chosen.mended,
+            "decoding_errors": self.chosen.mended,
             "preprocessing": asdict(self.preprocessing),
         }
 

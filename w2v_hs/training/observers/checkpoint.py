@@ -7,15 +7,16 @@ the state there is.
 
 import contextlib
 import os
+import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from w2v_hs.checks import argument, shown
-from w2v_hs.errors import CorpusError, FormatError, OptionError, OutputError
+from w2v_hs.checks import argument, shown, spoken
+from w2v_hs.errors import CorpusError, FormatError, MissingTextError, OptionError, OutputError
 from w2v_hs.files.atomic import check_writable, holding
 from w2v_hs.files.container import load_arrays, save_arrays
 from w2v_hs.files.typed_json import as_type
@@ -26,12 +27,15 @@ from w2v_hs.model.model import Model
 from w2v_hs.model.scoring import Perplexity
 from w2v_hs.options import Options, Preprocessing, Resolved
 from w2v_hs.text import catalog
+from w2v_hs.text.sources import find_sources
 from w2v_hs.training.observers.holdout import Best, Holdout
 from w2v_hs.training.schedule import LONGEST_CHUNK
 from w2v_hs.training.threads import Position
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Array, Float32, Int64, Texts
 from w2v_hs.vectors.subwords import Ngrams
+
+Text = TypeVar("Text", bound=Any)  # of one process, or of a cluster
 
 SUFFIX = ".checkpoint.safetensors"
 FORMAT = 1
@@ -70,6 +74,7 @@ class _RunOfUpdate:
 
     options: dict[str, Any]
     sha256: str
+    names: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,7 @@ class UpdateStart:
     added: Int64  # (V,) int64, occurrences in the new text
     checksum: str  # SHA-256 of the new text
     ngrams: Ngrams | None = None  # N of them, if the model has any
+    names: list[str] | None = None  # of the new text, if known
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,7 @@ class SavedRun:
     results: list[Perplexity] = field(default_factory=list)  # of sentences set aside, by epoch
     best: Best | None = None  # the weights that patience keeps
     update: UpdateStart | None = None  # of a run that updates a model
+    ended: bool = False  # the model is that of the finished run
 
     @property
     def start(self) -> tuple[Float32, Float32]:
@@ -133,8 +140,11 @@ def output_path(checkpoint: Path) -> Path:
 
 
 def check_no_checkpoint(path: Path) -> None:
-    """Raise `OutputError` if a new run cannot write to `path`, or would replace a checkpoint."""
-    if check_writable(path).exists():
+    """Raise `OutputError` if a new run cannot write to `path`, or would replace a checkpoint.
+
+    That of a finished run may be replaced.
+    """
+    if check_writable(path).exists() and not _has_ended(path):
         command = f"w2v-hs resume {argument(path)}" if path.name.endswith(SUFFIX) else "w2v_hs.resume"
         raise OutputError(
             f"{shown(path)}: the checkpoint of an earlier run is there; to resume that run: {command}; "
@@ -152,6 +162,23 @@ def new_checkpoint(settings: CheckpointSettings | None) -> Iterator[None]:
         if settings is not None:
             check_no_checkpoint(settings.path)
         yield
+
+
+def _has_ended(path: Path) -> bool:
+    """Whether a file is the checkpoint of a finished run."""
+    try:
+        return load_checkpoint(path).ended
+    except FormatError:
+        return False
+
+
+def end_checkpoint(path: Path, model: Model) -> None:
+    """Replace a checkpoint by the model of its run, which has ended; warn where that fails."""
+    arrays, description = model.parts()
+    try:
+        save_arrays(path, arrays, description | {"checkpoint": {"format": FORMAT, "ended": True}})
+    except OutputError as error:
+        warnings.warn(f"the checkpoint does not hold the finished model: {error}", stacklevel=3)
 
 
 def save_checkpoint(
@@ -186,7 +213,7 @@ def save_checkpoint(
         position.seconds,
         holdout.results if holdout else [],
         position.tree_due,
-        None if update is None else _RunOfUpdate(update.options.as_dict(), update.checksum),
+        None if update is None else _RunOfUpdate(update.options.as_dict(), update.checksum, update.names),
     )
     save_arrays(settings.path, arrays, description | {"checkpoint": asdict(run)})
 
@@ -222,6 +249,10 @@ def _saved_run(path: str | Path, model: Model, arrays: dict[str, Array], run: di
             f"{shown(path)}: checkpoint format {run['format']!r}, this version reads {FORMAT}; "
             "install the version that wrote it"
         )
+    if run.get("ended"):
+        no_losses, no_predictions = np.zeros(0), np.zeros(0, np.int64)
+        place = Position(1, no_losses, no_predictions, 0.0)
+        return SavedRun(model, CheckpointSettings(Path(path)), place, ended=True)
     record: _Run = as_type(_Run, run, "checkpoint")
     settings = CheckpointSettings(
         Path(path), record.every, record.texts, record.cleaning, record.save_vocab, record.cuts
@@ -242,6 +273,7 @@ def _saved_run(path: str | Path, model: Model, arrays: dict[str, Array], run: di
             arrays["update.added"],
             record.update.sha256,
             model.ngrams,
+            record.update.names,
         )
     return SavedRun(model, settings, position, record.holdout, best, update)
 
@@ -289,18 +321,37 @@ def _lasting_name(text: str | Path) -> str:
     return str(text.absolute())
 
 
-def saved_texts(checkpoint: str | Path, settings: CheckpointSettings) -> list[str | Path]:
-    """The texts that a run read, by the names in its checkpoint."""
+def saved_texts(settings: CheckpointSettings) -> list[str | Path]:
+    """The texts that a run read, by the names in its checkpoint; `CorpusError` if they are gone."""
+    path, again = settings.path, _with_text(settings.path)
     if settings.texts is None or "-" in settings.texts:
-        raise CorpusError(f"{shown(checkpoint)}: its run read a text without a name; give that text again")
-    return [text if "://" in text else Path(text) for text in settings.texts]
+        raise CorpusError(f"{shown(path)}: its run read a text without a name; give it again: {again}")
+    found = [text if "://" in text else Path(text) for text in settings.texts]
+    for text in found if settings.layout is None else ():  # a cluster may see other files
+        try:
+            find_sources(text, settings.preprocessing.text_column, settings.preprocessing.encoding)
+        except MissingTextError:
+            raise MissingTextError(
+                f"{shown(text)}: the text of {shown(path)} is no longer there; give its new place: {again}"
+            ) from None
+    return found
 
 
-def check_same_text(names: list[str], checksum: str, began: str | None) -> None:
-    """Raise `CorpusError` where a text is not the one that a run began with."""
-    if checksum != began:
+def _with_text(path: Path) -> str:
+    """How to resume from a checkpoint with a text given again."""
+    return spoken(f"w2v-hs resume {argument(path)} TEXT", f"w2v_hs.resume({str(path)!r}, text)")
+
+
+def as_it_began(path: Path, text: Text, began: dict[str, Any]) -> Text:
+    """The text of a resumed run, with the names that it had when the run began.
+
+    `began` holds its SHA-256 and names then. `CorpusError` if this is another text.
+    """
+    if text.checksum != (expected := began.get("sha256")):
         raise CorpusError(
-            f"{texts(names)}: not the text that the run began with: found "
-            f"SHA-256 {checksum[:16]}..., expected {shown(began, 16)}...; give the same text, or "
-            "train anew"
+            f"{texts(text.names)}: not the text that the run began with: found SHA-256 "
+            f"{text.checksum[:16]}..., expected {shown(expected, 16)}...; give the same files in the same "
+            f"order: {_with_text(path)}; or train anew"
         )
+    names = began.get("names")
+    return replace(text, names=names) if isinstance(names, list) else text
