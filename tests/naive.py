@@ -440,3 +440,23 @@ def join_phrases(sentences, min_count, delta, threshold, connector="_"):
             i += 2 if pair in found else 1
         joined.append(line)
     return found, joined
+
+
+# ---- comparison of models -----------------------------------------------------------------------
+
+
+def unit(vector):
+    return np.asarray(vector, np.float64) / math.sqrt(sum(float(x) ** 2 for x in vector))
+
+
+def procrustes(source, target, weights=None, centre=False):
+    """Schönemann's rotation (1966) between the directions of rows: the SVD of their product."""
+    weights = [1.0] * len(source) if weights is None else weights
+    a, b = [unit(row) for row in source], [unit(row) for row in target]
+    if centre:
+        for rows in (a, b):
+            mean = sum(w * row for w, row in zip(weights, rows, strict=True)) / sum(weights)
+            rows[:] = [row - mean for row in rows]
+    product = sum(w * np.outer(x, y) for w, x, y in zip(weights, a, b, strict=True))
+    u, _, v = np.linalg.svd(product)
+    return u @ v
