@@ -460,3 +460,24 @@ def procrustes(source, target, weights=None, centre=False):
     product = sum(w * np.outer(x, y) for w, x, y in zip(weights, a, b, strict=True))
     u, _, v = np.linalg.svd(product)
     return u @ v
+
+
+def overlap(old, new, word, candidates, k):
+    """The share of the k nearest of the first `candidates` rows that is the same in both."""
+    sets = []
+    for rows in (old, new):
+        near = [(unit(rows[word]) @ unit(rows[i]), i) for i in range(candidates) if i != word]
+        sets.append({i for _, i in sorted(near, reverse=True)[:k]})
+    return len(sets[0] & sets[1]) / k
+
+
+def distance(old, new, word):
+    """1 - cosine after the rotation of `new` onto `old`."""
+    return 1 - unit(new[word]) @ procrustes(new, old) @ unit(old[word])
+
+
+def peers_median(values, place, size):
+    """The median of `size` values around a place; beyond the ends they are mirrored."""
+    mirrored = [*values, *reversed(values)]
+    around = range(place - size // 2, place + size // 2 + 1)
+    return statistics.median(mirrored[i % len(mirrored)] for i in around)

@@ -34,6 +34,7 @@ MODELS = {
     "huffman.safetensors": "huffman",
     "old.safetensors": "learned",
     "new.safetensors": "huffman",
+    "new-2.safetensors": "huffman",
 }
 VECTORS = "vectors.bin"
 CHECKPOINT = "m.checkpoint.safetensors"  # of a run on wiki.txt
