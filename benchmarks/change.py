@@ -2,7 +2,7 @@
 
     python benchmarks/change.py wiki.txt
     python benchmarks/change.py wiki.txt --seeds 3 --runs 3 --json change.json
-    python benchmarks/change.py small.txt --pairs 10 --neighbors 100 1000 --probabilities 0.5 1
+    python benchmarks/change.py wiki.txt --lines 500 --pairs 10 --probabilities 0.5 1
 
 The lines are divided at random. In the later half, the occurrences of 50 words of medium frequency
 become the word with which each is paired, with a given probability; the two words of a pair are
@@ -151,6 +151,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("text")
+    parser.add_argument("--lines", type=int, help="of the text, the first so many")
     parser.add_argument("--pairs", type=int, default=25, help="pairs of words that change places")
     parser.add_argument("--probabilities", type=float, nargs="+", default=[0, 0.25, 0.5, 1])
     parser.add_argument("--neighbors", type=int, nargs="+", default=[10, 100, 300, 1000])
@@ -164,6 +165,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write all runs to this file")
     o = parser.parse_args()
     lines = [line.split() for line in Path(o.text).read_text(encoding="utf-8").splitlines()]
+    lines = lines[: o.lines]
     runs = []
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(1, o.seeds + 1):

@@ -152,6 +152,16 @@ def test_words_that_are_numbers(models):
     assert found.words[0].word == 7 and found.words[0].overlap.value == 1
 
 
+def test_results_print_as_tables(models):
+    old, new = (runs[0] for runs in models[0].values())
+    ranking, aligned = w2v_hs.shift(old, new), w2v_hs.align(old, new)
+    assert str(ranking).count("│ t") == 20 and "96 of 96 shared words ranked" in str(ranking)
+    assert len(repr(ranking)) < 400 and len(repr(aligned)) < 400
+    assert "now" in str(w2v_hs.shift(old, new, "t1w1")) and "<pre" in ranking._repr_html_()
+    assert "mean cosine after" in str(aligned) and "<pre" in aligned._repr_html_()
+    assert json.loads(aligned.to_json()) == aligned.as_dict()
+
+
 # ---- the command and its errors -----------------------------------------------------------------
 
 
@@ -168,7 +178,7 @@ def test_the_command(run, models, tmp_path):
     assert len(rows) == 2 and " to " in rows[0] and max(map(len, table.splitlines())) <= 80
     words = run("shift", old, new, "t1w1", "t2w2", "-k", 3)
     shown = words.stdout.decode()
-    assert shown.count("│ t") == 12 and "t1w1: rank " in shown and b"96 shared words" in words.stderr
+    assert shown.count("│ t") == 12 and "t1w1: rank " in shown and "96 of 96 shared words" in shown
     found["new"][0].export(tmp_path / "new.bin")  # of another tool: there are no counts
     done = run("shift", old, tmp_path / "new.bin", "--json")
     assert json.loads(done.stdout)["min_count"] is None

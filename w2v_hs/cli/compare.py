@@ -2,19 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from w2v_hs.checks import shown
 from w2v_hs.cli import parameters, show
 from w2v_hs.files.distinct import check_distinct
-from w2v_hs.formatting import cell
-
-if TYPE_CHECKING:
-    from w2v_hs.comparison.change import Figure, Shift, WordShift
-
-ABSENT = "-"  # in a cell without a figure
 
 
 @click.command()
@@ -60,6 +54,7 @@ def align(
     """
     from w2v_hs import comparison
     from w2v_hs.comparison.sides import read_side, vectors_of
+    from w2v_hs.comparison.tables import print_alignment
     from w2v_hs.files.atomic import holding
     from w2v_hs.model import Model
     from w2v_hs.vectors import save_vectors
@@ -74,10 +69,7 @@ def align(
     if json_out:
         show.print_json(found.as_dict())
     else:
-        table = show.table(f"{new} rotated onto {old}", "", "")
-        for name, value in found.as_dict().items():
-            table.add_row(name.replace("_", " "), cell(value))
-        show.console().print(table)
+        print_alignment(found, show.console())
     click.echo(f"wrote {shown(output)}", err=True)
 
 
@@ -166,6 +158,7 @@ def shift(
     """
     from w2v_hs import comparison
     from w2v_hs.comparison.sides import read_side
+    from w2v_hs.comparison.tables import print_shift
 
     if count < 0:
         raise click.UsageError(f"--show {count}: expected a number of words, or 0 for all")
@@ -178,60 +171,4 @@ def shift(
     if json_out:
         show.print_json(found.as_dict())
         return
-    if words:
-        for each in found.words:
-            _print_neighbors(each, found)
-    else:
-        _print_ranking(found)
-    click.echo(_summary(found), err=True)
-
-
-def _print_ranking(found: "Shift") -> None:
-    """A row for each word; with several runs the interval of what ranks, in 80 columns."""
-    several = max(found.runs) > 1
-    other = "distance" if found.by == "overlap" else "overlap"
-    columns = [found.by, "usual", *([_interval(found)] if several else []), other]
-    columns += ([] if several else ["usual"]) + (["old\ncount", "new\ncount"] if found.min_count else [])
-    table = show.table("", "word", *columns)
-    for each in found.words:
-        first, second = _cells(getattr(each, found.by)), _cells(getattr(each, other))
-        counts = [f"{count:,}" for count in each.counts or ()]
-        table.add_row(show.plain(each.word), *first, *second[: 1 if several else None], *counts)
-    show.console().print(table)
-
-
-def _print_neighbors(each: "WordShift", found: "Shift") -> None:
-    """The figures of one word, and its neighbours side by side."""
-    rank = "not ranked" if each.rank is None else f"rank {each.rank:,} of {found.ranked_words:,}"
-    figures = [rank]
-    for name, figure in (("overlap", each.overlap), ("distance", each.distance)):
-        value, usual, *interval = _cells(figure)
-        within = f" ({_interval(found)} {interval[0]})" if interval else ""
-        figures.append(f"{name} {value}{within}, usual {usual}")
-    if each.counts is not None:
-        figures.append("count {:,} and {:,}".format(*each.counts))
-    table = show.table("", "then", "cosine", "now", "cosine")
-    show.console().print(show.plain(f"{each.word}: {'; '.join(figures)}"), soft_wrap=True)
-    for (then, old), (now, new) in zip(each.old_neighbors or [], each.new_neighbors or [], strict=True):
-        table.add_row(show.plain(then), f"{old:.3f}", show.plain(now), f"{new:.3f}")
-    show.console().print(table)
-
-
-def _cells(figure: "Figure") -> list[str]:
-    """The value, what is usual, and the interval if there is one."""
-    usual = ABSENT if figure.usual is None else f"{figure.usual:.3f}"
-    interval = [] if figure.interval is None else ["{:.3f} to {:.3f}".format(*figure.interval)]
-    return [f"{figure.value:.3f}", usual, *interval]
-
-
-def _interval(found: "Shift") -> str:
-    return f"{100 * found.confidence:g}% interval"
-
-
-def _summary(found: "Shift") -> str:
-    """What was compared, in a line."""
-    least = f" (count of {found.min_count:,} or more in both texts)" if found.min_count else ""
-    return (
-        f"{found.ranked_words:,} of {found.shared_words:,} shared words ranked{least}; overlap of "
-        f"{found.neighbors:,} neighbours among {found.candidates:,} words"
-    )
+    print_shift(found, show.console())

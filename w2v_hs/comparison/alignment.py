@@ -1,6 +1,6 @@
 """One model rotated onto another, so that the vectors of the two can be compared."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from w2v_hs.checks import one_of, option, whole
 from w2v_hs.comparison.sides import Shared, vectors_of
 from w2v_hs.errors import OptionError
+from w2v_hs.evaluation.evaluation import Result
 from w2v_hs.model import Model
 from w2v_hs.types import Float32, Float64, Int64
 from w2v_hs.vectors import Vectors
@@ -18,8 +19,8 @@ WEIGHTS = ("none", "frequency")
 TRIMMED = 0.1  # the share of words left out of a repeated fit
 
 
-@dataclass(frozen=True)
-class Alignment:
+@dataclass
+class Alignment(Result):
     """A rotated model, and how well it fits.
 
     Attributes
@@ -44,7 +45,7 @@ class Alignment:
     """
 
     aligned: Model | Vectors
-    rotation: Float32
+    rotation: Float32 = field(repr=False)
     shared_words: int
     fitted_words: int
     without_direction: int
@@ -57,7 +58,7 @@ class Alignment:
 
     def as_dict(self) -> dict[str, Any]:
         """The figures and options, without the vectors and the matrix."""
-        return {field.name: getattr(self, field.name) for field in fields(self)[2:]}
+        return {each.name: getattr(self, each.name) for each in fields(self)[2:]}
 
 
 def align(

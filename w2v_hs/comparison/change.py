@@ -1,7 +1,7 @@
 """Which words changed between two texts: their neighbours, and their distance after alignment."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from w2v_hs.comparison.alignment import cosines, fit
 from w2v_hs.comparison.neighbourhoods import nearest, overlaps
 from w2v_hs.comparison.sides import Shared, vectors_of
 from w2v_hs.errors import OptionError, UnknownWordError
+from w2v_hs.evaluation.evaluation import Result
 from w2v_hs.evaluation.statistics import RESAMPLES, Bool, Interval, check_confidence
 from w2v_hs.model import Model
 from w2v_hs.types import Float32, Float64, Int64, Word
@@ -49,11 +50,13 @@ class WordShift:
     new_neighbors: Neighbors | None
 
 
-@dataclass(frozen=True)
-class Shift:
+@dataclass
+class Shift(Result):
     """Words by change, and how they were compared."""
 
-    words: list[WordShift]  # those that changed most first; or those asked for, in their order
+    words: list[WordShift] = field(
+        repr=False
+    )  # those that changed most first; or those asked for, in their order
     by: str
     raw: bool
     shared_words: int
@@ -66,10 +69,6 @@ class Shift:
     confidence: float
     resamples: int
     seed: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """The fields as plain lists, dicts, strings, numbers and None."""
-        return asdict(self)
 
 
 def shift(
