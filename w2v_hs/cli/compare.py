@@ -35,7 +35,7 @@ from w2v_hs.files.distinct import check_distinct
     "--iterate",
     default=0,
     show_default=True,
-    help="Repeat the fit so many times without the tenth of the words that moved most.",
+    help="Repeat the fit this many times, without the tenth of the words that moved most.",
 )
 @parameters.format_option
 @parameters.json_option
@@ -103,12 +103,12 @@ def align(
     "--top",
     default=10_000,
     show_default=True,
-    help="Rank only so many shared words, the most frequent; 0 for all.",
+    help="Rank only this many shared words, the most frequent; 0 for all.",
 )
 @click.option(
     "--min-count",
     type=int,
-    help="Rank only words that occur so often in both texts.  [default: 100; files of vectors hold "
+    help="Rank only words that occur this often in both texts.  [default: 100; files of vectors hold "
     "no counts]",
 )
 @click.option(
@@ -121,7 +121,7 @@ def align(
     "--candidates",
     default=10_000,
     show_default=True,
-    help="Neighbours are found among so many shared words, the most frequent.",
+    help="Neighbours come from this many shared words, the most frequent.",
 )
 @click.option("--show", "count", default=20, show_default=True, help="Number of words to show; 0 for all.")
 @click.option("-k", default=10, show_default=True, help="Number of neighbours to show of each WORD.")
@@ -146,10 +146,9 @@ def shift(
     now.
 
     overlap is the share of a word's nearest neighbours that stayed the same; distance is 1 - cosine
-    of its two vectors after NEW is rotated onto OLD. Rare words move more by chance. So beside each
-    figure stands the usual one, the median of words of about the same frequency, and a word ranks
-    by the difference. With further runs, figures are means, with intervals for the noise of
-    training.
+    of its two vectors after NEW is rotated onto OLD. Rare words move more by chance, so each figure
+    is followed by the usual one, the median of words of similar frequency, and words rank by the
+    difference. With further runs, figures are means, with intervals for the noise of training.
 
     \b
     w2v-hs shift old.safetensors new.safetensors

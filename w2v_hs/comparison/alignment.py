@@ -87,8 +87,8 @@ def align(
         Subtract the mean vectors before the rotation is estimated. What is returned is only
         rotated, for a shift would change probabilities and cosines.
     iterate : int
-        Repeat the fit so many times, each time without the tenth of the words that moved most
-        under the rotation before.
+        Repeat the fit this many times, each time without the tenth of the words that moved most
+        under the previous rotation.
 
     Returns
     -------

@@ -33,7 +33,7 @@ class Figure:
     """One measure of change of one word."""
 
     value: float
-    usual: float | None  # the median of the words of about the same frequency; None: not ranked
+    usual: float | None  # the median of words of similar frequency; None: the word is not ranked
     interval: Interval | None  # of the value; None: one run of each text
 
 
@@ -93,35 +93,37 @@ def shift(
     two vectors after the rotation that `align` finds (Hamilton, Leskovec and Jurafsky 2016).
 
     Both depend on frequency: the rarer a word, the more it moves by chance (Dubossarsky, Weinshall
-    and Grossman 2017). So a word is ranked by how far its figure is from the median of the 101
-    words around it in the order of frequency.
+    and Grossman 2017). So words rank by the difference of their figure from the usual one, the
+    median of the 101 words of most similar frequency.
 
     With several runs of a text, figures are means over all pairs of an old and a new run, with
-    intervals by a bootstrap of the runs. These tell how far the noise of training reaches; other
-    texts of the same periods would vary more.
+    intervals by a bootstrap of the runs. These tell how far the noise of training reaches, and are
+    too narrow for fewer than about five runs of each text; other texts of the same periods would
+    vary more.
 
     Parameters
     ----------
     old, new : Model, Vectors, or list of them
         Of the same dimension. A list: runs of one text with different seeds.
     words : str, int, or iterable of them, optional
-        Show these, in this order, with their neighbours then and now. By default all ranked words.
+        Return these, in this order, with their neighbours then and now. By default: all ranked
+        words, without neighbours.
     by : str
         What ranks: "overlap" or "distance".
     raw : bool
         Rank by the figures as they are, whatever the frequency.
     top : int, optional
-        Rank the so many most frequent shared words; 0 or None: all.
+        Rank only this many shared words, the most frequent; 0 or None: all.
     min_count : int, optional
-        Rank words that occur so often in both texts. By default 100; files of vectors hold no
-        counts, so it does not apply to them.
+        Rank only words that occur at least this often in both texts. By default 100; files of
+        vectors hold no counts, so it does not apply to them.
     neighbors : int, optional
         How many nearest neighbours of a word are compared. By default 1000, but at most a tenth of
         the candidates.
     candidates : int
-        Neighbours are found among the so many most frequent shared words.
+        Neighbours come from this many shared words, the most frequent.
     k : int
-        How many neighbours are shown of each of `words`.
+        How many neighbours of each of `words` to return.
     confidence : float
         Of the intervals.
     seed : int

@@ -20,8 +20,8 @@ def overlaps(
     cosine, divided by `k`. Words as far as the k-th all count; the larger set then divides.
 
     old, new: for each run (n, dim) float32, the vectors of the same words scaled to length 1.
-    words: (W,), the rows to compute. candidates: the first so many rows are those that can be
-    neighbours; k is less. Returns (W, len(old), len(new)) float64.
+    words: (W,), the rows to compute. candidates: how many of the first rows can be neighbours, more
+    than k. Returns (W, len(old), len(new)) float64.
     """
     from threadpoolctl import threadpool_limits
 
