@@ -449,3 +449,44 @@ def join_phrases(sentences, min_count, delta, threshold, connector="_"):
             i += 2 if pair in found else 1
         joined.append(line)
     return found, joined
+
+
+# ---- comparison of models -----------------------------------------------------------------------
+
+
+def unit(vector):
+    return np.asarray(vector, np.float64) / math.sqrt(sum(float(x) ** 2 for x in vector))
+
+
+def procrustes(source, target, weights=None, centre=False):
+    """Schönemann's rotation (1966) between the directions of rows: the SVD of their product."""
+    weights = [1.0] * len(source) if weights is None else weights
+    a, b = [unit(row) for row in source], [unit(row) for row in target]
+    if centre:
+        for rows in (a, b):
+            mean = sum(w * row for w, row in zip(weights, rows, strict=True)) / sum(weights)
+            rows[:] = [row - mean for row in rows]
+    product = sum(w * np.outer(x, y) for w, x, y in zip(weights, a, b, strict=True))
+    u, _, v = np.linalg.svd(product)
+    return u @ v
+
+
+def overlap(old, new, word, candidates, k):
+    """The share of the k nearest of the first `candidates` rows that is the same in both."""
+    sets = []
+    for rows in (old, new):
+        near = [(unit(rows[word]) @ unit(rows[i]), i) for i in range(candidates) if i != word]
+        sets.append({i for _, i in sorted(near, reverse=True)[:k]})
+    return len(sets[0] & sets[1]) / k
+
+
+def distance(old, new, word):
+    """1 - cosine after the rotation of `new` onto `old`."""
+    return 1 - unit(new[word]) @ procrustes(new, old) @ unit(old[word])
+
+
+def peers_median(values, place, size):
+    """The median of `size` values around a place; beyond the ends they are mirrored."""
+    mirrored = [*values, *reversed(values)]
+    around = range(place - size // 2, place + size // 2 + 1)
+    return statistics.median(mirrored[i % len(mirrored)] for i in around)

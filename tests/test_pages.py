@@ -2,6 +2,7 @@
 
 import re
 import sys
+import textwrap
 import types
 from pathlib import Path
 from unittest.mock import MagicMock
@@ -9,7 +10,7 @@ from unittest.mock import MagicMock
 import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^( *)```python\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 # Trackers that no test needs; where they are not installed, recipes run with a stand-in.
 TRACKERS = ("mlflow", "wandb")
 ABSENT = ("optuna",)  # its recipe runs only where it is installed
@@ -30,12 +31,13 @@ def run_page(name, folder, monkeypatch):
     monkeypatch.chdir(folder)
     names = types.SimpleNamespace(__name__="page").__dict__
     blocks = list(BLOCK.finditer(text))
-    assert len(blocks) == text.count("```") / 2  # none that is not run
+    shells = text.count("```console\n")
+    assert len(blocks) + shells == text.count("```") / 2  # none that is not run
     for block in blocks:
-        code = block[1]
+        code = textwrap.dedent(block[2])
         if any(code.startswith(f"import {package}\n") and not installed(package) for package in ABSENT):
             continue
-        before = text.count("\n", 0, block.start(1))  # so that a failure names its line of the page
+        before = text.count("\n", 0, block.start(2))  # so that a failure names its line of the page
         exec(compile("\n" * before + code, name, "exec"), names)
     return names
 
@@ -71,8 +73,9 @@ def test_recommendations(tmp_path, monkeypatch):
     assert not set(names["tops"][0].words) & set(names["seen"][names["known"][0]].tolist())
 
 
-def test_two_periods(tmp_path, monkeypatch):
-    names = run_page("periods.md", tmp_path, monkeypatch)
-    assert {word for word, _ in names["changes"][:2]} == {"gold", "army"}
-    assert {"gold", "army"} <= set(names["found"]) and len(names["found"]) < 20
-    assert {"gold", "army"} <= set(names["own_found"]) and len(names["own_found"]) < 20
+def test_change(tmp_path, monkeypatch):
+    names = run_page("change.md", tmp_path, monkeypatch)
+    assert {each.word for each in names["found"].words[:2]} == {"gold", "army"}
+    assert {"gold", "army"} <= set(names["beyond"]) and len(names["beyond"]) < 20
+    gold = names["old"].vectors["gold"]
+    assert gold @ names["aligned"].vectors["army"] > 2 * gold @ names["aligned"].vectors["gold"]

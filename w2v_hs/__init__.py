@@ -6,8 +6,8 @@
 
 The folders in the order in which data flows; each imports only from those before it: `kernels`
 (compiled loops over arrays), `files`, `text` (text to numbers), `tree`, `vectors` (and their file
-formats), `model` (what it predicts), `training`, `evaluation`, `classifier`, `reporting`,
-`cli`.
+formats), `model` (what it predicts), `training`, `evaluation`, `comparison` (of models),
+`classifier`, `reporting`, `cli`.
 """
 
 from importlib import import_module
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from w2v_hs.version import __version__ as __version__
 
 if TYPE_CHECKING:  # for type checkers, which do not see what `__getattr__` does
+    from w2v_hs.comparison import align as align
+    from w2v_hs.comparison import shift as shift
     from w2v_hs.errors import Interrupted as Interrupted
     from w2v_hs.errors import W2VError as W2VError
     from w2v_hs.evaluation import compare as compare
@@ -44,6 +46,8 @@ _PUBLIC = {
     "save_vectors": "w2v_hs.vectors",
     "evaluate": "w2v_hs.evaluation",
     "compare": "w2v_hs.evaluation",
+    "align": "w2v_hs.comparison",
+    "shift": "w2v_hs.comparison",
     "join_phrases": "w2v_hs.text",
     "report": "w2v_hs.reporting",
     "W2VError": "w2v_hs.errors",

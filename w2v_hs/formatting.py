@@ -1,12 +1,14 @@
 """Values and nested descriptions as text, for the tables of commands and of the report."""
 
+import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from w2v_hs.checks import shown
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.text import Text
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -85,3 +87,24 @@ def flat(name: str, value: object, depth: int = 0) -> Iterator[tuple[str, str]]:
     else:
         for key, member in members:
             yield from flat(f"{name} {key}".strip().replace("_", " "), member, depth + 1)
+
+
+def recorded_text(print_on: Callable[["Console"], None]) -> str:
+    """What a function prints on a console, as text of 100 columns."""
+    return _recorded(print_on).export_text().rstrip("\n")
+
+
+def recorded_html(print_on: Callable[["Console"], None]) -> str:
+    """What a function prints on a console, for a notebook."""
+    style = "white-space:pre;overflow-x:auto;line-height:normal;font-family:monospace"
+    return _recorded(print_on).export_html(
+        inline_styles=True, code_format=f'<pre style="{style}">{{code}}</pre>'
+    )
+
+
+def _recorded(print_on: Callable[["Console"], None]) -> "Console":
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), width=100, record=True, force_jupyter=False)
+    print_on(console)
+    return console

@@ -103,6 +103,7 @@ def test_what_a_run_is_writing_is_not_written_by_other_commands(fails, tmp_path,
             ("export", model_file, outputs["v.txt"]),
             ("export", model_file, outputs["model.safetensors"]),
             ("report", model_file, "-o", outputs["r.html"]),
+            ("align", model_file, model_file, "-o", outputs["model.safetensors"]),
             ("phrases", text_file, "-o", outputs["v.txt"]),
             ("demo", text_file, "-o", tmp_path),
         ):

@@ -32,6 +32,9 @@ MODELS = {
     "m.safetensors": "learned",
     "learned.safetensors": "learned",
     "huffman.safetensors": "huffman",
+    "old.safetensors": "learned",
+    "new.safetensors": "huffman",
+    "new-2.safetensors": "huffman",
 }
 VECTORS = "vectors.bin"
 CHECKPOINT = "m.checkpoint.safetensors"  # of a run on wiki.txt

@@ -1,6 +1,5 @@
 """Evaluations and comparisons as tables: on a console, as text, as HTML."""
 
-import io
 from itertools import product
 from string import ascii_uppercase
 from typing import TYPE_CHECKING
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING
 from w2v_hs.evaluation.comparison import Compared, Comparison
 from w2v_hs.evaluation.evaluation import Analogies, Evaluation, Result, Section, Similarity
 from w2v_hs.evaluation.statistics import Interval
-from w2v_hs.formatting import plain
+from w2v_hs.formatting import plain, recorded_html, recorded_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,27 +22,19 @@ LETTERS = [*ascii_uppercase, *map("".join, product(ascii_uppercase, repeat=2))] 
 
 def as_text(result: Result) -> str:
     """The tables as text of 100 columns."""
-    return _recorded(result).export_text().rstrip("\n")
+    return recorded_text(lambda console: _print(result, console))
 
 
 def as_html(result: Result) -> str:
     """The tables for a notebook."""
-    style = "white-space:pre;overflow-x:auto;line-height:normal;font-family:monospace"
-    return _recorded(result).export_html(
-        inline_styles=True, code_format=f'<pre style="{style}">{{code}}</pre>'
-    )
+    return recorded_html(lambda console: _print(result, console))
 
 
-def _recorded(result: Result) -> "Console":
-    """A console on which nothing but the tables was printed."""
-    from rich.console import Console
-
-    console = Console(file=io.StringIO(), width=100, record=True, force_jupyter=False)
+def _print(result: Result, console: "Console") -> None:
     if isinstance(result, Comparison):
         print_comparison(result, console)
     elif isinstance(result, Evaluation):
         print_evaluation(result, console)
-    return console
 
 
 def print_evaluation(result: Evaluation, console: "Console") -> None:

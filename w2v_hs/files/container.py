@@ -45,6 +45,19 @@ def is_container(path: Path) -> bool:
         return False
 
 
+def holds_array(path: Path, name: str) -> bool:
+    """Whether a file of `save_arrays` holds an array of that name; False for any other file."""
+    from safetensors import safe_open
+
+    if not is_container(path):
+        return False
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return name in file.keys()  # noqa: SIM118
+    except Exception:  # untrusted bytes can make the reader raise anything; who reads it reports it
+        return False
+
+
 def save_arrays(path: str | Path, arrays: dict[str, Array], description: dict[str, Any]) -> None:
     """Write arrays and a description, which is anything that JSON can represent.
 

@@ -22,6 +22,7 @@ from w2v_hs.training.observers.interruption import Checkpointer
 from w2v_hs.training.recipe import model_of_weights, train_model
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Float32
+from w2v_hs.vectors.rotation import directions, rotation
 
 
 def check_replicas(options: Options, checkpoint: bool, on_cluster: bool, callbacks: bool) -> None:
@@ -112,25 +113,7 @@ def _rotated(model: Model, first: Model) -> Float32:
     """The inputs of a run, rotated onto the first; to the same bits on any number of cores."""
     from threadpoolctl import threadpool_limits
 
+    matrix = rotation(directions(model.vectors.matrix), directions(first.vectors.matrix))
     with threadpool_limits(1):
-        rotated: Float32 = model.parameters.inputs @ _rotation(model.vectors.matrix, first.vectors.matrix)
+        rotated: Float32 = model.parameters.inputs @ matrix
     return rotated
-
-
-def _rotation(source: Float32, target: Float32) -> Float32:
-    """The orthogonal matrix R for which the directions of source @ R are nearest to target's.
-
-    Orthogonal Procrustes (Schönemann 1966). source, target: (V, dim) float32, vectors of the same
-    words. Returns (dim, dim) float32.
-    """
-    from scipy.linalg import orthogonal_procrustes
-
-    matrix, _ = orthogonal_procrustes(_directions(source), _directions(target))
-    return np.asarray(matrix, np.float32)
-
-
-def _directions(vectors: Float32) -> Float32:
-    """Rows of length 1; rows of zeros stay zeros."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    directions: Float32 = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
-    return directions

@@ -1,7 +1,8 @@
 """Words with one vector each, and every file format of vectors.
 
 `vectors` answers queries, `formats` chooses a format; each format has a module that reads and
-writes it. `contents` is what they share. `subwords` composes vectors of character n-grams.
+writes it. `contents` is what they share. `subwords` composes vectors of character n-grams,
+`rotation` brings the vectors of two runs together.
 """
 
 from w2v_hs.vectors.contents import first_nonfinite_row

@@ -1,0 +1,189 @@
+"""Which figure finds words whose use changed? Change that was planted, in two halves of a text.
+
+    python benchmarks/change.py wiki.txt
+    python benchmarks/change.py wiki.txt --seeds 3 --runs 3 --json change.json
+    python benchmarks/change.py wiki.txt --lines 500 --pairs 10 --probabilities 0.5 1
+
+The lines are divided at random. In the later half, the occurrences of 50 words of medium frequency
+become the word with which each is paired, with a given probability; the two words of a pair are
+about as frequent. Words with 100 occurrences in both halves are ranked by each figure of
+`w2v_hs.shift`. Printed is the average precision with which the planted words come first, as means
+over the seeds; a random order has their share among all ranked words.
+
+Vectors of gensim stand beside (skip-gram, negative sampling), compared in the same way and by the
+usual recipe: Procrustes on all shared words, cosine distance. "raw" figures are not compared with
+those of words of the same frequency. --runs N trains each half N times more and takes means.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from scipy.linalg import orthogonal_procrustes
+
+import w2v_hs
+
+MIN_COUNT = 100  # in both halves
+MEDIUM = (2, 20)  # times the least count: of the words that change
+
+
+def halves(lines: list[list[str]], rng: np.random.Generator) -> tuple[list[list[str]], list[list[str]]]:
+    """The lines in two random halves."""
+    order = rng.permutation(len(lines))
+    middle = len(lines) // 2
+    return [lines[i] for i in order[:middle]], [lines[i] for i in order[middle:]]
+
+
+def choose_pairs(counts: list[Counter], pairs: int, rng: np.random.Generator) -> dict[str, str]:
+    """Words of medium frequency, each with one that is about as frequent in both halves."""
+    low, high = (MIN_COUNT * bound for bound in MEDIUM)
+    medium = [word for word in counts[0] if all(low <= count[word] <= high for count in counts)]
+    medium.sort(key=lambda word: (counts[0][word] + counts[1][word], word))
+    if len(medium) < 2 * pairs:
+        sys.exit(f"{len(medium)} words occur {low} to {high} times in both halves; take a longer text")
+    starts = 2 * rng.choice(len(medium) // 2, pairs, replace=False)
+    partner = {}
+    for start in starts:
+        a, b = medium[start : start + 2]
+        partner |= {a: b, b: a}
+    return partner
+
+
+def planted(
+    lines: list[list[str]], partner: dict[str, str], probability: float, rng: np.random.Generator
+) -> list[list[str]]:
+    """The lines, in which each occurrence becomes its partner with this probability."""
+    return [
+        [partner[word] if word in partner and rng.random() < probability else word for word in line]
+        for line in lines
+    ]
+
+
+def average_precision(words: list[str], sought: set[str]) -> float:
+    """Mean, over the words sought, of the precision at their rank."""
+    found = [rank for rank, word in enumerate(words, 1) if word in sought]
+    return sum(hits / rank for hits, rank in enumerate(found, 1)) / len(sought)
+
+
+def gensim_vectors(path: Path, seed: int, o: argparse.Namespace) -> w2v_hs.Vectors:
+    from gensim.models import Word2Vec
+
+    options = {"sg": 1, "negative": 5, "min_count": 5, "window": o.window, "vector_size": o.dim}
+    keyed = Word2Vec(corpus_file=str(path), epochs=o.epochs, workers=o.threads, seed=seed, **options).wv
+    return w2v_hs.Vectors(keyed.index_to_key, keyed.vectors)
+
+
+def usual_recipe(old: w2v_hs.Vectors, new: w2v_hs.Vectors, ranked: list[str]) -> list[str]:
+    """The words by cosine distance after a rotation of all shared words."""
+    shared = [word for word in old.words if word in new]
+    a, b = (np.stack([vectors.normalized()[word] for word in shared]) for vectors in (old, new))
+    matrix, _ = orthogonal_procrustes(b, a)
+    distance = dict(zip(shared, 1 - (a * (b @ matrix)).sum(axis=1), strict=True))
+    return sorted(ranked, key=lambda word: -distance[word])
+
+
+def orders(old: object, new: object, ranked: set[str], o: argparse.Namespace) -> dict[str, list[str]]:
+    """The ranked words in the order of each figure."""
+    found = {}
+    for k in o.neighbors:
+        words = [each for each in w2v_hs.shift(old, new, neighbors=k, top=None).words if each.word in ranked]
+        for name, by, sign in ((f"overlap of {k:,}", "overlap", 1), ("distance", "distance", -1)):
+            figures = {each.word: getattr(each, by) for each in words}
+            differences = {word: sign * (figure.value - figure.usual) for word, figure in figures.items()}
+            values = {word: sign * figure.value for word, figure in figures.items()}
+            found[name] = sorted(differences, key=differences.__getitem__)
+            found[f"{name}, raw"] = sorted(values, key=values.__getitem__)
+    return found
+
+
+def train_each(path: Path, number: int, o: argparse.Namespace) -> dict[str, list[object]]:
+    """The runs of each program on a text. Each run has a seed of its own, as in use."""
+    options = {"dim": o.dim, "window": o.window, "epochs": o.epochs, "threads": o.threads}
+    runs = [w2v_hs.train(path, seed=number + run, **options) for run in range(o.runs)]
+    vectors: dict[str, list[object]] = {"w2v_hs": runs[:1]}
+    if o.runs > 1:
+        vectors[f"w2v_hs, {o.runs} runs"] = runs
+    if not o.without_gensim:
+        vectors["gensim"] = [gensim_vectors(path, number, o)]
+    return vectors
+
+
+def measure(lines: list[list[str]], seed: int, folder: Path, o: argparse.Namespace) -> list[dict]:
+    """The average precision of each method at each probability, with one division of the text."""
+    rng = np.random.default_rng(seed)
+    old, new = halves(lines, rng)
+    counts = [Counter(word for line in half for word in line) for half in (old, new)]
+    partner = choose_pairs(counts, o.pairs, rng)
+    path, results = folder / "half.txt", []
+    write(path, old)
+    earlier = train_each(path, 1000 * seed, o)
+    for turn, probability in enumerate(o.probabilities, 1):
+        changed = planted(new, partner, probability, rng)
+        write(path, changed)
+        count = Counter(word for line in changed for word in line)
+        ranked = {word for word, n in count.items() if min(n, counts[0][word]) >= MIN_COUNT}
+        for program, later in train_each(path, 1000 * seed + 100 * turn, o).items():
+            found = orders(earlier[program], later, ranked, o)
+            if program == "gensim":
+                found["usual recipe"] = usual_recipe(earlier[program][0], later[0], sorted(ranked))
+            for figure, words in found.items():
+                assert set(words) == ranked
+                result = {"seed": seed, "probability": probability, "vectors": program, "figure": figure}
+                result["average_precision"] = average_precision(words, set(partner))
+                results.append(result | {"ranked": len(words)})
+                print(json.dumps(results[-1]), file=sys.stderr, flush=True)
+    return results
+
+
+def write(path: Path, lines: list[list[str]]) -> None:
+    path.write_text("".join(" ".join(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("text")
+    parser.add_argument("--lines", type=int, help="of the text, the first so many")
+    parser.add_argument("--pairs", type=int, default=25, help="pairs of words that change places")
+    parser.add_argument("--probabilities", type=float, nargs="+", default=[0, 0.25, 0.5, 1])
+    parser.add_argument("--neighbors", type=int, nargs="+", default=[10, 100, 300, 1000])
+    parser.add_argument("--dim", type=int, default=100)
+    parser.add_argument("--window", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=1, help="of each half")
+    parser.add_argument("--without-gensim", action="store_true")
+    parser.add_argument("--json", type=Path, help="write all runs to this file")
+    o = parser.parse_args()
+    lines = [line.split() for line in Path(o.text).read_text(encoding="utf-8").splitlines()]
+    lines = lines[: o.lines]
+    runs = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(1, o.seeds + 1):
+            runs += measure(lines, seed, Path(folder), o)
+    share = 2 * o.pairs / statistics.mean(run["ranked"] for run in runs)
+    title = f"average precision; in a random order {share:.3f}"
+    table = Table("vectors", "figure", *(f"p = {p:g}" for p in o.probabilities), title=title)
+    for program, figure in dict.fromkeys((run["vectors"], run["figure"]) for run in runs):
+        mine = [run for run in runs if (run["vectors"], run["figure"]) == (program, figure)]
+        means = (
+            statistics.mean(run["average_precision"] for run in mine if run["probability"] == p)
+            for p in o.probabilities
+        )
+        table.add_row(program, figure, *(f"{mean:.3f}" for mean in means))
+    Console(width=100).print(table)
+    if o.json:
+        o.json.write_text(json.dumps(runs, indent=1))
+
+
+if __name__ == "__main__":
+    main()

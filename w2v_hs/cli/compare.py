@@ -1,0 +1,173 @@
+"""The commands that compare two models: `align` and `shift`."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from w2v_hs.checks import shown
+from w2v_hs.cli import parameters, show
+from w2v_hs.files.distinct import check_distinct
+
+
+@click.command()
+@click.argument("old", type=parameters.FILE)
+@click.argument("new", type=parameters.FILE)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=parameters.FILE,
+    help="File to write: a model if NEW is one and the suffix is .safetensors, else vectors.",
+)
+@click.option(
+    "--weight",
+    type=click.Choice(("none", "frequency")),
+    default="none",
+    show_default=True,
+    help="How much each word counts in the fit; frequency needs two models.",
+)
+@click.option(
+    "--centre", is_flag=True, help="Subtract the mean vectors in the fit. OUTPUT is rotated, not shifted."
+)
+@click.option(
+    "--iterate",
+    default=0,
+    show_default=True,
+    help="Repeat the fit this many times, without the tenth of the words that moved most.",
+)
+@parameters.format_option
+@parameters.json_option
+def align(
+    old: Path, new: Path, output: Path, format_name: str | None, json_out: bool, **options: Any
+) -> None:
+    """Rotate NEW onto OLD and show the fit.
+
+    OLD and NEW are models or vector files. Two runs have axes of their own; after the rotation that
+    brings their shared words closest (orthogonal Procrustes), vectors of the same word can be
+    compared. A rotated model keeps its probabilities.
+
+    \b
+    w2v-hs align old.safetensors new.safetensors -o new-aligned.safetensors
+    w2v-hs align old.safetensors new.safetensors -o aligned.bin --weight frequency --iterate 2
+    """
+    from w2v_hs import comparison
+    from w2v_hs.comparison.sides import read_side, vectors_of
+    from w2v_hs.comparison.tables import print_alignment
+    from w2v_hs.files.atomic import holding
+    from w2v_hs.model import Model
+    from w2v_hs.vectors import save_vectors
+
+    check_distinct([output], [old, new])
+    with holding(output):
+        found = comparison.align(read_side(old, format_name), read_side(new, format_name), **options)
+        if isinstance(found.aligned, Model) and output.suffix.lower() == ".safetensors":
+            found.aligned.save(output)
+        else:
+            save_vectors(vectors_of(found.aligned), output)
+    if json_out:
+        show.print_json(found.as_dict())
+    else:
+        print_alignment(found, show.console())
+    click.echo(f"wrote {shown(output)}", err=True)
+
+
+@click.command()
+@click.argument("old", type=parameters.FILE)
+@click.argument("new", type=parameters.FILE)
+@click.argument("words", metavar="[WORD]...", nargs=-1)
+@click.option(
+    "--old",
+    "more_old",
+    multiple=True,
+    type=parameters.FILE,
+    help="Another run of the text of OLD, with another seed. Can be repeated.",
+)
+@click.option(
+    "--new",
+    "more_new",
+    multiple=True,
+    type=parameters.FILE,
+    help="Another run of the text of NEW. Can be repeated.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(("overlap", "distance")),
+    default="overlap",
+    show_default=True,
+    help="What ranks: the share of neighbours that stayed, or the distance after alignment.",
+)
+@click.option("--raw", is_flag=True, help="Rank by the figure itself, whatever the frequency of the word.")
+@click.option(
+    "--top",
+    default=10_000,
+    show_default=True,
+    help="Rank only this many shared words, the most frequent; 0 for all.",
+)
+@click.option(
+    "--min-count",
+    type=int,
+    help="Rank only words that occur this often in both texts.  [default: 100; files of vectors hold "
+    "no counts]",
+)
+@click.option(
+    "--neighbors",
+    type=int,
+    help="Nearest neighbours of a word that are compared.  [default: 1000, at most a tenth of "
+    "the candidates]",
+)
+@click.option(
+    "--candidates",
+    default=10_000,
+    show_default=True,
+    help="Neighbours come from this many shared words, the most frequent.",
+)
+@click.option("--show", "count", default=20, show_default=True, help="Number of words to show; 0 for all.")
+@click.option("-k", default=10, show_default=True, help="Number of neighbours to show of each WORD.")
+@click.option("--confidence", default=0.95, show_default=True, help="Confidence level of all intervals.")
+@click.option("--seed", default=1, show_default=True, help="Random seed of the bootstrap.")
+@parameters.format_option
+@parameters.json_option
+def shift(
+    old: Path,
+    new: Path,
+    words: tuple[str, ...],
+    more_old: tuple[Path, ...],
+    more_new: tuple[Path, ...],
+    format_name: str | None,
+    json_out: bool,
+    count: int,
+    **options: Any,
+) -> None:
+    """Show which words changed between two texts.
+
+    OLD and NEW are models or vector files, one of each text. With WORDs: their neighbours then and
+    now.
+
+    overlap is the share of a word's nearest neighbours that stayed the same; distance is 1 - cosine
+    of its two vectors after NEW is rotated onto OLD. Rare words move more by chance, so each figure
+    is followed by the usual one, the median of words of similar frequency, and words rank by the
+    difference. With further runs, figures are means, with intervals for the noise of training.
+
+    \b
+    w2v-hs shift old.safetensors new.safetensors
+    w2v-hs shift old.safetensors new.safetensors king dog
+    w2v-hs shift old.safetensors new.safetensors --new new-2.safetensors --by distance --json
+    """
+    from w2v_hs import comparison
+    from w2v_hs.comparison.sides import read_side
+    from w2v_hs.comparison.tables import print_shift
+
+    if count < 0:
+        raise click.UsageError(f"--show {count}: expected a number of words, or 0 for all")
+    before, after = (
+        [read_side(path, format_name) for path in runs] for runs in ((old, *more_old), (new, *more_new))
+    )
+    found = comparison.shift(before, after, words or None, **options)
+    if count and not words:
+        found = replace(found, words=found.words[:count])
+    if json_out:
+        show.print_json(found.as_dict())
+        return
+    print_shift(found, show.console())

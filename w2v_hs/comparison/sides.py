@@ -1,0 +1,101 @@
+"""What is compared: models or vectors, and the words that all of them hold."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from w2v_hs.errors import OptionError
+from w2v_hs.files.container import holds_array
+from w2v_hs.model import Model, load
+from w2v_hs.types import Float32, Int64
+from w2v_hs.vectors import Vectors, load_vectors
+from w2v_hs.vectors.rotation import directions
+
+
+def read_side(path: Path, format: str | None = None) -> Model | Vectors:
+    """The model in a file, or vectors in any format; raises as `load` and `load_vectors`.
+
+    format: of a file of vectors, as in `load_vectors`. It does not apply to models.
+    """
+    return load(path) if holds_array(path, "outputs") else load_vectors(path, format=format)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The n words that several models or vectors share, and that have a direction in all of them.
+
+    Attributes
+    ----------
+    words
+        As the first one has them; the most frequent first, by their lowest rank.
+    units
+        For each model, (n, dim) float32: the vectors of the words, scaled to length 1.
+    counts
+        For each model, (n,) int64; None if some of them have no counts.
+    tokens
+        For each model, how many words its text has; as `counts`.
+    without_direction
+        How many words are left out because a vector of theirs is zero or not finite.
+    """
+
+    words: list[Any]
+    units: list[Float32]
+    counts: list[Int64] | None
+    tokens: list[int] | None
+    without_direction: int
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @classmethod
+    def of(cls, models: Sequence[object]) -> "Shared":
+        """Find the shared words of two models or more.
+
+        `OptionError` if there are none, or if dimensions differ; `TypeError` for what is neither a
+        model nor `Vectors`.
+        """
+        vectors = list(map(vectors_of, models))
+        dims = [one.dim for one in vectors]
+        if len(set(dims)) > 1:
+            raise OptionError(
+                f"vectors of {' and '.join(map(str, dict.fromkeys(dims)))} values: expected the same "
+                "dimension in all that are compared; train them with the same dim"
+            )
+        rows = _rows(vectors)
+        units = [directions(one.matrix[these]) for one, these in zip(vectors, rows, strict=True)]
+        usable = np.all([unit.any(axis=1) for unit in units], axis=0)
+        if not usable.any():
+            sizes = " and ".join(f"{len(one):,}" for one in vectors)
+            raise OptionError(
+                f"no shared words: none of {sizes} words has a vector in all that are compared; "
+                "expected texts of one language and the same letter case"
+            )
+        rows, units = [these[usable] for these in rows], [unit[usable] for unit in units]
+        vocabularies = [model.vocabulary for model in models if isinstance(model, Model)]
+        known = len(vocabularies) == len(models)
+        return cls(
+            [vectors[0].words[row] for row in rows[0].tolist()],
+            units,
+            [v.counts[these] for v, these in zip(vocabularies, rows, strict=True)] if known else None,
+            [v.tokens for v in vocabularies] if known else None,
+            int(np.count_nonzero(~usable)),
+        )
+
+
+def vectors_of(model: object) -> Vectors:
+    """The vectors of a model, or vectors themselves; `TypeError` for anything else."""
+    vectors = model.vectors if isinstance(model, Model) else model
+    if not isinstance(vectors, Vectors):
+        raise TypeError(f"found {type(model).__name__}; expected a model or Vectors")
+    return vectors
+
+
+def _rows(vectors: Sequence[Vectors]) -> list[Int64]:
+    """The rows of the shared words in each; words are compared as str, as text files hold them."""
+    indexes = [{name: row for row, name in enumerate(one.names)} for one in vectors]
+    names = [name for name in vectors[0].names if all(name in index for index in indexes[1:])]
+    rows = np.array([[index[name] for name in names] for index in indexes], np.int64)
+    return list(rows[:, np.argsort(rows.max(axis=0), kind="stable")])

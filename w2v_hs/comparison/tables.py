@@ -1,0 +1,100 @@
+"""Alignments and words by change as tables: on a console, as text, as HTML."""
+
+from typing import TYPE_CHECKING
+
+from w2v_hs.comparison.alignment import Alignment
+from w2v_hs.comparison.change import Figure, Shift, WordShift
+from w2v_hs.evaluation.evaluation import Result
+from w2v_hs.evaluation.tables import ABSENT
+from w2v_hs.formatting import cell, plain, recorded_html, recorded_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MOST_ROWS = 20  # of the text and the HTML
+
+
+def as_text(result: Result) -> str:
+    """The tables as text of 100 columns; of a ranking, its first rows."""
+    return recorded_text(lambda console: _print(result, console))
+
+
+def as_html(result: Result) -> str:
+    """The tables for a notebook."""
+    return recorded_html(lambda console: _print(result, console))
+
+
+def _print(result: Result, console: "Console") -> None:
+    if isinstance(result, Shift):
+        print_shift(result, console, MOST_ROWS)
+    elif isinstance(result, Alignment):
+        print_alignment(result, console)
+
+
+def print_alignment(found: Alignment, console: "Console") -> None:
+    """Print the figures of the fit."""
+    from rich.table import Table
+
+    table = Table(show_header=False)
+    for name, value in found.as_dict().items():
+        table.add_row(name.replace("_", " "), cell(value))
+    console.print(table)
+
+
+def print_shift(found: Shift, console: "Console", most: int | None = None) -> None:
+    """Print a table of the words by change, or of the neighbours of each word asked for."""
+    if all(each.old_neighbors is None for each in found.words):
+        _print_ranking(found, console, most)
+    else:
+        for each in found.words:
+            _print_neighbors(each, found, console)
+    least = f" (count of {found.min_count:,} or more in both texts)" if found.min_count else ""
+    console.print(
+        f"{found.ranked_words:,} of {found.shared_words:,} shared words ranked{least}; "
+        f"overlap of {found.neighbors:,} neighbours among {found.candidates:,} words"
+    )
+
+
+def _print_ranking(found: Shift, console: "Console", most: int | None) -> None:
+    """A row for each word; with several runs the interval of what ranks, in 80 columns."""
+    from rich.table import Column, Table
+
+    several = max(found.runs) > 1
+    other = "distance" if found.by == "overlap" else "overlap"
+    columns = [found.by, "usual", *([_interval(found)] if several else []), other]
+    columns += ([] if several else ["usual"]) + (["old\ncount", "new\ncount"] if found.min_count else [])
+    table = Table(Column("word", overflow="fold"), *(Column(name, justify="right") for name in columns))
+    for each in found.words[:most]:
+        first, second = _cells(getattr(each, found.by)), _cells(getattr(each, other))
+        counts = [f"{count:,}" for count in each.counts or ()]
+        table.add_row(plain(each.word), *first, *second[: 1 if several else None], *counts)
+    console.print(table)
+
+
+def _print_neighbors(each: WordShift, found: Shift, console: "Console") -> None:
+    """The figures of one word, and its neighbours side by side."""
+    from rich.table import Column, Table
+
+    figures = ["not ranked" if each.rank is None else f"rank {each.rank:,} of {found.ranked_words:,}"]
+    for name, figure in (("overlap", each.overlap), ("distance", each.distance)):
+        value, usual, *interval = _cells(figure)
+        within = f" ({_interval(found)} {interval[0]})" if interval else ""
+        figures.append(f"{name} {value}{within}, usual {usual}")
+    if each.counts is not None:
+        figures.append("count {:,} and {:,}".format(*each.counts))
+    console.print(plain(f"{each.word}: {'; '.join(figures)}"), soft_wrap=True)
+    table = Table(Column("then", overflow="fold"), "cosine", Column("now", overflow="fold"), "cosine")
+    for (then, old), (now, new) in zip(each.old_neighbors or [], each.new_neighbors or [], strict=True):
+        table.add_row(plain(then), f"{old:.3f}", plain(now), f"{new:.3f}")
+    console.print(table)
+
+
+def _cells(figure: Figure) -> list[str]:
+    """The value, what is usual, and the interval if there is one."""
+    usual = ABSENT if figure.usual is None else f"{figure.usual:.3f}"
+    interval = [] if figure.interval is None else ["{:.3f} to {:.3f}".format(*figure.interval)]
+    return [f"{figure.value:.3f}", usual, *interval]
+
+
+def _interval(found: Shift) -> str:
+    return f"{100 * found.confidence:g}% interval"
