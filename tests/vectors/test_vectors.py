@@ -215,7 +215,7 @@ def test_k_may_be_an_integer_of_numpy(matrix):
     assert len(Vectors(WORDS, matrix).most_similar("word3", np.uint8(3))) == 3
 
 
-@pytest.mark.parametrize("word", [3.0, [None], b"king", [["king"]], ["king", None], object(), True], ids=str)
+@pytest.mark.parametrize("word", [3.0, [None], b"king", [["king"]], ["king", None], ..., True], ids=str)
 def test_what_is_no_word_is_told_in_one_line(model, word):
     vectors = model.vectors
     for ask in (
