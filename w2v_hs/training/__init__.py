@@ -1,8 +1,9 @@
 """Training, from text to model. `api.train` is the place to start, `recipe` has its steps.
 
 `loop` is a training run: `threads` train the chunks of a `schedule`, each with a worker of
-`workers`, and `divergence` checks the weights; `observers` watch it. `replicas` merges several
-runs, `update` trains a model further, `cluster` trains on Dask.
+`workers`, and `divergence` checks the weights; `observers` watch it. `start` is what it begins with
+besides random vectors. `replicas` merges several runs, `update` trains a model further, `cluster`
+trains on Dask.
 """
 
 from w2v_hs.model import Model, load

@@ -4,7 +4,7 @@ The steps of a run are in `recipe`; a run on a cluster takes the same steps in `
 update of a model in `update`.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,8 +25,20 @@ from w2v_hs.training.observers.checkpoint import (
     saved_texts,
 )
 from w2v_hs.training.observers.epochs import Callback, Callbacks, listed
-from w2v_hs.training.recipe import make_tree, read_text, train_model
+from w2v_hs.training.recipe import make_ngrams, make_tree, read_text, train_model
 from w2v_hs.training.replicas import check_replicas, train_replicas
+from w2v_hs.training.start import (
+    Compass,
+    Freeze,
+    Init,
+    Source,
+    check_start,
+    compass_options,
+    read_compass,
+    read_init,
+    start_against,
+    start_from,
+)
 from w2v_hs.training.update import train_update
 from w2v_hs.tree.user_trees import Codes, choose_tree
 from w2v_hs.types import NestedTree, Texts
@@ -41,7 +53,7 @@ def train(
     tree_order: Order = "frequency",
     subwords: tuple[int, int] | None = None,
     buckets: int = BUCKETS,
-    dim: int = 100,
+    dim: int | None = None,
     window: int = 5,
     epochs: int = 5,
     min_count: int = 5,
@@ -64,6 +76,9 @@ def train(
     checkpoint_every: float = 300.0,
     client: Any = None,
     rounds: int | None = None,
+    init: Source | None = None,
+    freeze: Freeze = False,
+    compass: str | Path | Model | None = None,
     callbacks: Callbacks = (),
     progress: bool = False,
 ) -> Model:
@@ -90,7 +105,7 @@ def train(
     buckets
         Number of buckets into which n-grams are hashed. Only those in use take memory.
     dim
-        Dimension of the vectors.
+        Dimension of the vectors; None: 100, or that of `init`.
     window
         Largest distance of a context word from the centre word, in words.
     epochs
@@ -145,6 +160,17 @@ def train(
     rounds
         With a client: how often in an epoch the workers merge their updates; None: chosen by what a
         round costs.
+    init
+        Vectors to begin with: a file that `load_vectors` reads, `Vectors` or a `Model`. In the
+        first fifth of the run only the node weights learn. Words that `init` lacks begin as usual.
+    freeze
+        Words whose vectors stay as in `init`, to the bit: True, all of them; or a file with one
+        word a line, or the words.
+    compass
+        A model, or its file, whose tree and node weights stay while the vectors of its words learn
+        from this corpus. Vectors and probabilities of several such runs can be compared (Di Carlo
+        et al. 2019). The model determines all options but `epochs`, `lr` (by default its own),
+        `threads`, `seed`, `holdout` and `patience`, and how the text is prepared.
     callbacks
         A function, or several, called after each epoch with an `Epoch`: .epoch, .loss,
         .holdout_loss, .model. If one returns True the run ends; what one raises ends it, too.
@@ -170,7 +196,7 @@ def train(
         arch=arch,
         loss=loss,
         tree=kind,
-        dim=dim,
+        dim=Options.dim if dim is None else dim,
         window=window,
         epochs=epochs,
         min_count=min_count,
@@ -187,10 +213,14 @@ def train(
         buckets=buckets,
     )
     preprocessing = Preprocessing(lowercase, errors, tokenize, split_sentences, text_column, encoding)
-    settings = None
+    settings, texts = None, named_texts(corpus)
     if checkpoint is not None:
-        texts = named_texts(corpus)
-        check_distinct([checkpoint], [*(texts or ()), vocab, tree])
+        check_distinct([checkpoint], [*(texts or ()), vocab, tree, init, freeze, compass])
+    base = read_compass(compass)
+    if base is not None:  # what differs from the defaults is meant
+        asked = {name: value for name, value in asdict(preprocessing).items() if value not in (False, "none")}
+        preprocessing = base.model.preprocessing_of(corpus, **asked)
+    if checkpoint is not None:
         settings = CheckpointSettings(Path(checkpoint), checkpoint_every, texts, preprocessing)
     return train_with(
         options,
@@ -201,6 +231,8 @@ def train(
         settings=settings,
         client=client,
         rounds=rounds,
+        init=read_init(init, freeze, dim),
+        compass=base,
         callbacks=callbacks,
         show=progress,
     )
@@ -216,14 +248,18 @@ def train_with(
     settings: CheckpointSettings | None = None,
     client: Any = None,
     rounds: int | None = None,
+    init: Init | None = None,
+    compass: Compass | None = None,
     callbacks: Callbacks = (),
     show: bool | Display = False,
 ) -> Model:
     """`train` with the options as one object.
 
-    tree: the user's own, from `choose_tree`. settings: where checkpoints go. show: whether to show
-    bars on a terminal, or the display to show progress on.
+    tree: the user's own, from `choose_tree`. settings: where checkpoints go. init, compass: what to
+    begin with. show: whether to show bars on a terminal, or the display to show progress on.
     """
+    if init is not None or compass is not None:
+        check_start(options, init, compass, client is not None, tree is not None or vocab is not None)
     if (options.tree == "given") != (tree is not None):
         raise OptionError(f"tree={options.tree} and the tree itself: give both or neither")
     if tree is not None and options.loss != "hs":
@@ -241,13 +277,23 @@ def train_with(
         return train_on(client, corpus, options, tree, vocabulary, preprocessing, settings, rounds, show)
     if rounds is not None:
         raise OptionError(f"rounds={rounds} without a cluster: one process needs none")
-    resolved = options.resolved()
+    if init is not None:
+        options = replace(options, dim=init.vectors.dim)
+    if compass is not None:
+        options, vocabulary = compass_options(compass.model.options, options), compass.model.vocabulary
+    resolved, start = options.resolved(), None
     with display(show) as shows:
         text = read_text(corpus, resolved, vocabulary, preprocessing, shows)
-        first = make_tree(text.vocabulary, resolved, tree, shows)
+        if compass is not None:
+            first, start = compass.model.tree, start_against(compass, text, shows.note)
+        else:
+            first = make_tree(text.vocabulary, resolved, tree, shows)
+        if init is not None:
+            ngrams = make_ngrams(text.vocabulary, resolved)
+            start = start_from(init, text.vocabulary, resolved, ngrams, shows.note)
         if options.replicas > 1:
             return train_replicas(text, first, resolved, shows)
-        return train_model(text, first, resolved, shows, settings, callbacks=callbacks)
+        return train_model(text, first, resolved, shows, settings, callbacks=callbacks, start=start)
 
 
 def _check_no_callbacks(callbacks: list[Callback]) -> None:

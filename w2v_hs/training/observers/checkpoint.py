@@ -25,6 +25,7 @@ from w2v_hs.options import Options, Preprocessing, Resolved
 from w2v_hs.text import catalog
 from w2v_hs.training.observers.holdout import Best, Holdout
 from w2v_hs.training.schedule import LONGEST_CHUNK
+from w2v_hs.training.start import Held, Start
 from w2v_hs.training.threads import Position
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Array, Float32, Int64, Texts
@@ -32,6 +33,7 @@ from w2v_hs.vectors.subwords import Ngrams
 
 SUFFIX = ".checkpoint.safetensors"
 FORMAT = 1
+START_FACTS = ("init", "compass")  # what a provenance says of the weights that its run began with
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,14 @@ class SavedRun:
     results: list[Perplexity] = field(default_factory=list)  # of sentences set aside, by epoch
     best: Best | None = None  # the weights that patience keeps
     update: UpdateStart | None = None  # of a run that updates a model
+    held: Held = Held()  # noqa: RUF009 (frozen)
 
     @property
-    def start(self) -> tuple[Float32, Float32]:
-        """Inputs and output weights to begin with."""
-        return self.model.parameters.inputs, self.model.outputs
+    def start(self) -> Start:
+        """The weights to begin with."""
+        model = self.model
+        facts = {name: model.provenance[name] for name in START_FACTS if name in model.provenance}
+        return Start(model.parameters.inputs, model.outputs, model.ngrams, self.held, facts)
 
 
 def checkpoint_path(output: Path) -> Path:
@@ -120,6 +125,7 @@ def save_checkpoint(
     position: Position,
     holdout: Holdout | None = None,
     update: UpdateStart | None = None,
+    held: Held = Held(),  # noqa: B008 (frozen)
 ) -> None:
     """Write a checkpoint. If that raises `OutputError`, the one before stays whole."""
     arrays, description = model.parts()
@@ -140,7 +146,10 @@ def save_checkpoint(
         "seconds": position.seconds,
         "tree_due": position.tree_due,
         "holdout": [asdict(result) for result in holdout.results] if holdout else [],
+        "held": {"share": held.share, "nodes": held.nodes},
     }
+    if held.words is not None:
+        arrays["held.words"] = held.words.astype(np.uint8)
     if update is not None:
         arrays |= {
             "update.vectors": update.inputs,
@@ -214,7 +223,9 @@ def _saved_run(path: str | Path, model: Model, arrays: dict[str, Array], run: di
             model.ngrams,
         )
     results = [Perplexity(**result) for result in run["holdout"]]
-    return SavedRun(model, settings, position, results, best, update)
+    words = arrays.get("held.words")
+    held = Held(**run["held"], words=None if words is None else words.astype(bool))
+    return SavedRun(model, settings, position, results, best, update, held)
 
 
 def _check_shapes(saved: SavedRun) -> None:
@@ -226,6 +237,11 @@ def _check_shapes(saved: SavedRun) -> None:
         raise ValueError("chunks that do not fit each other")
     if saved.best is not None and (saved.best[2] is None) != (saved.model.tree is None):
         raise ValueError("best weights of another kind of model")
+    held = saved.held
+    if held.words is not None and held.words.shape != saved.model.vocabulary.counts.shape:
+        raise ValueError("frozen words that do not fit the vocabulary")
+    if not 0 <= held.share <= 1:
+        raise ValueError("inputs that rest beyond the run")
     if (update := saved.update) is None:
         return
     if update.added.dtype != np.int64 or update.added.shape != saved.model.vocabulary.counts.shape:
