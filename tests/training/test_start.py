@@ -6,6 +6,7 @@ import random
 import re
 import shutil
 import signal
+import warnings
 
 import numpy as np
 import pytest
@@ -81,6 +82,15 @@ def test_frozen_vectors_stay_to_the_bit(text_file, half, tmp_path, options, some
         assert (word in half and found[word].tobytes() == half[word].tobytes()) == (word in stay), word
     assert trained.provenance["init"]["words_frozen"] == len(stay)
     assert trained.losses[-1] < trained.losses[0]
+
+
+def test_long_vectors_that_are_frozen_are_warned_of(text_file, half):
+    long = w2v_hs.Vectors(half.words, half.matrix * 100)
+    with pytest.warns(UserWarning, match=r"a Vectors: frozen vectors of length .* a lower lr helps, such as"):
+        w2v_hs.train(text_file, init=long, freeze=True, lr=1e-5, **OPTIONS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        w2v_hs.train(text_file, init=long, **OPTIONS | {"epochs": 10})  # scaled
 
 
 def test_ngrams_begin_with_those_of_init_if_they_are_the_same(text_file):

@@ -6,6 +6,7 @@ A node learns the faster the longer the vectors are; those from elsewhere are sc
 """
 
 import hashlib
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -34,6 +35,9 @@ Freeze: TypeAlias = bool | str | Path | Iterable[str]  # all, none, a file of wo
 # loss of held-out text is higher.
 NODES_FIRST = 0.2  # share of a run in which all vectors rest
 LENGTH = 3.0  # to which vectors that are not frozen are scaled, all by the same factor
+# Longer ones, frozen, make nodes overshoot: on the bundled corpus the loss of held-out text is 6.14
+# at lengths of 1.3 and 3, 6.33 at 6, 6.67 at 10, 6.83 at 13; at 13 with a rate of 0.005 it is 6.44.
+LONG = 6.0
 
 
 @dataclass(frozen=True)
@@ -185,6 +189,12 @@ def start_from(
     known = vectors.matrix[rows[found]]
     length = np.sqrt(np.einsum("ij,ij->", known, known, dtype=np.float64) / len(known))
     scale = np.float32(1.0 if frozen.any() or length == 0 else LENGTH / length)
+    if frozen.any() and length > LONG:
+        warnings.warn(
+            f"{name}: frozen vectors of length {length:.3g}, in the root mean square: nodes learn well from "
+            f"up to {LONG:g}; a lower lr helps, such as {options.lr * (LONG / length) ** 2:.1g}",
+            stacklevel=2,
+        )
     known = scale * known + np.float32(0.0)  # no -0: a gradient of 0 would turn it to 0
     if ngrams is None:
         inputs[:words][found] = known
