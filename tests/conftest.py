@@ -69,7 +69,8 @@ def train_leaving(checkpoint, corpus, every=1e-9, **options):
     """Train to the end; the last checkpoint stays as a killed run leaves it."""
     from w2v_hs.options import Options, Preprocessing
     from w2v_hs.training.api import train_with
-    from w2v_hs.training.observers.checkpoint import CheckpointSettings, named_texts
+    from w2v_hs.training.observers.checkpoint import CheckpointSettings
+    from w2v_hs.training.observers.run_texts import named_texts
 
     names = [field.name for field in fields(Preprocessing) if field.name in options]
     preprocessing = Preprocessing(**{name: options.pop(name) for name in names})

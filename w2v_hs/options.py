@@ -30,6 +30,8 @@ LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.05}  # as in word2vec.c
 # on a text of 18 words at twice it.
 SOFTMAX_LEARNING_RATE = 0.05
 SENTENCE = "sentence"  # the window that is the whole sentence, in words
+# What a run against the output layer of a model sets itself; the model determines all else.
+COMPASS_OPTIONS = ("epochs", "lr", "threads", "seed", "holdout", "patience")
 BUCKETS = 2_000_000  # as in fastText; more buckets, fewer n-grams share a vector
 LEAST_LR = 1e-30  # 1e-4 of it, the rate at the end, is still above 0 in float32
 

@@ -20,7 +20,7 @@ from conftest import SHARED, TEXT
 import w2v_hs
 from w2v_hs.cli import app
 from w2v_hs.cli.show import training_summary
-from w2v_hs.cli.train import exit_when_interrupted
+from w2v_hs.cli.stopping import exit_when_interrupted
 from w2v_hs.errors import VocabularyError
 from w2v_hs.files.atomic import holding
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from w2v_hs.kernels import cbow, skipgram, softmax
 from w2v_hs.kernels.common import BATCH, Paths, Text, Window, aligned_zeros, make_scratch, padded
 from w2v_hs.kernels.copies import Copies
-from w2v_hs.kernels.subwords import NO_PARTS, Parts, make_ring
+from w2v_hs.kernels.subwords import NO_PARTS, Parts, frozen_parts, make_ring
 from w2v_hs.tree.tree import balanced, huffman
 
 SEED = 12345
@@ -85,13 +85,13 @@ class Problem:
         self.out, self.private = weights[:inner], weights[inner:]
         return scratch.totals
 
-    def run_softmax(self, cbow_, rate):
+    def run_softmax(self, cbow_, rate, moves=True):
         batch = softmax.make_batch(self.words, self.window, self.stride)
         scratch = make_scratch(1000, self.window, 0, self.stride)
         scratch.random[0] = SEED
         part = self.text(), 0, len(self.sentences)
         model = self.words, self.x, self.parts, self.out
-        softmax.train(*part, self.window, cbow_, *model, rate, batch, scratch)
+        softmax.train(*part, self.window, cbow_, *model, rate, batch, scratch, moves)
         finite = np.isfinite(self.x).all()
         assert not finite or not self.out[self.words :].any(), "a row beyond the vocabulary was written"
         return scratch.totals
@@ -133,6 +133,55 @@ def test_cbow_tree(build, problem):
         p.sentences, p.keep, p.window, p.tree, x, nodes, 0.05, naive.Random(SEED)
     )
     check(p, x, nodes, p.run_tree(cbow.train, 0.05), loss, predictions)
+
+
+class Still(np.ndarray):
+    """Weights from which nothing is subtracted."""
+
+    def __isub__(self, change):
+        return self
+
+
+@pytest.mark.parametrize(
+    ("kernel", "oracle"),
+    [(skipgram.train_inputs, naive.train_skipgram_tree), (cbow.train_inputs, naive.train_cbow_tree)],
+)
+@given(problem=problems)
+def test_inputs_learn_from_nodes_that_stay(kernel, oracle, problem):
+    p = Problem(**problem)
+    before, (x, nodes) = p.out.copy(), p.exact()
+    text, random = (p.sentences, p.keep, p.window), naive.Random(SEED)
+    loss, predictions = oracle(*text, p.tree, x, nodes.view(Still), 0.05, random)
+    check(p, x, nodes, p.run_tree(kernel, 0.05), loss, predictions)
+    assert p.out.tobytes() == before.tobytes()
+
+
+@pytest.mark.parametrize("architecture", ["skipgram", "cbow"])
+@given(problem=problems)
+def test_inputs_learn_from_a_softmax_that_stays(architecture, problem):
+    p = Problem(**problem, rows=padded(problem["words"]))
+    before, (x, outputs) = p.out.copy(), p.exact()
+    text, is_cbow = (p.sentences, p.keep, p.window), architecture == "cbow"
+    random, still = naive.Random(SEED), outputs.view(Still)
+    loss, predictions = naive.train_softmax(*text, is_cbow, x, still, 0.02, random, softmax.ROWS)
+    check(p, x, outputs, p.run_softmax(is_cbow, 0.02, moves=False), loss, predictions)
+    assert p.out.tobytes() == before.tobytes()
+
+
+@pytest.mark.parametrize("kernel", [skipgram.train, cbow.train])
+@given(problem=problems, every=st.integers(1, 5))
+def test_frozen_words_keep_their_vectors(kernel, problem, every):
+    p = Problem(**problem)
+    before, (x, nodes) = p.x.copy(), p.exact()
+    frozen = np.arange(p.words) % every == 0
+    p.parts = frozen_parts(NO_PARTS, frozen)
+    rows, shares = [[w] for w in range(p.words)], [[float(not stays)] for stays in frozen]
+    text, random = (p.sentences, p.keep, p.window), naive.Random(SEED)
+    loss, predictions = naive.train_tree_with_parts(
+        *text, p.tree, rows, shares, x, nodes, 0.02, random, kernel is cbow.train
+    )
+    check(p, x, nodes, p.run_tree(kernel, 0.02), loss, predictions)
+    assert p.x[frozen].tobytes() == before[frozen].tobytes()
 
 
 @pytest.mark.parametrize("architecture", ["skipgram", "cbow"])

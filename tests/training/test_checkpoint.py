@@ -23,12 +23,8 @@ from w2v_hs.options import Options, Preprocessing
 from w2v_hs.progress import Display
 from w2v_hs.training.api import train_with
 from w2v_hs.training.observers import interruption
-from w2v_hs.training.observers.checkpoint import (
-    CheckpointSettings,
-    checkpoint_path,
-    load_checkpoint,
-    named_texts,
-)
+from w2v_hs.training.observers.checkpoint import CheckpointSettings, checkpoint_path, load_checkpoint
+from w2v_hs.training.observers.run_texts import named_texts
 from w2v_hs.training.update import update
 
 SUBWORDS = {"subwords": (3, 4), "buckets": 500}

@@ -7,7 +7,7 @@ import click
 
 from w2v_hs.checks import shown
 from w2v_hs.cli import parameters, show
-from w2v_hs.cli.train import exit_when_interrupted
+from w2v_hs.cli.stopping import exit_when_interrupted
 
 _RESULTS = ("model.safetensors", "vectors.txt", "evaluation.json")
 _EXAMPLE_WORDS = ("france", "island", "religion", "copper", "coffee", "army")

@@ -223,7 +223,7 @@ training_options = combined(
         default=_DEFAULTS.buckets,
         help="With --subwords: number of buckets into which n-grams are hashed.",
     ),
-    click.option("--dim", default=_DEFAULTS.dim, help="Dimension of the vectors."),
+    click.option("--dim", default=_DEFAULTS.dim, help="Dimension of the vectors; with --init, theirs."),
     click.option(
         "--window",
         type=_Window(),
@@ -273,5 +273,28 @@ training_options = combined(
         type=int,
         help="With --holdout: stop after this many epochs without improvement of the held-out "
         "loss, and keep the best model.  [default: all epochs]",
+    ),
+)
+start_options = combined(
+    click.option(
+        "--init",
+        type=FILE,
+        metavar="VECTORS",
+        help="Begin with these vectors: a model, or a file in any format that 'export' writes.",
+    ),
+    click.option(
+        "--freeze",
+        type=NAME,
+        is_flag=False,
+        flag_value="all",
+        metavar="[all|FILE]",
+        help="With --init: keep the vectors of all its words as they are, or of those in FILE, one a line.",
+    ),
+    click.option(
+        "--compass",
+        type=FILE,
+        metavar="MODEL",
+        help="Keep tree and node weights of this model and train the vectors of its words on TEXT, so that "
+        "several texts can be compared.",
     ),
 )

@@ -61,6 +61,8 @@ def write_json(path: Path, value: object) -> None:
 
 def training_summary(model: "Model", path: Path) -> str:
     """The corpus, speed and losses of the run that trained a model, in four lines or more."""
+    from w2v_hs.training.start import describe
+
     facts, corpus = model.provenance, model.provenance["corpus"]
     others = facts.get("replicas", [])[1:]  # whose losses are in the means
     epochs = len(model.losses) + sum(len(run["losses"]) for run in others)
@@ -70,6 +72,7 @@ def training_summary(model: "Model", path: Path) -> str:
         f"{_files(corpus)}{len(model.vocabulary):,} of {corpus['types']:,} types, "
         f"{corpus['retained_tokens']:,} of {corpus['tokens']:,} tokens"
         + (f", {_mended(corpus)}" if corpus["decoding_errors"] else "")
+        + (f"\n{describe(facts)}" if describe(facts) else "")
         + f"\ntrained in {seconds:.1f} s ({tokens / seconds:,.0f} words/s, {threads} "
         f"thread{'s' if threads > 1 else ''})"
         + _memory(facts["peak_memory_bytes"])

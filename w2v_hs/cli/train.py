@@ -1,7 +1,6 @@
 """The commands that train: `train` and `resume`."""
 
 import contextlib
-import shlex
 import signal
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -12,9 +11,9 @@ import click
 
 from w2v_hs.checks import argument, shown
 from w2v_hs.cli import parameters, show
-from w2v_hs.errors import Interrupted, VocabularyError
+from w2v_hs.cli.stopping import exit_when_interrupted
 from w2v_hs.files.distinct import check_distinct
-from w2v_hs.options import Options, Preprocessing
+from w2v_hs.options import COMPASS_OPTIONS, Options, Preprocessing
 
 if TYPE_CHECKING:
     from w2v_hs.model.model import Model
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 # An update with --resume-from can set these; the model determines all other training options.
 _UPDATE_OPTIONS = ("epochs", "min_count", "lr", "threads", "seed")
-_FIXED_BY_MODEL = {field.name for field in fields(Options)} - {*_UPDATE_OPTIONS} | {"vocab"}
+_FIXED_BY_MODEL = {field.name for field in fields(Options)} | {"vocab"}
 
 _scheduler_option = click.option(
     "--scheduler",
@@ -58,6 +57,7 @@ _scheduler_option = click.option(
     is_flag=True,
     help="With --resume-from: add words of TEXT that MODEL does not know; by default they are left out.",
 )
+@parameters.start_options
 @parameters.preprocessing_options
 @click.option(
     "--checkpoint-every",
@@ -82,6 +82,9 @@ def train(
     save_vocab: Path | None,
     resume_from: Path | None,
     update_vocab: bool,
+    init: Path | None,
+    freeze: str | None,
+    compass: Path | None,
     checkpoint_every: float,
     scheduler: str | None,
     rounds: int | None,
@@ -106,18 +109,17 @@ def train(
     w2v-hs train raw.txt -o m.safetensors --tokenize words --lowercase
     w2v-hs train 'data/*.parquet' -o m.safetensors --text-column text
     w2v-hs train --resume-from m.safetensors --update-vocab news.txt -o m2.safetensors
+    w2v-hs train wiki.txt -o m2.safetensors --init m.safetensors
+    w2v-hs train news.txt -o m2.safetensors --compass m.safetensors
     w2v-hs train s3://bucket/texts -o m.safetensors --tree huffman --scheduler tcp://host:8786
     """
     from w2v_hs.files.atomic import check_writable, holding
     from w2v_hs.model import load
     from w2v_hs.training.api import train_with
-    from w2v_hs.training.observers.checkpoint import (
-        CheckpointSettings,
-        check_no_checkpoint,
-        checkpoint_path,
-        named_texts,
-    )
+    from w2v_hs.training.observers.checkpoint import CheckpointSettings, check_no_checkpoint, checkpoint_path
+    from w2v_hs.training.observers.run_texts import named_texts
     from w2v_hs.training.recipe import warn_of_small_text
+    from w2v_hs.training.start import read_compass, read_init
     from w2v_hs.tree.user_trees import choose_tree
 
     explicit = _explicit_options(ctx)
@@ -131,13 +133,19 @@ def train(
     settings = CheckpointSettings(checkpoint, checkpoint_every, named_texts(sources), save_vocab=vocab_name)
     tree_file = None if tree is None else Path(options["tree"])
     model_read = resume_from if output != resume_from else None
-    check_distinct([output, save_vocab, checkpoint], [*text, vocab, tree_file, model_read])
+    read = [vocab, tree_file, model_read, init, freeze, compass]
+    check_distinct([output, save_vocab, checkpoint], [*text, *read])
     if save_vocab is not None:
         check_writable(save_vocab)
     with holding(output), exit_when_interrupted(scheduler), _connected(scheduler) as client:
         check_no_checkpoint(checkpoint)  # also for replicas, which write none: it is removed below
         if resume_from is None:
             preprocessing = Preprocessing(**{n: value for n, value in prepared.items() if value is not None})
+            dim = run.dim if "dim" in explicit else None
+            kept = freeze == "all" if freeze in (None, "all") else freeze
+            base = read_compass(compass)
+            if base is not None:
+                preprocessing = base.model.preprocessing_of([*map(Path, text)], **prepared)
             model = train_with(
                 run,
                 sources,
@@ -147,6 +155,8 @@ def train(
                 settings=replace(settings, preprocessing=preprocessing) if run.replicas == 1 else None,
                 client=client,
                 rounds=rounds,
+                init=read_init(init, kept, dim),
+                compass=base,
                 show=True,
             )
             if not {"epochs", "window"} & set(explicit):
@@ -191,29 +201,6 @@ def resume(checkpoint: Path, text: tuple[str, ...], scheduler: str | None) -> No
         _finish(model, output, save_vocab, checkpoint)
 
 
-@contextlib.contextmanager
-def exit_when_interrupted(scheduler: str | None = None) -> Iterator[None]:
-    """Exit with the code of the signal if it interrupts training; print how to resume.
-
-    `VocabularyError` where memory does not suffice for the model.
-    """
-    try:
-        yield
-    except MemoryError:
-        advice = "lower dim or max_vocab, or raise min_count"
-        raise VocabularyError(f"out of memory; {advice}") from None
-    except Interrupted as stop:
-        for number in (signal.SIGINT, signal.SIGTERM):  # `timeout` sends two, the second one now
-            signal.signal(number, signal.SIG_IGN)
-        command = ""
-        if stop.checkpoint is not None:
-            command = f"; to resume: w2v-hs resume {argument(stop.checkpoint)}"
-            if scheduler is not None:
-                command += f" --scheduler {shlex.quote(scheduler)}"
-        click.echo(f"{stop}{command}", err=True)
-        click.get_current_context().exit(128 + stop.signal)
-
-
 # ---- usage --------------------------------------------------------------------------------------
 
 
@@ -226,20 +213,29 @@ def _explicit_options(ctx: click.Context) -> list[str]:
 def _check_combinations(params: dict[str, Any], explicit: list[str]) -> None:
     """Refuse options that exclude each other, or lack the one they need."""
     updates, grows = params["resume_from"] is not None, params["update_vocab"]
-    on_cluster = params["scheduler"] is not None
+    on_cluster, freeze = params["scheduler"] is not None, params["freeze"] is not None
+    # Options that name a model, and what can be set beside them.
+    own = {"resume_from": _UPDATE_OPTIONS, "compass": COMPASS_OPTIONS}
+    bases = [name for name in own if params[name] is not None]
+    other = next((name for name in ("init", "compass") if params[name] is not None), None)
     contradictions = (
+        (
+            updates and other is not None,
+            f"--resume-from with --{other}: the model has vectors and tree; leave one of them out",
+        ),
         (updates and on_cluster, "--resume-from with --scheduler: an update runs in one process"),
         (
             params["rounds"] is not None and not on_cluster,
             "--rounds without --scheduler: only a cluster merges updates in rounds",
         ),
+        (freeze and params["init"] is None, "--freeze needs --init, the vectors to keep"),
         (grows and not updates, "--update-vocab needs --resume-from, the model to extend"),
         (
             updates and not grows and "min_count" in explicit,
             "--min-count without --update-vocab: no new words are added",
         ),
         (
-            "buckets" in explicit and params["subwords"] is None and not updates,
+            "buckets" in explicit and params["subwords"] is None and not bases,
             "--buckets without --subwords: only n-grams are hashed",
         ),
         (
@@ -250,11 +246,11 @@ def _check_combinations(params: dict[str, Any], explicit: list[str]) -> None:
     for found, message in contradictions:
         if found:
             raise click.UsageError(message)
-    for name in explicit:
-        if updates and name in _FIXED_BY_MODEL:
-            raise click.UsageError(
-                f"--{name.replace('_', '-')} with --resume-from: the model determines it; leave it out"
-            )
+    for base in bases:
+        for name in explicit:
+            if name in _FIXED_BY_MODEL.difference(own[base]):
+                option, model = name.replace("_", "-"), base.replace("_", "-")
+                raise click.UsageError(f"--{option} with --{model}: the model determines it; leave it out")
 
 
 def _checked_output(output: Path | None, resume_from: Path | None) -> Path:

@@ -37,10 +37,11 @@ def mean_input(rows, count, vectors, stride, hidden):
 
 
 @inline
-def train_path(path, length, weights, stride, rate, hidden, scratch):
+def train_path(path, length, weights, stride, rate, hidden, scratch, moves):
     """Train the `length` nodes of scratch.path[path:] on hidden[:stride].
 
-    The error, sum_l g_l n_l, is written to hidden[stride:].
+    The error, sum_l g_l n_l, is written to hidden[stride:]. moves: whether `weights` learn, as in
+    `skipgram.train_batch`.
     """
     scores = scratch.scores
     for j in range(0, length, LANES):
@@ -64,7 +65,8 @@ def train_path(path, length, weights, stride, rate, hidden, scratch):
             n = load(weights, scratch.path[path + j] + k)
             g = broadcast(scores[j])
             error = multiply_add(g, n, error)
-            store(weights, scratch.path[path + j] + k, multiply_add(g, h, n))
+            if moves:
+                store(weights, scratch.path[path + j] + k, multiply_add(g, h, n))
         store(hidden, stride + k, error)
 
 
@@ -80,7 +82,16 @@ def add_error(rows, count, vectors, stride, hidden):
 def train_window(contexts, path, length, vectors, weights, stride, rate, scratch):
     """Train on one window; return the number of predictions, 1."""
     mean_input(scratch.rows, contexts, vectors, stride, scratch.hidden)
-    train_path(path, length, weights, stride, rate, scratch.hidden, scratch)
+    train_path(path, length, weights, stride, rate, scratch.hidden, scratch, True)
+    add_error(scratch.rows, contexts, vectors, stride, scratch.hidden)
+    return 1
+
+
+@inline
+def train_contexts(contexts, path, length, vectors, weights, stride, rate, scratch):
+    """As `train_window`, with `weights` that stay."""
+    mean_input(scratch.rows, contexts, vectors, stride, scratch.hidden)
+    train_path(path, length, weights, stride, rate, scratch.hidden, scratch, False)
     add_error(scratch.rows, contexts, vectors, stride, scratch.hidden)
     return 1
 
@@ -90,4 +101,12 @@ def train(text, first, last, window, paths, vectors, ring, weights, stride, rate
     """Train as `windows.train_windows` describes; a prediction is a centre."""
     train_windows(
         train_window, text, first, last, window, paths, vectors, ring, weights, stride, rate, nodes, scratch
+    )
+
+
+@jit
+def train_inputs(text, first, last, window, paths, vectors, ring, weights, stride, rate, nodes, scratch):
+    """As `train`, with `weights` that stay; `nodes` must be no copies."""
+    train_windows(
+        train_contexts, text, first, last, window, paths, vectors, ring, weights, stride, rate, nodes, scratch
     )

@@ -36,11 +36,12 @@ from w2v_hs.kernels.windows import in_batches, train_windows
 
 
 @inline
-def train_batch(contexts, nodes, at, vectors, weights, stride, path, length, rate, scratch):
+def train_batch(contexts, nodes, at, vectors, weights, stride, path, length, rate, scratch, moves):
     """Train a batch of len(contexts) contexts against a path of `length` nodes, len(nodes) at once.
 
     scratch.rows[at:] and scratch.path[path:] hold the offsets of the rows in the flat float32
-    `vectors` and `weights`. Scores of the rows that follow the path are not used.
+    `vectors` and `weights`. Scores of the rows that follow the path are not used. moves: whether
+    `weights` learn; a constant, so that the compiler drops what is not done.
     """
     rows, scores, spread, count = scratch.rows, scratch.scores, scratch.spread, len(contexts)
     for j in range(0, length, len(nodes)):
@@ -63,14 +64,22 @@ def train_batch(contexts, nodes, at, vectors, weights, stride, path, length, rat
             n = load(weights, scratch.path[path + j] + k)
             g = broadcast_each(contexts, scores, j * count)
             error = multiply_add_each(g, n, error)
-            store(weights, scratch.path[path + j] + k, add_products(g, x, n))
+            if moves:
+                store(weights, scratch.path[path + j] + k, add_products(g, x, n))
         add_to_rows(error, vectors, rows, at, k)
 
 
 @inline
 def train_window(contexts, path, length, vectors, weights, stride, rate, scratch):
     """Train on one window, in batches; return the number of predictions, one a context."""
-    in_batches(train_batch, contexts, (vectors, weights, stride, path, length, rate, scratch))
+    in_batches(train_batch, contexts, (vectors, weights, stride, path, length, rate, scratch, True))
+    return contexts
+
+
+@inline
+def train_contexts(contexts, path, length, vectors, weights, stride, rate, scratch):
+    """As `train_window`, with `weights` that stay."""
+    in_batches(train_batch, contexts, (vectors, weights, stride, path, length, rate, scratch, False))
     return contexts
 
 
@@ -79,4 +88,12 @@ def train(text, first, last, window, paths, vectors, ring, weights, stride, rate
     """Train as `windows.train_windows` describes; a prediction is a context and its centre."""
     train_windows(
         train_window, text, first, last, window, paths, vectors, ring, weights, stride, rate, nodes, scratch
+    )
+
+
+@jit
+def train_inputs(text, first, last, window, paths, vectors, ring, weights, stride, rate, nodes, scratch):
+    """As `train`, with `weights` that stay; `nodes` must be no copies."""
+    train_windows(
+        train_contexts, text, first, last, window, paths, vectors, ring, weights, stride, rate, nodes, scratch
     )

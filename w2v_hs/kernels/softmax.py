@@ -102,7 +102,7 @@ def softmax_gradient(scores, target, words, rate, lanes):
 
 
 @inline
-def train_batch(count, words, vectors, parts, outputs, rate, batch):
+def train_batch(count, words, vectors, parts, outputs, rate, batch, moves):
     """Train the first `count` predictions of a batch; return their loss in nats."""
     hidden, error, scores = batch.hidden[:count], batch.error[:count], batch.scores[:count]
     for r in range(count):
@@ -116,8 +116,9 @@ def train_batch(count, words, vectors, parts, outputs, rate, batch):
     for r in range(count):
         loss += softmax_gradient(scores[r], batch.targets[r], words, rate, batch.lanes)
     np.dot(scores, outputs, error)
-    np.dot(scores.T, hidden, batch.change)
-    outputs += batch.change
+    if moves:
+        np.dot(scores.T, hidden, batch.change)
+        outputs += batch.change
     for r in range(count):
         for m in range(batch.sizes[r]):
             add_error(parts, batch.members[r, m], vectors, error[r])
@@ -125,12 +126,13 @@ def train_batch(count, words, vectors, parts, outputs, rate, batch):
 
 
 @jit
-def train(text, first, last, window, cbow, words, vectors, parts, outputs, rate, batch, scratch):
+def train(text, first, last, window, cbow, words, vectors, parts, outputs, rate, batch, scratch, moves):
     """Train on sentences first .. last - 1.
 
     window: `common.Window`. cbow: one prediction a window instead of one a context word. vectors
     (rows, stride), outputs (V', stride) float32. parts: the rows of each word, as `subwords.Parts`.
-    Adds loss in nats, predictions and kept tokens to scratch.totals.
+    moves: whether `outputs` learn. Adds loss in nats, predictions and kept tokens to
+    scratch.totals.
     """
     count, loss, predictions, tokens = 0, 0.0, 0, 0
     for sentence in range(first, last):
@@ -148,16 +150,16 @@ def train(text, first, last, window, cbow, words, vectors, parts, outputs, rate,
                     batch.sizes[count], batch.targets[count] = 1, scratch.kept[i]
                     count, size = count + 1, 0
                     if count == ROWS:
-                        loss += train_batch(count, words, vectors, parts, outputs, rate, batch)
+                        loss += train_batch(count, words, vectors, parts, outputs, rate, batch, moves)
                         predictions, count = predictions + count, 0
             if size > 0:
                 batch.sizes[count], batch.targets[count] = size, scratch.kept[i]
                 count += 1
                 if count == ROWS:
-                    loss += train_batch(count, words, vectors, parts, outputs, rate, batch)
+                    loss += train_batch(count, words, vectors, parts, outputs, rate, batch, moves)
                     predictions, count = predictions + count, 0
     if count > 0:
-        loss += train_batch(count, words, vectors, parts, outputs, rate, batch)
+        loss += train_batch(count, words, vectors, parts, outputs, rate, batch, moves)
         predictions += count
     scratch.totals[0] += loss
     scratch.totals[1] += predictions

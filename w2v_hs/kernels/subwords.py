@@ -69,14 +69,18 @@ class Ring(NamedTuple):
 NO_PARTS = Parts(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
 
 
-def frozen_parts(parts: Parts, words: int) -> Parts:
-    """The same rows, which take no gradient; parts: `NO_PARTS` where words have no n-grams.
+def frozen_parts(parts: Parts, frozen: np.ndarray) -> Parts:
+    """The same rows; those of words that are frozen, (V,) bool, take no gradient.
 
-    What a window changes is then lost when the word leaves the ring.
+    parts: `NO_PARTS` where words have no n-grams. What a window changes of a frozen vector is lost
+    when the word leaves the ring.
     """
     if len(parts.offsets) == 1:
-        parts = Parts(np.arange(words + 1), np.arange(words, dtype=np.int32), parts.shares)
-    return parts._replace(shares=np.zeros(len(parts.rows), np.float32))
+        words = len(frozen)
+        rows, shares = np.arange(words, dtype=np.int32), np.ones(words, np.float32)
+        parts = Parts(np.arange(words + 1), rows, shares)
+    shares = np.where(np.repeat(frozen, np.diff(parts.offsets)), np.float32(0.0), parts.shares)
+    return parts._replace(shares=shares)
 
 
 def make_ring(parts: Parts, window: Window, stride: int) -> Ring:

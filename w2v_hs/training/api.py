@@ -1,35 +1,36 @@
-"""Training from text to model: `train`, the place to start, and `resume`.
+"""Training from text to model: `train`, the place to start.
 
 The steps of a run are in `recipe`; a run on a cluster takes the same steps in `cluster.api`, an
 update of a model in `update`.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from w2v_hs.checks import shown
 from w2v_hs.errors import OptionError
-from w2v_hs.files.atomic import holding
 from w2v_hs.files.distinct import check_distinct
 from w2v_hs.model.model import Model
 from w2v_hs.options import BUCKETS, Architecture, Loss, Options, Order, Preprocessing, Side
 from w2v_hs.progress import Display, display
 from w2v_hs.text.vocabulary import load_vocabulary
-from w2v_hs.training.observers.checkpoint import (
-    CheckpointSettings,
-    SavedRun,
-    as_it_began,
-    end_checkpoint,
-    load_checkpoint,
-    named_texts,
-    new_checkpoint,
-    saved_texts,
-)
-from w2v_hs.training.observers.epochs import Callback, Callbacks, listed
-from w2v_hs.training.recipe import make_tree, read_text, train_model, warn_of_small_text
+from w2v_hs.training.observers.checkpoint import CheckpointSettings, end_checkpoint, new_checkpoint
+from w2v_hs.training.observers.epochs import Callbacks, check_no_callbacks, listed
+from w2v_hs.training.observers.run_texts import named_texts
+from w2v_hs.training.recipe import make_ngrams, make_tree, read_text, train_model, warn_of_small_text
 from w2v_hs.training.replicas import check_replicas, train_replicas
-from w2v_hs.training.update import train_update
+from w2v_hs.training.start import (
+    Compass,
+    Freeze,
+    Init,
+    Source,
+    check_start,
+    compass_options,
+    read_compass,
+    read_init,
+    start_against,
+    start_from,
+)
 from w2v_hs.tree.user_trees import Codes, choose_tree
 from w2v_hs.types import NestedTree, Texts
 
@@ -43,7 +44,7 @@ def train(
     tree_order: Order = "frequency",
     subwords: tuple[int, int] | None = None,
     buckets: int = BUCKETS,
-    dim: int = 100,
+    dim: int | None = None,
     window: int | None = 5,
     shrink_windows: bool = True,
     side: Side = "both",
@@ -68,6 +69,9 @@ def train(
     checkpoint_every: float = 300.0,
     client: Any = None,
     rounds: int | None = None,
+    init: Source | None = None,
+    freeze: Freeze = False,
+    compass: str | Path | Model | None = None,
     callbacks: Callbacks = (),
     progress: bool = False,
 ) -> Model:
@@ -94,7 +98,7 @@ def train(
     buckets
         Number of buckets into which n-grams are hashed. Only those in use take memory.
     dim
-        Dimension of the vectors.
+        Dimension of the vectors; None: 100, or that of `init`.
     window
         Largest distance of a context word from the centre word, in words; None: all other words of
         the sentence are context, for baskets and sets. The time of a sentence grows with the square
@@ -157,6 +161,17 @@ def train(
     rounds
         With a client: how often in an epoch the workers merge their updates; None: chosen by what a
         round costs.
+    init
+        Vectors to begin with: a file that `load_vectors` reads, `Vectors` or a `Model`. In the
+        first fifth of the run only the node weights learn. Words that `init` lacks begin as usual.
+    freeze
+        Words whose vectors stay as in `init`, to the bit: True, all of them; or a file with one
+        word a line, or the words.
+    compass
+        A model, or its file, whose tree and node weights stay while the vectors of its words learn
+        from this corpus. Vectors and probabilities of several such runs can be compared (Di Carlo
+        et al. 2019). The model determines all options but `epochs`, `lr` (by default its own),
+        `threads`, `seed`, `holdout` and `patience`, and how the text is prepared.
     callbacks
         A function, or several, called after each epoch with an `Epoch`: .epoch, .loss,
         .holdout_loss, .model. If one returns True the run ends; what one raises ends it, too.
@@ -182,7 +197,7 @@ def train(
         arch=arch,
         loss=loss,
         tree=kind,
-        dim=dim,
+        dim=Options.dim if dim is None else dim,
         window=window,
         shrink_windows=shrink_windows,
         side=side,
@@ -201,10 +216,14 @@ def train(
         buckets=buckets,
     )
     preprocessing = Preprocessing(lowercase, errors, tokenize, split_sentences, text_column, encoding)
-    settings = None
+    settings, texts = None, named_texts(corpus)
     if checkpoint is not None:
-        texts = named_texts(corpus)
-        check_distinct([checkpoint], [*(texts or ()), vocab, tree])
+        check_distinct([checkpoint], [*(texts or ()), vocab, tree, init, freeze, compass])
+    base = read_compass(compass)
+    if base is not None:  # what differs from the defaults is meant
+        asked = {name: value for name, value in asdict(preprocessing).items() if value not in (False, "none")}
+        preprocessing = base.model.preprocessing_of(corpus, **asked)
+    if checkpoint is not None:
         settings = CheckpointSettings(Path(checkpoint), checkpoint_every, texts, preprocessing)
     model = train_with(
         options,
@@ -215,6 +234,8 @@ def train(
         settings=settings,
         client=client,
         rounds=rounds,
+        init=read_init(init, freeze, dim),
+        compass=base,
         callbacks=callbacks,
         show=progress,
     )
@@ -234,14 +255,18 @@ def train_with(
     settings: CheckpointSettings | None = None,
     client: Any = None,
     rounds: int | None = None,
+    init: Init | None = None,
+    compass: Compass | None = None,
     callbacks: Callbacks = (),
     show: bool | Display = False,
 ) -> Model:
     """`train` with the options as one object.
 
-    tree: the user's own, from `choose_tree`. settings: where checkpoints go. show: whether to show
-    bars on a terminal, or the display to show progress on.
+    tree: the user's own, from `choose_tree`. settings: where checkpoints go. init, compass: what to
+    begin with. show: whether to show bars on a terminal, or the display to show progress on.
     """
+    if init is not None or compass is not None:
+        check_start(options, init, compass, client is not None, tree is not None or vocab is not None)
     if (options.tree == "given") != (tree is not None):
         raise OptionError(f"tree={options.tree} and the tree itself: give both or neither")
     if tree is not None and options.loss != "hs":
@@ -250,114 +275,30 @@ def train_with(
         check_replicas(options, settings is not None, client is not None, bool(listed(callbacks)))
     callbacks = listed(callbacks)
     if client is not None:
-        _check_no_callbacks(callbacks)
+        check_no_callbacks(callbacks)
     elif rounds is not None:
         raise OptionError(f"rounds={rounds} without a cluster: one process needs none")
+    if init is not None:
+        options = replace(options, dim=init.vectors.dim)
+    if compass is not None:
+        options = compass_options(compass.model.options, options)
     with new_checkpoint(settings):
         vocabulary = load_vocabulary(vocab) if vocab is not None else None
         if client is not None:
             from w2v_hs.training.cluster.api import train_on
 
             return train_on(client, corpus, options, tree, vocabulary, preprocessing, settings, rounds, show)
-        resolved = options.resolved()
+        vocabulary = vocabulary if compass is None else compass.model.vocabulary
+        resolved, start = options.resolved(), None
         with display(show) as shows:
             text = read_text(corpus, resolved, vocabulary, preprocessing, shows)
-            first = make_tree(text.vocabulary, resolved, tree, shows)
+            if compass is not None:
+                first, start = compass.model.tree, start_against(compass, text, shows.note)
+            else:
+                first = make_tree(text.vocabulary, resolved, tree, shows)
+            if init is not None:
+                ngrams = make_ngrams(text.vocabulary, resolved)
+                start = start_from(init, text.vocabulary, resolved, ngrams, shows.note)
             if options.replicas > 1:
                 return train_replicas(text, first, resolved, shows)
-            return train_model(text, first, resolved, shows, settings, callbacks=callbacks)
-
-
-def _check_no_callbacks(callbacks: list[Callback]) -> None:
-    if callbacks:
-        raise OptionError(
-            "callbacks on a cluster: not supported, weights stay with the workers; leave them out"
-        )
-
-
-def resume(
-    checkpoint: str | Path,
-    corpus: Texts | None = None,
-    *,
-    client: Any = None,
-    callbacks: Callbacks = (),
-    progress: bool = False,
-) -> Model:
-    """Resume a run that was stopped, from a checkpoint, to its end.
-
-    With one thread the model is the same, to the bit, as if the run had not been stopped. With
-    several it is as good, but not the same, as any two runs with several threads differ. From the
-    checkpoint of a run that has ended, the model is returned as it is.
-
-    Parameters
-    ----------
-    checkpoint
-        What the run left. New checkpoints replace it, and at the end the model does.
-    corpus
-        The text of the run, if it has moved or had no name.
-    client
-        As in `train`, for a run on a cluster; it may be another cluster, with more or fewer
-        workers.
-    callbacks
-        As in `train`, for the epochs that remain. A checkpoint holds none.
-    progress
-        Show bars on a terminal and in notebooks, elsewhere print lines to standard error.
-
-    Returns
-    -------
-    Model
-
-    Raises
-    ------
-    FormatError
-        The checkpoint is missing, damaged, or a plain model.
-    CorpusError
-        The text is not the one that the run began with, or cannot be read.
-    OutputError
-        The checkpoint cannot be written, or another run writes it.
-    OptionError, DivergedError, ClusterError, Interrupted
-    """
-    callbacks, saved = listed(callbacks), load_checkpoint(checkpoint)
-    if saved.ended:
-        return saved.model
-    with holding(Path(checkpoint)):
-        model = _resumed(saved, corpus, client, callbacks, progress)
-        end_checkpoint(saved.settings.path, model)
-    return model
-
-
-def _resumed(
-    saved: SavedRun, corpus: Texts | None, client: Any, callbacks: list[Callback], progress: bool
-) -> Model:
-    """The model of a run that was stopped, trained to its end."""
-    _check_place(saved, client)
-    corpus = saved_texts(saved.settings) if corpus is None else corpus
-    if client is not None:
-        _check_no_callbacks(callbacks)
-        from w2v_hs.training.cluster.api import resume_on
-
-        return resume_on(client, saved, corpus, progress)
-    model, update, settings = saved.model, saved.update, saved.settings
-    options = (model.options if update is None else update.options).resolved()
-    with display(progress) as shows:
-        text = read_text(corpus, options, model.vocabulary, settings.preprocessing, shows)
-        began = model.provenance["corpus"]
-        began = began if update is None else {"sha256": update.checksum, "names": update.names}
-        text = as_it_began(settings.path, text, began)
-        if update is None:
-            return train_model(text, model.tree, options, shows, settings, saved, callbacks)
-        start = replace(update, options=options)
-        train_update(model, start, text, model.tree, shows, settings, saved, callbacks)
-        return model
-
-
-def _check_place(saved: SavedRun, client: Any) -> None:
-    """Raise `OptionError` where a run on a cluster is resumed in one process, or the reverse."""
-    on_cluster = saved.settings.layout is not None
-    if on_cluster and client is None:
-        remedy = "on a cluster: give its scheduler, or another"
-    elif client is not None and not on_cluster:
-        remedy = "in one process: leave the scheduler out"
-    else:
-        return
-    raise OptionError(f"{shown(saved.settings.path)}: its run is one {remedy}")
+            return train_model(text, first, resolved, shows, settings, callbacks=callbacks, start=start)

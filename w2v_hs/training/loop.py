@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from w2v_hs.errors import OptionError
 from w2v_hs.kernels.common import aligned_zeros, padded
 from w2v_hs.kernels.subwords import frozen_parts
@@ -15,6 +17,7 @@ from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.text.windows import kernel_window
 from w2v_hs.training.divergence import Probe, last_loss_fault, weights_fault
 from w2v_hs.training.schedule import Schedule, most_tokens, with_short_sentences
+from w2v_hs.training.start import Held, Start
 from w2v_hs.training.threads import LOOK, Position, Threads
 from w2v_hs.training.workers import Copying, Worker, kernel_text, make_workers
 from w2v_hs.tree.learned import (
@@ -65,10 +68,9 @@ class TrainingLoop:
     replaced as `REBUILDS` says. report: called with a `Progress` about ten times a second, from the
     calling thread. after_epoch: called with the weights after each epoch, while all threads wait;
     it may write the matrices and replace the tree, and ends the run by returning True. `observer`
-    may halt the run between two chunks. start: vectors (V, dim) and output weights (rows, dim),
-    float32, to begin with. position: where in a run of this corpus and these options `start` was
-    taken, if that run resumes; with one thread it then ends with the same bits as without the stop.
-    frozen: the input vectors stay as they are.
+    may halt the run between two chunks. start: weights to begin with. position: where in a run of
+    this corpus and these options `start` was taken, if that run resumes; with one thread it then
+    ends with the same bits as without the stop.
     """
 
     def __init__(
@@ -80,12 +82,11 @@ class TrainingLoop:
         *,
         after_epoch: Callable[[Weights], bool] | None = None,
         observer: Observer = Observer(),  # noqa: B008 (without state)
-        start: tuple[Float32, Float32] | None = None,
+        start: Start | None = None,
         position: Position | None = None,
         copying: Copying = Copying(),  # noqa: B008 (frozen)
         make_workers: Callable[..., list[Worker]] = make_workers,
         ngrams: Ngrams | None = None,
-        frozen: bool = False,
     ):
         self.words = len(corpus.vocabulary)
         self.window = kernel_window(options, corpus.sentences)
@@ -93,21 +94,21 @@ class TrainingLoop:
         self.corpus = corpus = with_short_sentences(corpus, most, self.window)
         self.options, self.report = options, report
         self.after_epoch, self.observer = after_epoch, observer
-        self.copying, self.make_workers = copying, make_workers
+        self.held = Held() if start is None else start.held
+        # Private copies of nodes are for threads that train them.
+        self.copying = Copying(nodes=0) if self.held.nodes else copying
+        self.make_workers = make_workers
         self._make_weights(tree, start, ngrams)
-        self.frozen = frozen
-        if frozen:
-            self.weights.parts = frozen_parts(self.weights.parts, self.words)
-        chunk_tokens = None if position is None else position.chunk_tokens
+        done, chunk_tokens = (0, None) if position is None else (len(position.loss), position.chunk_tokens)
         schedule = Schedule(corpus, options, most, chunk_tokens=chunk_tokens)
-        self.threads = Threads(schedule, self._workers(), self._show, position)
-        # Whether the run was stopped while it learned a tree, before the next chunk.
-        self.tree_due = options.learns_tree and position is not None and position.tree_due
+        self.awake = round(self.held.share * schedule.chunks)  # the first chunk that trains inputs
+        self.threads = Threads(schedule, self._workers(done), self._show, position)
+        # Whether to learn a tree before the next chunk: from vectors that are good already, or
+        # because the run was stopped while it learned one.
+        self.tree_due = options.learns_tree and (start is not None if position is None else position.tree_due)
         self.probe, self.probed = Probe(corpus, options), time.monotonic()
 
-    def _make_weights(
-        self, tree: Tree | None, start: tuple[Float32, Float32] | None, ngrams: Ngrams | None
-    ) -> None:
+    def _make_weights(self, tree: Tree | None, start: Start | None, ngrams: Ngrams | None) -> None:
         """The first weights; behind the shared rows of `outputs` is room for threads' copies."""
         dim, rows, copies = self.options.dim, padded(self.words), 0
         if tree is not None:
@@ -123,14 +124,20 @@ class TrainingLoop:
             frequencies = vocabulary.kept_frequencies(self.options.sample)
             self.weights.parts = parts_to_train(ngrams, vocabulary.words, frequencies)
         if start is not None:
-            inputs[:, :dim] = start[0]
-            self.outputs[: len(start[1]), :dim] = start[1]
+            inputs[:, :dim] = start.inputs
+            self.outputs[: len(start.outputs), :dim] = start.outputs
         self.weights.compose()
 
-    def _workers(self) -> list[Worker]:
-        weights, corpus, options = self.weights, self.corpus, self.options
+    def _workers(self, place: int) -> list[Worker]:
+        """Workers for the chunks from `place` on."""
+        weights, parts, frozen = self.weights, self.weights.parts, self.held.words
+        if place < self.awake:
+            frozen = np.ones(self.words, bool)
+        if frozen is not None:
+            parts = frozen_parts(parts, frozen)
+        matrices = weights.inputs, self.outputs
         return self.make_workers(
-            corpus, weights.tree, options, weights.inputs, self.outputs, self.copying, weights.parts
+            self.corpus, weights.tree, self.options, *matrices, self.copying, parts, self.held.nodes
         )
 
     def run(self) -> Weights:
@@ -152,7 +159,7 @@ class TrainingLoop:
         fault = last_loss_fault(self.weights, self.corpus.vocabulary.counts)
         if fault is not None:
             raise self.threads.diverged(self.threads.next - 1, fault)
-        if not self.frozen:  # else the runs that trained the vectors have warned
+        if self.held.share < 1:  # else the runs that trained the vectors have warned
             self.probe.warn_if_nothing_learned(self.weights, self.options)
         if self.weights.tree is None:
             self.weights.outputs = self.outputs[: self.words]  # without rows of padding
@@ -170,9 +177,15 @@ class TrainingLoop:
         places = {schedule.chunks}
         if self.after_epoch is not None:
             places |= {epoch * schedule.per_epoch for epoch in range(1, self.options.epochs)}
-        if self.options.learns_tree:
-            places |= rebuild_steps(schedule.chunks, self.options.epochs)
+        places |= {self.awake, *self._rebuilds()}
         return sorted(place for place in places if place > self.threads.next)
+
+    def _rebuilds(self) -> set[int]:
+        """The chunks before which a tree is learned anew; none while all inputs rest."""
+        if not self.options.learns_tree:
+            return set()
+        steps = rebuild_steps(self.threads.schedule.chunks, self.options.epochs)
+        return {step for step in steps if step >= self.awake}
 
     def _train_to(self, place: int) -> None:
         """Train up to a chunk, halting where the observer wants to."""
@@ -188,8 +201,9 @@ class TrainingLoop:
         if self.after_epoch is not None and place % schedule.per_epoch == 0:
             self._update_figures()
             ends = self.after_epoch(self.weights)
-        rebuilds = rebuild_steps(schedule.chunks, self.options.epochs)
-        if not ends and self.options.learns_tree and place in rebuilds:
+        if not ends and place == self.awake < schedule.chunks:
+            self.threads.workers = self._workers(place)
+        if not ends and place in self._rebuilds():
             self._rebuild_tree()
         if not ends and place < schedule.chunks and self.observer.due():
             self._halt()
@@ -216,7 +230,7 @@ class TrainingLoop:
         except Stopped:
             return self._halt()
         self.tree_due = False
-        self.threads.workers = self._workers()
+        self.threads.workers = self._workers(self.threads.next)
         self.threads.seconds += time.perf_counter() - started
 
     def _show(self, progress: Progress) -> None:

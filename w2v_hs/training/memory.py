@@ -1,6 +1,8 @@
 """How much memory a run needs, in bytes."""
 
+import contextlib
 import sys
+from pathlib import Path
 
 from w2v_hs.errors import VocabularyError
 from w2v_hs.files.memory import available_bytes
@@ -63,5 +65,10 @@ def peak_bytes() -> int:
         import resource  # not on Windows
     except ImportError:
         return 0
+    # Linux's `ru_maxrss` may be that of the parent process.
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

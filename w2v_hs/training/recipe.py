@@ -2,8 +2,10 @@
 
 import platform
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from w2v_hs.training.observers.checkpoint import CheckpointSettings, SavedRun
 from w2v_hs.training.observers.epochs import AfterEpoch, Callbacks, listed
 from w2v_hs.training.observers.holdout import Holdout, set_aside
 from w2v_hs.training.observers.interruption import Checkpointer
+from w2v_hs.training.start import Held, Start
 from w2v_hs.tree.tree import Tree
 from w2v_hs.tree.user_trees import Codes, build_tree
 from w2v_hs.types import NestedTree, Texts
@@ -86,11 +89,13 @@ def train_model(
     settings: CheckpointSettings | None = None,
     saved: SavedRun | None = None,
     callbacks: Callbacks = (),
+    start: Start | None = None,
 ) -> Model:
-    """Train from the beginning, or from where `saved` was."""
+    """Train from the beginning, with the weights of `start` if any, or from where `saved` was."""
     words = len(text.vocabulary)
-    ngrams = saved.model.ngrams if saved else make_ngrams(text.vocabulary, options)
-    need = _check_memory(text, options, ngrams)
+    start = saved.start if saved else start
+    ngrams = start.ngrams if start else make_ngrams(text.vocabulary, options)
+    need = _check_memory(text, options, ngrams, start is not None)
     holdout = None
     if options.holdout:
         text, aside = set_aside(text, options.holdout, options.seed)
@@ -98,9 +103,10 @@ def train_model(
         holdout = Holdout(aside, options, shows.note, *earlier)
     shows.note(f"{words:,} words, {len(text.ids):,} tokens; about {need / 1e6:,.0f} MB of memory")
     shows.step("compiling")
-    model_of = partial(model_of_weights, text, options, holdout)
+    held, facts = (start.held, start.facts) if start else (Held(), {})
+    model_of = partial(model_of_weights, text, options, holdout, facts=facts)
     after_epoch = AfterEpoch(listed(callbacks), model_of, holdout)
-    with Checkpointer(settings, model_of, shows, holdout) as observer:
+    with Checkpointer(settings, model_of, shows, holdout, held=held) as observer:
         weights = TrainingLoop(
             text,
             tree,
@@ -108,7 +114,7 @@ def train_model(
             shows.train,
             after_epoch=after_epoch or None,
             observer=observer,
-            start=saved.start if saved else None,
+            start=start,
             position=saved.position if saved else None,
             ngrams=ngrams,
         ).run()
@@ -134,13 +140,13 @@ def make_ngrams(vocabulary: Vocabulary, options: Resolved) -> Ngrams | None:
     return choose_ngrams(vocabulary.words, frequencies, *options.subwords, options.buckets)
 
 
-def _check_memory(text: Corpus, options: Resolved, ngrams: Ngrams | None) -> int:
+def _check_memory(text: Corpus, options: Resolved, ngrams: Ngrams | None, starts: bool) -> int:
     """Bytes that the run is expected to need; `VocabularyError` if they are not available."""
     stride = padded(options.dim)
     copies = 1 if options.patience is None else 2
     if options.replicas > 1:
         copies += 2  # the sum of the runs so far, and the first
-    matrices = 2 * copies + options.learns_tree
+    matrices = 2 * copies + options.learns_tree + 2 * starts  # weights to begin with stay in memory
     extra = 0
     if ngrams is not None:
         extra = ngram_bytes(text.vocabulary.words, ngrams, stride, copies)
@@ -148,9 +154,16 @@ def _check_memory(text: Corpus, options: Resolved, ngrams: Ngrams | None) -> int
     return run_bytes(len(text.vocabulary), stride, len(text.ids), matrices, extra)
 
 
-def model_of_weights(text: Corpus, options: Resolved, holdout: Holdout | None, weights: Weights) -> Model:
-    """The model of a run's weights, at its end or in the middle."""
+def model_of_weights(
+    text: Corpus,
+    options: Resolved,
+    holdout: Holdout | None,
+    weights: Weights,
+    facts: Mapping[str, Any] = MappingProxyType({}),
+) -> Model:
+    """The model of a run's weights, at its end or in the middle; facts: more for its provenance."""
     words, dim = text.vocabulary, options.dim
+    more = dict(facts) | (holdout.provenance() if holdout else {})
     return Model(
         vectors=Vectors(words.as_given, weights.vectors[:, :dim], weights.subwords(dim)),
         outputs=weights.outputs[: len(words) - (weights.tree is not None), :dim],
@@ -158,7 +171,7 @@ def model_of_weights(text: Corpus, options: Resolved, holdout: Holdout | None, w
         vocabulary=words,
         options=options,
         losses=weights.losses,
-        provenance=provenance(text, weights) | (holdout.provenance() if holdout else {}),
+        provenance=provenance(text, weights) | more,
         holdout_losses=[result.nats for result in holdout.results] if holdout else [],
     )
 

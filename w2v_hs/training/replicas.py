@@ -20,6 +20,7 @@ from w2v_hs.training.loop import TrainingLoop
 from w2v_hs.training.observers.holdout import Holdout, set_aside
 from w2v_hs.training.observers.interruption import Checkpointer
 from w2v_hs.training.recipe import model_of_weights, train_model
+from w2v_hs.training.start import Held, Start
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Float32
 from w2v_hs.vectors.rotation import directions, rotation
@@ -86,9 +87,8 @@ def _fit_outputs(
             shows.train,
             after_epoch=holdout.measure if holdout else None,
             observer=observer,
-            start=(inputs, first.outputs),
+            start=Start(inputs, first.outputs, held=Held(share=1.0)),
             ngrams=first.ngrams,
-            frozen=True,
         ).run()
 
 

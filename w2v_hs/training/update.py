@@ -25,6 +25,7 @@ from w2v_hs.training.observers.checkpoint import CheckpointSettings, SavedRun, U
 from w2v_hs.training.observers.epochs import AfterEpoch, Callbacks, listed
 from w2v_hs.training.observers.interruption import Checkpointer
 from w2v_hs.training.recipe import provenance, read_text
+from w2v_hs.training.start import Start
 from w2v_hs.tree.growth import damp_in_place
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Float64, Int64, Texts
@@ -115,7 +116,7 @@ def train_update(
             shows.train,
             after_epoch=AfterEpoch(listed(callbacks), model_of) or None,
             observer=observer,
-            start=saved.start if saved else (start.inputs, start.outputs),
+            start=saved.start if saved else Start(start.inputs, start.outputs),
             position=saved.position if saved else None,
             ngrams=start.ngrams,
         ).run()

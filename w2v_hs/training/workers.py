@@ -67,7 +67,7 @@ class TreeWorker(Worker):
     vectors: (V, stride) float32, input vectors, shared by all threads. outputs: (rows, stride)
     float32, node weights, shared, and behind them the copies of each thread. copies: which rows are
     this thread's. predictions: (copies.count,) float64, from how many each copied node learns
-    between two merges. curvature: the q of `cluster.merging`.
+    between two merges. curvature: the q of `cluster.merging`. frozen: `outputs` stay.
     """
 
     def __init__(
@@ -82,13 +82,15 @@ class TreeWorker(Worker):
         predictions: Float64,
         curvature: float,
         parts: Parts = NO_PARTS,
+        frozen: bool = False,
     ):
         self.text, self.options, self.window, self.copies = text, options, window, copies
         self.predictions, self.curvature = predictions, curvature
         self.stride = vectors.shape[1]
         self.paths = Paths(tree.offsets, tree.nodes, tree.bits)
         self.vectors, self.outputs = vectors.ravel(), outputs.ravel()
-        self.kernel = skipgram.train if options.arch == "skipgram" else cbow.train
+        kernels = skipgram if options.arch == "skipgram" else cbow
+        self.kernel = kernels.train_inputs if frozen else kernels.train
         longest_path = int(tree.lengths.max())
         self.scratch = make_scratch(LONGEST_SENTENCE, window, longest_path, self.stride)
         self.ring = make_ring(parts, window, self.stride)
@@ -128,7 +130,7 @@ class SoftmaxWorker(Worker):
     """The full softmax.
 
     vectors: (V, stride) float32, input vectors, shared by all threads. outputs: (rows, stride)
-    float32, output vectors; rows is a multiple of 16, at least V.
+    float32, output vectors; rows is a multiple of 16, at least V. frozen: they stay.
     """
 
     def __init__(
@@ -139,8 +141,10 @@ class SoftmaxWorker(Worker):
         vectors: Float32,
         outputs: Float32,
         parts: Parts = NO_PARTS,
+        frozen: bool = False,
     ):
-        self.text, self.options, self.window, self.parts = text, options, window, parts
+        self.text, self.options, self.window = text, options, window
+        self.parts, self.frozen = parts, frozen
         self.words, stride = len(text.keep), vectors.shape[1]
         self.vectors, self.outputs = vectors, outputs
         self.scratch = make_scratch(LONGEST_SENTENCE, window, 0, stride)
@@ -161,6 +165,7 @@ class SoftmaxWorker(Worker):
             rate,
             self.batch,
             self.scratch,
+            not self.frozen,
         )
         return self.scratch.totals
 
@@ -173,15 +178,18 @@ def make_workers(
     outputs: Float32,
     copying: Copying = Copying(),
     parts: Parts = NO_PARTS,
+    frozen: bool = False,
 ) -> list[Worker]:
     """A worker for each thread; `tree` is None for the full softmax.
 
-    vectors, outputs: as in `TreeWorker` and `SoftmaxWorker`, with `copying.rows` rows for copies.
+    vectors, outputs, frozen: as in `TreeWorker` and `SoftmaxWorker`, with `copying.rows` rows for
+    copies.
     """
     text, threads = kernel_text(corpus, options), options.threads
     window = kernel_window(options, corpus.sentences)
     if tree is None:
-        return [SoftmaxWorker(text, options, window, vectors, outputs, parts) for _ in range(threads)]
+        whole = vectors, outputs, parts, frozen
+        return [SoftmaxWorker(text, options, window, *whole) for _ in range(threads)]
     count = copying.rows(options, tree.inner) // threads
     interval, predictions = 1, np.zeros(0)
     if count:
@@ -194,11 +202,8 @@ def make_workers(
     workers: list[Worker] = []
     for thread in range(threads):
         copies = _make_copies(outputs, tree.inner, count, thread, threads, interval)
-        workers.append(
-            TreeWorker(
-                text, tree, options, window, vectors, outputs, copies, predictions, copying.curvature, parts
-            )
-        )
+        weights = vectors, outputs, copies, predictions, copying.curvature, parts, frozen
+        workers.append(TreeWorker(text, tree, options, window, *weights))
     return workers
 
 

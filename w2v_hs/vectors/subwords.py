@@ -40,7 +40,7 @@ class Ngrams:
         order = np.argsort(self.ids)
         return order, self.ids[order]
 
-    def _places(self, buckets: Int32) -> Int64:
+    def places(self, buckets: Int32) -> Int64:
         """The place of each bucket in `ids`, -1 where it is not in use."""
         order, ids = self._sorted
         if not len(ids):
@@ -51,12 +51,12 @@ class Ngrams:
     def of(self, words: Sequence[str]) -> tuple[Int64, Int64]:
         """The n-grams of each word: offsets (n + 1,) into places in `ids`, -1 for those unused."""
         offsets, found = buckets_of(words, self.shortest, self.longest, self.buckets)
-        return offsets, self._places(found)
+        return offsets, self.places(found)
 
     def extended(self, words: Sequence[str]) -> "Ngrams":
         """These and the n-grams of further words, which follow them."""
         _, found = buckets_of(words, self.shortest, self.longest, self.buckets)
-        new = np.unique(found[self._places(found) < 0])
+        new = np.unique(found[self.places(found) < 0])
         return replace(self, ids=np.concatenate([self.ids, new]))
 
     def parts(self, words: Sequence[str]) -> Parts:

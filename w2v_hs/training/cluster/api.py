@@ -21,8 +21,9 @@ from w2v_hs.training.cluster.run import ClusterRun
 from w2v_hs.training.cluster.text import ShardedText, read
 from w2v_hs.training.divergence import last_loss_fault, weights_fault
 from w2v_hs.training.memory import model_bytes, peak_bytes
-from w2v_hs.training.observers.checkpoint import CheckpointSettings, ClusterLayout, SavedRun, as_it_began
+from w2v_hs.training.observers.checkpoint import CheckpointSettings, ClusterLayout, SavedRun
 from w2v_hs.training.observers.interruption import Checkpointer
+from w2v_hs.training.observers.run_texts import as_it_began
 from w2v_hs.training.recipe import facts_of
 from w2v_hs.tree.tree import Tree
 from w2v_hs.tree.user_trees import Codes, build_tree

@@ -6,39 +6,35 @@ the state there is.
 """
 
 import contextlib
-import os
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import numpy as np
 
-from w2v_hs.checks import argument, shown, spoken
-from w2v_hs.errors import CorpusError, FormatError, MissingTextError, OptionError, OutputError
+from w2v_hs.checks import argument, shown
+from w2v_hs.errors import FormatError, OptionError, OutputError
 from w2v_hs.files.atomic import check_writable, holding
 from w2v_hs.files.container import load_arrays, save_arrays
 from w2v_hs.files.typed_json import as_type
-from w2v_hs.formatting import texts
 from w2v_hs.model.contents import check_weights, tree_arrays
 from w2v_hs.model.file import model_from
 from w2v_hs.model.model import Model
 from w2v_hs.model.scoring import Perplexity
 from w2v_hs.options import Options, Preprocessing, Resolved
-from w2v_hs.text import catalog
-from w2v_hs.text.sources import find_sources
 from w2v_hs.training.observers.holdout import Best, Holdout
 from w2v_hs.training.schedule import LONGEST_CHUNK
+from w2v_hs.training.start import Held, Start
 from w2v_hs.training.threads import Position
 from w2v_hs.tree.tree import Tree
-from w2v_hs.types import Array, Float32, Int64, Texts
+from w2v_hs.types import Array, Float32, Int64
 from w2v_hs.vectors.subwords import Ngrams
-
-Text = TypeVar("Text", bound=Any)  # of one process, or of a cluster
 
 SUFFIX = ".checkpoint.safetensors"
 FORMAT = 1
+START_FACTS = ("init", "compass")  # what a provenance says of the weights that its run began with
 
 
 @dataclass(frozen=True)
@@ -78,6 +74,14 @@ class _RunOfUpdate:
 
 
 @dataclass(frozen=True)
+class _RunHeld:
+    """What the description of a checkpoint says of `Held`."""
+
+    share: float = 0.0
+    nodes: bool = False
+
+
+@dataclass(frozen=True)
 class _Run:
     """What the description of a checkpoint says of its run."""
 
@@ -92,6 +96,7 @@ class _Run:
     holdout: list[Perplexity]
     tree_due: bool = False
     update: _RunOfUpdate | None = None
+    held: _RunHeld = _RunHeld()
 
 
 @dataclass(frozen=True)
@@ -117,12 +122,15 @@ class SavedRun:
     results: list[Perplexity] = field(default_factory=list)  # of sentences set aside, by epoch
     best: Best | None = None  # the weights that patience keeps
     update: UpdateStart | None = None  # of a run that updates a model
+    held: Held = Held()  # noqa: RUF009 (frozen)
     ended: bool = False  # the model is that of the finished run
 
     @property
-    def start(self) -> tuple[Float32, Float32]:
-        """Inputs and output weights to begin with."""
-        return self.model.parameters.inputs, self.model.outputs
+    def start(self) -> Start:
+        """The weights to begin with."""
+        model = self.model
+        facts = {name: model.provenance[name] for name in START_FACTS if name in model.provenance}
+        return Start(model.parameters.inputs, model.outputs, model.ngrams, self.held, facts)
 
 
 def checkpoint_path(output: Path) -> Path:
@@ -187,6 +195,7 @@ def save_checkpoint(
     position: Position,
     holdout: Holdout | None = None,
     update: UpdateStart | None = None,
+    held: Held = Held(),  # noqa: B008 (frozen)
 ) -> None:
     """Write a checkpoint. If that raises `OutputError`, the one before stays whole."""
     arrays, description = model.parts()
@@ -196,6 +205,8 @@ def save_checkpoint(
         arrays |= {"best.vectors": vectors, "best.outputs": outputs}
         if tree is not None:
             arrays |= tree_arrays(tree, "best.tree")
+    if held.words is not None:
+        arrays["held.words"] = held.words.astype(np.uint8)
     if update is not None:
         arrays |= {
             "update.vectors": update.inputs,
@@ -214,6 +225,7 @@ def save_checkpoint(
         holdout.results if holdout else [],
         position.tree_due,
         None if update is None else _RunOfUpdate(update.options.as_dict(), update.checksum, update.names),
+        _RunHeld(held.share, held.nodes),
     )
     save_arrays(settings.path, arrays, description | {"checkpoint": asdict(run)})
 
@@ -275,7 +287,9 @@ def _saved_run(path: str | Path, model: Model, arrays: dict[str, Array], run: di
             model.ngrams,
             record.update.names,
         )
-    return SavedRun(model, settings, position, record.holdout, best, update)
+    words = arrays.get("held.words")
+    held = Held(record.held.share, None if words is None else words.astype(bool), record.held.nodes)
+    return SavedRun(model, settings, position, record.holdout, best, update, held)
 
 
 def _check_shapes(saved: SavedRun) -> None:
@@ -289,6 +303,11 @@ def _check_shapes(saved: SavedRun) -> None:
         raise ValueError("losses, predictions or seconds that no run has")
     if saved.best is not None and (saved.best[2] is None) != (saved.model.tree is None):
         raise ValueError("best weights of another kind of model")
+    held = saved.held
+    if held.words is not None and held.words.shape != saved.model.vocabulary.counts.shape:
+        raise ValueError("frozen words that do not fit the vocabulary")
+    if not 0 <= held.share <= 1:
+        raise ValueError("inputs that rest beyond the run")
     if (update := saved.update) is None:
         return
     if update.added.dtype != np.int64 or update.added.shape != saved.model.vocabulary.counts.shape:
@@ -298,60 +317,3 @@ def _check_shapes(saved: SavedRun) -> None:
     run, model = update.options, saved.model.options
     if (run.dim, run.arch, run.loss) != (model.dim, model.arch, model.loss):
         raise ValueError("options of an update of another model")
-
-
-def named_texts(corpus: Texts) -> list[str] | None:
-    """The names by which a resumed run finds this text; None for text without a name."""
-    if isinstance(corpus, (str, Path)):
-        corpus = [corpus if "://" in str(corpus) else Path(corpus)]
-    if not isinstance(corpus, (list, tuple)) or not all(
-        isinstance(text, Path) or (isinstance(text, str) and "://" in text) for text in corpus
-    ):
-        return None
-    return [_lasting_name(text) for text in corpus]
-
-
-def _lasting_name(text: str | Path) -> str:
-    """An address, "-" or a named corpus as it is; a path such that it holds in any folder."""
-    name = str(text)
-    if isinstance(text, str) or name == "-" or name.startswith("nltk:"):
-        return name
-    if not os.path.exists(text) and name in catalog.names():  # noqa: PTH110 (never raises)
-        return name
-    return str(text.absolute())
-
-
-def saved_texts(settings: CheckpointSettings) -> list[str | Path]:
-    """The texts that a run read, by the names in its checkpoint; `CorpusError` if they are gone."""
-    path, again = settings.path, _with_text(settings.path)
-    if settings.texts is None or "-" in settings.texts:
-        raise CorpusError(f"{shown(path)}: its run read a text without a name; give it again: {again}")
-    found = [text if "://" in text else Path(text) for text in settings.texts]
-    for text in found if settings.layout is None else ():  # a cluster may see other files
-        try:
-            find_sources(text, settings.preprocessing.text_column, settings.preprocessing.encoding)
-        except MissingTextError:
-            raise MissingTextError(
-                f"{shown(text)}: the text of {shown(path)} is no longer there; give its new place: {again}"
-            ) from None
-    return found
-
-
-def _with_text(path: Path) -> str:
-    """How to resume from a checkpoint with a text given again."""
-    return spoken(f"w2v-hs resume {argument(path)} TEXT", f"w2v_hs.resume({str(path)!r}, text)")
-
-
-def as_it_began(path: Path, text: Text, began: dict[str, Any]) -> Text:
-    """The text of a resumed run, with the names that it had when the run began.
-
-    `began` holds its SHA-256 and names then. `CorpusError` if this is another text.
-    """
-    if text.checksum != (expected := began.get("sha256")):
-        raise CorpusError(
-            f"{texts(text.names)}: not the text that the run began with: found SHA-256 "
-            f"{text.checksum[:16]}..., expected {shown(expected, 16)}...; give the same files in the same "
-            f"order: {_with_text(path)}; or train anew"
-        )
-    names = began.get("names")
-    return replace(text, names=names) if isinstance(names, list) else text

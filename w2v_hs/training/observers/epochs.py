@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 
 from w2v_hs.checks import short
+from w2v_hs.errors import OptionError
 from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
 from w2v_hs.training.observers.holdout import Holdout
@@ -47,6 +48,14 @@ def listed(callbacks: Callbacks) -> list[Callback]:
         if not callable(callback):
             raise TypeError(f"callbacks holds {short(callback)}: expected functions of one argument")
     return found
+
+
+def check_no_callbacks(callbacks: list[Callback]) -> None:
+    """Raise `OptionError` if there are callbacks: not for a run on a cluster."""
+    if callbacks:
+        raise OptionError(
+            "callbacks on a cluster: not supported, weights stay with the workers; leave them out"
+        )
 
 
 class AfterEpoch:

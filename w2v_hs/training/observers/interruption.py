@@ -16,6 +16,7 @@ from w2v_hs.termination import REPEATED, terminate
 from w2v_hs.training.loop import Observer
 from w2v_hs.training.observers.checkpoint import CheckpointSettings, UpdateStart, save_checkpoint
 from w2v_hs.training.observers.holdout import Holdout
+from w2v_hs.training.start import Held
 from w2v_hs.training.threads import LOOK, Position
 
 _REPLACED = (signal.SIG_DFL, signal.default_int_handler, terminate)
@@ -71,9 +72,10 @@ class Checkpointer(Observer):
         display: Display,
         holdout: Holdout | None = None,
         update: UpdateStart | None = None,
+        held: Held = Held(),  # noqa: B008 (frozen)
     ):
         self.settings, self.model_of, self.display = settings, model_of, display
-        self.holdout, self.update = holdout, update
+        self.holdout, self.update, self.held = holdout, update, held
         self.every = settings.every if settings is not None else 0.0
         self.look = min(LOOK, self.every) if self.every else LOOK
         numbers = (signal.SIGINT,) if settings is None else (signal.SIGINT, signal.SIGTERM)
@@ -101,7 +103,7 @@ class Checkpointer(Observer):
             raise Interrupted("stopped", model, number, None)
         started = time.monotonic()
         try:
-            save_checkpoint(self.settings, model, position, self.holdout, self.update)
+            save_checkpoint(self.settings, model, position, self.holdout, self.update, self.held)
         except OutputError as error:
             if number is not None:
                 message = f"stopped, nothing saved: {error}"
