@@ -249,7 +249,10 @@ def test_lines_of_json_that_hold_no_text(tmp_path, line, message):
 
 def test_bytes_in_json_that_are_not_utf8(tmp_path):
     path = write(tmp_path / "t.jsonl", b'{"text": "a b"}\n{"text": "a\xff b\xc3"}\n' * 2)
-    assert "t.jsonl:2: byte 27: 0xff is not UTF-8; if all of the text has another encoding, give it" in refused(path)
+    assert (
+        "t.jsonl:2: byte 27: 0xff is not UTF-8; if all of the text has another encoding, give it"
+        in refused(path)
+    )
     for errors, word in (("replace", "a\ufffd"), ("ignore", "a")):
         preprocessing = Preprocessing(errors=errors, text_column="text")
         corpus = read_corpus(path, min_count=1, preprocessing=preprocessing)
