@@ -12,7 +12,8 @@ CODE = """
 import json, sys, time
 import w2v_hs
 from conftest import TEXT
-model = w2v_hs.train([line.split() for line in TEXT.splitlines()] * 20, dim=20, epochs=1, threads=1)
+model = w2v_hs.train([line.split() for line in TEXT.splitlines()] * 20, dim=20, epochs=1,
+    threads=1, tree="huffman")
 print(json.dumps([model.losses, float(abs(model.vectors.matrix).sum())]))
 """
 
@@ -51,7 +52,8 @@ def test_a_damaged_cache_is_no_error_and_is_mended(plain):
     result, env, cache = plain
     damaged = []
     for suffix in (".nbc", ".nbi"):  # machine code, and the index of a function's
-        damaged += sorted(cache.rglob(f"*{suffix}"))[::5]  # compiling all again takes half a minute
+        # Compiling the largest again takes half a minute.
+        damaged += sorted(path for path in cache.rglob(f"*{suffix}") if "skipgram" not in path.name)[::3]
     assert {path.suffix for path in damaged} == {".nbc", ".nbi"}, "nothing was cached"
     sizes = [path.stat().st_size for path in damaged]
     for path in damaged:

@@ -398,7 +398,7 @@ def test_a_lost_scheduler_is_one_line_and_the_checkpoint_goes_on(text, tmp_path,
             "--sample",
             "0",
             "--epochs",
-            "40",
+            "20",
             "--rounds",
             "2",
             "--checkpoint-every",
@@ -421,7 +421,7 @@ def test_a_lost_scheduler_is_one_line_and_the_checkpoint_goes_on(text, tmp_path,
     done = run("resume", kept, "--scheduler", address)
     assert done.returncode == 0, done.stderr
     model = w2v_hs.load(output)
-    assert model.provenance["predictions"] == 40 * predictions(text)
+    assert model.provenance["predictions"] == 20 * predictions(text)
     assert not kept.exists()
 
 
