@@ -1,4 +1,4 @@
-"""Pages of docs/ whose code runs as it stands: all blocks in order, in an empty folder."""
+"""Links of all pages, and pages whose code runs: all blocks in order, in an empty folder."""
 
 import re
 import sys
@@ -11,9 +11,16 @@ import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"^( *)```python\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)")  # to a file of the repository
 # Trackers that no test needs; where they are not installed, recipes run with a stand-in.
 TRACKERS = ("mlflow", "wandb")
 ABSENT = ("optuna",)  # its recipe runs only where it is installed
+
+
+def test_links_lead_to_files():
+    for page in (*DOCS.glob("*.md"), *DOCS.parent.glob("*.md")):
+        for target in LINK.findall(page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
 @pytest.fixture
