@@ -143,6 +143,15 @@ def test_rare_words_are_shown_if_asked_for_but_not_ranked(models):
     assert rare.old_neighbors and found.ranked_words <= 40 and swapped.word == "t1w1"
 
 
+def test_counts_of_a_compass_are_not_those_of_a_text(models):
+    old = models[0]["old"][0]
+    new = w2v_hs.train(topics(np.random.default_rng(5), sentences=50), compass=old, epochs=1, threads=1)
+    found = w2v_hs.shift(old, new)
+    assert found.min_count is None and {each.counts for each in found.words} == {None}
+    with pytest.raises(OptionError, match="trained against a compass only those of the compass; use top"):
+        w2v_hs.shift(old, new, min_count=5)
+
+
 def test_words_that_are_numbers(models):
     rng = np.random.default_rng(1)
     named = vectors(rng)
@@ -197,7 +206,7 @@ def test_what_cannot_be_compared_is_refused_in_one_line(fails, models, tmp_path)
         ("4 shared words: a rotation of 5 dimensions", old, old.head(4), {}),
         ("new is empty", old, [], {}),
         ("none of 96 shared words occurs 1,000,000 times", model, model, {"min_count": 1_000_000}),
-        ("min_count: files of vectors hold no counts; use top", model, model.vectors, {"min_count": 5}),
+        ("min_count: files of vectors hold no counts, .*; use top", model, model.vectors, {"min_count": 5}),
         ("neighbors=120: expected a whole number from 1 to 119", old, old, {"neighbors": 120}),
         ("candidates=1:", old, old, {"candidates": 1}),
         ("by='rank': expected one of overlap, distance", old, old, {"by": "rank"}),

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from w2v_hs.checks import one_of, option, whole
-from w2v_hs.comparison.sides import Shared, vectors_of
+from w2v_hs.comparison.sides import NO_COUNTS, Shared, vectors_of
 from w2v_hs.errors import OptionError
 from w2v_hs.evaluation.evaluation import Result
 from w2v_hs.model import Model
@@ -160,7 +160,7 @@ def _weights(shared: Shared) -> Float64:
     """The geometric mean of the two relative frequencies of each word, (n,)."""
     if shared.counts is None or shared.tokens is None:
         raise OptionError(
-            f"{option('weight', 'frequency')}: files of vectors hold no counts; expected two models, or "
+            f"{option('weight', 'frequency')}: {NO_COUNTS}; expected two other models, or "
             f"{option('weight', 'none')}"
         )
     (a, b), (m, n) = shared.counts, shared.tokens

@@ -9,7 +9,7 @@ import numpy as np
 from w2v_hs.checks import one_of, option, quoted, whole
 from w2v_hs.comparison.alignment import cosines, fit
 from w2v_hs.comparison.neighbourhoods import nearest, overlaps
-from w2v_hs.comparison.sides import Shared, vectors_of
+from w2v_hs.comparison.sides import NO_COUNTS, Shared, vectors_of
 from w2v_hs.errors import OptionError, UnknownWordError
 from w2v_hs.evaluation.evaluation import Result
 from w2v_hs.evaluation.statistics import RESAMPLES, Bool, Interval, check_confidence
@@ -115,8 +115,9 @@ def shift(
     top : int, optional
         Rank only this many shared words, the most frequent; 0 or None: all.
     min_count : int, optional
-        Rank only words that occur at least this often in both texts. By default 100; files of
-        vectors hold no counts, so it does not apply to them.
+        Rank only words that occur at least this often in both texts. By default 100. It does not
+        apply to files of vectors and to models trained against a compass: they hold no counts of
+        their text.
     neighbors : int, optional
         How many nearest neighbours of a word are compared. By default 1000, but at most a tenth of
         the candidates.
@@ -218,9 +219,7 @@ def _ranked(shared: Shared, top: int | None, min_count: int | None) -> tuple[Int
     rows = np.arange(min(len(shared), most))
     if shared.counts is None:
         if min_count is not None:
-            raise OptionError(
-                f"{option('min_count')}: files of vectors hold no counts; use {option('top')} instead"
-            )
+            raise OptionError(f"{option('min_count')}: {NO_COUNTS}; use {option('top')} instead")
         return rows, None
     least = MIN_COUNT if min_count is None else whole("min_count", min_count, 1)
     counts = np.min(shared.counts, axis=0)

@@ -23,6 +23,9 @@ def read_side(path: Path, format: str | None = None) -> Model | Vectors:
     return load(path) if holds_array(path, "outputs") else load_vectors(path, format=format)
 
 
+NO_COUNTS = "files of vectors hold no counts, and models trained against a compass only those of the compass"
+
+
 @dataclass(frozen=True)
 class Shared:
     """The n words that several models or vectors share, and that have a direction in all of them.
@@ -34,7 +37,7 @@ class Shared:
     units
         For each model, (n, dim) float32: the vectors of the words, scaled to length 1.
     counts
-        For each model, (n,) int64; None if some of them have no counts.
+        For each model, (n,) int64; None if some of them have none of their own text.
     tokens
         For each model, how many words its text has; as `counts`.
     without_direction
@@ -74,7 +77,8 @@ class Shared:
                 "expected texts of one language and the same letter case"
             )
         rows, units = [these[usable] for these in rows], [unit[usable] for unit in units]
-        vocabularies = [model.vocabulary for model in models if isinstance(model, Model)]
+        counted = [model for model in models if isinstance(model, Model) and _has_own_counts(model)]
+        vocabularies = [model.vocabulary for model in counted]
         known = len(vocabularies) == len(models)
         return cls(
             [vectors[0].words[row] for row in rows[0].tolist()],
@@ -89,8 +93,14 @@ def vectors_of(model: object) -> Vectors:
     """The vectors of a model, or vectors themselves; `TypeError` for anything else."""
     vectors = model.vectors if isinstance(model, Model) else model
     if not isinstance(vectors, Vectors):
-        raise TypeError(f"found {type(model).__name__}; expected a model or Vectors")
+        found = type(model).__name__
+        raise TypeError(f"found {found}; expected a model or Vectors, as from load or load_vectors")
     return vectors
+
+
+def _has_own_counts(model: Model) -> bool:
+    """Whether the counts are those of its text: a run against a compass keeps the compass's."""
+    return "compass" not in model.provenance
 
 
 def _rows(vectors: Sequence[Vectors]) -> list[Int64]:
