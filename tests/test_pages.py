@@ -84,5 +84,4 @@ def test_change(tmp_path, monkeypatch):
     names = run_page("change.md", tmp_path, monkeypatch)
     assert {each.word for each in names["found"].words[:2]} == {"gold", "army"}
     assert {"gold", "army"} <= set(names["beyond"]) and len(names["beyond"]) < 20
-    gold = names["old"].vectors["gold"]
-    assert gold @ names["aligned"].vectors["army"] > 2 * gold @ names["aligned"].vectors["gold"]
+    assert "gold" in dict(names["aligned"].vectors.most_similar(names["old"].vectors["army"]))

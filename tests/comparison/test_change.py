@@ -140,6 +140,7 @@ def test_rare_words_are_shown_if_asked_for_but_not_ranked(models):
     found = w2v_hs.shift(old, new, [old.vectors.words[-1], "t1w1"], min_count=int(least))
     rare, swapped = found.words
     assert rare.rank is None and rare.overlap.usual is None and 0 <= rare.overlap.value <= 1
+    assert "too rare to be ranked; overlap" in str(found)
     assert rare.old_neighbors and found.ranked_words <= 40 and swapped.word == "t1w1"
 
 
@@ -211,7 +212,12 @@ def test_what_cannot_be_compared_is_refused_in_one_line(fails, models, tmp_path)
         ("candidates=1:", old, old, {"candidates": 1}),
         ("by='rank': expected one of overlap, distance", old, old, {"by": "rank"}),
         ("confidence is 2", old, old, {"confidence": 2}),
-        ("new: 'w1' is not among the 1 words", old, Vectors(["w2"], np.ones((1, 5))), {"words": "w1"}),
+        (
+            "new: 'w1' is not among the 1 words; .*old has it: look at its neighbours there",
+            old,
+            Vectors(["w2"], np.ones((1, 5))),
+            {"words": "w1"},
+        ),
         ("'w3' has a vector that is zero or not finite", old, zero, {"words": ["w3"]}),
     ):
         with pytest.raises((OptionError, UnknownWordError), match=message):

@@ -202,12 +202,14 @@ def _asked(words: Any, sides: dict[str, list[Any]], shared: Shared) -> list[int]
     listed = [words] if isinstance(words, str) or not isinstance(words, Iterable) else list(words)
     index = {str(word): row for row, word in enumerate(shared.words)}
     for word in listed:
-        for name, runs in sides.items():
-            for run in runs:
+        for name, other in (("old", "new"), ("new", "old")):
+            for run in sides[name]:
                 try:
                     vectors_of(run).row(word)
                 except UnknownWordError as error:
-                    raise UnknownWordError(f"{name}: {error}") from None
+                    there = all(word in vectors_of(each) for each in sides[other])
+                    hint = f"; {other} has it: look at its neighbours there" if there else ""
+                    raise UnknownWordError(f"{name}: {error}{hint}") from None
         if str(word) not in index:
             raise UnknownWordError(f"{quoted(word)} has a vector that is zero or not finite")
     return [index[str(word)] for word in listed]

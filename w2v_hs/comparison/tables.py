@@ -75,7 +75,8 @@ def _print_neighbors(each: WordShift, found: Shift, console: "Console") -> None:
     """The figures of one word, and its neighbours side by side."""
     from rich.table import Column, Table
 
-    figures = ["not ranked" if each.rank is None else f"rank {each.rank:,} of {found.ranked_words:,}"]
+    rank = None if each.rank is None else f"rank {each.rank:,} of {found.ranked_words:,}"
+    figures = [rank or "too rare to be ranked"]
     for name, figure in (("overlap", each.overlap), ("distance", each.distance)):
         value, usual, *interval = _cells(figure)
         within = f" ({_interval(found)} {interval[0]})" if interval else ""
