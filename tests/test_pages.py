@@ -66,6 +66,7 @@ def test_trackers(tmp_path, monkeypatch, stand_ins, capsys):
     assert [len(losses) for losses in names["model"].update_losses] == [2]
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
 def test_graphs(tmp_path, monkeypatch):
     names = run_page("graphs.md", tmp_path, monkeypatch)
     model, graph = names["model"], names["graph"]
@@ -74,6 +75,7 @@ def test_graphs(tmp_path, monkeypatch):
     assert names["accuracy"] > 0.9
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
 def test_recommendations(tmp_path, monkeypatch):
     """The page itself asserts what it shows."""
     names = run_page("recommend.md", tmp_path, monkeypatch)

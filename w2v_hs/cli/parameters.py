@@ -288,7 +288,8 @@ start_options = combined(
         is_flag=False,
         flag_value="all",
         metavar="[all|FILE]",
-        help="With --init: keep the vectors of all its words as they are, or of those in FILE, one a line.",
+        help="With --init: keep the vectors of all its words as they are, or of those in FILE, one a line. "
+        "Directly before TEXT, write --freeze all.",
     ),
     click.option(
         "--compass",
