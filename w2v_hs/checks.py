@@ -5,6 +5,8 @@ import numbers
 import operator
 import re
 import shlex
+import sys
+import warnings
 from collections.abc import Collection, Iterable
 from typing import Any, TypeGuard, TypeVar
 
@@ -38,6 +40,14 @@ def short(value: object, most: int = 60) -> str:
 def is_text(word: str) -> bool:
     """Whether a word can be in a file of text: it holds no NUL and no lone surrogate."""
     return word.isprintable() or not NOT_TEXT.search(word)  # the first is quick
+
+
+def warn(message: str) -> None:
+    """Warn, with the line of the user's code that called the package."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("w2v_hs."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)
 
 
 _on_command_line = False

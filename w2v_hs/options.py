@@ -3,11 +3,10 @@
 import codecs
 import math
 import os
-import warnings
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
-from w2v_hs.checks import one_of, real, short, whole
+from w2v_hs.checks import one_of, real, short, warn, whole
 from w2v_hs.errors import OptionError
 
 Architecture = Literal["skipgram", "cbow"]
@@ -173,9 +172,7 @@ class Options:
         cores = available_cores()
         threads = self.threads or cores
         if threads > cores:
-            warnings.warn(
-                f"threads={threads}: this process may use {cores} cores; using {cores}", stacklevel=3
-            )
+            warn(f"threads={threads}: this process may use {cores} cores; using {cores}")
             threads = cores
         usual = LEARNING_RATES[self.arch] if self.loss == "hs" else SOFTMAX_LEARNING_RATE
         filled = replace(self, lr=self.lr or usual, threads=threads)

@@ -142,8 +142,9 @@ def test_raw_text_is_noticed(tmp_path, run):
     path.write_text("Freedom, he said, is freedom. The end of freedom is the end.\n" * 20)
     message = "of the words differ from others only by punctuation or case, such as 'Freedom,' and 'freedom'"
     advice = "tokenize='words' and lowercase=True"
-    with pytest.warns(UserWarning, match=f"% {message}; to join them give {advice}$"):
+    with pytest.warns(UserWarning, match=f"% {message}; to join them give {advice}$") as noticed:
         w2v_hs.train(path, **few)
+    assert {each.filename for each in noticed} == {__file__}  # the line that called the package
     lists = [line.split() for line in path.read_text().splitlines()]
     with pytest.warns(UserWarning, match=f"give the path of the text with {advice}$"):
         w2v_hs.train(lists, **few)

@@ -8,7 +8,6 @@ model does not know are left out before windows are formed, and counted.
 import contextlib
 import math
 import queue
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from w2v_hs.checks import is_integer, shown
+from w2v_hs.checks import is_integer, shown, warn
 from w2v_hs.errors import CorpusError, DivergedError, OptionError, UnknownWordError
 from w2v_hs.formatting import mended, texts
 from w2v_hs.kernels import likelihood, tokens
@@ -228,7 +227,7 @@ def text_perplexity(
         check_whole(corpus, scorer.options)
         if corpus.mended:
             done = mended(corpus.mended, preprocessing.encoding, preprocessing.errors)
-            warnings.warn(f"{texts(corpus.names)}: {done}", stacklevel=3)
+            warn(f"{texts(corpus.names)}: {done}")
         return scorer.perplexity(corpus, threads, bars.score)
 
 

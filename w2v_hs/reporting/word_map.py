@@ -1,13 +1,12 @@
 """A map of the most frequent words: places in two dimensions, nearest neighbours."""
 
 import importlib.util
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from w2v_hs.checks import one_of, whole
+from w2v_hs.checks import one_of, warn, whole
 from w2v_hs.errors import OptionError
 from w2v_hs.vectors.vectors import Vectors
 
@@ -50,10 +49,7 @@ def word_map(
     if projection is None:
         projection = "tsne" if importlib.util.find_spec("openTSNE") else "pca"
         if projection == "pca":
-            warnings.warn(
-                "the map is by PCA, which shows few of the neighbourhoods; for t-SNE: pip install openTSNE",
-                stacklevel=2,
-            )
+            warn("the map is by PCA, which shows few of the neighbourhoods; for t-SNE: pip install openTSNE")
     place = {"pca": None, "tsne": _tsne, "umap": _umap}[one_of("projection", projection, PROJECTIONS)]
     norms = np.sqrt(np.einsum("ij,ij->i", vectors.matrix, vectors.matrix, dtype=np.float64))
     usable = np.flatnonzero(np.isfinite(norms) & (norms > 0))

@@ -1,10 +1,9 @@
 """Blocks of text that the scanner can take: valid UTF-8, cut between tokens."""
 
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from w2v_hs.checks import is_text, option, shown
+from w2v_hs.checks import is_text, option, shown, warn
 from w2v_hs.errors import CorpusError
 from w2v_hs.files.lines import LONGEST_LINE
 from w2v_hs.formatting import mended
@@ -255,6 +254,6 @@ def read_lines(source: Source, preprocessing: Preprocessing) -> Iterator[str]:
             raise CorpusError(f"{place}: a line of more than {LONGEST_LINE:,} bytes; give shorter ones")
     if faults:
         done = mended(faults, preprocessing.encoding, preprocessing.errors)
-        warnings.warn(f"{shown(source.name)}: {done}", stacklevel=2)
+        warn(f"{shown(source.name)}: {done}")
     if line:  # empty where the newline that `whole_tokens` adds follows that of the text
         yield line.decode()

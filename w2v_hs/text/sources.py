@@ -4,12 +4,11 @@ import glob
 import os
 import re
 import sys
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from w2v_hs.checks import option, shown
+from w2v_hs.checks import option, shown, warn
 from w2v_hs.errors import CorpusError, MissingTextError
 from w2v_hs.files.container import is_container
 from w2v_hs.options import Preprocessing
@@ -168,10 +167,9 @@ def _files(paths: Iterable[Path], column: str | None) -> list[Source]:
     vectors = [source.name for source in sources if _holds_vectors(source)]
     if vectors:
         more = f" (and {len(vectors) - 1} more)" if vectors[1:] else ""
-        warnings.warn(
+        warn(
             f"{shown(vectors[0])}{more}: looks like vectors in word2vec's text format, and is read as text; "
-            "move it elsewhere if it is no text",
-            stacklevel=2,
+            "move it elsewhere if it is no text"
         )
     return sources
 

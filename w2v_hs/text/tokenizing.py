@@ -7,13 +7,12 @@ reading takes milliseconds.
 import functools
 import re
 import unicodedata
-import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
 import numpy as np
 
-from w2v_hs.checks import option, quoted
+from w2v_hs.checks import option, quoted, warn
 from w2v_hs.errors import CorpusError
 from w2v_hs.kernels import words as kernel
 from w2v_hs.types import UInt8
@@ -151,9 +150,8 @@ def warn_of_raw_text(words: list[str], lists: bool = False) -> None:
         return
     first = next(word for word in words if word in found)
     other = next(word for word in by_letters[_PUNCTUATION.sub("", first).casefold()] if word != first)
-    warnings.warn(
+    warn(
         f"{len(found) / len(words):.0%} of the words differ from others only by "
         f"{' or '.join(differences)}, such as {quoted(first)} and {quoted(other)}; to join them give "
-        f"{' and '.join(advice)}",
-        stacklevel=2,
+        f"{' and '.join(advice)}"
     )

@@ -6,11 +6,11 @@ computed anew: without clipping, in float64, by NumPy and not by the kernels.
 """
 
 import math
-import warnings
 from functools import cached_property
 
 import numpy as np
 
+from w2v_hs.checks import warn
 from w2v_hs.model.weights import Weights
 from w2v_hs.options import Options, Resolved
 from w2v_hs.text.corpus import Corpus
@@ -96,11 +96,10 @@ class Probe:
         """Warn if the weights predict the sample no better than unigram frequencies."""
         loss, _ = self.losses(weights.vectors, weights.outputs, weights.tree)
         if loss >= self.unigram:
-            warnings.warn(
+            warn(
                 f"the model has learned nothing from contexts: its loss on a sample of the text is "
                 f"{loss:.3f} nats per prediction, that of unigram frequencies {self.unigram:.3f}; train more "
-                f"epochs than {options.epochs}, on more text, or with a higher lr than {options.lr:g}",
-                stacklevel=2,
+                f"epochs than {options.epochs}, on more text, or with a higher lr than {options.lr:g}"
             )
 
     @cached_property

@@ -1,7 +1,6 @@
 """The steps from text to model: read the text, make the first tree, train."""
 
 import platform
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from w2v_hs.checks import option
+from w2v_hs.checks import option, warn
 from w2v_hs.kernels import tokens
 from w2v_hs.kernels.common import padded
 from w2v_hs.model.model import Model
@@ -125,10 +124,9 @@ def warn_of_small_text(model: Model) -> None:
     """Warn if a small text was trained with epochs and window for large ones."""
     words, options, usual = model.provenance["corpus"]["retained_tokens"], model.options, Options()
     if words < SMALL_TEXT and (options.epochs, options.window) == (usual.epochs, usual.window):
-        warnings.warn(
+        warn(
             f"a small text ({words:,} words): for better vectors try {option('epochs', 20)} and "
-            f"{option('window', 10)}",
-            stacklevel=3,
+            f"{option('window', 10)}"
         )
 
 

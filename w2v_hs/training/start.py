@@ -6,7 +6,6 @@ A node learns the faster the longer the vectors are; those from elsewhere are sc
 """
 
 import hashlib
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from w2v_hs.checks import shown
+from w2v_hs.checks import shown, warn
 from w2v_hs.errors import FormatError, OptionError
 from w2v_hs.model import Model, load
 from w2v_hs.model.weights import start_vectors
@@ -190,10 +189,9 @@ def start_from(
     length = np.sqrt(np.einsum("ij,ij->", known, known, dtype=np.float64) / len(known))
     scale = np.float32(1.0 if frozen.any() or length == 0 else LENGTH / length)
     if frozen.any() and length > LONG:
-        warnings.warn(
+        warn(
             f"{name}: frozen vectors of length {length:.3g}, in the root mean square: nodes learn well from "
-            f"up to {LONG:g}; a lower lr helps, such as {options.lr * (LONG / length) ** 2:.1g}",
-            stacklevel=2,
+            f"up to {LONG:g}; a lower lr helps, such as {options.lr * (LONG / length) ** 2:.1g}"
         )
     known = scale * known + np.float32(0.0)  # no -0: a gradient of 0 would turn it to 0
     if ngrams is None:

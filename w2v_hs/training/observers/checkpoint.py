@@ -6,7 +6,6 @@ the state there is.
 """
 
 import contextlib
-import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from w2v_hs.checks import argument, shown
+from w2v_hs.checks import argument, shown, warn
 from w2v_hs.errors import FormatError, OptionError, OutputError
 from w2v_hs.files.atomic import check_writable, holding
 from w2v_hs.files.container import load_arrays, save_arrays
@@ -186,7 +185,7 @@ def end_checkpoint(path: Path, model: Model) -> None:
     try:
         save_arrays(path, arrays, description | {"checkpoint": {"format": FORMAT, "ended": True}})
     except OutputError as error:
-        warnings.warn(f"the checkpoint does not hold the finished model: {error}", stacklevel=3)
+        warn(f"the checkpoint does not hold the finished model: {error}")
 
 
 def save_checkpoint(

@@ -4,10 +4,10 @@ import contextlib
 import os
 import signal
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any
 
+from w2v_hs.checks import warn
 from w2v_hs.errors import Interrupted, OutputError
 from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
@@ -108,7 +108,7 @@ class Checkpointer(Observer):
             if number is not None:
                 message = f"stopped, nothing saved: {error}"
                 raise Interrupted(message, model, number, None) from error
-            warnings.warn(f"no checkpoint: {error}; training continues", stacklevel=2)
+            warn(f"no checkpoint: {error}; training continues")
         else:
             if number is not None:
                 raise Interrupted("stopped", model, number, self.settings.path)
