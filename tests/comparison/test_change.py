@@ -162,6 +162,15 @@ def test_results_print_as_tables(models):
     assert json.loads(aligned.to_json()) == aligned.as_dict()
 
 
+def test_models_of_a_compass_have_no_counts_of_their_texts(models):
+    texts = (topics(np.random.default_rng(seed), sentences=50) for seed in (5, 6))
+    old, new = (w2v_hs.train(text, compass=models[0]["old"][0], threads=1) for text in texts)
+    found = w2v_hs.shift(old, new)
+    assert found.min_count is None and found.words[0].counts is None and found.ranked_words == 96
+    with pytest.raises(OptionError, match="models of compass, hold no counts of their text"):
+        w2v_hs.align(old, new, weight="frequency")
+
+
 # ---- the command and its errors -----------------------------------------------------------------
 
 
@@ -197,7 +206,12 @@ def test_what_cannot_be_compared_is_refused_in_one_line(fails, models, tmp_path)
         ("4 shared words: a rotation of 5 dimensions", old, old.head(4), {}),
         ("new is empty", old, [], {}),
         ("none of 96 shared words occurs 1,000,000 times", model, model, {"min_count": 1_000_000}),
-        ("min_count: files of vectors hold no counts; use top", model, model.vectors, {"min_count": 5}),
+        (
+            "min_count: files of vectors, and models of compass, .*; use top",
+            model,
+            model.vectors,
+            {"min_count": 5},
+        ),
         ("neighbors=120: expected a whole number from 1 to 119", old, old, {"neighbors": 120}),
         ("candidates=1:", old, old, {"candidates": 1}),
         ("by='rank': expected one of overlap, distance", old, old, {"by": "rank"}),

@@ -108,8 +108,8 @@ def align(
 @click.option(
     "--min-count",
     type=int,
-    help="Rank only words that occur this often in both texts.  [default: 100; files of vectors hold "
-    "no counts]",
+    help="Rank only words that occur this often in both texts.  [default: 100; files of vectors and "
+    "models of --compass hold no counts of their text]",
 )
 @click.option(
     "--neighbors",

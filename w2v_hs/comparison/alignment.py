@@ -160,8 +160,8 @@ def _weights(shared: Shared) -> Float64:
     """The geometric mean of the two relative frequencies of each word, (n,)."""
     if shared.counts is None or shared.tokens is None:
         raise OptionError(
-            f"{option('weight', 'frequency')}: files of vectors hold no counts; expected two models, or "
-            f"{option('weight', 'none')}"
+            f"{option('weight', 'frequency')}: files of vectors, and models of {option('compass')}, hold no "
+            f"counts of their text; expected two other models, or {option('weight', 'none')}"
         )
     (a, b), (m, n) = shared.counts, shared.tokens
     weights: Float64 = np.sqrt(a / m * (b / n))

@@ -115,8 +115,9 @@ def shift(
     top : int, optional
         Rank only this many shared words, the most frequent; 0 or None: all.
     min_count : int, optional
-        Rank only words that occur at least this often in both texts. By default 100; files of
-        vectors hold no counts, so it does not apply to them.
+        Rank only words that occur at least this often in both texts. By default 100. It does not
+        apply to files of vectors, which hold no counts, and to models trained against a compass,
+        which hold those of the compass.
     neighbors : int, optional
         How many nearest neighbours of a word are compared. By default 1000, but at most a tenth of
         the candidates.
@@ -219,7 +220,8 @@ def _ranked(shared: Shared, top: int | None, min_count: int | None) -> tuple[Int
     if shared.counts is None:
         if min_count is not None:
             raise OptionError(
-                f"{option('min_count')}: files of vectors hold no counts; use {option('top')} instead"
+                f"{option('min_count')}: files of vectors, and models of {option('compass')}, hold no "
+                f"counts of their text; use {option('top')} instead"
             )
         return rows, None
     least = MIN_COUNT if min_count is None else whole("min_count", min_count, 1)
@@ -247,7 +249,7 @@ def _distances(old: list[Float32], new: list[Float32], rows: Int64) -> Float64:
     for i, target in enumerate(old):
         for j, source in enumerate(new):
             matrix, _ = fit(source, target)
-            found[:, i, j] = 1 - cosines(source[rows] @ matrix, target[rows])
+            found[:, i, j] = (1 - cosines(source[rows] @ matrix, target[rows])).clip(0)  # of rounding
     return found
 
 

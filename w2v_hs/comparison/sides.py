@@ -34,7 +34,8 @@ class Shared:
     units
         For each model, (n, dim) float32: the vectors of the words, scaled to length 1.
     counts
-        For each model, (n,) int64; None if some of them have no counts.
+        For each model, (n,) int64; None if some of them have no counts of their own text, as files
+        of vectors and models that were trained against a compass.
     tokens
         For each model, how many words its text has; as `counts`.
     without_direction
@@ -75,7 +76,8 @@ class Shared:
             )
         rows, units = [these[usable] for these in rows], [unit[usable] for unit in units]
         vocabularies = [model.vocabulary for model in models if isinstance(model, Model)]
-        known = len(vocabularies) == len(models)
+        against = any("compass" in model.provenance for model in models if isinstance(model, Model))
+        known = len(vocabularies) == len(models) and not against  # a compass brings its own counts
         return cls(
             [vectors[0].words[row] for row in rows[0].tolist()],
             units,
