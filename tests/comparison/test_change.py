@@ -12,7 +12,7 @@ from scipy.stats import ortho_group
 
 import w2v_hs
 from w2v_hs import Vectors
-from w2v_hs.errors import OptionError, UnknownWordError
+from w2v_hs.errors import OptionError, UnknownWordError, WordTypeError
 
 
 def vectors(rng, words=120, dim=5):
@@ -196,6 +196,8 @@ def test_the_command(run, models, tmp_path):
 def test_what_cannot_be_compared_is_refused_in_one_line(fails, models, tmp_path):
     found, folder = models
     model = found["old"][0]
+    with pytest.raises(WordTypeError, match="b't1w1' is of type bytes"):
+        w2v_hs.shift(model, model, b"t1w1")
     rng = np.random.default_rng(1)
     old = vectors(rng)
     zero = vectors(rng)

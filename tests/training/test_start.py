@@ -282,6 +282,9 @@ def test_what_is_no_source_of_vectors_is_refused(text_file, model, tmp_path):
         w2v_hs.train(text_file, init=[1])
     with pytest.raises(TypeError, match="compass is of type Vectors"):
         w2v_hs.train(text_file, compass=model.vectors)
+    for freeze in (None, 1, b"king", [b"king"]):
+        with pytest.raises(TypeError, match=r"freeze=.*: expected True, False, a file"):
+            w2v_hs.train(text_file, init=model, freeze=freeze)
     (tmp_path / "words.txt").write_text("king\nqueen of spades\n")
     with pytest.raises(FormatError, match=r"words.txt:2: found 'queen of spades', expected one word a line"):
         w2v_hs.train(text_file, init=model, freeze=tmp_path / "words.txt")
