@@ -381,6 +381,7 @@ def test_what_a_folder_or_pattern_takes_in_is_not_written_over(fails, run, tmp_p
         ("evaluate {model} --analogies ''", "empty name"),
         ("export {model} x.txt --weights output --from-format npz", "--from-format with"),
         ("train {text} -o m.safetensors --loss softmax --tree huffman", "--tree with"),
+        ("train {text} -o m.safetensors --window Sentence", "neither a whole number nor 'sentence'"),
         ("train {text} -o m.safetensors --rounds 3", "--rounds without"),
         ("train {text} --resume-from {model} --min-count 3", "--min-count without"),
         ("train {text} --resume-from {model} --window 3", "--window with"),

@@ -12,7 +12,7 @@ from scipy.stats import ortho_group
 
 import w2v_hs
 from w2v_hs import Vectors
-from w2v_hs.errors import OptionError, UnknownWordError
+from w2v_hs.errors import OptionError, UnknownWordError, WordTypeError
 
 
 def vectors(rng, words=120, dim=5):
@@ -172,6 +172,15 @@ def test_results_print_as_tables(models):
     assert json.loads(aligned.to_json()) == aligned.as_dict()
 
 
+def test_models_of_a_compass_have_no_counts_of_their_texts(models):
+    texts = (topics(np.random.default_rng(seed), sentences=50) for seed in (5, 6))
+    old, new = (w2v_hs.train(text, compass=models[0]["old"][0], threads=1) for text in texts)
+    found = w2v_hs.shift(old, new)
+    assert found.min_count is None and found.words[0].counts is None and found.ranked_words == 96
+    with pytest.raises(OptionError, match="models of compass, hold no counts of their text"):
+        w2v_hs.align(old, new, weight="frequency")
+
+
 # ---- the command and its errors -----------------------------------------------------------------
 
 
@@ -197,6 +206,8 @@ def test_the_command(run, models, tmp_path):
 def test_what_cannot_be_compared_is_refused_in_one_line(fails, models, tmp_path):
     found, folder = models
     model = found["old"][0]
+    with pytest.raises(WordTypeError, match="b't1w1' is of type bytes"):
+        w2v_hs.shift(model, model, b"t1w1")
     rng = np.random.default_rng(1)
     old = vectors(rng)
     zero = vectors(rng)

@@ -127,7 +127,8 @@ def test_a_tree_is_learned_from_the_vectors_before_the_first_prediction(text_fil
 
 @pytest.fixture(scope="module")
 def base(text_file):
-    return w2v_hs.train(text_file, dim=12, min_count=1, lowercase=True, tokenize="words", **OPTIONS)
+    raw = {"lowercase": True, "tokenize": "words", "encoding": "latin-1"}
+    return w2v_hs.train(text_file, dim=12, min_count=1, **raw, **OPTIONS)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,9 @@ def test_the_output_layer_stays_to_the_bit_while_vectors_learn(text_file, tmp_pa
 
 def test_the_model_determines_options_and_preprocessing(base, tmp_path):
     text = tmp_path / "raw.txt"
-    text.write_text("The King, the Dog.\n" * 200)
+    text.write_bytes(b"The King, the Dog. \xe9\n" * 200)
+    with pytest.warns(UserWarning, match="a small text .* try epochs=20$"):  # not another window
+        w2v_hs.train(text, compass=base)
     trained = w2v_hs.train(text, compass=base, epochs=2, seed=7)
     assert trained.provenance["corpus"]["retained_tokens"] == 800
     assert (trained.options.dim, trained.options.min_count, trained.options.sample) == (12, 1, 0)
@@ -279,6 +282,9 @@ def test_what_is_no_source_of_vectors_is_refused(text_file, model, tmp_path):
         w2v_hs.train(text_file, init=[1])
     with pytest.raises(TypeError, match="compass is of type Vectors"):
         w2v_hs.train(text_file, compass=model.vectors)
+    for freeze in (None, 1, b"king", [b"king"]):
+        with pytest.raises(TypeError, match=r"freeze=.*: expected True, False, a file"):
+            w2v_hs.train(text_file, init=model, freeze=freeze)
     (tmp_path / "words.txt").write_text("king\nqueen of spades\n")
     with pytest.raises(FormatError, match=r"words.txt:2: found 'queen of spades', expected one word a line"):
         w2v_hs.train(text_file, init=model, freeze=tmp_path / "words.txt")

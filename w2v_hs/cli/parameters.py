@@ -70,7 +70,10 @@ class _Window(click.ParamType):  # type: ignore[type-arg]  # generic only since 
     name = "window"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return value if value == SENTENCE else click.INT.convert(value, param, ctx)
+        try:
+            return value if value == SENTENCE else int(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a whole number nor {SENTENCE!r}", param, ctx)
 
 
 FILE = _Name(path_type=Path)

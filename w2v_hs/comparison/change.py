@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from w2v_hs.checks import one_of, option, quoted, whole
+from w2v_hs.checks import one_of, option, quoted, several, whole
 from w2v_hs.comparison.alignment import cosines, fit
 from w2v_hs.comparison.neighbourhoods import nearest, overlaps
 from w2v_hs.comparison.sides import NO_COUNTS, Shared, vectors_of
@@ -199,7 +199,7 @@ def _asked(words: Any, sides: dict[str, list[Any]], shared: Shared) -> list[int]
     """The rows of the words to show; `UnknownWordError` for one that is not shared."""
     if words is None:
         return None
-    listed = [words] if isinstance(words, str) or not isinstance(words, Iterable) else list(words)
+    listed = several(words)
     index = {str(word): row for row, word in enumerate(shared.words)}
     for word in listed:
         for name, other in (("old", "new"), ("new", "old")):
@@ -248,7 +248,7 @@ def _distances(old: list[Float32], new: list[Float32], rows: Int64) -> Float64:
     for i, target in enumerate(old):
         for j, source in enumerate(new):
             matrix, _ = fit(source, target)
-            found[:, i, j] = 1 - cosines(source[rows] @ matrix, target[rows])
+            found[:, i, j] = (1 - cosines(source[rows] @ matrix, target[rows])).clip(0)  # of rounding
     return found
 
 

@@ -16,22 +16,26 @@ def check_memory(name: str, needed: int) -> None:
         raise FormatError(f"{name}: its arrays take {needed:,} bytes of memory, {free:,} are free")
 
 
-def available_bytes() -> int | None:
+def available_bytes(groups: Path = Path("/sys/fs/cgroup")) -> int | None:
     """Memory this process can still take, or None where the system does not say.
 
-    The least of free memory and the limits of its control groups and of the process (Linux).
+    The least of free memory and the limits of its control groups and of the process (Linux). What a
+    control group uses includes cached files, which the system gives up where memory is needed.
     """
     limits = []
     for line in _read("/proc/meminfo").splitlines():
         if line.startswith("MemAvailable:"):
             limits.append(int(line.split()[1]) * 1024)
-    for limit, used in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    for folder, limit, used, kind in (
+        (groups, "memory.max", "memory.current", ""),
+        (groups / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
     ):
-        bound, current = _read(limit).strip(), _read(used).strip()
+        bound, current = _read(folder / limit).strip(), _read(folder / used).strip()
         if bound.isdigit() and current.isdigit():
-            limits.append(int(bound) - int(current))
+            lines = (line.split() for line in _read(folder / "memory.stat").splitlines())
+            files = (kind + "active_file", kind + "inactive_file")
+            cached = sum(int(size) for name, size in lines if name in files)
+            limits.append(int(bound) - int(current) + cached)
     with contextlib.suppress(ImportError):
         import resource  # not on Windows
 
@@ -42,7 +46,7 @@ def available_bytes() -> int | None:
     return min(limits, default=None)
 
 
-def _read(path: str) -> str:
+def _read(path: str | Path) -> str:
     try:
         return Path(path).read_text()
     except OSError:

@@ -29,7 +29,7 @@ class _CorpusFacts(TypedDict, total=False):
     tokens: int
     types: int
     retained_tokens: int
-    mended_utf8: int
+    decoding_errors: int
 
 
 class _UpdateFacts(TypedDict):

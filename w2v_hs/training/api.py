@@ -221,7 +221,8 @@ def train(
         check_distinct([checkpoint], [*(texts or ()), vocab, tree, init, freeze, compass])
     base = read_compass(compass)
     if base is not None:  # what differs from the defaults is meant
-        asked = {name: value for name, value in asdict(preprocessing).items() if value not in (False, "none")}
+        usual = asdict(Preprocessing())
+        asked = {name: value for name, value in asdict(preprocessing).items() if value != usual[name]}
         preprocessing = base.model.preprocessing_of(corpus, **asked)
     if checkpoint is not None:
         settings = CheckpointSettings(Path(checkpoint), checkpoint_every, texts, preprocessing)

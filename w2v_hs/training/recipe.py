@@ -124,10 +124,8 @@ def warn_of_small_text(model: Model) -> None:
     """Warn if a small text was trained with epochs and window for large ones."""
     words, options, usual = model.provenance["corpus"]["retained_tokens"], model.options, Options()
     if words < SMALL_TEXT and (options.epochs, options.window) == (usual.epochs, usual.window):
-        warn(
-            f"a small text ({words:,} words): for better vectors try {option('epochs', 20)} and "
-            f"{option('window', 10)}"
-        )
+        window = "" if "compass" in model.provenance else f" and {option('window', 10)}"  # it is the model's
+        warn(f"a small text ({words:,} words): for better vectors try {option('epochs', 20)}{window}")
 
 
 def make_ngrams(vocabulary: Vocabulary, options: Resolved) -> Ngrams | None:

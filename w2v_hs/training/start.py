@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from w2v_hs.checks import shown, warn
+from w2v_hs.checks import is_word, several, short, shown, warn
 from w2v_hs.errors import FormatError, OptionError
 from w2v_hs.model import Model, load
 from w2v_hs.model.weights import start_vectors
@@ -84,7 +84,8 @@ def read_init(source: Source | None, freeze: Freeze, dim: int | None) -> Init | 
     """The vectors that a user wants a run to begin with, if any; dim: the one asked for, if any.
 
     Raises `OptionError` if they have another dim, `FormatError` if a file cannot be read or a value
-    is not finite, `TypeError` for anything but a path, a model or vectors.
+    is not finite, `TypeError` for anything but a path, a model or vectors, or for `freeze` that is
+    no words.
     """
     if source is None:
         if freeze is not False:
@@ -157,7 +158,10 @@ def _words_to_freeze(freeze: Freeze) -> bool | frozenset[str]:
     if isinstance(freeze, bool):
         return freeze
     if not isinstance(freeze, (str, Path)):
-        return frozenset(map(str, freeze))
+        listed = several(freeze) if isinstance(freeze, Iterable) else [None]
+        if not all(map(is_word, listed)):
+            raise TypeError(f"freeze={short(freeze)}: expected True, False, a file of words, or words")
+        return frozenset(map(str, listed))
     words = set()
     for number, line in numbered_lines(freeze):
         if len(line.split()) != 1:
