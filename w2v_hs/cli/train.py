@@ -113,7 +113,7 @@ def train(
     w2v-hs train wiki.txt -o m.safetensors --epochs 50 --holdout 0.01 --patience 2
     w2v-hs train wiki.txt -o m.safetensors --tree huffman
     w2v-hs train wiki.txt -o m.safetensors --subwords 3-6
-    w2v-hs train wiki.txt -o m.safetensors --replicas 3 --keep-replicas --resample
+    w2v-hs train wiki.txt -o wiki.safetensors --replicas 3 --keep-replicas --resample
     w2v-hs train raw.txt -o m.safetensors --tokenize words --lowercase
     w2v-hs train 'data/*.parquet' -o m.safetensors --text-column text
     w2v-hs train --resume-from m.safetensors --update-vocab news.txt -o m2.safetensors
