@@ -101,6 +101,9 @@ def test_results_print_as_tables():
     assert "4 runs: two of them share" in str(ranking) and "each with the number of runs" in str(ranking)
     assert "w1: two runs share" in str(asked) and "of one more run" in str(asked)
     assert "<pre" in asked._repr_html_()
+    brackets = [Vectors(["[b]", "[/b]", 7], np.eye(3)[:, :2] + 1)] * 2
+    assert "│ [b]" in str(w2v_hs.stability(brackets, k=1)) and "[b] 2" in str(w2v_hs.stability(brackets, k=1))
+    assert w2v_hs.stability(brackets, 7, k=1).words[0].word == 7
 
 
 def test_the_command(run, folder):

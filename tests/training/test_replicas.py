@@ -119,6 +119,7 @@ def test_resampled_runs_learn_from_texts_of_their_own(text_file, tmp_path):
         assert kept.options.resample and kept.provenance["corpus"]["sentences"] == 600
     assert merged.provenance["corpus"]["retained_tokens"] == 7000
     assert merged.options.resample
+    assert not w2v_hs.train(text_file, compass=merged, epochs=1).options.resample
 
 
 def test_the_command(run, fails, text_file, tmp_path):

@@ -95,7 +95,8 @@ def _print_neighbors(each: WordShift, found: Shift, console: "Console") -> None:
 
 def print_stability(found: Stability, console: "Console", most: int | None = None) -> None:
     """Print a row for each word; or tables of the words asked for and of their pairs."""
-    from rich.table import Table
+    from rich.table import Column, Table
+    from rich.text import Text
 
     console.print(
         f"{found.runs} runs: two of them share {found.k * found.overlap:.1f} of the {found.k} nearest "
@@ -104,10 +105,11 @@ def print_stability(found: Stability, console: "Console", most: int | None = Non
         soft_wrap=True,
     )
     if not found.asked:
-        table = Table("word", "shared", "neighbours, each with the number of runs that have it")
+        near = "neighbours, each with the number of runs that have it"
+        table = Table(Column("word", overflow="fold"), "shared", Column(near, overflow="fold"))
         for each in found.words[:most]:
-            near = ", ".join(f"{plain(one.word)} {one.runs}" for one in each.neighbors)
-            table.add_row(plain(each.word), f"{found.k * each.overlap:.1f}", near)
+            words = Text(", ").join(plain(f"{one.word} {one.runs}") for one in each.neighbors)
+            table.add_row(plain(each.word), f"{found.k * each.overlap:.1f}", words)
         console.print(table)
         return
     for each in found.words:

@@ -39,8 +39,7 @@ def update_options(options: Resolved, **given: Any) -> Resolved:
     """
     # The tree grows, and is not learned anew.
     settled = {"tree": "given" if options.loss == "hs" else options.tree, "tree_order": "frequency"}
-    defaults = {"lr": options.lr / 2, "threads": None, "holdout": 0.0, "patience": None}
-    defaults |= {"replicas": 1, "resample": False}
+    defaults = {"lr": options.lr / 2, "threads": None, "holdout": 0.0, "patience": None, "replicas": 1}
     chosen = {name: value for name, value in given.items() if value is not None}
     return replace(options, **defaults | chosen | settled).resolved()
 
