@@ -202,6 +202,7 @@ BAD_OPTIONS = [
     ("threads", 0),
     ("seed", -1),
     ("replicas", 0),
+    ("resample", 2),
     ("holdout", 0.6),
     ("patience", 0),
     *(("lr", value) for value in (0.0, -0.025, math.nan, math.inf, -math.inf, "0.1")),

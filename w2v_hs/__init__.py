@@ -18,6 +18,7 @@ from w2v_hs.version import __version__ as __version__
 if TYPE_CHECKING:  # for type checkers, which do not see what `__getattr__` does
     from w2v_hs.comparison import align as align
     from w2v_hs.comparison import shift as shift
+    from w2v_hs.comparison import stability as stability
     from w2v_hs.errors import Interrupted as Interrupted
     from w2v_hs.errors import W2VError as W2VError
     from w2v_hs.evaluation import compare as compare
@@ -48,6 +49,7 @@ _PUBLIC = {
     "compare": "w2v_hs.evaluation",
     "align": "w2v_hs.comparison",
     "shift": "w2v_hs.comparison",
+    "stability": "w2v_hs.comparison",
     "join_phrases": "w2v_hs.text",
     "report": "w2v_hs.reporting",
     "W2VError": "w2v_hs.errors",

@@ -88,6 +88,8 @@ class Options:
         Number of buckets into which n-grams are hashed. Only those in use take memory.
     replicas
         Number of runs with different seeds whose vectors are merged.
+    resample
+        Draw the sentences of each of them with replacement.
 
     Raises
     ------
@@ -116,6 +118,7 @@ class Options:
     subwords: tuple[int, int] | None = None
     buckets: int = BUCKETS
     replicas: int = 1
+    resample: bool = False
 
     def __post_init__(self) -> None:
         checked: dict[str, Any] = {
@@ -133,6 +136,7 @@ class Options:
             "seed": whole("seed", self.seed, 0, 2**63 - 1),
             "buckets": whole("buckets", self.buckets, 1, 2**31 - 1),
             "replicas": whole("replicas", self.replicas, 1, 1000),
+            "resample": one_of("resample", self.resample, (False, True)),
             "holdout": real("holdout", self.holdout, 0.0, 0.5, "from 0 to 0.5"),
         }
         checked["shrink_windows"] &= checked["window"] is not None

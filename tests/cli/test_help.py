@@ -35,6 +35,9 @@ MODELS = {
     "old.safetensors": "learned",
     "new.safetensors": "huffman",
     "new-2.safetensors": "huffman",
+    "m2.safetensors": "huffman",
+    "m-replicas/1.safetensors": "learned",
+    "m-replicas/2.safetensors": "huffman",
 }
 VECTORS = "vectors.bin"
 CHECKPOINT = "m.checkpoint.safetensors"  # of a run on wiki.txt
@@ -84,6 +87,7 @@ def prepared(tmp_path_factory, program):
     for kind in ("learned", "huffman"):
         model = w2v_hs.train(folder / "wiki.txt", tree=kind, **OPTIONS)
         for name in (name for name, of in MODELS.items() if of == kind):
+            (folder / name).parent.mkdir(exist_ok=True)
             model.save(folder / name)
     model.export(folder / VECTORS)
     # Written whenever the tree is relearned, and left behind as by a killed run.

@@ -1,12 +1,14 @@
 """Runs of different seeds, merged."""
 
+import itertools
 import json
 
 import numpy as np
 import pytest
 
 import w2v_hs
-from w2v_hs.errors import OptionError
+from w2v_hs.errors import DivergedError, OptionError, OutputError
+from w2v_hs.text.corpus import read_corpus, resampled
 
 OPTIONS = {"dim": 12, "epochs": 3, "sample": 0, "threads": 1}
 
@@ -63,6 +65,8 @@ def test_words_never_seen_have_merged_vectors(text_file):
         ({"holdout": 0.1, "patience": 1}, "replicas=2 with patience"),
         ({"callbacks": print}, "replicas=2 with callbacks"),
         ({"client": "tcp"}, "replicas=2 with a cluster"),
+        ({"replicas": 1, "resample": True}, "resample with a single run"),
+        ({"replicas": 1, "keep_replicas": "runs"}, "keep_replicas with a single run"),
     ],
     ids=str,
 )
@@ -70,7 +74,52 @@ def test_what_several_runs_cannot_do_is_refused(text_file, tmp_path, wrong, mess
     with pytest.raises(OptionError, match=message):
         if "checkpoint" in wrong:
             wrong = {"checkpoint": tmp_path / "c.safetensors"}
+        if "keep_replicas" in wrong:
+            wrong["keep_replicas"] = tmp_path / "runs"
         w2v_hs.train(text_file, **{"replicas": 2} | wrong)
+    assert not list(tmp_path.iterdir())
+
+
+def test_runs_that_are_kept_are_those_of_their_seeds(text_file, tmp_path):
+    w2v_hs.train(text_file, replicas=3, seed=7, keep_replicas=tmp_path / "runs", **OPTIONS)
+    for number, seed in enumerate((7, 8, 9), 1):
+        kept = w2v_hs.load(tmp_path / "runs" / f"{number}.safetensors")
+        alone = w2v_hs.train(text_file, seed=seed, **OPTIONS)
+        assert np.array_equal(kept.vectors.matrix, alone.vectors.matrix)
+        assert np.array_equal(kept.outputs, alone.outputs) and kept.options == alone.options
+    with pytest.raises(OutputError, match="is there already"):
+        w2v_hs.train(text_file, replicas=2, keep_replicas=tmp_path / "runs", **OPTIONS)
+    with pytest.raises(DivergedError):
+        w2v_hs.train(text_file, replicas=2, keep_replicas=tmp_path / "more", **OPTIONS | {"lr": 1e30})
+    assert [each.name for each in tmp_path.iterdir()] == ["runs"]
+
+
+def test_a_bootstrap_of_the_text_draws_its_sentences_with_replacement(tmp_path):
+    sentences = [[f"w{i}", *["more"] * (i % 3)] for i in range(20_000)]  # more than are copied at once
+    text = read_corpus(sentences, min_count=1)
+    whole, name = np.array(text.ids), text.vocabulary.words
+    drawn = resampled(text, 5)
+    bounds = drawn.sentences.tolist()
+    words = [name[row] for row in drawn.ids]
+    found = [words[a:b] for a, b in itertools.pairwise(bounds)]
+    places = [int(sentence[0][1:]) for sentence in found]
+    assert found == [sentences[place] for place in places] and len(found) == 20_000
+    assert places == sorted(places) and len(set(places)) == pytest.approx(0.632 * 20_000, rel=0.02)
+    assert np.array_equal(drawn.ids, resampled(text, 5).ids) and len(resampled(text, 6).ids) != len(drawn.ids)
+    assert np.array_equal(text.ids, whole)  # which the other runs and the fit of the tree read
+
+
+def test_resampled_runs_learn_from_texts_of_their_own(text_file, tmp_path):
+    options = OPTIONS | {"replicas": 2, "resample": True}
+    merged = w2v_hs.train(text_file, seed=7, keep_replicas=tmp_path / "runs", **options)
+    for number, seed in enumerate((7, 8), 1):
+        kept = w2v_hs.load(tmp_path / "runs" / f"{number}.safetensors")
+        drawn = resampled(read_corpus(text_file), seed)
+        assert kept.provenance["corpus"]["retained_tokens"] == len(drawn.ids) != 7000
+        assert kept.options.resample and kept.provenance["corpus"]["sentences"] == 600
+    assert merged.provenance["corpus"]["retained_tokens"] == 7000
+    assert merged.options.resample
+    assert not w2v_hs.train(text_file, compass=merged, epochs=1).options.resample
 
 
 def test_the_command(run, fails, text_file, tmp_path):
@@ -80,6 +129,18 @@ def test_the_command(run, fails, text_file, tmp_path):
     info = json.loads(run("info", "m.safetensors", "--json", cwd=tmp_path).stdout)
     assert info["options"]["replicas"] == 2
     assert [file.name for file in tmp_path.iterdir()] == ["m.safetensors"]  # no checkpoint is left
+    assert (
+        run("train", text_file, "-o", "k.safetensors", *options, "--keep-replicas", cwd=tmp_path).returncode
+        == 0
+    )
+    kept = sorted(file.name for file in (tmp_path / "k-replicas").iterdir())
+    assert kept == ["1.safetensors", "2.safetensors"]
+    before = (tmp_path / "k.safetensors").read_bytes()
+    message = fails("train", text_file, "-o", "k.safetensors", *options, "--keep-replicas", cwd=tmp_path)
+    assert message.startswith("error: k-replicas: is there already")
+    assert (tmp_path / "k.safetensors").read_bytes() == before
+    single = fails("train", text_file, "-o", "n.safetensors", "--keep-replicas", cwd=tmp_path)
+    assert "--keep-replicas with a single run: expected --replicas of 2 or more" in single
     earlier = tmp_path / "n.checkpoint.safetensors"
     earlier.touch()
     assert "to resume that run" in fails("train", text_file, "-o", "n.safetensors", *options, cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""The commands that compare two models: `align` and `shift`."""
+"""The commands that compare models: `align`, `shift` and `stability`."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -142,8 +142,8 @@ def shift(
 ) -> None:
     """Show which words changed between two texts.
 
-    OLD and NEW are models or vector files, one of each text. With WORDs: their neighbours then and
-    now.
+    OLD and NEW are models or vector files, one of each text, or folders of several runs, such as
+    'train --keep-replicas' writes. With WORDs: their neighbours then and now.
 
     overlap is the share of a word's nearest neighbours that stayed the same; distance is 1 - cosine
     of its two vectors after NEW is rotated onto OLD. Rare words move more by chance, so each figure
@@ -156,13 +156,14 @@ def shift(
     w2v-hs shift old.safetensors new.safetensors --new new-2.safetensors --by distance --json
     """
     from w2v_hs import comparison
-    from w2v_hs.comparison.sides import read_side
+    from w2v_hs.comparison.sides import read_side, run_files
     from w2v_hs.comparison.tables import print_shift
 
     if count < 0:
         raise click.UsageError(f"--show {count}: expected a number of words, or 0 for all")
     before, after = (
-        [read_side(path, format_name) for path in runs] for runs in ((old, *more_old), (new, *more_new))
+        [read_side(file, format_name) for path in runs for file in run_files(path)]
+        for runs in ((old, *more_old), (new, *more_new))
     )
     found = comparison.shift(before, after, words or None, **options)
     if count and not words:
@@ -171,3 +172,71 @@ def shift(
         show.print_json(found.as_dict())
         return
     print_shift(found, show.console())
+
+
+@click.command()
+@click.argument("runs", type=parameters.FILE)
+@click.argument("words", metavar="[WORD]...", nargs=-1)
+@click.option(
+    "--run",
+    "more",
+    multiple=True,
+    type=parameters.FILE,
+    help="Another run of the same text, or a folder of them. Can be repeated.",
+)
+@click.option("-k", default=10, show_default=True, help="Number of neighbours of each word.")
+@click.option(
+    "--top",
+    default=1000,
+    show_default=True,
+    help="Take the mean over this many words, the most frequent; 0 for all.",
+)
+@click.option(
+    "--candidates",
+    default=10_000,
+    show_default=True,
+    help="Neighbours come from this many words, the most frequent.",
+)
+@click.option("--show", "count", default=20, show_default=True, help="Number of words to show; 0 for all.")
+@click.option("--confidence", default=0.95, show_default=True, help="Confidence level of all intervals.")
+@parameters.format_option
+@parameters.json_option
+def stability(
+    runs: Path,
+    words: tuple[str, ...],
+    more: tuple[Path, ...],
+    format_name: str | None,
+    json_out: bool,
+    count: int,
+    **options: Any,
+) -> None:
+    """Show how far several runs of one text agree.
+
+    RUNS is a folder of models or vector files, such as 'train --keep-replicas' writes; or a single
+    one, and --run the others. Without WORDs, the most frequent words are shown.
+
+    Neighbours are those of highest mean cosine, each with the number of runs that have it among
+    their own nearest. With WORDs, cosines have intervals, also those of all pairs of WORDs: one for
+    the mean over endlessly many such runs, one for a single further run.
+
+    \b
+    w2v-hs stability m-replicas/
+    w2v-hs stability m-replicas/ king queen
+    w2v-hs stability m.safetensors --run m2.safetensors -k 5 --json
+    """
+    from w2v_hs import comparison
+    from w2v_hs.comparison.sides import run_files
+    from w2v_hs.comparison.tables import print_stability
+    from w2v_hs.vectors import load_vectors
+
+    if count < 0:
+        raise click.UsageError(f"--show {count}: expected a number of words, or 0 for all")
+    files = [file for path in (runs, *more) for file in run_files(path)]
+    vectors = [load_vectors(file, format=format_name) for file in files]
+    found = comparison.stability(vectors, words or None, **options)
+    if count and not words:
+        found = replace(found, words=found.words[:count])
+    if json_out:
+        show.print_json(found.as_dict())
+        return
+    print_stability(found, show.console())

@@ -267,6 +267,12 @@ training_options = combined(
         "run. There is no checkpoint.",
     ),
     click.option(
+        "--resample",
+        is_flag=True,
+        help="With --replicas: each run draws its sentences with replacement, so that runs also differ by "
+        "the noise of the text.",
+    ),
+    click.option(
         "--holdout",
         default=_DEFAULTS.holdout,
         help="Share of the sentences to hold out; their loss is measured after each epoch.",

@@ -45,6 +45,12 @@ _scheduler_option = click.option(
     help="Read words and counts from this file of 'word count' lines; --min-count and "
     "--max-vocab are then ignored.",
 )
+@click.option(
+    "--keep-replicas",
+    is_flag=True,
+    help="With --replicas: save each run, too, in a new folder beside OUTPUT: m-replicas/1.safetensors "
+    "and so on. See 'stability'.",
+)
 @click.option("--save-vocab", type=parameters.FILE, help="Write 'word count' lines to this file.")
 @click.option(
     "--resume-from",
@@ -79,6 +85,7 @@ def train(
     text: tuple[str, ...],
     output: Path | None,
     vocab: Path | None,
+    keep_replicas: bool,
     save_vocab: Path | None,
     resume_from: Path | None,
     update_vocab: bool,
@@ -106,6 +113,7 @@ def train(
     w2v-hs train wiki.txt -o m.safetensors --epochs 50 --holdout 0.01 --patience 2
     w2v-hs train wiki.txt -o m.safetensors --tree huffman
     w2v-hs train wiki.txt -o m.safetensors --subwords 3-6
+    w2v-hs train wiki.txt -o wiki.safetensors --replicas 3 --keep-replicas --resample
     w2v-hs train raw.txt -o m.safetensors --tokenize words --lowercase
     w2v-hs train 'data/*.parquet' -o m.safetensors --text-column text
     w2v-hs train --resume-from m.safetensors --update-vocab news.txt -o m2.safetensors
@@ -113,7 +121,7 @@ def train(
     w2v-hs train news.txt -o m2.safetensors --compass m.safetensors
     w2v-hs train s3://bucket/texts -o m.safetensors --tree huffman --scheduler tcp://host:8786
     """
-    from w2v_hs.files.atomic import check_writable, holding
+    from w2v_hs.files.atomic import check_writable, holding, new_folder
     from w2v_hs.model import load
     from w2v_hs.training.api import train_with
     from w2v_hs.training.observers.checkpoint import CheckpointSettings, check_no_checkpoint, checkpoint_path
@@ -137,12 +145,14 @@ def train(
     check_distinct([output, save_vocab, checkpoint], [*text, *read])
     if save_vocab is not None:
         check_writable(save_vocab)
-    with holding(output), exit_when_interrupted(scheduler), _connected(scheduler) as client:
+    beside = output.with_name(f"{output.stem}-replicas")
+    kept = new_folder(beside) if keep_replicas else contextlib.nullcontext()
+    with holding(output), exit_when_interrupted(scheduler), kept as folder, _connected(scheduler) as client:
         check_no_checkpoint(checkpoint)  # also for replicas, which write none: it is removed below
         if resume_from is None:
             preprocessing = Preprocessing(**{n: value for n, value in prepared.items() if value is not None})
             dim = run.dim if "dim" in explicit else None
-            kept = freeze == "all" if freeze in (None, "all") else freeze
+            frozen = freeze == "all" if freeze in (None, "all") else freeze
             base = read_compass(compass)
             if base is not None:
                 preprocessing = base.model.preprocessing_of([*map(Path, text)], **prepared)
@@ -155,8 +165,9 @@ def train(
                 settings=replace(settings, preprocessing=preprocessing) if run.replicas == 1 else None,
                 client=client,
                 rounds=rounds,
-                init=read_init(init, kept, dim),
+                init=read_init(init, frozen, dim),
                 compass=base,
+                keep_replicas=folder,
                 show=True,
             )
             if not {"epochs", "window"} & set(explicit):
@@ -228,6 +239,7 @@ def _check_combinations(params: dict[str, Any], explicit: list[str]) -> None:
             params["rounds"] is not None and not on_cluster,
             "--rounds without --scheduler: only a cluster merges updates in rounds",
         ),
+        (updates and params["keep_replicas"], "--resume-from with --keep-replicas: an update is one run"),
         (freeze and params["init"] is None, "--freeze needs --init, the vectors to keep"),
         (grows and not updates, "--update-vocab needs --resume-from, the model to extend"),
         (

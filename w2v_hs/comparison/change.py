@@ -140,10 +140,10 @@ def shift(
         `old` or `new` holds something other than models and `Vectors`.
     """
     one_of("by", by, ORDERS)
-    sides = {"old": _runs("old", old), "new": _runs("new", new)}
+    sides = {"old": listed_runs("old", old), "new": listed_runs("new", new)}
     confidence, seed, k = check_confidence(confidence), whole("seed", seed, 0), whole("k", k, 1)
     shared = Shared.of([*sides["old"], *sides["new"]])
-    asked = _asked(words, sides, shared)
+    asked = asked_rows(words, sides, shared)
     ranked, min_count = _ranked(shared, top, min_count)
     candidates, neighbors = _neighborhood(len(shared), candidates, neighbors)
     runs = len(sides["old"])
@@ -187,7 +187,7 @@ def shift(
     )
 
 
-def _runs(name: str, given: Any) -> list[Any]:
+def listed_runs(name: str, given: Any) -> list[Any]:
     """One model or several as a list."""
     runs = [given] if isinstance(given, Model | Vectors) or not isinstance(given, Iterable) else list(given)
     if not runs:
@@ -195,7 +195,7 @@ def _runs(name: str, given: Any) -> list[Any]:
     return runs
 
 
-def _asked(words: Any, sides: dict[str, list[Any]], shared: Shared) -> list[int] | None:
+def asked_rows(words: Any, sides: dict[str, list[Any]], shared: Shared) -> list[int] | None:
     """The rows of the words to show; `UnknownWordError` for one that is not shared."""
     if words is None:
         return None

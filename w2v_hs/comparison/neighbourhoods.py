@@ -1,10 +1,13 @@
 """The nearest neighbours of words, and how many of them models have in common."""
 
+import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 
+from w2v_hs.evaluation.statistics import Bool
 from w2v_hs.options import available_cores
 from w2v_hs.types import Float32, Float64, Int64, UInt8
 
@@ -48,14 +51,58 @@ def nearest(runs: Sequence[Float32], word: int, candidates: int, k: int) -> list
     return [(row, float(cosines[row])) for row in best]
 
 
+@dataclass(frozen=True)
+class Agreement:
+    """What R runs say about the k nearest neighbours of W words."""
+
+    overlaps: Float64  # (W,): as `overlaps`, mean over all pairs of two runs
+    neighbors: Int64  # (W, k): rows of highest mean cosine, best first
+    votes: Int64  # (W, k): how many runs have them among their own k nearest
+    cosines: Float32  # (W, k, R)
+
+
+def agreement(runs: Sequence[Float32], words: Int64, candidates: int, k: int) -> Agreement:
+    """Compare the neighbours of `words` between all runs; parameters as in `overlaps`."""
+    from threadpoolctl import threadpool_limits
+
+    pairs = list(itertools.combinations(range(len(runs)), 2))
+    step = max(1, _ROWS // len(runs))
+
+    def block(first: int) -> tuple[Float64, Int64, Int64, Float32]:
+        rows = words[first : first + step]
+        cosines = np.stack([_cosines(run, rows, candidates) for run in runs])
+        near = [_near(each, k) for each in cosines]
+        sets = [np.packbits(each, axis=1) for each in near]
+        sizes = [_sizes(each) for each in sets]
+        same = [_sizes(sets[i] & sets[j]) / np.maximum(sizes[i], sizes[j]) for i, j in pairs]
+        best = np.argsort(-cosines.mean(axis=0, dtype=np.float64), axis=1, kind="stable")[:, :k]
+        votes = np.take_along_axis(np.sum(near, axis=0), best, axis=1)
+        of_best = np.take_along_axis(cosines, best[None], axis=2)
+        return np.mean(same, axis=0), best, votes, np.moveaxis(of_best, 0, 2)
+
+    with threadpool_limits(1), ThreadPoolExecutor(available_cores()) as pool:
+        blocks = list(pool.map(block, range(0, len(words), step)))
+    return Agreement(*map(np.concatenate, zip(*blocks, strict=True)))
+
+
 def _nearest(run: Float32, rows: Int64, candidates: int, k: int) -> UInt8:
     """The neighbours of each row as a set, a bit for each candidate: (rows, candidates / 8)."""
-    cosines = run[rows] @ run[:candidates].T
+    return np.packbits(_near(_cosines(run, rows, candidates), k), axis=1)
+
+
+def _cosines(run: Float32, rows: Int64, candidates: int) -> Float32:
+    """The cosine of each row with all candidates, (rows, candidates); -inf with itself."""
+    cosines: Float32 = run[rows] @ run[:candidates].T
     own = np.flatnonzero(rows < candidates)
     cosines[own, rows[own]] = -np.inf  # a word is no neighbour of itself
-    cut = candidates - k
-    least = np.partition(cosines, cut, axis=1)[:, cut : cut + 1]
-    return np.packbits(cosines >= least, axis=1)
+    return cosines
+
+
+def _near(cosines: Float32, k: int) -> Bool:
+    """Which candidates are among the k of highest cosine, (rows, candidates)."""
+    cut = cosines.shape[1] - k
+    near: Bool = cosines >= np.partition(cosines, cut, axis=1)[:, cut : cut + 1]
+    return near
 
 
 def _sizes(sets: UInt8) -> Int64:

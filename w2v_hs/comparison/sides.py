@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from w2v_hs.errors import OptionError
+from w2v_hs.checks import shown
+from w2v_hs.errors import FormatError, OptionError
 from w2v_hs.files.container import holds_array
 from w2v_hs.model import Model, load
 from w2v_hs.types import Float32, Int64
 from w2v_hs.vectors import Vectors, load_vectors
+from w2v_hs.vectors.formats import FOLDER_MARKS
 from w2v_hs.vectors.rotation import directions
+
+NO_COUNTS = "files of vectors hold no counts, and models trained against a compass only those of the compass"
 
 
 def read_side(path: Path, format: str | None = None) -> Model | Vectors:
@@ -23,7 +27,14 @@ def read_side(path: Path, format: str | None = None) -> Model | Vectors:
     return load(path) if holds_array(path, "outputs") else load_vectors(path, format=format)
 
 
-NO_COUNTS = "files of vectors hold no counts, and models trained against a compass only those of the compass"
+def run_files(path: Path) -> list[Path]:
+    """The files in a folder of runs, hidden ones left out; of any other path, itself."""
+    if not path.is_dir() or any((path / mark).exists() for mark in FOLDER_MARKS):
+        return [path]
+    found = [file for file in path.iterdir() if not file.name.startswith(".")]
+    if not found:
+        raise FormatError(f"{shown(path)}: holds no files; expected models or vectors of several runs")
+    return sorted(found, key=lambda file: (len(file.name), file.name))  # 10 after 9
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""Alignments and words by change as tables: on a console, as text, as HTML."""
+"""Alignments, words by change and agreement of runs as tables: on a console, as text, as HTML."""
 
 from typing import TYPE_CHECKING
 
+from w2v_hs.comparison.agreement import Similarity, Stability
 from w2v_hs.comparison.alignment import Alignment
 from w2v_hs.comparison.change import Figure, Shift, WordShift
 from w2v_hs.evaluation.evaluation import Result
@@ -10,6 +11,7 @@ from w2v_hs.formatting import cell, plain, recorded_html, recorded_text
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 MOST_ROWS = 20  # of the text and the HTML
 
@@ -27,6 +29,8 @@ def as_html(result: Result) -> str:
 def _print(result: Result, console: "Console") -> None:
     if isinstance(result, Shift):
         print_shift(result, console, MOST_ROWS)
+    elif isinstance(result, Stability):
+        print_stability(result, console, MOST_ROWS)
     elif isinstance(result, Alignment):
         print_alignment(result, console)
 
@@ -88,6 +92,47 @@ def _print_neighbors(each: WordShift, found: Shift, console: "Console") -> None:
     for (then, old), (now, new) in zip(each.old_neighbors or [], each.new_neighbors or [], strict=True):
         table.add_row(plain(then), f"{old:.3f}", plain(now), f"{new:.3f}")
     console.print(table)
+
+
+def print_stability(found: Stability, console: "Console", most: int | None = None) -> None:
+    """Print a row for each word; or tables of the words asked for and of their pairs."""
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    console.print(
+        f"{found.runs} runs: two of them share {found.k * found.overlap:.1f} of the {found.k} nearest "
+        f"neighbours of a word (mean over the {found.ranked_words:,} most frequent of "
+        f"{found.shared_words:,} shared words)",
+        soft_wrap=True,
+    )
+    if not found.asked:
+        near = "neighbours, each with the number of runs that have it"
+        table = Table(Column("word", overflow="fold"), "shared", Column(near, overflow="fold"))
+        for each in found.words[:most]:
+            words = Text(", ").join(plain(f"{one.word} {one.runs}") for one in each.neighbors)
+            table.add_row(plain(each.word), f"{found.k * each.overlap:.1f}", words)
+        console.print(table)
+        return
+    for each in found.words:
+        share = f"{each.word}: two runs share {found.k * each.overlap:.1f} of {found.k} neighbours"
+        console.print(plain(share), soft_wrap=True)
+        rows = [([one.word, one.runs], one.cosine) for one in each.neighbors]
+        console.print(_similarities(["neighbour", "runs"], rows, found))
+    if found.pairs:
+        console.print(_similarities(["", ""], [([*pair.words], pair.cosine) for pair in found.pairs], found))
+
+
+def _similarities(names: list[str], rows: list[tuple[list[object], Similarity]], found: Stability) -> "Table":
+    """A table of cosines; each row begins with cells under the `names`."""
+    from rich.table import Column, Table
+
+    level = f"{100 * found.confidence:g}%"
+    columns = ["cosine", f"{level} interval\nof the mean", f"{level} interval\nof one more run"]
+    table = Table(*(Column(name, overflow="fold") for name in names), *columns)
+    for cells, cosine in rows:
+        intervals = ("{:.3f} to {:.3f}".format(*each) for each in (cosine.interval, cosine.prediction))
+        table.add_row(*map(plain, map(str, cells)), f"{cosine.mean:.3f}", *intervals)
+    return table
 
 
 def _cells(figure: Figure) -> list[str]:

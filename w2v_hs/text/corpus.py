@@ -5,7 +5,7 @@ numbers are rewritten in place: rows of the vocabulary, without the words left o
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,10 +13,11 @@ from w2v_hs.errors import CorpusError
 from w2v_hs.kernels import tokens as token_kernels
 from w2v_hs.options import Preprocessing
 from w2v_hs.text.vocabulary import Vocabulary, choose_words
-from w2v_hs.text.word_ids import EncodedText, Piece, Progress, encode
+from w2v_hs.text.word_ids import EncodedText, Piece, Progress, encode, mapped
 from w2v_hs.types import Int32, Int64, Texts
 
 LONGEST_SENTENCE = 1000  # words, as in word2vec.c
+_SENTENCES = 1 << 14  # copied at once
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,26 @@ def read_corpus(
         mended=text.mended,
         preprocessing=preprocessing,
     )
+
+
+def resampled(corpus: Corpus, seed: int) -> Corpus:
+    """A bootstrap of the text: as many of its sentences as it has, drawn with replacement.
+
+    They stay in the order of the text. Vocabulary and counts are those of the whole text.
+    """
+    count = len(corpus.sentences) - 1
+    drawn = np.sort(np.random.Generator(np.random.PCG64(seed)).integers(count, size=count))
+    lengths = np.diff(corpus.sentences)[drawn]
+    sentences = np.concatenate([[0], np.cumsum(lengths)])
+    moves = corpus.sentences[drawn] - sentences[:-1]
+
+    def block(first: int) -> Int32:
+        these = slice(first, min(first + _SENTENCES, count))
+        places = np.arange(sentences[these.start], sentences[these.stop])
+        return np.array(corpus.ids[places + np.repeat(moves[these], lengths[these])])
+
+    ids = mapped(map(block, range(0, count, _SENTENCES)))
+    return replace(corpus, ids=ids, sentences=sentences)
 
 
 def _count(text: EncodedText, threads: int) -> tuple[Int64, list[int]]:

@@ -97,6 +97,15 @@ def encode(
     return EncodedText(ids, stream.pieces, types, names, checksum, stream.mended)
 
 
+def mapped(blocks: Iterable[Int32]) -> Int32:
+    """Blocks of ids, joined and mapped from a temporary file; `OutputError` if the disk is full."""
+    with tempfile.TemporaryFile(prefix="w2v-hs-", buffering=0) as file:
+        stream = _Stream(file)
+        for block in blocks:
+            stream.append(block, 0)
+        return np.memmap(file, np.int32, mode="r+", shape=(stream.length,))
+
+
 def _resolve(
     corpus: Texts, preprocessing: Preprocessing
 ) -> tuple[list[Source] | None, Iterable[Iterable[str]]]:

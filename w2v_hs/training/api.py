@@ -4,11 +4,14 @@ The steps of a run are in `recipe`; a run on a cluster takes the same steps in `
 update of a model in `update`.
 """
 
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from w2v_hs.checks import option
 from w2v_hs.errors import OptionError
+from w2v_hs.files.atomic import new_folder
 from w2v_hs.files.distinct import check_distinct
 from w2v_hs.model.model import Model
 from w2v_hs.options import BUCKETS, Architecture, Loss, Options, Order, Preprocessing, Side
@@ -56,6 +59,8 @@ def train(
     threads: int | None = None,
     seed: int = 1,
     replicas: int = 1,
+    keep_replicas: str | Path | None = None,
+    resample: bool = False,
     holdout: float = 0.0,
     patience: int | None = None,
     vocab: str | Path | None = None,
@@ -127,6 +132,12 @@ def train(
     replicas
         Number of runs, with the seeds seed, seed + 1 and so on, whose vectors are merged into one
         model: better vectors than those of one longer run.
+    keep_replicas
+        A new folder in which to save each of these runs as a model: 1.safetensors and so on. It
+        appears when all have ended.
+    resample
+        Draw the sentences of each of these runs with replacement, as many as there are, so that
+        what they disagree on is also the noise of the text (a bootstrap).
     holdout
         Fraction of the sentences held out, whose loss is measured after each epoch; 0: none.
     patience
@@ -188,7 +199,8 @@ def train(
     ClusterError
         The cluster has lost its scheduler or its workers, or lacks this package.
     OutputError
-        The checkpoint cannot be written, is there from an unfinished run, or another run writes it.
+        The checkpoint cannot be written, is there from an unfinished run, or another run writes it;
+        or `keep_replicas` is there already.
     Interrupted
         The run was stopped by Ctrl-C; a `KeyboardInterrupt` that holds the model as it was then.
     """
@@ -209,6 +221,7 @@ def train(
         threads=threads,
         seed=seed,
         replicas=replicas,
+        resample=resample,
         holdout=holdout,
         patience=patience,
         tree_order=tree_order,
@@ -226,20 +239,22 @@ def train(
         preprocessing = base.model.preprocessing_of(corpus, **asked)
     if checkpoint is not None:
         settings = CheckpointSettings(Path(checkpoint), checkpoint_every, texts, preprocessing)
-    model = train_with(
-        options,
-        corpus,
-        tree=given,
-        vocab=vocab,
-        preprocessing=preprocessing,
-        settings=settings,
-        client=client,
-        rounds=rounds,
-        init=read_init(init, freeze, dim),
-        compass=base,
-        callbacks=callbacks,
-        show=progress,
-    )
+    with nullcontext() if keep_replicas is None else new_folder(Path(keep_replicas)) as folder:
+        model = train_with(
+            options,
+            corpus,
+            tree=given,
+            vocab=vocab,
+            preprocessing=preprocessing,
+            settings=settings,
+            client=client,
+            rounds=rounds,
+            init=read_init(init, freeze, dim),
+            compass=base,
+            callbacks=callbacks,
+            keep_replicas=folder,
+            show=progress,
+        )
     if settings is not None:
         end_checkpoint(settings.path, model)
     warn_of_small_text(model)
@@ -259,12 +274,14 @@ def train_with(
     init: Init | None = None,
     compass: Compass | None = None,
     callbacks: Callbacks = (),
+    keep_replicas: Path | None = None,
     show: bool | Display = False,
 ) -> Model:
     """`train` with the options as one object.
 
     tree: the user's own, from `choose_tree`. settings: where checkpoints go. init, compass: what to
-    begin with. show: whether to show bars on a terminal, or the display to show progress on.
+    begin with. keep_replicas: a folder that is there. show: whether to show bars on a terminal, or
+    the display to show progress on.
     """
     if init is not None or compass is not None:
         check_start(options, init, compass, client is not None, tree is not None or vocab is not None)
@@ -274,6 +291,9 @@ def train_with(
         raise OptionError("a tree with loss=softmax: the full softmax has none; use loss=hs")
     if options.replicas > 1:
         check_replicas(options, settings is not None, client is not None, bool(listed(callbacks)))
+    elif options.resample or keep_replicas is not None:
+        found = option("resample" if options.resample else "keep_replicas")
+        raise OptionError(f"{found} with a single run: expected {option('replicas')} of 2 or more")
     callbacks = listed(callbacks)
     if client is not None:
         check_no_callbacks(callbacks)
@@ -301,5 +321,5 @@ def train_with(
                 ngrams = make_ngrams(text.vocabulary, resolved)
                 start = start_from(init, text.vocabulary, resolved, ngrams, shows.note)
             if options.replicas > 1:
-                return train_replicas(text, first, resolved, shows)
+                return train_replicas(text, first, resolved, shows, keep_replicas)
             return train_model(text, first, resolved, shows, settings, callbacks=callbacks, start=start)

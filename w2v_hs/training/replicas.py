@@ -2,10 +2,13 @@
 
 What two runs disagree on is noise. Each run is rotated onto the first (orthogonal Procrustes:
 Schönemann 1966) and the mean taken, which keeps what they share. The inputs then stay as they are
-while the tree of the first run learns to predict from them, for one epoch.
+while the tree of the first run learns to predict from them, for one epoch. With `resample` each run
+has a bootstrap of the text, so that they also disagree on what the choice of sentences decides
+(Antoniak and Mimno 2018).
 """
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +18,7 @@ from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
 from w2v_hs.options import Options, Resolved
 from w2v_hs.progress import Display
-from w2v_hs.text.corpus import Corpus
+from w2v_hs.text.corpus import Corpus, resampled
 from w2v_hs.training.loop import TrainingLoop
 from w2v_hs.training.observers.holdout import Holdout, set_aside
 from w2v_hs.training.observers.interruption import Checkpointer
@@ -38,8 +41,13 @@ def check_replicas(options: Options, checkpoint: bool, on_cluster: bool, callbac
             raise OptionError(f"replicas={options.replicas} with {what}; leave one of them out")
 
 
-def train_replicas(text: Corpus, tree: Tree | None, options: Resolved, shows: Display) -> Model:
-    """Train `options.replicas` runs, with the seeds from `options.seed` on, and merge them."""
+def train_replicas(
+    text: Corpus, tree: Tree | None, options: Resolved, shows: Display, folder: Path | None = None
+) -> Model:
+    """Train `options.replicas` runs, with the seeds from `options.seed` on, and merge them.
+
+    folder: where each run is saved when it ends, as 1.safetensors and so on.
+    """
     holdout = None
     if options.holdout:
         text, aside = set_aside(text, options.holdout, options.seed)
@@ -49,7 +57,10 @@ def train_replicas(text: Corpus, tree: Tree | None, options: Resolved, shows: Di
     for number in range(options.replicas):
         shows.note(f"run {number + 1} of {options.replicas}")
         each = replace(options, seed=options.seed + number, holdout=0.0)
-        model = train_model(text, tree, each, shows)
+        drawn = resampled(text, each.seed) if options.resample else text
+        model = train_model(drawn, tree, each, shows)
+        if folder is not None:
+            replace(model, options=replace(each, replicas=1)).save(folder / f"{number + 1}.safetensors")
         runs.append({"seed": model.options.seed, "losses": model.losses})
         seconds += model.provenance["training_seconds"]
         predictions += model.provenance["predictions"]

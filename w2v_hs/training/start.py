@@ -267,7 +267,7 @@ def compass_options(base: Resolved, asked: Options) -> Resolved:
             raise OptionError(f"{name}={value} with compass: its model determines it; leave it out")
     own = {name: getattr(asked, name) for name in COMPASS_OPTIONS} | {"lr": asked.lr or base.lr}
     settled: dict[str, Any] = {"tree": "given" if base.loss == "hs" else base.tree}
-    return replace(base, **own | settled, tree_order="frequency", replicas=1).resolved()
+    return replace(base, **own | settled, tree_order="frequency", replicas=1, resample=False).resolved()
 
 
 def start_against(compass: Compass, text: Corpus, note: Callable[[str], None]) -> Start:
