@@ -134,7 +134,11 @@ def test_what_cannot_be_trained_again_is_refused_in_one_line(fails, tmp_path):
         ("and this is a model trained with init", begun, {}),
         ("its words are not those that min_count chooses", listed, {}),
         ("its model read a text without a name; give the texts of both models", lists, {}),
-        ("2 files, too few to shuffle", few, {"shuffle": "files"}),
+        (
+            "text.txt: too few files to shuffle, 1; expected 5 or more; use shuffle='sentences'",
+            few,
+            {"shuffle": "files"},
+        ),
         ("control=-1", few, {"control": -1}),
         ("shuffle='words': expected one of sentences, files", few, {"shuffle": "words"}),
         ("shuffle and texts are for control", few, {"control": 0, "texts": (text, text)}),

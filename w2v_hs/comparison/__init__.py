@@ -1,7 +1,8 @@
 """Two models of different texts: how they are brought together, and which words differ.
 
 `sides` finds the words that both hold, `alignment` rotates one onto the other, `change` measures
-how far each word moved and how many of its `neighbourhoods` stayed, `tables` shows results.
+how far each word moved and how many of its `neighbourhoods` stayed, `control` how far words move
+between shuffled texts; `tables` shows results.
 """
 
 from w2v_hs.comparison.alignment import Alignment, align

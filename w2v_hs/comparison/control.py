@@ -29,7 +29,7 @@ from w2v_hs.types import Float64, Int32, Int64, Texts
 
 UNITS = ("sentences", "files")
 PEERS = 101  # words of about the same frequency in each round, from which the usual spread comes
-FEWEST = 10  # documents that can be shuffled
+FEWEST = 5  # documents of a text that can be shuffled: one of them is not most of it
 Sides: TypeAlias = dict[str, list[Model]]  # "old" and "new": the runs of each text
 # Of words: how much each changed, (n,), the more the larger; and its count in the rarer text, (n,).
 Changes: TypeAlias = tuple[Float64, Int64]
@@ -92,11 +92,6 @@ class Pool:
         sentences = np.concatenate([old.sentences, new.sentences[1:] + len(old.ids)])
         parts = [_documents(text, unit) for text in read]
         documents = np.concatenate([parts[0][:-1], parts[1] + len(old.sentences) - 1])
-        if len(documents) <= FEWEST:
-            raise CorpusError(
-                f"{listed(old.names + new.names)}: {len(documents) - 1} {unit}, too few to shuffle; expected "
-                f"{FEWEST} or more" + ("; use " + option("shuffle", "sentences") if unit == "files" else "")
-            )
         words = Vocabulary(list(rows), np.bincount(ids, minlength=len(rows)), integers)
         prepared = old.preprocessing, new.preprocessing
         return cls(words, ids, sentences, documents, len(old.ids), prepared)
@@ -209,7 +204,7 @@ def _read(name: str, runs: list[Model], given: Texts | None, shows: Display) -> 
     facts = first.provenance.get("corpus", {})
     remedy = f"give the texts of both models: {spoken('--texts OLD NEW', 'texts=(old, new)')}"
     names = facts.get("names", [])
-    if given is None and (not names or names[0] in (TOKEN_LISTS, "-")):
+    if given is None and (not names or TOKEN_LISTS in names or "-" in names):
         raise CorpusError(f"{name}: its model read a text without a name; {remedy}")
     corpus = [Path(each) for each in names] if given is None else given
     prepared = Preprocessing(**facts.get("preprocessing", {}))
@@ -231,13 +226,22 @@ def _read(name: str, runs: list[Model], given: Texts | None, shows: Display) -> 
 
 
 def _documents(text: Corpus, unit: str) -> Int64:
-    """Offsets into the sentences of a text, (m + 1,): where its documents begin, and the end."""
+    """Offsets into the sentences of a text, (m + 1,): where its documents begin, and the end.
+
+    `CorpusError` if they are too few.
+    """
     sentences = text.sentences
     if unit == "files":
         begins = np.searchsorted(sentences, [] if text.sources is None else text.sources)
     else:  # a sentence that was cut is one document
         begins = 1 + np.flatnonzero(np.diff(sentences)[:-1] < LONGEST_SENTENCE)
-    return np.unique([0, *begins, len(sentences) - 1]).astype(np.int64)
+    bounds: Int64 = np.unique([0, *begins, len(sentences) - 1]).astype(np.int64)
+    if len(bounds) <= FEWEST:
+        raise CorpusError(
+            f"{listed(text.names)}: too few {unit} to shuffle, {len(bounds) - 1}; expected {FEWEST} or more"
+            + (f"; use {option('shuffle', 'sentences')}" if unit == "files" else "")
+        )
+    return bounds
 
 
 def _train(sample: Sample, options: Resolved, bar: _Bar) -> Model:
