@@ -13,6 +13,9 @@ over the seeds; a random order has their share among all ranked words.
 Vectors of gensim stand beside (skip-gram, negative sampling), compared in the same way and by the
 usual recipe: Procrustes on all shared words, cosine distance. "raw" figures are not compared with
 those of words of the same frequency. --runs N trains each half N times more and takes means.
+
+--control N adds N rounds of the control: the share of the words that did not change with p < 0.05,
+which should be 0.05, and the share of the planted words with q < 0.05.
 """
 
 import argparse
@@ -115,28 +118,42 @@ def train_each(path: Path, number: int, o: argparse.Namespace) -> dict[str, list
     return vectors
 
 
+def controlled(earlier: object, later: object, by: str, planted: set[str], o: argparse.Namespace) -> dict:
+    """False alarms of the control of `w2v_hs.shift`, and the share of planted words it finds."""
+    words = w2v_hs.shift(earlier, later, by=by, control=o.control, top=None).words
+    p = [each.p for each in words if each.word not in planted]
+    q = [each.q for each in words if each.word in planted]
+    return {"unchanged, p < 0.05": np.mean(np.less(p, 0.05)), "planted, q < 0.05": np.mean(np.less(q, 0.05))}
+
+
 def measure(lines: list[list[str]], seed: int, folder: Path, o: argparse.Namespace) -> list[dict]:
     """The average precision of each method at each probability, with one division of the text."""
     rng = np.random.default_rng(seed)
     old, new = halves(lines, rng)
     counts = [Counter(word for line in half for word in line) for half in (old, new)]
     partner = choose_pairs(counts, o.pairs, rng)
-    path, results = folder / "half.txt", []
-    write(path, old)
-    earlier = train_each(path, 1000 * seed, o)
+    path, results = folder / "new.txt", []
+    write(folder / "old.txt", old)
+    earlier = train_each(folder / "old.txt", 1000 * seed, o)
     for turn, probability in enumerate(o.probabilities, 1):
         changed = planted(new, partner, probability, rng)
         write(path, changed)
         count = Counter(word for line in changed for word in line)
         ranked = {word for word, n in count.items() if min(n, counts[0][word]) >= MIN_COUNT}
-        for program, later in train_each(path, 1000 * seed + 100 * turn, o).items():
+        trained = train_each(path, 1000 * seed + 100 * turn, o)
+        for by in ("overlap", "distance") if o.control else ():
+            for name, share in controlled(earlier["w2v_hs"], trained["w2v_hs"], by, set(partner), o).items():
+                result = {"seed": seed, "probability": probability, "vectors": f"{by}, control"}
+                results.append(result | {"figure": name, "value": float(share)})
+                print(json.dumps(results[-1]), file=sys.stderr, flush=True)
+        for program, later in trained.items():
             found = orders(earlier[program], later, ranked, o)
             if program == "gensim":
                 found["usual recipe"] = usual_recipe(earlier[program][0], later[0], sorted(ranked))
             for figure, words in found.items():
                 assert set(words) == ranked
                 result = {"seed": seed, "probability": probability, "vectors": program, "figure": figure}
-                result["average_precision"] = average_precision(words, set(partner))
+                result["value"] = average_precision(words, set(partner))
                 results.append(result | {"ranked": len(words)})
                 print(json.dumps(results[-1]), file=sys.stderr, flush=True)
     return results
@@ -161,6 +178,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--runs", type=int, default=1, help="of each half")
+    parser.add_argument("--control", type=int, default=0, help="rounds of the control")
     parser.add_argument("--without-gensim", action="store_true")
     parser.add_argument("--json", type=Path, help="write all runs to this file")
     o = parser.parse_args()
@@ -170,14 +188,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(1, o.seeds + 1):
             runs += measure(lines, seed, Path(folder), o)
-    share = 2 * o.pairs / statistics.mean(run["ranked"] for run in runs)
+    share = 2 * o.pairs / statistics.mean(run["ranked"] for run in runs if "ranked" in run)
     title = f"average precision; in a random order {share:.3f}"
     table = Table("vectors", "figure", *(f"p = {p:g}" for p in o.probabilities), title=title)
     for program, figure in dict.fromkeys((run["vectors"], run["figure"]) for run in runs):
         mine = [run for run in runs if (run["vectors"], run["figure"]) == (program, figure)]
         means = (
-            statistics.mean(run["average_precision"] for run in mine if run["probability"] == p)
-            for p in o.probabilities
+            statistics.mean(run["value"] for run in mine if run["probability"] == p) for p in o.probabilities
         )
         table.add_row(program, figure, *(f"{mean:.3f}" for mean in means))
     Console(width=100).print(table)

@@ -69,6 +69,10 @@ class Display:
         """Report the words scored so far, and in all."""
         self._line_if_due("scoring", done, total, f"{done:,} words")
 
+    def repeat(self, done: float, runs: int) -> None:
+        """Report how many training runs of a control have ended, and in all."""
+        self._line_if_due("control", done, runs, f"{done:.0f} of {runs:,} models")
+
     def checkpoint(self, path: Path, seconds: float, every: float) -> None:
         """Report a written checkpoint: the seconds it took, and those between checkpoints."""
         LOGGER.info(f"checkpoint in {seconds:.1f} s: {path}")
@@ -77,7 +81,9 @@ class Display:
         """Say how far a step has come."""
         LOGGER.info(text)
 
-    def _line_if_due(self, title: str, done: int, total: int | None, figures: str, due: bool = False) -> None:
+    def _line_if_due(
+        self, title: str, done: float, total: int | None, figures: str, due: bool = False
+    ) -> None:
         """A line about a step, if one is due or the last one was `every` seconds ago."""
         now = time.monotonic()
         self._said = now if self._said is None else self._said
@@ -124,6 +130,10 @@ class Bars(Display):
         super().score(done, total)
         self._show("scoring", done, total, f"{done:,} words")
 
+    def repeat(self, done: float, runs: int) -> None:
+        super().repeat(done, runs)
+        self._show("control", done, runs, f"{done:.0f} of {runs:,} models")
+
     def checkpoint(self, path: Path, seconds: float, every: float) -> None:
         super().checkpoint(path, seconds, every)
         if not self._told_of_checkpoints:
@@ -131,7 +141,7 @@ class Bars(Display):
             self.note(f"checkpoint of {size:,.0f} MB in {seconds:.1f} s, and every {every:g} s: {path}")
             self._told_of_checkpoints = True
 
-    def _show(self, title: str, done: int, total: int | None, figures: str) -> None:
+    def _show(self, title: str, done: float, total: int | None, figures: str) -> None:
         self._bars.update(self._begin(title, total), completed=done, total=total, figures=figures)
 
     def _begin(self, title: str, total: int | None) -> "TaskID":
@@ -165,7 +175,7 @@ class NotebookBars(Bars):
         Display.note(self, text)
         print(text)
 
-    def _show(self, title: str, done: int, total: int | None, figures: str) -> None:
+    def _show(self, title: str, done: float, total: int | None, figures: str) -> None:
         super()._show(title, done, total, figures)
         if time.monotonic() - self._refreshed > 0.2:
             self._refresh()

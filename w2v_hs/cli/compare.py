@@ -126,7 +126,28 @@ def align(
 @click.option("--show", "count", default=20, show_default=True, help="Number of words to show; 0 for all.")
 @click.option("-k", default=10, show_default=True, help="Number of neighbours to show of each WORD.")
 @click.option("--confidence", default=0.95, show_default=True, help="Confidence level of all intervals.")
-@click.option("--seed", default=1, show_default=True, help="Random seed of the bootstrap.")
+@click.option("--seed", default=1, show_default=True, help="Random seed of bootstrap and control.")
+@click.option(
+    "--control",
+    default=0,
+    show_default=True,
+    help="Train both models again this many times, on their texts with the documents shuffled between "
+    "the two, for p values. OLD and NEW are then models.",
+)
+@click.option(
+    "--shuffle",
+    type=click.Choice(("sentences", "files")),
+    default="sentences",
+    show_default=True,
+    help="The documents of the control.",
+)
+@click.option(
+    "--texts",
+    nargs=2,
+    type=parameters.NAME,
+    metavar="OLD NEW",
+    help="The texts of the models, for the control, if they have moved.",
+)
 @parameters.format_option
 @parameters.json_option
 def shift(
@@ -138,6 +159,7 @@ def shift(
     format_name: str | None,
     json_out: bool,
     count: int,
+    texts: tuple[str, str] | None,
     **options: Any,
 ) -> None:
     """Show which words changed between two texts.
@@ -149,11 +171,14 @@ def shift(
     of its two vectors after NEW is rotated onto OLD. Rare words move more by chance, so each figure
     is followed by the usual one, the median of words of similar frequency, and words rank by the
     difference. With further runs, figures are means, with intervals for the noise of training.
+    With --control, p is the share of words that change as much, for their frequency, where the
+    documents are shuffled between the texts, and q is p adjusted for the number of words.
 
     \b
     w2v-hs shift old.safetensors new.safetensors
     w2v-hs shift old.safetensors new.safetensors king dog
     w2v-hs shift old.safetensors new.safetensors --new new-2.safetensors --by distance --json
+    w2v-hs shift old.safetensors new.safetensors --control 5
     """
     from w2v_hs import comparison
     from w2v_hs.comparison.sides import read_side, run_files
@@ -165,7 +190,8 @@ def shift(
         [read_side(file, format_name) for path in runs for file in run_files(path)]
         for runs in ((old, *more_old), (new, *more_new))
     )
-    found = comparison.shift(before, after, words or None, **options)
+    places = texts and (Path(texts[0]), Path(texts[1]))
+    found = comparison.shift(before, after, words or None, texts=places, progress=True, **options)
     if count and not words:
         found = replace(found, words=found.words[:count])
     if json_out:

@@ -1,8 +1,8 @@
 """Several models: how they are brought together, which words differ, and how far runs agree.
 
 `sides` finds the words that both hold, `alignment` rotates one onto the other, `change` measures
-how far each word moved and how many of its `neighbourhoods` stayed, `agreement` how far runs of
-one text agree, `tables` shows results.
+how far each word moved and how many of its `neighbourhoods` stayed, `control` how far words move
+between shuffled texts, `agreement` how far runs of one text agree; `tables` shows results.
 """
 
 from w2v_hs.comparison.agreement import Stability, stability

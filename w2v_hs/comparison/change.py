@@ -1,20 +1,23 @@
 """Which words changed between two texts: their neighbours, and their distance after alignment."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from w2v_hs.checks import one_of, option, quoted, several, whole
 from w2v_hs.comparison.alignment import cosines, fit
+from w2v_hs.comparison.control import Changes, check_control, p_and_q, trained_again
 from w2v_hs.comparison.neighbourhoods import nearest, overlaps
 from w2v_hs.comparison.sides import NO_COUNTS, Shared, vectors_of
 from w2v_hs.errors import OptionError, UnknownWordError
 from w2v_hs.evaluation.evaluation import Result
-from w2v_hs.evaluation.statistics import RESAMPLES, Bool, Interval, check_confidence
+from w2v_hs.evaluation.statistics import RESAMPLES, Bool, Interval, check_confidence, pair_intervals
 from w2v_hs.model import Model
-from w2v_hs.types import Float32, Float64, Int64, Word
+from w2v_hs.progress import display
+from w2v_hs.types import Float32, Float64, Int64, Texts, Word
 from w2v_hs.vectors import Vectors
 
 ORDERS = ("overlap", "distance")
@@ -23,7 +26,7 @@ NEIGHBORS = 1000  # as Gonen et al.; fewer for a small vocabulary
 SHARE = 10  # at most one candidate of so many is a neighbour, unless told otherwise
 MIN_COUNT = 100
 PEERS = 101  # words of about the same frequency, with which a word is compared
-_WORDS = 1024  # whose resamples are held at once: 16 MiB
+Q = 0.05  # of words that are counted as changed
 
 Neighbors = list[tuple[Any, float]]
 
@@ -48,6 +51,8 @@ class WordShift:
     counts: tuple[int, int] | None  # in the old and the new text; None: not known
     old_neighbors: Neighbors | None  # words and cosines; None: the word was not asked for
     new_neighbors: Neighbors | None
+    p: float | None = None  # by the control; None: there is none, or the word is not ranked
+    q: float | None = None  # p, adjusted to the number of words
 
 
 @dataclass
@@ -69,6 +74,9 @@ class Shift(Result):
     confidence: float
     resamples: int
     seed: int
+    control: int = 0  # rounds
+    shuffle: str | None = None  # what the control shuffles
+    changed_words: int | None = None  # ranked words with q < 0.05; None: no control
 
 
 def shift(
@@ -85,6 +93,10 @@ def shift(
     k: int = 10,
     confidence: float = 0.95,
     seed: int = 1,
+    control: int = 0,
+    shuffle: str = "sentences",
+    texts: tuple[Texts, Texts] | None = None,
+    progress: bool = False,
 ) -> Shift:
     """Rank words by how much they changed between two texts.
 
@@ -100,6 +112,11 @@ def shift(
     intervals by a bootstrap of the runs. These tell how far the noise of training reaches, and are
     too narrow for fewer than about five runs of each text; other texts of the same periods would
     vary more.
+
+    A control covers that, too: it reads both texts again, shuffles their documents between the two,
+    trains both models again with their options and measures change in the same way. The p value of
+    a word is the share of words in the control that changed as much, given their frequency; q is
+    adjusted for the number of words (Benjamini and Hochberg 1995).
 
     Parameters
     ----------
@@ -128,20 +145,32 @@ def shift(
     confidence : float
         Of the intervals.
     seed : int
-        Of the bootstrap.
+        Of the bootstrap and of the control.
+    control : int
+        Rounds of the control; 0: none. Each takes as long as the models took. Both texts are in
+        memory, about 24 bytes a word.
+    shuffle : str
+        The documents of the control: "sentences", or "files".
+    texts : tuple, optional
+        The old and the new text, as in `train`, for the control: if they have moved or had no name.
+    progress : bool
+        Show bars of the control on a terminal and in notebooks, elsewhere print lines.
 
     Raises
     ------
     UnknownWordError
         One of `words` is not in all of them.
     OptionError
-        As `align`; or no word is frequent enough to be ranked.
+        As `align`; no word is frequent enough to be ranked; the control cannot train one of them.
+    CorpusError
+        The control does not find the text of a model, or finds another one.
     TypeError
         `old` or `new` holds something other than models and `Vectors`.
     """
     one_of("by", by, ORDERS)
     sides = {"old": listed_runs("old", old), "new": listed_runs("new", new)}
     confidence, seed, k = check_confidence(confidence), whole("seed", seed, 0), whole("k", k, 1)
+    control = check_control(control, shuffle, texts, sides)
     shared = Shared.of([*sides["old"], *sides["new"]])
     asked = asked_rows(words, sides, shared)
     ranked, min_count = _ranked(shared, top, min_count)
@@ -157,6 +186,16 @@ def shift(
     is_ranked = np.isin(rows, ranked)
     measured = {name: _Measured.of(each, is_ranked, confidence, seed) for name, each in figures.items()}
     order = _order(measured, by, raw, is_ranked)
+    p, q = np.full((2, len(rows)), np.nan)
+    if control:
+        compare = partial(shift, by=by, raw=raw, top=top, min_count=min_count)
+        compare = partial(compare, neighbors=neighbors, candidates=candidates)
+        assert shared.counts is not None  # those of models
+        changes = _signed(measured[by], by, raw)[is_ranked], np.min(shared.counts, axis=0)[ranked]
+        with display(progress) as shows:
+            again = trained_again(sides, texts, shuffle, control, seed, shows)
+            rounds = [_changes(compare(*models)) for models in again]
+        p[is_ranked], q[is_ranked] = p_and_q(changes, rounds)
     ranks = {int(place): rank for rank, place in enumerate(order, 1)}
     places = order.tolist() if asked is None else np.searchsorted(rows, asked).tolist()
 
@@ -164,11 +203,14 @@ def shift(
         row = int(rows[place])
         near: list[Neighbors | None] = [None, None]
         if asked is not None:
-            found = (nearest(units, row, candidates, k) for units in (before, after))
-            near = [[(shared.words[other], cosine) for other, cosine in one] for one in found]
+            others = (nearest(units, row, candidates, k) for units in (before, after))
+            near = [[(shared.words[other], cosine) for other, cosine in one] for one in others]
         counts = shared.counts and (int(shared.counts[0][row]), int(shared.counts[-1][row]))
         overlap, distance = (measured[name].figure(place) for name in ORDERS)
-        return WordShift(shared.words[row], ranks.get(place), overlap, distance, counts or None, *near)
+        found = WordShift(
+            shared.words[row], ranks.get(place), overlap, distance, counts or None, near[0], near[1]
+        )
+        return found if np.isnan(p[place]) else replace(found, p=float(p[place]), q=float(q[place]))
 
     return Shift(
         words=[described(place) for place in places],
@@ -184,6 +226,9 @@ def shift(
         confidence=confidence,
         resamples=RESAMPLES,
         seed=seed,
+        control=control,
+        shuffle=shuffle if control else None,
+        changed_words=int(np.count_nonzero(q < Q)) if control else None,
     )
 
 
@@ -269,7 +314,7 @@ class _Measured:
         usual = np.full(len(values), np.nan)
         usual[is_ranked] = median_filter(values[is_ranked], PEERS, mode="reflect")
         several = figures[0].size > 1
-        return cls(values, usual, _intervals(figures, confidence, seed) if several else None)
+        return cls(values, usual, pair_intervals(figures, confidence, seed) if several else None)
 
     def figure(self, place: int) -> Figure:
         usual = float(self.usual[place])
@@ -277,26 +322,22 @@ class _Measured:
         return Figure(float(self.values[place]), None if np.isnan(usual) else usual, interval)
 
 
+def _signed(measured: _Measured, by: str, raw: bool) -> Float64:
+    """How much each word changed, (W,): the more, the larger."""
+    values = measured.values if raw else measured.values - measured.usual
+    return values if by == "distance" else -values
+
+
+def _changes(found: Shift) -> Changes:
+    """Those of all ranked words of a comparison."""
+    figures = [getattr(each, found.by) for each in found.words]
+    values = np.array([figure.value - (0 if found.raw else figure.usual) for figure in figures])
+    counts = np.array([min(each.counts or ()) for each in found.words], np.int64)
+    return values if found.by == "distance" else -values, counts
+
+
 def _order(measured: dict[str, _Measured], by: str, raw: bool, is_ranked: Bool) -> Int64:
     """The places of the ranked words, most changed first; the other measure decides ties."""
-    keys = {name: each.values if raw else each.values - each.usual for name, each in measured.items()}
-    keys["distance"] = -keys["distance"]
+    keys = {name: -_signed(each, name, raw) for name, each in measured.items()}
     order: Int64 = np.lexsort((keys[ORDERS[1 - ORDERS.index(by)]], keys[by]))
     return order[is_ranked[order]]
-
-
-def _intervals(figures: Float64, confidence: float, seed: int) -> list[Interval]:
-    """Percentiles of each word's mean over resampled runs (Efron 1979).
-
-    figures: (W, m, n), of each old run with each new one. Old and new runs are resampled apart.
-    """
-    words, m, n = figures.shape
-    rng = np.random.default_rng(seed)
-    shares = [rng.multinomial(runs, [1 / runs] * runs, size=RESAMPLES) / runs for runs in (m, n)]
-    weights = np.einsum("ri,rj->rij", *shares).reshape(RESAMPLES, m * n)
-    bounds = [(1 - confidence) / 2, (1 + confidence) / 2]
-    found: list[Interval] = []
-    for first in range(0, words, _WORDS):
-        resampled = figures[first : first + _WORDS].reshape(-1, m * n) @ weights.T
-        found += zip(*np.quantile(resampled, bounds, axis=1).tolist(), strict=True)
-    return found

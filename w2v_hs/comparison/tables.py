@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MOST_ROWS = 20  # of the text and the HTML
+ENOUGH = 20  # rounds of a control: q of k words of smallest p is 1 / (rounds * k)
 
 
 def as_text(result: Result) -> str:
@@ -57,21 +58,28 @@ def print_shift(found: Shift, console: "Console", most: int | None = None) -> No
         f"{found.ranked_words:,} of {found.shared_words:,} shared words ranked{least}; "
         f"overlap of {found.neighbors:,} neighbours among {found.candidates:,} words"
     )
+    if found.control:
+        console.print(
+            f"{found.changed_words:,} with q < 0.05 in {found.by}, by {found.control:,} rounds of shuffled "
+            f"{found.shuffle}" + ("" if found.control >= ENOUGH else f"; {ENOUGH} can find a single word")
+        )
 
 
 def _print_ranking(found: Shift, console: "Console", most: int | None) -> None:
     """A row for each word; with several runs the interval of what ranks, in 80 columns."""
     from rich.table import Column, Table
 
-    several = max(found.runs) > 1
+    several, tested = max(found.runs) > 1, bool(found.control)
     other = "distance" if found.by == "overlap" else "overlap"
-    columns = [found.by, "usual", *([_interval(found)] if several else []), other]
+    columns = [found.by, "usual", *([_interval(found)] if several else [])]
+    columns += (["p", "q"] if tested else []) + [other]
     columns += ([] if several else ["usual"]) + (["old\ncount", "new\ncount"] if found.min_count else [])
     table = Table(Column("word", overflow="fold"), *(Column(name, justify="right") for name in columns))
     for each in found.words[:most]:
         first, second = _cells(getattr(each, found.by)), _cells(getattr(each, other))
         counts = [f"{count:,}" for count in each.counts or ()]
-        table.add_row(plain(each.word), *first, *second[: 1 if several else None], *counts)
+        chances = _chances(each) if tested else []
+        table.add_row(plain(each.word), *first, *chances, *second[: 1 if several else None], *counts)
     console.print(table)
 
 
@@ -85,6 +93,8 @@ def _print_neighbors(each: WordShift, found: Shift, console: "Console") -> None:
         value, usual, *interval = _cells(figure)
         within = f" ({_interval(found)} {interval[0]})" if interval else ""
         figures.append(f"{name} {value}{within}, usual {usual}")
+    if each.p is not None:
+        figures.append("p {}, q {}".format(*_chances(each)))
     if each.counts is not None:
         figures.append("count {:,} and {:,}".format(*each.counts))
     console.print(plain(f"{each.word}: {'; '.join(figures)}"), soft_wrap=True)
@@ -133,6 +143,11 @@ def _similarities(names: list[str], rows: list[tuple[list[object], Similarity]],
         intervals = ("{:.3f} to {:.3f}".format(*each) for each in (cosine.interval, cosine.prediction))
         table.add_row(*map(plain, map(str, cells)), f"{cosine.mean:.3f}", *intervals)
     return table
+
+
+def _chances(each: WordShift) -> list[str]:
+    """p and q of a ranked word."""
+    return [f"{chance:.2g}" for chance in (each.p, each.q) if chance is not None]
 
 
 def _cells(figure: Figure) -> list[str]:

@@ -138,3 +138,21 @@ def holm(values: Sequence[float | None]) -> list[float | None]:
         largest = max(largest, min(1.0, (len(order) - rank) * p))
         adjusted[i] = largest
     return adjusted
+
+
+def pair_intervals(figures: Float64, confidence: float, seed: int) -> list[Interval]:
+    """Percentiles of each word's mean over resampled runs (Efron 1979).
+
+    figures: (W, m, n), of each old run with each new one. Old and new runs are resampled apart.
+    """
+    words, m, n = figures.shape
+    rng = np.random.default_rng(seed)
+    shares = [rng.multinomial(runs, [1 / runs] * runs, size=RESAMPLES) / runs for runs in (m, n)]
+    weights = np.einsum("ri,rj->rij", *shares).reshape(RESAMPLES, m * n)
+    bounds = [(1 - confidence) / 2, (1 + confidence) / 2]
+    found: list[Interval] = []
+    step = BATCH_VALUES // RESAMPLES  # words at once
+    for first in range(0, words, step):
+        resampled = figures[first : first + step].reshape(-1, m * n) @ weights.T
+        found += zip(*np.quantile(resampled, bounds, axis=1).tolist(), strict=True)
+    return found

@@ -33,6 +33,7 @@ class Corpus:
     checksum: str  # SHA-256 of the text as read
     mended: int = 0  # malformed UTF-8 sequences that were replaced or removed
     preprocessing: Preprocessing = Preprocessing()  # noqa: RUF009 (frozen)
+    sources: Int64 | None = None  # (m,) int64: where in `ids` each source begins, if read from files
 
 
 def read_corpus(
@@ -69,7 +70,7 @@ def read_corpus(
         vocabulary, rows = _given(vocabulary, text, counts, min_count if extend else None)
     vocabulary = vocabulary.with_integers(text.types.integers - known)
     tokens = int(counts.sum())
-    ids, sentences = _keep(text, newlines, rows, tokens, threads)
+    ids, sentences, sources = _keep(text, newlines, rows, tokens, threads)
     return Corpus(
         ids=ids,
         sentences=sentences,
@@ -80,6 +81,7 @@ def read_corpus(
         checksum=text.checksum,
         mended=text.mended,
         preprocessing=preprocessing,
+        sources=sources,
     )
 
 
@@ -141,8 +143,11 @@ def _given(
 
 def _keep(
     text: EncodedText, newlines: list[int], rows: Int32, tokens: int, threads: int
-) -> tuple[Int32, Int64]:
-    """Rewrite the text in place as rows, without types whose row is -1; return ids, sentences."""
+) -> tuple[Int32, Int64, Int64]:
+    """Rewrite the text in place as rows, without types whose row is -1.
+
+    Returns ids, sentences, and where in the ids each source begins.
+    """
     rows_of_table = [rows[numbers] for numbers in text.types.of_table]
 
     def keep(piece: Piece, count: int) -> tuple[int, Int64]:
@@ -154,12 +159,15 @@ def _keep(
 
     sentences = np.zeros(sum(newlines) + tokens // LONGEST_SENTENCE + 2, np.int64)
     state = np.zeros(2, np.int64)  # words and sentences written
+    bounds = [0]  # of the pieces, in words
     with ThreadPoolExecutor(threads, "encoder") as pool:
         kept = pool.map(keep, text.pieces, newlines)
         for piece, (words, ends) in zip(text.pieces, kept, strict=True):
             token_kernels.join(text.ids, piece.begin, words, ends, sentences, state, LONGEST_SENTENCE)
+            bounds.append(int(state[0]))
     words, count = state.tolist()
     if words > sentences[count]:
         count += 1
         sentences[count] = words
-    return text.ids[:words], sentences[: count + 1].copy()
+    sources = np.array([bounds[piece] for piece in text.first_pieces], np.int64)
+    return text.ids[:words], sentences[: count + 1].copy(), sources

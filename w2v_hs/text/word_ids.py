@@ -66,6 +66,7 @@ class EncodedText:
     # for each newline.
     ids: Int32
     pieces: list[Piece]  # the parts of `ids`, in order
+    first_pieces: list[int]  # of each source
     types: TypeIndex  # what the numbers stand for
     names: list[str]  # the sources
     checksum: str  # SHA-256 of the text as read
@@ -94,7 +95,7 @@ def encode(
             raise CorpusError(f"0 tokens in {texts(names)}")
         ids = np.memmap(file, np.int32, mode="r+", shape=(stream.length,))
     checksum = stream.checksum.hexdigest()
-    return EncodedText(ids, stream.pieces, types, names, checksum, stream.mended)
+    return EncodedText(ids, stream.pieces, stream.first_pieces, types, names, checksum, stream.mended)
 
 
 def mapped(blocks: Iterable[Int32]) -> Int32:
@@ -149,6 +150,7 @@ class _Stream:
     def __init__(self, file: Any):
         self._file = file  # unbuffered
         self.pieces: list[Piece] = []
+        self.first_pieces: list[int] = []
         self.length = 0
         self.checksum = hashlib.sha256()
         self.mended = 0
@@ -212,6 +214,7 @@ class _Scanner:
         return TypeIndex(starts, types.arena[: starts[count]], words_of, of_table)
 
     def _scan_source(self, source: Source, pool: ThreadPoolExecutor) -> None:
+        self.stream.first_pieces.append(len(self.stream.pieces))
         lines = position = 0
         waiting: deque[tuple[TextBlock, Future[tuple[Int32, int, int]]]] = deque()
         for block in text_blocks(source, self.preprocessing):

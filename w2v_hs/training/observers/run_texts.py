@@ -63,11 +63,15 @@ def as_it_began(path: Path, text: Text, began: dict[str, Any]) -> Text:
 
     `began` holds its SHA-256 and names then. `CorpusError` if this is another text.
     """
+    check_same(text, began, f"give the same files in the same order: {_with_text(path)}; or train anew")
+    names = began.get("names")
+    return replace(text, names=names) if isinstance(names, list) else text
+
+
+def check_same(text: Text, began: dict[str, Any], remedy: str) -> None:
+    """Raise `CorpusError` unless a text has the SHA-256 that `began` holds of the text of a run."""
     if text.checksum != (expected := began.get("sha256")):
         raise CorpusError(
             f"{texts(text.names)}: not the text that the run began with: found SHA-256 "
-            f"{text.checksum[:16]}..., expected {shown(expected, 16)}...; give the same files in the same "
-            f"order: {_with_text(path)}; or train anew"
+            f"{text.checksum[:16]}..., expected {shown(expected, 16)}...; {remedy}"
         )
-    names = began.get("names")
-    return replace(text, names=names) if isinstance(names, list) else text
