@@ -375,6 +375,29 @@ def test_what_a_folder_or_pattern_takes_in_is_not_written_over(fails, run, tmp_p
 
 
 @pytest.mark.parametrize(
+    "stop",
+    ["os.kill(os.getpid(), signal.SIGTERM)", "raise Interrupted('stopped', None, signal.SIGTERM, None)"],
+)
+def test_a_second_sigterm_at_once_does_not_stop_the_removal_of_files(stop):
+    """As `timeout` sends it, while a command ends or a run has stopped."""
+    program = f"""if True:
+        import click, os, signal
+        from w2v_hs.cli.stopping import exit_when_interrupted
+        from w2v_hs.errors import Interrupted
+        from w2v_hs.termination import terminate
+        signal.signal(signal.SIGTERM, terminate)
+        try:
+            with click.Context(click.Command("train")), exit_when_interrupted():
+                {stop}
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            print("removed")
+        """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True)
+    assert done.stdout == b"removed\n", done.stderr
+
+
+@pytest.mark.parametrize(
     ("command", "message"),
     [
         ("evaluate {model} --columns a b c", "--columns without"),
