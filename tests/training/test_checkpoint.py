@@ -502,6 +502,13 @@ def test_a_checkpoint_is_not_replaced_by_a_model(kept, text, fails):
     assert kept.read_bytes() == before
 
 
+def test_a_model_is_not_called_a_checkpoint_that_may_be_discarded(model, text_file, tmp_path):
+    model.save(tmp_path / "m.safetensors")
+    with pytest.raises(OutputError, match="the file that is there is no whole checkpoint; give another name"):
+        w2v_hs.train(text_file, checkpoint=tmp_path / "m.safetensors", **OPTIONS)
+    assert same(w2v_hs.load(tmp_path / "m.safetensors"), model)
+
+
 def test_a_checkpoint_that_does_not_fit_is_told_and_training_goes_on(text, tmp_path, monkeypatch):
     kept = tmp_path / "m.checkpoint.safetensors"
     save, calls = interruption.save_checkpoint, []
