@@ -151,6 +151,8 @@ def test_counts_of_a_compass_are_not_those_of_a_text(models):
     assert found.min_count is None and {each.counts for each in found.words} == {None}
     with pytest.raises(OptionError, match="trained against a compass only those of the compass; use top"):
         w2v_hs.shift(old, new, min_count=5)
+    with pytest.raises(OptionError, match="only those of the compass; expected two other models"):
+        w2v_hs.align(old, new, weight="frequency")
 
 
 def test_words_that_are_numbers(models):
@@ -170,15 +172,6 @@ def test_results_print_as_tables(models):
     assert "now" in str(w2v_hs.shift(old, new, "t1w1")) and "<pre" in ranking._repr_html_()
     assert "mean cosine after" in str(aligned) and "<pre" in aligned._repr_html_()
     assert json.loads(aligned.to_json()) == aligned.as_dict()
-
-
-def test_models_of_a_compass_have_no_counts_of_their_texts(models):
-    texts = (topics(np.random.default_rng(seed), sentences=50) for seed in (5, 6))
-    old, new = (w2v_hs.train(text, compass=models[0]["old"][0], threads=1) for text in texts)
-    found = w2v_hs.shift(old, new)
-    assert found.min_count is None and found.words[0].counts is None and found.ranked_words == 96
-    with pytest.raises(OptionError, match="models of compass, hold no counts of their text"):
-        w2v_hs.align(old, new, weight="frequency")
 
 
 # ---- the command and its errors -----------------------------------------------------------------

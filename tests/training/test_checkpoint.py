@@ -495,11 +495,22 @@ def test_contents_that_no_checkpoint_of_an_update_holds_are_refused(text, tmp_pa
             load_checkpoint(path)
 
 
-def test_a_checkpoint_is_not_replaced_by_a_model(kept, text, fails):
+def test_a_checkpoint_is_not_replaced_by_a_model(kept, text, fails, model, tmp_path):
     before = kept.read_bytes()
     for arguments in (["--resume-from", kept, text], [text, "-o", kept]):
         assert "has the name of a checkpoint" in fails("train", *arguments, code=2)
+    other = tmp_path / "other.safetensors"
+    model.save(other)
+    for command in (["align", other, other, "-o"], ["export", other]):
+        assert "has the name of a checkpoint" in fails(*command, kept, code=2)
     assert kept.read_bytes() == before
+
+
+def test_a_model_is_not_called_a_checkpoint_that_may_be_discarded(model, text_file, tmp_path):
+    model.save(tmp_path / "m.safetensors")
+    with pytest.raises(OutputError, match="the file that is there is no whole checkpoint; give another name"):
+        w2v_hs.train(text_file, checkpoint=tmp_path / "m.safetensors", **OPTIONS)
+    assert same(w2v_hs.load(tmp_path / "m.safetensors"), model)
 
 
 def test_a_checkpoint_that_does_not_fit_is_told_and_training_goes_on(text, tmp_path, monkeypatch):

@@ -94,7 +94,7 @@ def test_windows_are_stored_and_shown(run, fails, tmp_path):
     shown = json.loads(run("info", path, "--json").stdout)["options"]
     assert (shown["window"], shown["side"], shown["shrink_windows"]) == ("sentence", "left", False)
     assert "probable after w3" in run("predict", path, "w3").stdout.decode()
-    assert "'all' is not a valid integer" in fails(*command, "all", cwd=tmp_path, code=2)
+    assert "'all' is neither a whole number nor 'sentence'" in fails(*command, "all", cwd=tmp_path, code=2)
     (tmp_path / "t.txt").write_text("a b " * 500)
     assert "t.txt: --window sentence and a sentence of 1,000" in fails(*command, "sentence", cwd=tmp_path)
     arrays, description = load_arrays(path)

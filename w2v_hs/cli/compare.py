@@ -59,6 +59,7 @@ def align(
     from w2v_hs.model import Model
     from w2v_hs.vectors import save_vectors
 
+    parameters.check_no_checkpoint_name(output)
     check_distinct([output], [old, new])
     with holding(output):
         found = comparison.align(read_side(old, format_name), read_side(new, format_name), **options)

@@ -274,11 +274,7 @@ def _checked_output(output: Path | None, resume_from: Path | None) -> Path:
         raise click.UsageError("Missing option '-o' / '--output'.")
     if output.suffix != ".safetensors":
         raise click.UsageError(f"the output {shown(output)} must end in .safetensors")
-    if output.name.endswith(SUFFIX):
-        raise click.UsageError(
-            f"the output {shown(output)} has the name of a checkpoint, from which 'w2v-hs resume' "
-            "continues; give another with -o"
-        )
+    parameters.check_no_checkpoint_name(output)
     if resume_from is not None and resume_from.name.endswith(SUFFIX):
         raise click.UsageError(
             f"--resume-from {shown(resume_from)}: the checkpoint of an unfinished run; finish it "

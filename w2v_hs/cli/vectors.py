@@ -184,6 +184,7 @@ def export(
     from w2v_hs.model import load
     from w2v_hs.vectors.formats import load_vectors, save_vectors
 
+    parameters.check_no_checkpoint_name(output)
     check_distinct([output], [model])
     if weights == "output" and from_format is not None:
         raise click.UsageError("--from-format with --weights output: only models have those")

@@ -247,14 +247,17 @@ def asked_rows(words: Any, sides: dict[str, list[Any]], shared: Shared) -> list[
     listed = several(words)
     index = {str(word): row for row, word in enumerate(shared.words)}
     for word in listed:
-        for name, other in (("old", "new"), ("new", "old")):
-            for run in sides[name]:
+        for name, runs in sides.items():
+            for run in runs:
                 try:
                     vectors_of(run).row(word)
                 except UnknownWordError as error:
-                    there = all(word in vectors_of(each) for each in sides[other])
-                    hint = f"; {other} has it: look at its neighbours there" if there else ""
-                    raise UnknownWordError(f"{name}: {error}{hint}") from None
+                    there = (
+                        f"; {other} has it: look at its neighbours there"
+                        for other, others in sides.items()
+                        if other != name and all(word in vectors_of(each) for each in others)
+                    )
+                    raise UnknownWordError(f"{name}: {error}{next(there, '')}") from None
         if str(word) not in index:
             raise UnknownWordError(f"{quoted(word)} has a vector that is zero or not finite")
     return [index[str(word)] for word in listed]

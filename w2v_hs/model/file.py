@@ -37,10 +37,27 @@ class _UpdateFacts(TypedDict):
     losses: list[float | None]
 
 
+class _InitFacts(TypedDict):
+    name: str
+    words: int
+    words_found: int
+    words_frozen: int
+    words_to_freeze: int | None
+
+
+class _CompassFacts(TypedDict):
+    name: str
+    words: int
+    words_absent: int
+    tokens_left_out: int
+
+
 class _Provenance(TypedDict):
     """What is read of the provenance in a model file; it may hold more."""
 
     corpus: _CorpusFacts
+    init: NotRequired[_InitFacts]
+    compass: NotRequired[_CompassFacts]
     updates: NotRequired[list[_UpdateFacts]]
 
 

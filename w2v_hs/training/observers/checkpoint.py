@@ -151,7 +151,17 @@ def check_no_checkpoint(path: Path) -> None:
 
     That of a finished run may be replaced.
     """
-    if check_writable(path).exists() and not _has_ended(path):
+    if not check_writable(path).exists():
+        return
+    try:
+        ended = load_checkpoint(path).ended
+    except FormatError:
+        ended = False
+        if not path.name.endswith(SUFFIX):  # such as a model, which must not be called a checkpoint
+            raise OutputError(
+                f"{shown(path)}: the file that is there is no whole checkpoint; give another name"
+            ) from None
+    if not ended:
         command = f"w2v-hs resume {argument(path)}" if path.name.endswith(SUFFIX) else "w2v_hs.resume"
         raise OutputError(
             f"{shown(path)}: the checkpoint of an earlier run is there; to resume that run: {command}; "
@@ -169,14 +179,6 @@ def new_checkpoint(settings: CheckpointSettings | None) -> Iterator[None]:
         if settings is not None:
             check_no_checkpoint(settings.path)
         yield
-
-
-def _has_ended(path: Path) -> bool:
-    """Whether a file is the checkpoint of a finished run."""
-    try:
-        return load_checkpoint(path).ended
-    except FormatError:
-        return False
 
 
 def end_checkpoint(path: Path, model: Model) -> None:
