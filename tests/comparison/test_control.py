@@ -49,7 +49,7 @@ def test_planted_change_has_small_p_and_words_that_did_not_change_have_uniform_p
     assert found["control"] == 2 and found["shuffle"] == "sentences"
     assert found["changed_words"] == sum(each["q"] < 0.05 for each in found["words"])
     shown = run("shift", "old.safetensors", "new.safetensors", "gold", "--control", 1, cwd=split).stdout
-    assert b"; p 0.00" in shown and b"q < 0.05 in overlap, by 1 rounds of shuffled sentences" in shown
+    assert b"; p 0.00" in shown and b"q < 0.05 in overlap, by 1 round of shuffled sentences" in shown
 
 
 def test_p_does_not_depend_on_frequency_and_q_is_that_of_benjamini_and_hochberg():

@@ -60,8 +60,9 @@ def print_shift(found: Shift, console: "Console", most: int | None = None) -> No
     )
     if found.control:
         console.print(
-            f"{found.changed_words:,} with q < 0.05 in {found.by}, by {found.control:,} rounds of shuffled "
-            f"{found.shuffle}" + ("" if found.control >= ENOUGH else f"; {ENOUGH} can find a single word")
+            f"{found.changed_words:,} with q < 0.05 in {found.by}, by {found.control:,} round"
+            f"{'s' if found.control > 1 else ''} of shuffled {found.shuffle}"
+            + ("" if found.control >= ENOUGH else f"; {ENOUGH} can find a single word")
         )
 
 
