@@ -59,11 +59,9 @@ def print_shift(found: Shift, console: "Console", most: int | None = None) -> No
         f"overlap of {found.neighbors:,} neighbours among {found.candidates:,} words"
     )
     if found.control:
-        console.print(
-            f"{found.changed_words:,} with q < 0.05 in {found.by}, by {found.control:,} round"
-            f"{'s' if found.control > 1 else ''} of shuffled {found.shuffle}"
-            + ("" if found.control >= ENOUGH else f"; {ENOUGH} can find a single word")
-        )
+        rounds = f"{found.control:,} round{'s' if found.control > 1 else ''} of shuffled {found.shuffle}"
+        enough = "" if found.control >= ENOUGH else f"; {ENOUGH} can find a single word"
+        console.print(f"{found.changed_words:,} with q < 0.05 in {found.by}, by {rounds}{enough}")
 
 
 def _print_ranking(found: Shift, console: "Console", most: int | None) -> None:
