@@ -34,6 +34,10 @@ def test_numpy_has_ints_of_its_own(numbers):
     again = w2v_hs.train(np.array(WALKS[:2] * 60 + WALKS * 20)[:180], **OPTIONS)
     assert all(type(word) is int for word in again.vectors.words)
     np.testing.assert_array_equal(numbers.vectors[np.int64(40)], numbers.vectors[40])
+    eight = [40, 41, 42, 7, 40, 41, 42, 8]  # as many as a vector has numbers
+    assert numbers.vectors.most_similar(np.array(eight)) == numbers.vectors.most_similar(eight)
+    with pytest.raises(w2v_hs.W2VError, match="expected a word"):
+        numbers.vectors.most_similar(np.array([True, False]))
 
 
 def test_an_int_and_its_digits_are_one_word_and_a_corpus_has_but_one_of_them(numbers):

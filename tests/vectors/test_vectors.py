@@ -199,7 +199,7 @@ def test_the_length_of_a_query_does_not_matter(matrix, scale):
 
 @pytest.mark.parametrize("value", [0, np.nan, np.inf])
 def test_a_query_without_a_direction_has_no_neighbours(matrix, value):
-    assert Vectors(WORDS, matrix).most_similar(np.full(DIM, value)) == []
+    assert Vectors(WORDS, matrix).most_similar(np.full(DIM, value, float)) == []
     assert Vectors(WORDS, matrix[:, :0]).most_similar("word3") == []
 
 

@@ -128,8 +128,8 @@ class Vectors:
         Parameters
         ----------
         query : str, int, iterable of them, or ndarray of shape (dim,)
-            A word, several words, or a vector. An array of numbers is a vector, as is a list with
-            floats; a list of ints is words.
+            A word, several words, or a vector. Floats are a vector, ints are words, in an array as
+            in a list.
         k : int
             At least 1.
         exclude : iterable of str or int
@@ -334,7 +334,7 @@ class Vectors:
 
 def _vector_or_words(query: Any) -> tuple[np.ndarray | None, list[Any]]:
     """The vector that a query is; or None, and the words that it is."""
-    if isinstance(query, np.ndarray) and query.dtype.kind in "fiub":
+    if isinstance(query, np.ndarray) and query.dtype.kind == "f":
         return query, []
     values = several(query)
     numeric = isinstance(query, Iterable) and all(isinstance(value, numbers.Real) for value in values)
