@@ -3,7 +3,7 @@
 import signal
 import sys
 
-from w2v_hs.termination import Terminated, terminate
+from w2v_hs.termination import terminate
 
 
 def main() -> None:
@@ -14,21 +14,21 @@ def main() -> None:
         from w2v_hs import cli
 
         cli.main()
-    except (KeyboardInterrupt, Terminated) as stop:
-        _stop(stop)
+    except KeyboardInterrupt:
+        _stop()
     except Exception as error:
         # Python 3.11 wraps an interrupt during the creation of a class in another exception.
         cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, (KeyboardInterrupt, Terminated)):
+        while cause is not None and not isinstance(cause, KeyboardInterrupt):
             cause = cause.__cause__ or cause.__context__
         if cause is None:
             raise
-        _stop(cause)
+        _stop()
 
 
-def _stop(signalled: BaseException) -> None:
+def _stop() -> None:
     print("stopped", file=sys.stderr)
-    sys.exit(143 if isinstance(signalled, Terminated) else 130)
+    sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -374,13 +374,24 @@ def test_what_a_folder_or_pattern_takes_in_is_not_written_over(fails, run, tmp_p
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    "stop",
-    ["os.kill(os.getpid(), signal.SIGTERM)", "raise Interrupted('stopped', None, signal.SIGTERM, None)"],
-)
-def test_a_second_sigterm_at_once_does_not_stop_the_removal_of_files(stop):
-    """As `timeout` sends it, while a command ends or a run has stopped."""
-    program = f"""if True:
+def test_sigterm_is_heeded_where_python_ignores_exceptions():
+    program = """if True:
+        import os, signal
+        from w2v_hs.termination import terminate
+        signal.signal(signal.SIGTERM, terminate)
+        class Dying:
+            def __del__(self):
+                os.kill(os.getpid(), signal.SIGTERM)
+        Dying()
+        print("still there", flush=True)
+        """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (143, b"", b"stopped\n")
+
+
+def test_a_second_sigterm_does_not_stop_a_command_that_ends():
+    """As `timeout` sends it, when a run has stopped."""
+    program = """if True:
         import click, os, signal
         from w2v_hs.cli.stopping import exit_when_interrupted
         from w2v_hs.errors import Interrupted
@@ -388,7 +399,7 @@ def test_a_second_sigterm_at_once_does_not_stop_the_removal_of_files(stop):
         signal.signal(signal.SIGTERM, terminate)
         try:
             with click.Context(click.Command("train")), exit_when_interrupted():
-                {stop}
+                raise Interrupted("stopped", None, signal.SIGTERM, None)
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
             print("removed")

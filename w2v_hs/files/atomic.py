@@ -17,6 +17,7 @@ from pathlib import Path
 
 from w2v_hs.checks import shown
 from w2v_hs.errors import OutputError, W2VError
+from w2v_hs.termination import unfinished
 
 try:
     import fcntl
@@ -76,6 +77,7 @@ def holding(path: Path) -> Iterator[None]:
     try:
         try:
             lock.acquire()
+            unfinished.add(beside)
             _write_pid(beside)
         except Timeout:
             raise OutputError(
@@ -93,6 +95,7 @@ def holding(path: Path) -> Iterator[None]:
             with contextlib.suppress(OSError):  # Windows cannot remove an open file
                 beside.unlink()
             lock.release()
+            unfinished.discard(beside)
 
 
 def _write_pid(lock_file: Path) -> None:
@@ -152,6 +155,7 @@ def _temporary(
                     os.close(lock)
                     lock = None
                 temporary = _hidden(real, f"{secrets.token_hex(4)}.tmp")
+                unfinished.add(temporary)
                 lock = _create(temporary, folder)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             if isinstance(error, W2VError):
@@ -162,8 +166,10 @@ def _temporary(
     finally:
         if lock is not None:
             os.close(lock)
-        if temporary is not None and os.path.lexists(temporary):
-            _remove(temporary)
+        if temporary is not None:
+            if os.path.lexists(temporary):
+                _remove(temporary)
+            unfinished.discard(temporary)
 
 
 @contextlib.contextmanager

@@ -12,13 +12,14 @@ from w2v_hs.errors import Interrupted, OutputError
 from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
 from w2v_hs.progress import Display
-from w2v_hs.termination import REPEATED, terminate
+from w2v_hs.termination import terminate
 from w2v_hs.training.loop import Observer
 from w2v_hs.training.observers.checkpoint import CheckpointSettings, UpdateStart, save_checkpoint
 from w2v_hs.training.observers.holdout import Holdout
 from w2v_hs.training.start import Held
 from w2v_hs.training.threads import LOOK, Position
 
+_REPEATED = 1.0  # seconds in which a second signal is the same one: `timeout` sends two
 _REPLACED = (signal.SIG_DFL, signal.default_int_handler, terminate)
 
 
@@ -52,7 +53,7 @@ class StopSignals:
             self.received, self._at = number, time.monotonic()
             self.note("stopping ...")
             return
-        if time.monotonic() - self._at < REPEATED:
+        if time.monotonic() - self._at < _REPEATED:
             return
         self.__exit__()
         os.kill(os.getpid(), number)
