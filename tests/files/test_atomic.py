@@ -373,3 +373,25 @@ def test_a_private_file_stays_private(model, tmp_path):
     path.touch(0o600)
     model.save(path)
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("writer", ["replacing", "new_folder"])
+def test_sigterm_leaves_no_temporary_file_and_the_old_one_whole(tmp_path, writer):
+    program = f"""if True:
+        import os, signal, sys
+        from pathlib import Path
+        from w2v_hs.files.atomic import {writer}
+        from w2v_hs.termination import terminate
+        signal.signal(signal.SIGTERM, terminate)
+        with {writer}(Path(sys.argv[1])) as temporary:
+            if temporary.is_dir():
+                (temporary / "a").write_text("half")
+            os.kill(os.getpid(), signal.SIGTERM)
+        """
+    output = tmp_path / "out"
+    if writer == "replacing":
+        output.write_text("old")
+    before = list(tmp_path.iterdir())
+    done = subprocess.run([sys.executable, "-c", program, output], capture_output=True)
+    assert (done.returncode, done.stderr) == (143, b"stopped\n")
+    assert list(tmp_path.iterdir()) == before and all(path.read_text() == "old" for path in before)
