@@ -1,5 +1,6 @@
 """The commands that compare models: `align`, `shift` and `stability`."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,15 @@ import click
 from w2v_hs.checks import shown
 from w2v_hs.cli import parameters, show
 from w2v_hs.files.distinct import check_distinct
+
+_show_option = click.option(
+    "--show",
+    "count",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="Number of words to show; 0 for all.",
+)
 
 
 @click.command()
@@ -124,7 +134,7 @@ def align(
     show_default=True,
     help="Neighbours come from this many shared words, the most frequent.",
 )
-@click.option("--show", "count", default=20, show_default=True, help="Number of words to show; 0 for all.")
+@_show_option
 @click.option("-k", default=10, show_default=True, help="Number of neighbours to show of each WORD.")
 @click.option("--confidence", default=0.95, show_default=True, help="Confidence level of all intervals.")
 @click.option("--seed", default=1, show_default=True, help="Random seed of bootstrap and control.")
@@ -185,20 +195,13 @@ def shift(
     from w2v_hs.comparison.sides import read_side, run_files
     from w2v_hs.comparison.tables import print_shift
 
-    if count < 0:
-        raise click.UsageError(f"--show {count}: expected a number of words, or 0 for all")
     before, after = (
         [read_side(file, format_name) for path in runs for file in run_files(path)]
         for runs in ((old, *more_old), (new, *more_new))
     )
     places = texts and (Path(texts[0]), Path(texts[1]))
     found = comparison.shift(before, after, words or None, texts=places, progress=True, **options)
-    if count and not words:
-        found = replace(found, words=found.words[:count])
-    if json_out:
-        show.print_json(found.as_dict())
-        return
-    print_shift(found, show.console())
+    _print(found, print_shift, 0 if words else count, json_out)
 
 
 @click.command()
@@ -224,7 +227,7 @@ def shift(
     show_default=True,
     help="Neighbours come from this many words, the most frequent.",
 )
-@click.option("--show", "count", default=20, show_default=True, help="Number of words to show; 0 for all.")
+@_show_option
 @click.option("--confidence", default=0.95, show_default=True, help="Confidence level of all intervals.")
 @parameters.format_option
 @parameters.json_option
@@ -256,14 +259,17 @@ def stability(
     from w2v_hs.comparison.tables import print_stability
     from w2v_hs.vectors import load_vectors
 
-    if count < 0:
-        raise click.UsageError(f"--show {count}: expected a number of words, or 0 for all")
     files = [file for path in (runs, *more) for file in run_files(path)]
     vectors = [load_vectors(file, format=format_name) for file in files]
     found = comparison.stability(vectors, words or None, **options)
-    if count and not words:
+    _print(found, print_stability, 0 if words else count, json_out)
+
+
+def _print(found: Any, as_tables: Callable[[Any, Any], None], count: int, json_out: bool) -> None:
+    """Print a result; count: how many of its words, 0 for all."""
+    if count:
         found = replace(found, words=found.words[:count])
     if json_out:
         show.print_json(found.as_dict())
-        return
-    print_stability(found, show.console())
+    else:
+        as_tables(found, show.console())
