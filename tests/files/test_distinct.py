@@ -32,3 +32,12 @@ def test_nothing_is_written_over_what_is_read(tmp_path, text_file, model):
         with pytest.raises(OptionError, match=message):
             write()
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_the_vectors_in_a_folder_that_is_read_are_not_written_over(tmp_path, model, fails):
+    folder = tmp_path / "folder"
+    model.export(folder, format="sentence-transformers")
+    (inside,) = folder.rglob("model.safetensors")
+    before = inside.read_bytes()
+    message = fails("export", folder, inside, "--top", 3)
+    assert "is one of the files of" in message and inside.read_bytes() == before

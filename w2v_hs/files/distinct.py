@@ -35,9 +35,11 @@ def _check_not_within(output: str | Path, real: str, sources: Sequence[str]) -> 
     """Refuse an existing output that would be read from a source folder or pattern."""
     from w2v_hs.files.container import is_container
 
-    if is_container(Path(real)):  # as `find_sources` leaves out
-        return
+    ours = is_container(Path(real))
     for source in sources:
+        # A folder of texts leaves our files out; one of sentence-transformers has its vectors there.
+        if ours and not os.path.exists(Path(source, "modules.json")):  # noqa: PTH110 (never raises)
+            continue
         if real in _files_in(source):
             raise OptionError(
                 f"{shown(output)} is one of the files of {shown(source)}; writing it would destroy "
