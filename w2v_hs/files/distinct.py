@@ -37,7 +37,7 @@ def _check_not_within(output: str | Path, real: str, sources: Sequence[str]) -> 
 
     ours = is_container(Path(real))
     for source in sources:
-        # A folder of texts leaves our files out; one of sentence-transformers has its vectors there.
+        # A folder of texts leaves our files out; one of sentence-transformers has vectors in them.
         if ours and not os.path.exists(Path(source, "modules.json")):  # noqa: PTH110 (never raises)
             continue
         if real in _files_in(source):
