@@ -245,6 +245,39 @@ def ngram_buckets(word, shortest, longest, buckets):
     return found
 
 
+def ngrams(word, shortest, longest):
+    """The n-grams of a word, in the order of fastText."""
+    text = f"<{word}>"
+    spans = [(i, i + n) for i in range(len(text)) for n in range(shortest, longest + 1) if i + n <= len(text)]
+    return [text[i:j] for i, j in spans if text[i:j] not in ("<", ">")]
+
+
+def tied_ngrams(words, frequencies, shortest, longest, least):
+    """For each n-gram, which n-grams or words it may be trained as: dict of str and set of str.
+
+    A word is named with an equals sign before it. The next one is the most frequent of those that
+    contain the n-gram, a word or one character longer, and have `least` of its frequency or more.
+    """
+    masses = {f"={word}": frequency for word, frequency in zip(words, frequencies, strict=True)}
+    for word, frequency in zip(words, frequencies, strict=True):
+        for ngram in ngrams(word, shortest, longest):
+            masses[ngram] = masses.get(ngram, 0) + frequency
+
+    def roots(name):
+        if name.startswith("="):
+            return {name}
+        longer = [
+            other for other in masses if name in other and other[0] != "=" and len(other) == len(name) + 1
+        ]
+        longer += [f"={word}" for word in words if name in f"<{word}>"]
+        fit = [other for other in longer if masses[other] >= least * masses[name]]
+        most = max((masses[other] for other in fit), default=0)
+        found = [roots(other) for other in fit if masses[other] == most]
+        return set().union(*found) if found else {name}
+
+    return {name: roots(name) for name in masses}
+
+
 def train_tree_with_parts(sentences, keep, window, tree, parts, shares, rows, nodes, rate, random, cbow):
     """As `train_skipgram_tree` or `train_cbow_tree`, where the vector of word w is the mean of the
     rows parts[w]. It is composed when w comes within reach of the window; when w is out of reach,

@@ -32,17 +32,22 @@ class Problem:
         self.keep = generator.uniform(0.3, 1.3, words).astype(np.float32)
         self.stride = padded(dim)
         self.parts = NO_PARTS
-        if ngrams is not None:  # each word has its own row and up to three of these
+        if ngrams is not None:  # each word has its own row and up to three of these, all up to twice
             sizes = generator.integers(1, 5, words)
             drawn = [generator.integers(words, words + ngrams, size - 1) for size in sizes]
-            self.rows_of = [np.append(word, own) for word, own in enumerate(drawn)]
-            self.shares = [generator.uniform(0, 2, size) for size in sizes]
-            self.shares = [share / share.mean() for share in self.shares]
+            own = [np.append(word, some) for word, some in enumerate(drawn)]
+            counts = [generator.integers(1, 3, size) for size in sizes]
+            shares = [generator.uniform(0, 2, size) for size in sizes]
+            shares = [share / np.average(share, weights=n) for share, n in zip(shares, counts, strict=True)]
             self.parts = Parts(
                 np.append(0, np.cumsum(sizes)),
-                np.concatenate(self.rows_of).astype(np.int32),
-                np.concatenate(self.shares).astype(np.float32),
+                np.concatenate(own).astype(np.int32),
+                np.concatenate(counts).astype(np.float32),
+                np.concatenate(shares).astype(np.float32),
             )
+            # The oracles see a row that counts twice as two, each with half of the share.
+            self.rows_of = [np.repeat(row, n) for row, n in zip(own, counts, strict=True)]
+            self.shares = [np.repeat(share / n, n) for share, n in zip(shares, counts, strict=True)]
         self.x = aligned_zeros(words + (ngrams or 0), self.stride)
         self.x[:, :dim] = generator.normal(0, 0.5, (len(self.x), dim))
         self.out = aligned_zeros((rows or words - 1), self.stride)

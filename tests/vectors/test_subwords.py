@@ -5,6 +5,7 @@ import pickle
 import struct
 import subprocess
 import sys
+from collections import Counter
 
 import naive
 import numpy as np
@@ -19,7 +20,7 @@ from w2v_hs.files.container import save_arrays
 from w2v_hs.options import Preprocessing
 from w2v_hs.training.cluster.api import check_options
 from w2v_hs.training.update import ngram_shares
-from w2v_hs.vectors.subwords import buckets_of, choose_ngrams, parts_to_train
+from w2v_hs.vectors.subwords import buckets_of, choose_ngrams, parts_to_train, tied_rows
 
 OPTIONS = {"dim": 20, "epochs": 2, "threads": 1, "sample": 0, "subwords": (3, 5), "buckets": 5000}
 KINDS = [
@@ -235,18 +236,75 @@ def test_an_exported_file_knows_which_ngrams_were_seen(trained, tmp_path):
         vectors["xyz"]
 
 
+def by_word(parts):
+    """[(rows, counts, shares)] of each word."""
+    arrays = parts.rows, parts.counts, parts.shares
+    return [[array[a:b] for array in arrays] for a, b in itertools.pairwise(parts.offsets)]
+
+
 def test_rarer_rows_take_more_of_a_gradient():
     """By the definition, on words whose n-grams differ."""
     words, frequencies = ["abc", "abd", "xyz"], np.array([100.0, 10.0, 1.0])
     ngrams = choose_ngrams(words, frequencies, 2, 3, 10**6)
-    parts = parts_to_train(ngrams, words, frequencies)
-    rows = [set(parts.rows[a:b].tolist()) for a, b in itertools.pairwise(parts.offsets)]
-    for word, (begin, end) in enumerate(itertools.pairwise(parts.offsets)):
-        of = [[row in others for others in rows] for row in parts.rows[begin:end]]
-        uses = np.array([frequencies[mask].sum() for mask in of])
+    whole = ngrams.parts(words)
+    found = by_word(parts_to_train(whole, np.arange(len(words) + len(ngrams)), frequencies))
+    for word, (rows, counts, shares) in enumerate(found):
+        uses = np.array([sum(frequencies[i] for i in range(3) if row in found[i][0]) for row in rows])
         weights = uses**-0.25
-        assert parts.rows[begin] == word
-        np.testing.assert_allclose(parts.shares[begin:end], weights / weights.mean(), rtol=1e-5)
+        assert rows[0] == word and (counts == 1).all()
+        np.testing.assert_allclose(shares, weights / weights.mean(), rtol=1e-5)
+
+
+@given(
+    st.lists(st.text("abé", min_size=1, max_size=7), min_size=1, max_size=12, unique=True),
+    st.integers(1, 4),
+    st.integers(0, 3),
+    st.randoms(use_true_random=False),
+)
+def test_an_ngram_is_trained_as_the_longer_one_in_which_it_nearly_always_stands(words, low, more, random):
+    frequencies = np.array([random.choice([0.5, 1, 3, 40]) for _ in words])
+    ngrams = choose_ngrams(words, frequencies, low, low + more, 2**31 - 1)  # few share a bucket
+    whole = ngrams.parts(words)
+    roots = tied_rows(ngrams, words, whole, frequencies)
+    expected = naive.tied_ngrams(words, frequencies, low, low + more, 0.8)
+    names = {}
+    for word, (rows, _, _) in zip(words, by_word(whole), strict=True):
+        names |= dict(zip(rows.tolist(), [f"={word}", *naive.ngrams(word, low, low + more)], strict=True))
+    assert (roots[: len(words)] == np.arange(len(words))).all()
+    for row, name in names.items():
+        if row >= len(words):
+            assert names[int(roots[row])] in expected[name]
+
+    # Tied rows of a word count as often as they were there; the vector moves by its whole change.
+    found = by_word(parts_to_train(whole, roots, frequencies))
+    for (rows, counts, shares), (before, _, _) in zip(found, by_word(whole), strict=True):
+        assert dict(zip(rows.tolist(), counts.tolist(), strict=True)) == Counter(roots[before].tolist())
+        assert counts @ shares == pytest.approx(len(before), rel=1e-5)
+
+
+@pytest.mark.parametrize(("word", "buckets", "low"), [("cabbbc", 11, 1), ("acabbc", 7, 3)])
+def test_ngrams_tied_in_circles_through_their_buckets_stay_apart(word, buckets, low):
+    ngrams = choose_ngrams([word], np.ones(1), low, 6, buckets)
+    roots = tied_rows(ngrams, [word], ngrams.parts([word]), np.ones(1))
+    assert (roots[roots] == roots).all()
+
+
+def test_tied_rows_stay_equal_where_training_goes_on(trained, text_file):
+    """An n-gram that stands in one word only has the vector of the word's own row."""
+    model = w2v_hs.train(text_file, dim=8, epochs=1, threads=1, subwords=(3, 4))
+    for _ in range(2):
+        words, rows, ngrams = model.vectors.words, model.vectors.subwords.rows, model.ngrams
+        uses = Counter(bucket for word in words for bucket in {*naive.ngram_buckets(word, 3, 4, 2_000_000)})
+        alone = 0
+        for own, word in enumerate(words):
+            buckets = [b for b in naive.ngram_buckets(word, 3, 4, 2_000_000) if uses[b] == 1]
+            for place in ngrams.places(np.array(buckets, np.int32)):
+                np.testing.assert_array_equal(rows[len(words) + place], rows[own])
+                alone += 1
+        assert alone > 10
+        before = rows.copy()
+        model.update(text_file, epochs=1, threads=1)
+        assert (model.vectors.subwords.rows != before).any()
 
 
 @pytest.mark.parametrize("name", ["range", "buckets", "rows"])

@@ -2,14 +2,15 @@
 
 With the rows r_1 .. r_n of a word (its own first), its vector is their mean, and each row takes the
 gradient of the vector times a share s_i (in fastText 1). The mean of the shares is 1, so the vector
-moves by exactly its gradient if its rows differ (Bojanowski et al. 2017):
+moves by exactly its gradient (Bojanowski et al. 2017). Where k_i of a word's n-grams share row i:
 
-    x_c = (r_1 + ... + r_n) / n,    r_i += s_i * change of x_c,    s_1 + ... + s_n = n
+    n = k_1 + k_2 + ...,    x_c = (k_1 r_1 + k_2 r_2 + ...) / n
+    r_i += s_i * change of x_c,    k_1 s_1 + k_2 s_2 + ... = n
 
 A word is a context of up to left + right windows while its sentence goes by. Its vector is composed
 once, when the word comes within reach, into a slot of a ring that belongs to the thread. The
-windows train the slot, and its change is handed to all n rows when the word is out of reach. That
-costs 2 n rows a word instead of 2 n rows a context. (FULL-W2V keeps context rows in such a ring on
+windows train the slot, and its change is handed to all rows when the word is out of reach. That
+costs each row two visits a word, not two a context. (FULL-W2V keeps context rows in such a ring on
 GPUs: Randall et al. 2021.)
 
 Oracles: `naive.ngram_buckets`, `naive.compose`, `naive.train_skipgram_tree` with rows.
@@ -23,7 +24,6 @@ from w2v_hs.kernels.common import Window, own_zeros
 from w2v_hs.kernels.jit import inline, jit
 from w2v_hs.kernels.simd import (
     LANES,
-    add,
     broadcast,
     load,
     multiply,
@@ -42,12 +42,14 @@ class Parts(NamedTuple):
     """The rows of which each word is composed, in compressed sparse rows.
 
     offsets (V + 1,) int64; word w has rows[offsets[w]:offsets[w + 1]], int32, its own row first.
-    shares, float32, likewise: how much of the gradient each of them takes, 1 in the mean. Where
-    words have no n-grams, offsets has one element.
+    counts, float32, likewise: for how many of the word, as such, and its n-grams each of them
+    stands. shares, float32: how much of the gradient each takes; their mean weighted by the counts
+    is 1. Where words have no n-grams, offsets has one element.
     """
 
     offsets: np.ndarray
     rows: np.ndarray
+    counts: np.ndarray
     shares: np.ndarray
 
 
@@ -61,12 +63,14 @@ class Ring(NamedTuple):
     mask: int
     offsets: np.ndarray
     rows: np.ndarray
+    counts: np.ndarray
     shares: np.ndarray
     values: np.ndarray
     before: np.ndarray
 
 
-NO_PARTS = Parts(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
+_NONE = np.zeros(0, np.float32)
+NO_PARTS = Parts(np.zeros(1, np.int64), np.zeros(0, np.int32), _NONE, _NONE)
 
 
 def frozen_parts(parts: Parts, frozen: np.ndarray) -> Parts:
@@ -77,8 +81,8 @@ def frozen_parts(parts: Parts, frozen: np.ndarray) -> Parts:
     """
     if len(parts.offsets) == 1:
         words = len(frozen)
-        rows, shares = np.arange(words, dtype=np.int32), np.ones(words, np.float32)
-        parts = Parts(np.arange(words + 1), rows, shares)
+        rows, ones = np.arange(words, dtype=np.int32), np.ones(words, np.float32)
+        parts = Parts(np.arange(words + 1), rows, ones, ones)
     shares = np.where(np.repeat(frozen, np.diff(parts.offsets)), np.float32(0.0), parts.shares)
     return parts._replace(shares=shares)
 
@@ -87,21 +91,25 @@ def make_ring(parts: Parts, window: Window, stride: int) -> Ring:
     """A ring for the words of a window; parts: `NO_PARTS` where words have no n-grams."""
     slots = 1 << (window.left + window.right).bit_length() if len(parts.offsets) > 1 else 0
     values, before = own_zeros(slots * stride, np.float32), own_zeros(slots * stride, np.float32)
-    return Ring(slots - 1, parts.offsets, parts.rows, parts.shares, values, before)
+    return Ring(slots - 1, *parts, values, before)
 
 
 @inline
 def mean_of_rows(parts, word, matrix, stride, target, at):
     """target[at : at + stride] = the mean of the rows of a word; all float32, flat.
 
-    Summed in the order of the rows, then multiplied with 1 / n, which gives fastText's bits.
+    Summed in the order of the rows, then multiplied with 1 / n, which gives fastText's bits where
+    all counts are 1.
     """
-    begin, end = parts.offsets[word], parts.offsets[word + 1]
-    share = broadcast(np.float32(1.0 / (end - begin)))
+    begin, end, n = parts.offsets[word], parts.offsets[word + 1], np.float32(0.0)
+    for i in range(begin, end):
+        n += parts.counts[i]
+    share = broadcast(np.float32(1.0 / n))
     for k in range(0, stride, LANES):
         total = broadcast(np.float32(0.0))
         for i in range(begin, end):
-            total = add(total, load(matrix, np.int64(parts.rows[i]) * stride + k))
+            row = load(matrix, np.int64(parts.rows[i]) * stride + k)
+            total = multiply_add(broadcast(parts.counts[i]), row, total)
         store(target, at + k, multiply(total, share))
 
 
@@ -147,9 +155,9 @@ def add_vector(parts, word, matrix, total):
         total += matrix[word]
         return
     begin, end = parts.offsets[word], parts.offsets[word + 1]
-    share = np.float32(1.0 / (end - begin))
+    share = np.float32(1.0) / parts.counts[begin:end].sum()
     for i in range(begin, end):
-        total += share * matrix[parts.rows[i]]
+        total += share * parts.counts[i] * matrix[parts.rows[i]]
 
 
 @inline
@@ -171,6 +179,66 @@ def compose(parts, words, matrix, stride, vectors):
     source, target = pointer(matrix), pointer(vectors)
     for i in range(len(words)):
         mean_of_rows(parts, words[i], source, stride, target, words[i] * stride)
+
+
+@jit
+def find_parents(parts, lengths, shortest, longest, masses, least, parents):
+    """Find for each n-gram a longer one, or a word, that contains it and is as frequent, nearly.
+
+    parts: all counts 1, n-grams in the order of `ngram_buckets`. lengths (V,) int64: characters of
+    each word with its boundaries; 0: its n-grams are left alone. masses (rows,) float64: how often
+    each row occurs. Written: parents (rows,) int64, the most frequent row of at least `least` times
+    the mass and at most all of it; rows without one stay as they are. (More than all of it is not
+    contained in it: another n-gram is in the same bucket.)
+    """
+    best = np.zeros(len(masses))
+    for word in range(len(lengths)):
+        at, size = parts.offsets[word] + 1, lengths[word]
+        before, low_before = at, shortest  # of the n-grams from the character before
+        for first in range(size):
+            low = shortest + (shortest == 1 and (first == 0 or first == size - 1))  # no boundary alone
+            high = min(longest, size - first)
+            for length in range(low, high + 1):
+                row = parts.rows[at + length - low]
+                containing = parts.rows[parts.offsets[word]]
+                _be_parent(row, containing, masses, least, best, parents)
+                if length < high:
+                    containing = parts.rows[at + length + 1 - low]
+                    _be_parent(row, containing, masses, least, best, parents)
+                if first > 0 and length < longest:
+                    containing = parts.rows[before + length + 1 - low_before]
+                    _be_parent(row, containing, masses, least, best, parents)
+            before, low_before = at, low
+            at += max(0, high + 1 - low)
+
+
+@inline
+def _be_parent(row, containing, masses, least, best, parents):
+    """Make `containing` the parent of a row if it is fit and more frequent than the one it has."""
+    mass = masses[containing]
+    highest = masses[row] * (1 + 1e-9)  # equal, but for the rounding of sums
+    if containing != row and best[row] < mass <= highest and mass >= least * masses[row]:
+        best[row], parents[row] = mass, containing
+
+
+@jit
+def merge_rows(parts, roots, offsets, rows, counts):
+    """Write `parts` with roots[r] for each row r, rows of a word that become the same counted.
+
+    roots (rows,) int64. Written: offsets (V + 1,) int64, the rest as long as in `parts` or shorter.
+    """
+    end = 0
+    for word in range(len(offsets) - 1):
+        begin = offsets[word] = end
+        for i in range(parts.offsets[word], parts.offsets[word + 1]):
+            root, at = roots[parts.rows[i]], begin
+            while at < end and rows[at] != root:
+                at += 1
+            if at == end:
+                rows[at], counts[at] = root, np.float32(0.0)
+                end += 1
+            counts[at] += parts.counts[i]
+    offsets[len(offsets) - 1] = end
 
 
 @jit

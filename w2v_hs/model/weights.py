@@ -10,7 +10,7 @@ from w2v_hs.tree import Tree
 from w2v_hs.types import Float32, Int64
 from w2v_hs.vectors.subwords import Ngrams, Subwords
 
-_ROWS = 1 << 16  # drawn at once
+_ROWS = 1 << 16  # drawn or copied at once
 
 
 @dataclass
@@ -27,8 +27,10 @@ class Weights:
     predictions: int = 0  # over all epochs
     seconds: float = 0.0  # duration of training
     ngrams: Ngrams | None = None
-    parts: Parts = NO_PARTS  # with n-grams: the rows of `inputs` that compose `vectors`
-    rows: Float32 | None = None  # (V + N, stride)
+    rows: Float32 | None = None  # with n-grams: (V + N, stride)
+    parts: Parts = NO_PARTS  # the rows that compose `vectors`
+    roots: Int64 | None = None  # (V + N,): the row as which each of them is trained
+    trained: Parts = NO_PARTS  # those that compose `vectors` during training
 
     @property
     def inputs(self) -> Float32:
@@ -36,10 +38,21 @@ class Weights:
         return self.vectors if self.rows is None else self.rows
 
     def compose(self, words: Int64 | None = None) -> None:
-        """Bring `vectors` up to date with the rows that compose them; None: those of all words."""
-        if self.rows is not None:
-            words = np.arange(len(self.vectors)) if words is None else words
-            compose(self.parts, words, self.rows.ravel(), self.rows.shape[1], self.vectors.ravel())
+        """Bring `vectors` up to date with what is trained of `rows`, and all rows with it, too.
+
+        words: only their vectors, and no other rows.
+        """
+        if self.rows is None or self.roots is None:
+            return
+        rows, vectors, stride = self.rows.ravel(), self.vectors.ravel(), self.rows.shape[1]
+        if words is not None:
+            compose(self.trained, words, rows, stride, vectors)
+            return
+        tied = np.flatnonzero(self.roots != np.arange(len(self.roots)))
+        for first in range(0, len(tied), _ROWS):
+            some = tied[first : first + _ROWS]
+            self.rows[some] = self.rows[self.roots[some]]
+        compose(self.parts, np.arange(len(self.vectors)), rows, stride, vectors)
 
     def subwords(self, dim: int) -> Subwords | None:
         """The rows that compose the vectors, without their padding."""

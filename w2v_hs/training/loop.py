@@ -32,7 +32,7 @@ from w2v_hs.tree.learned import (
 )
 from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Float32
-from w2v_hs.vectors.subwords import Ngrams, parts_to_train
+from w2v_hs.vectors.subwords import Ngrams, parts_to_train, tied_rows
 
 # The full softmax reads and writes all output weights for each batch: beyond the caches of a
 # processor it would take days where the tree takes minutes.
@@ -118,19 +118,32 @@ class TrainingLoop:
         if ngrams is not None:
             vectors = aligned_zeros(self.words, padded(dim))
         self.weights = Weights(vectors, self.outputs[:rows], tree)
-        if ngrams is not None:
-            self.weights.ngrams, self.weights.rows = ngrams, inputs
-            vocabulary = self.corpus.vocabulary
-            frequencies = vocabulary.kept_frequencies(self.options.sample)
-            self.weights.parts = parts_to_train(ngrams, vocabulary.words, frequencies)
         if start is not None:
             inputs[:, :dim] = start.inputs
             self.outputs[: len(start.outputs), :dim] = start.outputs
-        self.weights.compose()
+        if ngrams is not None:
+            self._tie(ngrams, inputs, new=start is None)
+
+    def _tie(self, ngrams: Ngrams, inputs: Float32, new: bool) -> None:
+        """Compose vectors of `inputs`, the rows of words and n-grams.
+
+        new: whether they are random numbers; others are tied only where they are equal already.
+        """
+        vocabulary, weights = self.corpus.vocabulary, self.weights
+        frequencies = vocabulary.kept_frequencies(self.options.sample)
+        parts = ngrams.parts(vocabulary.words)
+        roots = tied_rows(ngrams, vocabulary.words, parts, frequencies)
+        if not new:
+            for row in np.flatnonzero(roots != np.arange(len(roots))):
+                if not np.array_equal(inputs[row], inputs[roots[row]]):
+                    roots[row] = row
+        weights.ngrams, weights.rows, weights.parts, weights.roots = ngrams, inputs, parts, roots
+        weights.trained = parts_to_train(parts, roots, frequencies)
+        weights.compose()
 
     def _workers(self, place: int) -> list[Worker]:
         """Workers for the chunks from `place` on."""
-        weights, parts, frozen = self.weights, self.weights.parts, self.held.words
+        weights, parts, frozen = self.weights, self.weights.trained, self.held.words
         if place < self.awake:
             frozen = np.ones(self.words, bool)
         if frozen is not None:

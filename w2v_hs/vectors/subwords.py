@@ -8,13 +8,17 @@ from itertools import accumulate
 import numpy as np
 
 from w2v_hs.errors import FormatError
-from w2v_hs.kernels.subwords import Parts, ngram_buckets
+from w2v_hs.kernels.subwords import Parts, find_parents, merge_rows, ngram_buckets
 from w2v_hs.types import Array, Float32, Float64, Int32, Int64
 
 # 0 gives each row the same share, as in fastText. Chosen on 8 million words of Wikipedia: from 0 to
 # 0.25, WordSim-353 rose from 0.604 to 0.649, SimLex-999 from 0.254 to 0.273 and the semantic
 # analogies from 0.239 to 0.262, while the syntactic ones fell from 0.669 to 0.623.
 RARITY = 0.25
+# On two texts of 8 million words 1, 0.9, 0.8 and 0.7 were as good as n-grams each by itself, within
+# the noise of seeds, with 17.6, 14.4, 13.0 and 11.6 rows a token for 20.5; 0.5 lost 0.03 on
+# WordSim-353 and 0.06 on analogies.
+TIE = 0.8
 LINE_END = "</s>"  # in fastText's files
 
 
@@ -70,21 +74,51 @@ class Ngrams:
         own[starts[:-1]] = True
         rows[own] = np.arange(len(words))
         rows[~own] = len(words) + places[known]
-        return Parts(starts, rows, np.ones(len(rows), np.float32))
+        ones = np.ones(len(rows), np.float32)
+        return Parts(starts, rows, ones, ones)
 
 
-def parts_to_train(ngrams: Ngrams, words: Sequence[str], frequencies: Float64) -> Parts:
-    """The rows of each word, and how its gradient is shared among them; frequencies: (V,).
+def tied_rows(ngrams: Ngrams, words: Sequence[str], parts: Parts, frequencies: Float64) -> Int64:
+    """The row that each of V + N rows is trained as: its own, or that of a longer n-gram or a word.
 
-    A row's share is proportional to its own frequency, in all words, to the power of -`RARITY`, and
-    1 in the mean over the rows of a word: what tells more about the word learns more of it.
+    parts: of the words. frequencies (V,): how often each word is trained. Most n-grams tell nothing
+    that one more character would not: "whic" is in "which" and hardly elsewhere. Where a longer
+    n-gram or a word has at least `TIE` of the occurrences of one that it contains, the two are
+    trained as one row, which saves a third of the rows of a word.
     """
-    parts = ngrams.parts(words)
     sizes = np.diff(parts.offsets)
-    totals = np.bincount(parts.rows, np.repeat(frequencies, sizes))
-    weights = totals[parts.rows] ** -RARITY
-    means = np.add.reduceat(weights, parts.offsets[:-1]) / sizes
-    return parts._replace(shares=(weights / np.repeat(means, sizes)).astype(np.float32))
+    masses = np.bincount(parts.rows, np.repeat(frequencies, sizes))
+    lengths = np.fromiter(map(len, words), np.int64, len(words)) + 2
+    spans = np.subtract.outer(lengths + 1, np.arange(ngrams.shortest, ngrams.longest + 1))
+    whole = np.maximum(spans, 0).sum(axis=1) - 2 * (ngrams.shortest == 1)  # no boundary alone
+    lengths[sizes - 1 != whole] = 0  # a word of which some n-grams have no vector
+    roots = np.arange(len(masses))
+    find_parents(parts, lengths, ngrams.shortest, ngrams.longest, masses, TIE, roots)
+    for _ in range(ngrams.longest.bit_length()):  # to the end of chains of longer and longer n-grams
+        roots = roots[roots]
+    # What remains goes in circles, through n-grams that are hashed into one bucket.
+    return np.where(roots[roots] == roots, roots, np.arange(len(roots)))
+
+
+def parts_to_train(parts: Parts, roots: Int64, frequencies: Float64) -> Parts:
+    """The rows that are trained of each word, and how its gradient is shared among them.
+
+    parts, frequencies (V,): as in `tied_rows`, which gives `roots`. A row's share is proportional
+    to its own frequency, in all words, to the power of -`RARITY`, and 1 in the mean over the
+    n-grams of a word: what tells more about the word learns more of it.
+    """
+    offsets, rows, counts = (
+        np.empty_like(parts.offsets),
+        np.empty_like(parts.rows),
+        np.empty_like(parts.counts),
+    )
+    merge_rows(parts, roots, offsets, rows, counts)
+    rows, counts = rows[: offsets[-1]].copy(), counts[: offsets[-1]].copy()
+    sizes = np.diff(offsets)
+    totals = np.bincount(rows, np.repeat(frequencies, sizes))
+    weights = totals[rows] ** -RARITY
+    means = np.add.reduceat(weights * counts, offsets[:-1]) / np.diff(parts.offsets)
+    return Parts(offsets, rows, counts, (weights / np.repeat(means, sizes)).astype(np.float32))
 
 
 def buckets_of(words: Sequence[str], shortest: int, longest: int, buckets: int) -> tuple[Int64, Int32]:
