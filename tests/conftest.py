@@ -65,6 +65,14 @@ def model(text_file):
     return w2v_hs.train(text_file, dim=20, epochs=3, threads=1, sample=0)
 
 
+@pytest.fixture(scope="session")
+def model_file(model, tmp_path_factory):
+    """The file of `model`."""
+    path = tmp_path_factory.mktemp("model") / "m.safetensors"
+    model.save(path)
+    return path
+
+
 def train_leaving(checkpoint, corpus, every=1e-9, **options):
     """Train to the end; the last checkpoint stays as a killed run leaves it."""
     from w2v_hs.options import Options, Preprocessing

@@ -1,6 +1,5 @@
 """The commands as users run them: processes that read and write files."""
 
-import contextlib
 import errno
 import gzip
 import json
@@ -22,14 +21,6 @@ from w2v_hs.cli import app
 from w2v_hs.cli.show import training_summary
 from w2v_hs.cli.stopping import exit_when_interrupted
 from w2v_hs.errors import VocabularyError
-from w2v_hs.files.atomic import holding
-
-
-@pytest.fixture(scope="session")
-def model_file(model, tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "m.safetensors"
-    model.save(path)
-    return path
 
 
 def test_train_from_many_sources(run, tmp_path):
@@ -92,23 +83,6 @@ def test_demo_leaves_a_model_vectors_and_an_evaluation(run, fails, tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"mine")
     assert "model.safetensors: is there already; remove it, or" in fails("demo", "-o", ".", cwd=tmp_path)
     assert (tmp_path / "model.safetensors").read_bytes() == b"mine"
-
-
-def test_what_a_run_is_writing_is_not_written_by_other_commands(fails, tmp_path, model_file, text_file):
-    outputs = {name: tmp_path / name for name in ("v.txt", "r.html", "model.safetensors")}
-    with contextlib.ExitStack() as stack:
-        for path in outputs.values():
-            stack.enter_context(holding(path))
-        for command in (
-            ("export", model_file, outputs["v.txt"]),
-            ("export", model_file, outputs["model.safetensors"]),
-            ("report", model_file, "-o", outputs["r.html"]),
-            ("align", model_file, model_file, "-o", outputs["model.safetensors"]),
-            ("phrases", text_file, "-o", outputs["v.txt"]),
-            ("demo", text_file, "-o", tmp_path),
-        ):
-            assert f"process {os.getpid()} is writing it" in fails(*command)
-        assert not any(path.exists() for path in outputs.values())
 
 
 def test_info(run, model, model_file):
@@ -460,6 +434,8 @@ def test_subwords(run, fails, tmp_path, text_file):
     assert "kingly" in w2v_hs.load(tmp_path / "m.safetensors").vectors
     output = split("-o n.safetensors")
     assert "--buckets without --subwords" in fails("train", text_file, *output, "--buckets", 9, code=2)
+    sentence = ["--window", "sentence", "--no-shrink-windows"]
+    assert "--shrink-windows with --window" in fails("train", text_file, *output, *sentence, code=2)
     assert "'a-b' is not a range" in fails("train", text_file, *output, "--subwords", "a-b", code=2)
     assert "subwords=(5, 3): expected" in fails("train", text_file, *output, "--subwords", "5-3")
     (tmp_path / "plain.txt").write_text("2 2\na 1 0\nb 0 1\n")

@@ -12,13 +12,6 @@ from conftest import TEXT
 import w2v_hs
 
 
-@pytest.fixture(scope="module")
-def model_file(model, tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "m.safetensors"
-    model.save(path)
-    return path
-
-
 def test_predict(run, fails, model, model_file):
     found = json.loads(run("predict", model_file, "the", "king", "-k", "3", "--json").stdout)
     expected = model.top_k(["the", "king"], 3)

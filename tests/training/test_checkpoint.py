@@ -418,7 +418,8 @@ def test_token_lists_are_given_again(tmp_path):
 
 
 def test_a_run_that_has_ended_is_not_resumed(model, tmp_path, fails):
-    model.save(tmp_path / "m.checkpoint.safetensors")
+    model.save(tmp_path / "m.safetensors")
+    (tmp_path / "m.safetensors").rename(tmp_path / "m.checkpoint.safetensors")
     with pytest.raises(FormatError, match="a model, not a checkpoint: its run has ended"):
         w2v_hs.resume(tmp_path / "m.checkpoint.safetensors")
     model.save(tmp_path / "m.safetensors")
@@ -495,14 +496,10 @@ def test_contents_that_no_checkpoint_of_an_update_holds_are_refused(text, tmp_pa
             load_checkpoint(path)
 
 
-def test_a_checkpoint_is_not_replaced_by_a_model(kept, text, fails, model, tmp_path):
+def test_a_checkpoint_is_not_replaced_by_a_model(kept, text, fails):
     before = kept.read_bytes()
-    for arguments in (["--resume-from", kept, text], [text, "-o", kept]):
-        assert "has the name of a checkpoint" in fails("train", *arguments, code=2)
-    other = tmp_path / "other.safetensors"
-    model.save(other)
-    for command in (["align", other, other, "-o"], ["export", other]):
-        assert "has the name of a checkpoint" in fails(*command, kept, code=2)
+    assert "has the name of a checkpoint" in fails("train", text, "-o", kept)
+    assert "finish it with w2v-hs resume" in fails("train", "--resume-from", kept, text, code=2)
     assert kept.read_bytes() == before
 
 

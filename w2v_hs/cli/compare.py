@@ -9,7 +9,7 @@ import click
 
 from w2v_hs.checks import shown
 from w2v_hs.cli import parameters, show
-from w2v_hs.files.distinct import check_distinct
+from w2v_hs.files.outputs import reserved
 
 _show_option = click.option(
     "--show",
@@ -65,13 +65,10 @@ def align(
     from w2v_hs import comparison
     from w2v_hs.comparison.sides import read_side, vectors_of
     from w2v_hs.comparison.tables import print_alignment
-    from w2v_hs.files.atomic import holding
     from w2v_hs.model import Model
     from w2v_hs.vectors import save_vectors
 
-    parameters.check_no_checkpoint_name(output)
-    check_distinct([output], [old, new])
-    with holding(output):
+    with reserved([output], [old, new]):
         found = comparison.align(read_side(old, format_name), read_side(new, format_name), **options)
         if isinstance(found.aligned, Model) and output.suffix.lower() == ".safetensors":
             found.aligned.save(output)

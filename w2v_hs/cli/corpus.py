@@ -104,13 +104,11 @@ def phrases(text: tuple[str, ...], output: Path, json_out: bool, **options: Any)
     w2v-hs phrases wiki.txt -o phrases.txt.gz --threshold 400 --threshold 200 --threshold 100
     w2v-hs train phrases.txt -o m.safetensors
     """
-    from w2v_hs.files.atomic import holding
     from w2v_hs.text.phrases import join_phrases
 
     sources = [Path(source) for source in text]
     given = {name: value for name, value in options.items() if value is not None}
-    with holding(output):
-        found = join_phrases(sources, output, progress=True, **given)
+    found = join_phrases(sources, output, progress=True, **given)
     if json_out:
         show.print_json(found.as_dict())
     else:

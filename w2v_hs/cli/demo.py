@@ -38,24 +38,25 @@ def demo(corpus: str, output: Path, epochs: int, seed: int) -> None:
     from w2v_hs import training
     from w2v_hs.evaluation import evaluate
     from w2v_hs.evaluation.tables import print_evaluation
-    from w2v_hs.files.atomic import holding
+    from w2v_hs.files.outputs import reserved
 
     path, vectors, results = (output / name for name in _RESULTS)
     _make_folder(output)
     console = show.console()
     console.print(f"Training on {corpus} ...", markup=False)
-    with holding(path), exit_when_interrupted():
-        model = training.train(corpus, window=10, epochs=epochs, seed=seed, progress=True)
-        model.save(path)
-    model.export(vectors)
-    click.echo(f"{show.training_summary(model, path)}\nwrote {vectors}")
-    for word in _EXAMPLE_WORDS:
-        if word in model.vectors:
-            found = " ".join(w for w, _ in model.vectors.most_similar(word, k=6))  # on 80 columns
-            console.print(f"{word:>9}  {found}", highlight=False, markup=False)
-    result = evaluate(model)
-    print_evaluation(result, console)
-    show.write_json(results, result.as_dict())
+    with reserved([path, vectors, results], [corpus]):
+        with exit_when_interrupted():
+            model = training.train(corpus, window=10, epochs=epochs, seed=seed, progress=True)
+            model.save(path)
+        model.export(vectors)
+        click.echo(f"{show.training_summary(model, path)}\nwrote {vectors}")
+        for word in _EXAMPLE_WORDS:
+            if word in model.vectors:
+                found = " ".join(w for w, _ in model.vectors.most_similar(word, k=6))  # on 80 columns
+                console.print(f"{word:>9}  {found}", highlight=False, markup=False)
+        result = evaluate(model)
+        print_evaluation(result, console)
+        show.write_json(results, result.as_dict())
     console.print(
         f"Vectors of {len(model.vocabulary):,} words lie in {output}. Next, try:\n"
         f"  w2v-hs neighbors {path} island\n"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from w2v_hs.cli import parameters, show
-from w2v_hs.files.distinct import check_distinct
+from w2v_hs.files.outputs import reserved
 from w2v_hs.progress import Display, display
 
 if TYPE_CHECKING:
@@ -91,8 +91,6 @@ def evaluate(
     w2v-hs evaluate model.safetensors --analogies google --similarity pairs.tsv --json result.json
     w2v-hs evaluate learned.safetensors huffman.safetensors --compare
     """
-    from w2v_hs.files.atomic import check_writable
-
     if side_by_side and len(vectors) < 2:
         raise click.UsageError("--compare takes two files of vectors or more")
     if len(set(vectors)) < len(vectors):
@@ -100,21 +98,20 @@ def evaluate(
     if options["columns"] and not set(similarity) - set(parameters.SIMILARITY_SETS):
         raise click.UsageError("--columns without a file of --similarity: it names its columns")
     to_stdout = str(json_path) == "-"
-    if json_path is not None and not to_stdout:
-        check_writable(json_path)
-        check_distinct([json_path], [*vectors, *analogies, *similarity])
     if analogies or similarity:
         options |= {"analogies": analogies, "similarity": similarity}
     options["case_insensitive"] = not case_sensitive
-    with display(True) as bars:
-        models = _load_each(vectors, format_name, bars)
-        found, print_tables = (_compare if side_by_side else _evaluate_each)(models, options)
-    if to_stdout:
-        show.print_json(found)
-        return
-    print_tables(show.console())
-    if json_path is not None:
-        show.write_json(json_path, found)
+    json_file = None if to_stdout else json_path
+    with reserved([json_file], [*vectors, *analogies, *similarity]):
+        with display(True) as bars:
+            models = _load_each(vectors, format_name, bars)
+            found, print_tables = (_compare if side_by_side else _evaluate_each)(models, options)
+        if to_stdout:
+            show.print_json(found)
+            return
+        print_tables(show.console())
+        if json_file is not None:
+            show.write_json(json_file, found)
 
 
 def _load_each(paths: tuple[Path, ...], format_name: str | None, bars: Display) -> Models:

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from w2v_hs.checks import shown
 from w2v_hs.options import (
     ARCHITECTURES,
     ERRORS,
@@ -79,17 +78,6 @@ class _Window(click.ParamType):  # type: ignore[type-arg]  # generic only since 
 
 FILE = _Name(path_type=Path)
 NAME = _Name()  # as a string: it may also name a corpus or a test set
-
-
-def check_no_checkpoint_name(output: Path) -> None:
-    """Refuse an output with the name of a checkpoint: that of an unfinished run may be there."""
-    from w2v_hs.training.observers.checkpoint import SUFFIX
-
-    if output.name.endswith(SUFFIX):
-        raise click.UsageError(
-            f"the output {shown(output)} has the name of a checkpoint, from which 'w2v-hs resume' "
-            "continues; give another name"
-        )
 
 
 def combined(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:

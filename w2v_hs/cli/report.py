@@ -6,7 +6,7 @@ import click
 
 from w2v_hs.checks import shown
 from w2v_hs.cli import parameters
-from w2v_hs.files.distinct import check_distinct
+from w2v_hs.files.outputs import check_distinct
 
 PROJECTIONS = ("pca", "tsne", "umap")  # of `reporting.word_map`, which imports NumPy
 
@@ -50,7 +50,6 @@ def report(
     w2v-hs report model.safetensors -o report.html
     w2v-hs report vectors.bin -o report.html --words 2000
     """
-    from w2v_hs.files.atomic import holding
     from w2v_hs.model import load
     from w2v_hs.reporting.content import report as write_report
     from w2v_hs.vectors.formats import load_vectors
@@ -60,15 +59,14 @@ def report(
     check_distinct([output], [model])
     is_model = model.suffix == ".safetensors" and format_name is None
     chosen = (analogies, similarity) if analogies or similarity else (None, None)
-    with holding(output):
-        write_report(
-            load(model) if is_model else load_vectors(model, format=format_name),
-            output,
-            title=model.name,
-            words=words,
-            projection=projection,
-            analogies=chosen[0],
-            similarity=chosen[1],
-            progress=True,
-        )
+    write_report(
+        load(model) if is_model else load_vectors(model, format=format_name),
+        output,
+        title=model.name,
+        words=words,
+        projection=projection,
+        analogies=chosen[0],
+        similarity=chosen[1],
+        progress=True,
+    )
     click.echo(f"wrote {shown(output)}: {output.stat().st_size / 1e6:.1f} MB", err=True)

@@ -12,8 +12,8 @@ import click
 from w2v_hs.checks import argument, shown
 from w2v_hs.cli import parameters, show
 from w2v_hs.cli.stopping import exit_when_interrupted
-from w2v_hs.files.distinct import check_distinct
-from w2v_hs.options import COMPASS_OPTIONS, Options, Preprocessing
+from w2v_hs.files.outputs import reserved
+from w2v_hs.options import COMPASS_OPTIONS, SENTENCE, Options, Preprocessing
 
 if TYPE_CHECKING:
     from w2v_hs.model.model import Model
@@ -121,7 +121,7 @@ def train(
     w2v-hs train news.txt -o m2.safetensors --compass m.safetensors
     w2v-hs train s3://bucket/texts -o m.safetensors --tree huffman --scheduler tcp://host:8786
     """
-    from w2v_hs.files.atomic import check_writable, holding, new_folder
+    from w2v_hs.files.atomic import new_folder
     from w2v_hs.model import load
     from w2v_hs.training.api import train_with
     from w2v_hs.training.observers.checkpoint import CheckpointSettings, check_no_checkpoint, checkpoint_path
@@ -142,12 +142,13 @@ def train(
     tree_file = None if tree is None else Path(options["tree"])
     model_read = resume_from if output != resume_from else None
     read = [vocab, tree_file, model_read, init, freeze, compass]
-    check_distinct([output, save_vocab, checkpoint], [*text, *read])
-    if save_vocab is not None:
-        check_writable(save_vocab)
-    beside = output.with_name(f"{output.stem}-replicas")
-    kept = new_folder(beside) if keep_replicas else contextlib.nullcontext()
-    with holding(output), exit_when_interrupted(scheduler), kept as folder, _connected(scheduler) as client:
+    beside = output.with_name(f"{output.stem}-replicas") if keep_replicas else None
+    with (
+        reserved([output, save_vocab], [*text, *read], [checkpoint, beside]),
+        exit_when_interrupted(scheduler),
+        contextlib.nullcontext() if beside is None else new_folder(beside) as folder,
+        _connected(scheduler) as client,
+    ):
         check_no_checkpoint(checkpoint)  # also for replicas, which write none: it is removed below
         if resume_from is None:
             preprocessing = Preprocessing(**{n: value for n, value in prepared.items() if value is not None})
@@ -197,16 +198,16 @@ def resume(checkpoint: Path, text: tuple[str, ...], scheduler: str | None) -> No
     w2v-hs resume m.checkpoint.safetensors --scheduler tcp://host:8786
     """
     from w2v_hs import training
-    from w2v_hs.files.atomic import check_writable, holding
     from w2v_hs.training.observers.checkpoint import load_checkpoint, output_path
 
     output = output_path(checkpoint)
     named = load_checkpoint(checkpoint).settings.save_vocab
     save_vocab = None if named is None else Path(named)
-    check_distinct([output, checkpoint, save_vocab], text)
-    if save_vocab is not None:
-        check_writable(save_vocab)
-    with holding(output), exit_when_interrupted(scheduler), _connected(scheduler) as client:
+    with (
+        reserved([output, save_vocab], text, [checkpoint]),
+        exit_when_interrupted(scheduler),
+        _connected(scheduler) as client,
+    ):
         corpus = _sources(text, scheduler) or None
         model = training.resume(checkpoint, corpus, client=client, progress=True)
         _finish(model, output, save_vocab, checkpoint)
@@ -251,6 +252,10 @@ def _check_combinations(params: dict[str, Any], explicit: list[str]) -> None:
             "--buckets without --subwords: only n-grams are hashed",
         ),
         (
+            "shrink_windows" in explicit and params["window"] == SENTENCE,
+            f"--shrink-windows with --window {SENTENCE}: such a window has its full size; leave it out",
+        ),
+        (
             params["loss"] == "softmax" and "tree" in explicit,
             "--tree with --loss softmax: the full softmax has none",
         ),
@@ -266,16 +271,15 @@ def _check_combinations(params: dict[str, Any], explicit: list[str]) -> None:
 
 
 def _checked_output(output: Path | None, resume_from: Path | None) -> Path:
-    """The model file to write; it must have the name of a model, not that of a checkpoint."""
-    from w2v_hs.training.observers.checkpoint import SUFFIX
+    """The model file to write; `resume_from` must not be the checkpoint of an unfinished run."""
+    from w2v_hs.files.atomic import CHECKPOINT_SUFFIX
 
     output = output or resume_from
     if output is None:
         raise click.UsageError("Missing option '-o' / '--output'.")
     if output.suffix != ".safetensors":
         raise click.UsageError(f"the output {shown(output)} must end in .safetensors")
-    parameters.check_no_checkpoint_name(output)
-    if resume_from is not None and resume_from.name.endswith(SUFFIX):
+    if resume_from is not None and resume_from.name.endswith(CHECKPOINT_SUFFIX):
         raise click.UsageError(
             f"--resume-from {shown(resume_from)}: the checkpoint of an unfinished run; finish it "
             f"with w2v-hs resume {argument(resume_from)}"

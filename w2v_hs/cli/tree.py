@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from w2v_hs.cli import parameters, show
-from w2v_hs.files.distinct import check_distinct
+from w2v_hs.files.outputs import reserved
 from w2v_hs.formatting import cell
 
 if TYPE_CHECKING:
@@ -155,9 +155,9 @@ def export(model: Path, output: Path) -> None:
     """
     from w2v_hs.tree.user_trees import save_codes
 
-    check_distinct([output], [model])
-    loaded, tree = _with_tree(model)
-    save_codes(output, tree, loaded.vocabulary.words)
+    with reserved([output], [model]):
+        loaded, tree = _with_tree(model)
+        save_codes(output, tree, loaded.vocabulary.words)
     click.echo(f"wrote the codes of {len(loaded.vocabulary):,} words to {output}", err=True)
 
 

@@ -1,6 +1,5 @@
 """The commands for a model or a vector file: `info`, `neighbors`, `analogy`, `export`."""
 
-import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import click
 from w2v_hs.checks import shown
 from w2v_hs.cli import parameters, show
 from w2v_hs.errors import UnknownWordError
-from w2v_hs.files.distinct import check_distinct
+from w2v_hs.files.outputs import reserved
 from w2v_hs.formatting import cell, flat
 
 _vectors_argument = click.argument("vectors", type=parameters.FILE)
@@ -180,16 +179,13 @@ def export(
     w2v-hs export model.safetensors folder --format sentence-transformers
     w2v-hs export model.safetensors vectors.bin --format fasttext
     """
-    from w2v_hs.files.atomic import holding
     from w2v_hs.model import load
     from w2v_hs.vectors.formats import load_vectors, save_vectors
 
-    parameters.check_no_checkpoint_name(output)
-    check_distinct([output], [model])
     if weights == "output" and from_format is not None:
         raise click.UsageError("--from-format with --weights output: only models have those")
-    # A folder is never replaced, so it needs no lock.
-    with contextlib.nullcontext() if os.path.isdir(output) else holding(output):  # noqa: PTH112
+    files = [] if os.path.isdir(output) else [output]  # noqa: PTH112 (a folder is never replaced)
+    with reserved(files, [model]):
         if weights == "output":
             vectors = load(model).output_vectors()
         else:

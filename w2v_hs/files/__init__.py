@@ -1,4 +1,4 @@
-"""Files, whatever they contain: atomic writes, never over what is read (`distinct`); arrays with a
+"""Files, whatever they contain: atomic writes, never over what is read (`outputs`); arrays with a
 checksum; downloads; parsed JSON as types; whether memory suffices.
 
 Only `atomic` is re-exported: the command line imports it at its start, and `container` and

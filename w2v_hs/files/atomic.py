@@ -3,6 +3,9 @@
 The data go to a temporary name in the same folder, are flushed to the disk, and are renamed. A
 program that is killed leaves its temporary file behind. Its writer holds a lock on it that ends
 with the process, so the next writer of the same output can tell, and removes it.
+
+Every output of the package is written here, so here is also the gate: nothing is written over the
+checkpoint of an unfinished run, nor to what another run is `holding`.
 """
 
 import contextlib
@@ -12,7 +15,8 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from w2v_hs.checks import shown
@@ -26,28 +30,35 @@ except ImportError:  # Windows: temporary files are not locked, and abandoned on
 
 LOCKS_UNSUPPORTED = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)  # by the file system
 PID_WIDTH = 20  # characters of a process id in a lock file
+CHECKPOINT_SUFFIX = ".checkpoint.safetensors"
+
+_held: dict[Path, int] = {}  # outputs that this process is `holding`, each with the thread
 
 
-def check_writable(path: Path) -> Path:
+def check_writable(path: Path, checkpoint: bool = False) -> Path:
     """Check that a file can be written at `path`; return it absolute, with symbolic links resolved.
 
     Called before long work, so that a wrong folder costs a second and not an hour; leaves nothing
-    behind. The file may exist. `OutputError` if the folder is missing or not writable, or `path` is
-    a folder, a device or a pipe.
+    behind. The file may exist. `OutputError` if the folder is missing or not writable; if `path` is
+    a folder, a device or a pipe; if another run holds it; or, unless it is to be a `checkpoint`, if
+    it is that of an unfinished run or has the name of one.
     """
-    with _temporary(path, _check_file) as (_, real):
+    with _temporary(path, checkpoint=checkpoint) as (_, real):
+        _check_free(path, real)
         return real
 
 
 @contextlib.contextmanager
-def replacing(path: Path, size: int | None = None) -> Iterator[Path]:
+def replacing(path: Path, size: int | None = None, checkpoint: bool = False) -> Iterator[Path]:
     """Yield the path of a temporary file that replaces `path` when the block succeeds.
 
-    `size`, in bytes, is for messages. `OutputError` if the folder is missing or not writable, or
-    the disk is full; the old file is then intact, and the temporary one removed.
+    `size`, in bytes, is for messages. `OutputError` as in `check_writable`, or if the disk is full;
+    the old file is then intact, and the temporary one removed.
     """
-    with _temporary(path, _check_file) as (temporary, real), _published(temporary, real, size):
-        yield temporary
+    with _temporary(path, checkpoint=checkpoint) as (temporary, real):
+        _check_free(path, real)
+        with _published(temporary, real, size):
+            yield temporary
 
 
 @contextlib.contextmanager
@@ -55,24 +66,52 @@ def new_folder(path: Path) -> Iterator[Path]:
     """Yield the path of a temporary folder that is renamed to `path` when the block succeeds.
 
     `OutputError` as in `replacing`, and if there is anything but an empty folder at `path`: a full
-    one could not be replaced in one step.
+    one could not be replaced in one step. So of two writers of one folder, the second is refused.
     """
-    with _temporary(path, _check_folder, folder=True) as (temporary, real), _published(temporary, real):
-        yield temporary
+    with _temporary(path, folder=True) as (temporary, real), contextlib.ExitStack() as stack:
+        if not _is_held(real):
+            stack.enter_context(_locked(path, real))
+        with _published(temporary, real):
+            yield temporary
 
 
 @contextlib.contextmanager
-def holding(path: Path) -> Iterator[None]:
-    """Keep other processes that also use `holding` from writing to `path` while the block runs.
+def holding(path: Path, checkpoint: bool = False) -> Iterator[None]:
+    """Let only this thread write to `path` while the block runs.
 
     The lock file beside it, ``.NAME.lock``, contains the process id. The operating system releases
     the lock when the process ends, however it ends, so the lock file of a killed run is taken over.
-    Where the file system has no locks, nothing is locked. `OutputError` if another process holds
-    the lock (the message names it), or the folder is not writable.
+    Where the file system has no locks, nothing is locked. `OutputError` as in `check_writable`; if
+    another process holds the lock, the message names it.
     """
+    with _temporary(path, checkpoint=checkpoint) as (_, real):
+        pass
+    with _locked(path, real):
+        _held[real] = threading.get_ident()
+        try:
+            yield
+        finally:
+            del _held[real]
+
+
+def _is_held(real: Path) -> bool:
+    """Whether this thread is `holding` the output."""
+    return _held.get(real) == threading.get_ident()
+
+
+def _check_free(path: Path, real: Path) -> None:
+    """Raise `OutputError` if another run is `holding` the output."""
+    if not _is_held(real) and _hidden(real, "lock").exists():
+        with _locked(path, real):  # what a killed run left goes
+            pass
+
+
+@contextlib.contextmanager
+def _locked(path: Path, real: Path) -> Iterator[None]:
+    """Lock the file beside an output while the block runs; `OutputError` if another did."""
     from filelock import FileLock, Timeout
 
-    beside = _hidden(check_writable(path), "lock")
+    beside = _hidden(real, "lock")
     lock = FileLock(beside, timeout=0, fallback_to_soft=False)
     try:
         try:
@@ -122,14 +161,29 @@ def _resolved(path: Path) -> Path:
     return real
 
 
-def _check_file(path: Path) -> Path:
-    """The resolved path; `OutputError` if something other than a file is there."""
+def _check_file(path: Path, checkpoint: bool) -> Path:
+    """The resolved path; `OutputError` if something is there that no file may replace."""
     real = _resolved(path)
     if real.is_dir():
         raise OutputError(f"{shown(path)}: is a folder; give the name of a file")
     if real.exists() and not real.is_file():
         raise OutputError(f"{shown(path)}: is a device or a pipe, which a file would replace")
+    if not checkpoint:
+        _check_no_checkpoint(path, real)
     return real
+
+
+def _check_no_checkpoint(path: Path, real: Path) -> None:
+    """Raise `OutputError` for the name of a checkpoint, or that of an unfinished run."""
+    from w2v_hs.files.container import holds_unfinished_run
+
+    if any(name.endswith(CHECKPOINT_SUFFIX) for name in (path.name, real.name)):
+        what = "has the name of a checkpoint, from which 'w2v-hs resume' continues"
+    elif holds_unfinished_run(real):
+        what = "is the checkpoint of an unfinished run, which w2v_hs.resume finishes"
+    else:
+        return
+    raise OutputError(f"{shown(path)}: {what}; give another name")
 
 
 def _check_folder(path: Path) -> Path:
@@ -141,14 +195,12 @@ def _check_folder(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _temporary(
-    path: Path, check: Callable[[Path], Path], folder: bool = False
-) -> Iterator[tuple[Path, Path]]:
+def _temporary(path: Path, folder: bool = False, checkpoint: bool = False) -> Iterator[tuple[Path, Path]]:
     """Yield a locked temporary file or folder and the path that it is for; remove it at the end."""
     temporary = lock = None
     try:  # from its creation on, in which a signal may come
         try:
-            real = check(path)
+            real = _check_folder(path) if folder else _check_file(path, checkpoint)
             _remove_abandoned(real, folder)
             while temporary is None or not temporary.exists():
                 if lock is not None:  # another writer locked it first, and took it for abandoned

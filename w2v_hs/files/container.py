@@ -31,6 +31,7 @@ _DTYPES = {
     "uint8": "U8",
 }
 _ROWS = 1 << 14  # rows of a matrix hashed or written at a time
+CHECKPOINT = "checkpoint"  # the part of a description that says where a run stands
 VECTORS = "vectors"  # the kind, in its description, of a file that contains vectors and no model
 
 
@@ -58,6 +59,20 @@ def holds_array(path: Path, name: str) -> bool:
         return False
 
 
+def holds_unfinished_run(path: Path) -> bool:
+    """Whether a file is the checkpoint of a run that has not ended; False for any other file."""
+    from safetensors import safe_open
+
+    if not is_container(path):
+        return False
+    try:
+        with safe_open(path, framework="numpy") as file:
+            description = json.loads((file.metadata() or {})["description"])
+        return CHECKPOINT in description and not description[CHECKPOINT].get("ended", False)
+    except Exception:  # untrusted bytes, as in `holds_array`
+        return False
+
+
 def save_arrays(path: str | Path, arrays: dict[str, Array], description: dict[str, Any]) -> None:
     """Write arrays and a description, which is anything that JSON can represent.
 
@@ -81,7 +96,10 @@ def save_arrays(path: str | Path, arrays: dict[str, Array], description: dict[st
     encoded += b" " * (-len(encoded) % 8)  # arrays start on a multiple of 8 bytes
     head = len(encoded).to_bytes(8, "little") + encoded
 
-    with replacing(path, len(head) + position) as temporary, temporary.open("wb") as out:
+    with (
+        replacing(path, len(head) + position, checkpoint=CHECKPOINT in description) as temporary,
+        temporary.open("wb") as out,
+    ):
         out.write(head)
         for array in arrays.values():
             for block in _blocks(array):

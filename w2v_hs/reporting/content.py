@@ -18,7 +18,7 @@ import numpy as np
 
 from w2v_hs.checks import shown
 from w2v_hs.files.atomic import replacing
-from w2v_hs.files.distinct import check_distinct
+from w2v_hs.files.outputs import reserved
 from w2v_hs.formatting import HELD_OUT_LOSS, cell, flat, rise, texts
 from w2v_hs.model.model import Model
 from w2v_hs.model.tree_statistics import Anatomy, Split, anatomy
@@ -77,13 +77,13 @@ def report(
         The file cannot be written.
     """
     analogies, similarity = (None if sets is None else tuple(sets) for sets in (analogies, similarity))
-    check_distinct([path], [*(analogies or ()), *(similarity or ())])
     report_figures.bokeh()
-    with display(progress) as bars:
-        page = _page(model_or_vectors, title, words, projection, analogies, similarity, bars)
-    content = page.encode(errors="replace")  # a lone surrogate in the name of a file
-    with replacing(Path(path), len(content)) as temporary:
-        temporary.write_bytes(content)
+    with reserved([path], [*(analogies or ()), *(similarity or ())]):
+        with display(progress) as bars:
+            page = _page(model_or_vectors, title, words, projection, analogies, similarity, bars)
+        content = page.encode(errors="replace")  # a lone surrogate in the name of a file
+        with replacing(Path(path), len(content)) as temporary:
+            temporary.write_bytes(content)
 
 
 def _page(

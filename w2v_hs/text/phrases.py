@@ -18,8 +18,8 @@ from typing import Any
 
 from w2v_hs.checks import real, shown, whole
 from w2v_hs.errors import OptionError, OutputError
-from w2v_hs.files.atomic import check_writable, replacing
-from w2v_hs.files.distinct import check_distinct
+from w2v_hs.files.atomic import replacing
+from w2v_hs.files.outputs import reserved
 from w2v_hs.options import Options, Preprocessing
 from w2v_hs.progress import display as progress_display
 from w2v_hs.text.columns import layout
@@ -124,9 +124,9 @@ def join_phrases(
     _check_connector(connector)
     threads = Options(threads=threads).resolved().threads
     if output is not None:
-        check_distinct([output], corpus if isinstance(corpus, (list, tuple)) else [corpus])
         _check_output(Path(output))
-    with progress_display(progress) as display:
+    inputs = corpus if isinstance(corpus, (list, tuple)) else [corpus]
+    with reserved([output], inputs), progress_display(progress) as display:
         display.step("compiling")
         warm_up()
         text = PhraseText(encode(corpus, preprocessing, threads, display.read), connector, threads)
@@ -175,7 +175,6 @@ def _check_output(output: Path) -> None:
             "such as phrases.txt or phrases.txt.gz"
         )
     check_writer(output)
-    check_writable(output)
 
 
 def _write(text: PhraseText, output: Path) -> None:

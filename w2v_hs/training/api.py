@@ -12,7 +12,7 @@ from typing import Any, Literal
 from w2v_hs.checks import option
 from w2v_hs.errors import OptionError
 from w2v_hs.files.atomic import new_folder
-from w2v_hs.files.distinct import check_distinct
+from w2v_hs.files.outputs import check_distinct
 from w2v_hs.model.model import Model
 from w2v_hs.options import BUCKETS, Architecture, Loss, Options, Order, Preprocessing, Side
 from w2v_hs.progress import Display, display
@@ -230,8 +230,7 @@ def train(
     )
     preprocessing = Preprocessing(lowercase, errors, tokenize, split_sentences, text_column, encoding)
     settings, texts = None, named_texts(corpus)
-    if checkpoint is not None:
-        check_distinct([checkpoint], [*(texts or ()), vocab, tree, init, freeze, compass])
+    check_distinct([checkpoint, keep_replicas], [*(texts or ()), vocab, tree, init, freeze, compass])
     base = read_compass(compass)
     if base is not None:  # what differs from the defaults is meant
         usual = asdict(Preprocessing())

@@ -62,7 +62,7 @@ def resume(
     callbacks, saved = listed(callbacks), load_checkpoint(checkpoint)
     if saved.ended:
         return saved.model
-    with holding(Path(checkpoint)):
+    with holding(Path(checkpoint), checkpoint=True):
         model = _resumed(saved, corpus, client, callbacks, progress)
         end_checkpoint(saved.settings.path, model)
     return model

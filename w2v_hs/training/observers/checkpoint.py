@@ -15,8 +15,9 @@ import numpy as np
 
 from w2v_hs.checks import argument, shown, warn
 from w2v_hs.errors import FormatError, OptionError, OutputError
+from w2v_hs.files.atomic import CHECKPOINT_SUFFIX as SUFFIX
 from w2v_hs.files.atomic import check_writable, holding
-from w2v_hs.files.container import load_arrays, save_arrays
+from w2v_hs.files.container import CHECKPOINT, load_arrays, save_arrays
 from w2v_hs.files.typed_json import as_type
 from w2v_hs.model.contents import check_weights, tree_arrays
 from w2v_hs.model.file import model_from
@@ -31,7 +32,6 @@ from w2v_hs.tree.tree import Tree
 from w2v_hs.types import Array, Float32, Int64
 from w2v_hs.vectors.subwords import Ngrams
 
-SUFFIX = ".checkpoint.safetensors"
 FORMAT = 1
 START_FACTS = ("init", "compass")  # what a provenance says of the weights that its run began with
 
@@ -151,7 +151,7 @@ def check_no_checkpoint(path: Path) -> None:
 
     That of a finished run may be replaced.
     """
-    if not check_writable(path).exists():
+    if not check_writable(path, checkpoint=True).exists():
         return
     try:
         ended = load_checkpoint(path).ended
@@ -175,7 +175,7 @@ def new_checkpoint(settings: CheckpointSettings | None) -> Iterator[None]:
 
     Raises `OutputError` if another run writes it, or as `check_no_checkpoint`.
     """
-    with contextlib.nullcontext() if settings is None else holding(settings.path):
+    with contextlib.nullcontext() if settings is None else holding(settings.path, checkpoint=True):
         if settings is not None:
             check_no_checkpoint(settings.path)
         yield
@@ -185,7 +185,7 @@ def end_checkpoint(path: Path, model: Model) -> None:
     """Replace a checkpoint by the model of its run, which has ended; warn where that fails."""
     arrays, description = model.parts()
     try:
-        save_arrays(path, arrays, description | {"checkpoint": {"format": FORMAT, "ended": True}})
+        save_arrays(path, arrays, description | {CHECKPOINT: {"format": FORMAT, "ended": True}})
     except OutputError as error:
         warn(f"the checkpoint does not hold the finished model: {error}")
 
@@ -228,20 +228,20 @@ def save_checkpoint(
         None if update is None else _RunOfUpdate(update.options.as_dict(), update.checksum, update.names),
         _RunHeld(held.share, held.nodes),
     )
-    save_arrays(settings.path, arrays, description | {"checkpoint": asdict(run)})
+    save_arrays(settings.path, arrays, description | {CHECKPOINT: asdict(run)})
 
 
 def load_checkpoint(path: str | Path) -> SavedRun:
     """Read a checkpoint; `FormatError` if it is missing, damaged, or no checkpoint."""
     arrays, description = load_arrays(path)
     model = model_from(path, arrays, description)
-    if "checkpoint" not in description:
+    if CHECKPOINT not in description:
         raise FormatError(
             f"{shown(path)}: a model, not a checkpoint: its run has ended; to train it with more "
             "text use train --resume-from"
         )
     try:
-        saved = _saved_run(path, model, arrays, description["checkpoint"])
+        saved = _saved_run(path, model, arrays, description[CHECKPOINT])
         _check_shapes(saved)
         shape = len(model.vocabulary), model.options.dim, len(model.parameters.inputs)
         if saved.best is not None:

@@ -1,5 +1,6 @@
-"""Nothing is written over what is read."""
+"""The gate that outputs pass before long work: nothing is written over what is read or running."""
 
+import contextlib
 import glob
 import os
 from collections.abc import Iterator, Sequence
@@ -7,10 +8,30 @@ from pathlib import Path
 
 from w2v_hs.checks import shown
 from w2v_hs.errors import OptionError
+from w2v_hs.files.atomic import holding
+
+
+@contextlib.contextmanager
+def reserved(
+    outputs: Sequence[str | Path | None], inputs: Sequence[object], also: Sequence[Path | None] = ()
+) -> Iterator[None]:
+    """Let only this thread write to the outputs, of which some may be None, while the block runs.
+
+    also: what the block writes and reserves itself: a checkpoint, a new folder. `OptionError` as in
+    `check_distinct`; `OutputError` as in `files.atomic.holding`.
+    """
+    check_distinct([*outputs, *also], inputs)
+    with contextlib.ExitStack() as stack:
+        for output in outputs:
+            if output is not None:
+                stack.enter_context(holding(Path(output)))
+        yield
 
 
 def check_distinct(outputs: Sequence[str | Path | None], inputs: Sequence[object]) -> None:
     """Raise `OptionError` if an output would replace an input or another output, or is "-".
+
+    Nor can an output lie within another, a new folder, which appears when all of it is there.
 
     Inputs may also be folders, patterns or names of corpora. What is neither a str nor a path is no
     name: None for an option that was not given, lists of tokens.
@@ -18,6 +39,7 @@ def check_distinct(outputs: Sequence[str | Path | None], inputs: Sequence[object
     sources = [str(source) for source in inputs if isinstance(source, (str, Path))]
     sources = [source for source in sources if "\0" not in source]  # which no file has in its name
     taken = {os.path.realpath(source) for source in sources}
+    written: set[str] = set()
     for output in outputs:
         if output is None or "\0" in str(output):
             continue
@@ -29,6 +51,10 @@ def check_distinct(outputs: Sequence[str | Path | None], inputs: Sequence[object
         if os.path.exists(output):  # noqa: PTH110 (never raises)
             _check_not_within(output, real, sources)
         taken.add(real)
+        written.add(real)
+    for real in written:
+        for parent in written.intersection(map(str, Path(real).parents)):
+            raise OptionError(f"{shown(real)} lies within {shown(parent)}, which is written, too; move one")
 
 
 def _check_not_within(output: str | Path, real: str, sources: Sequence[str]) -> None:
