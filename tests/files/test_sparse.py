@@ -39,6 +39,9 @@ def fasttext(buckets: int, rows: int) -> bytes:
     return options + words + b"\0" + struct.pack("<2q", rows, 1) + struct.pack("<f", 2)
 
 
+OUTPUTS = b"\0" + struct.pack("<2qf", 1, 1, 0)  # the end of such a model
+
+
 def safetensors(metadata: dict[str, str], end: bytes = b"", **arrays: tuple[str, list[int], int]) -> bytes:
     """The header of arrays: their type, shape and bytes."""
     header, at = {"__metadata__": metadata}, 0
@@ -58,7 +61,11 @@ def test_sparse_files_take_no_memory_for_what_they_only_claim(tmp_path):
     huge = {"vectors": ("F32", [1, 1 << 38], 1 << 40)} | words
     files = {  # beginning, size, end
         "directory.npz": (b"PK\3\4", GIGABYTE, directory),
-        "buckets.bin": (fasttext(1 << 28, (1 << 28) + 1), GIGABYTE + 200, b""),
+        "buckets.bin": (
+            begin := fasttext(1 << 28, (1 << 28) + 1),
+            len(begin) + (1 << 30) + len(OUTPUTS),
+            OUTPUTS,
+        ),
         "array.safetensors": (begin := safetensors({}, **one), len(begin) + GIGABYTE, b""),
         "described.safetensors": (begin := safetensors(described, **one), len(begin) + GIGABYTE, b""),
         "huge.safetensors": (begin := safetensors({}, **huge), len(begin) + (1 << 40) + 9, b"a\1" + bytes(7)),
@@ -73,7 +80,7 @@ def test_sparse_files_take_no_memory_for_what_they_only_claim(tmp_path):
         with path.open("ab") as file:
             file.write(end)
     (tmp_path / "projector" / "vectors.tsv").write_text("1\t2\n")
-    (tmp_path / "first.bin").write_bytes(fasttext(2, 3) + struct.pack("<2f", 1, 2))
+    (tmp_path / "first.bin").write_bytes(fasttext(2, 3) + struct.pack("<2f", 1, 2) + OUTPUTS)
     paths = [
         str(tmp_path / name.removesuffix("/metadata.tsv").removesuffix("/modules.json")) for name in files
     ]

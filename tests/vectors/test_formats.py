@@ -268,12 +268,15 @@ BINARY_FAULTS = {
     "header declares more": (b"3 3\na " + ROW + b"b " + ROW, "declares 3 rows, file ends after 2"),
     "header declares fewer": (
         b"1 3\na " + ROW + b"\nb " + ROW,
-        "declares 1 rows, 15 bytes follow after them",
+        "declares 1 rows, 14 bytes follow after them",
     ),
     "enormous header": (b"%d 300\na " % 10**12 + ROW * 100, "declares 1000000000000 rows, file ends after 1"),
     "enormous rows": (b"1 %d\na " % 10**25 + ROW, "declares 1 rows, file ends after 0"),
-    "a word twice": (b"2 3\na " + ROW + b"\na " + ROW, "row 2: the word 'a' again, first at .*row 1"),
-    "not UTF-8": (b"2 3\na " + ROW + b"\nab\xff " + ROW, "row 2: byte 3 of the word, 0xff, is not UTF-8"),
+    "a word twice": (b"2 3\na " + ROW + b"\na " + ROW + b"\n", "row 2: the word 'a' again, first at .*row 1"),
+    "not UTF-8": (
+        b"2 3\na " + ROW + b"\nab\xff " + ROW + b"\n",
+        "row 2: byte 3 of the word, 0xff, is not UTF-8",
+    ),
     "a newline in a word": (
         b"2 3\na " + ROW + b"\nb\nc " + ROW,
         r"row 2: a newline in the word 'b\\nc'; expected 3 values",
@@ -492,10 +495,6 @@ def test_a_cut_file_is_never_read_as_whole(tmp_path, format, data):
     try:
         vectors = load_vectors(path)
     except FormatError:
-        return
-    if format == "word2vec-binary":  # it may lack the newline at its end
-        assert kept == len(whole) - 1
-        same(vectors, AWKWARD_WORDS, AWKWARD_VALUES)
         return
     assert format == "glove"
     same(vectors, AWKWARD_WORDS[: len(vectors)], AWKWARD_VALUES[: len(vectors)])

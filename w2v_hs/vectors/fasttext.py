@@ -2,7 +2,8 @@
 
 The layout is that of `FastText::saveModel` and `Dictionary::save` in fastText 0.9.2, little-endian:
 magic and version; 12 int32 and a double of options; the entries of the dictionary; a flag and the
-input matrix, whose rows are the words' and then the buckets'; a flag and the output matrix.
+input matrix, whose rows are the words' and then the buckets'; a flag and the output matrix, with a
+row for each word. A file must end there: nothing else shows that a byte is missing.
 """
 
 import mmap
@@ -146,14 +147,26 @@ def _parse(name: str, data: mmap.mmap) -> tuple[list[str], tuple[int, int], Floa
         if end == at:
             raise FormatError(f"{name}: entry {row + 1}: an empty word; damaged")
         words.append(decode(data[at:end], f"{name}: entry {row + 1}"))
+        occurrences, kind = ENTRY.unpack_from(data, end + 1)
+        if occurrences < 0 or kind != 0:
+            found = f"the count {occurrences} and the kind {kind}"
+            raise FormatError(f"{name}: entry {row + 1}: {found}, which no word has; the file is damaged")
         at = end + 1 + ENTRY.size
-    if data[at] != 0:
+    inputs, at = _matrix(name, data, at, count + buckets, dim)
+    _, at = _matrix(name, data, at, count, dim)  # the outputs, without which bytes could be missing
+    if at < len(data):
+        raise FormatError(f"{name}: {len(data) - at:,} bytes follow after the model; the file is damaged")
+    return words, (shortest, longest), inputs
+
+
+def _matrix(name: str, data: mmap.mmap, at: int, rows: int, dim: int) -> tuple[Float32, int]:
+    """The matrix at a place, which must have this shape, and where it ends."""
+    if data[at] == 1:
         raise FormatError(f"{name}: a quantized model of fastText; expected the file it was made of")
-    rows, columns = MATRIX.unpack_from(data, at + 1)
-    if (rows, columns) != (count + buckets, dim):
-        expected = f"({count + buckets}, {dim})"
-        raise FormatError(f"{name}: the matrix has shape ({rows}, {columns}); expected {expected}")
-    at += 1 + MATRIX.size
-    if at + 4 * rows * dim > len(data):
+    found, begin = MATRIX.unpack_from(data, at + 1), at + 1 + MATRIX.size
+    if data[at] != 0 or found != (rows, dim):
+        raise FormatError(f"{name}: a matrix of shape {found}; expected {(rows, dim)}, or it is damaged")
+    end = begin + 4 * rows * dim
+    if end > len(data):
         raise IndexError
-    return words, (shortest, longest), np.frombuffer(data, "<f4", rows * dim, at).reshape(rows, dim)
+    return np.frombuffer(data, "<f4", rows * dim, begin).reshape(rows, dim), end

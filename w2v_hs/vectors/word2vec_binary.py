@@ -22,7 +22,10 @@ def write_binary(stream: BinaryIO, words: list[str], matrix: Float32) -> None:
 
 
 def read_binary(name: str, stream: BinaryIO) -> Contents:
-    """Read word, space, D little-endian float32, with or without a newline after each row."""
+    """Read word, space, D little-endian float32, with a newline after each row or after none.
+
+    A row that lacks a byte would take the newline for one of its own.
+    """
     first_line = next(bounded_lines(stream, name), b"")
     declared, dim = parse_header(name, first_line)
     place = row_place(name)
@@ -33,12 +36,21 @@ def read_binary(name: str, stream: BinaryIO) -> Contents:
             raise FormatError(f"{name}:2: holds decimals; read it as word2vec-text")
         words: list[str] = []
         starts: list[int] = []  # of the values of each row
+        newlines = False
         while len(words) < declared:
             word, start = _binary_word(name, data, position, dim, declared, len(words))
+            position = start + 4 * dim
+            newline = data[position : position + 1] == b"\n"
+            if words and newline != newlines:
+                found = "a newline" if newline else "no newline"
+                raise FormatError(
+                    f"{place(len(words))}: {found} after {dim} values, unlike row 1; the file is damaged"
+                )
+            newlines = newline
+            position += newline
             words.append(decode(word, place(len(words))))
             starts.append(start)
-            position = start + 4 * dim
-        if data[position : position + 2] not in (b"", b"\n"):
+        if position < len(data):
             raise FormatError(
                 f"{name}: header declares {declared} rows, {len(data) - position} bytes follow after them"
             )
@@ -52,7 +64,6 @@ def _binary_word(
     name: str, data: mmap.mmap, position: int, dim: int, declared: int, row: int
 ) -> tuple[bytes, int]:
     """The word of the row at `position`, and where its values begin."""
-    position += data[position : position + 1] == b"\n"
     space = data.find(b" ", position, position + LONGEST_LINE)
     if space < 0 and position + LONGEST_LINE < len(data):
         raise FormatError(
