@@ -1,11 +1,13 @@
 """Files of 12 GB without a line end, and words without an end: an error, and little memory."""
 
 import gzip
+import itertools
 import os
 import resource
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -16,6 +18,8 @@ from w2v_hs.options import Preprocessing
 from w2v_hs.text.blocks import read_lines
 from w2v_hs.text.corpus import read_corpus
 from w2v_hs.text.sources import find_sources
+from w2v_hs.text.vocabulary import load_vocabulary
+from w2v_hs.tree.user_trees import read_codes
 
 READING = """
 import resource, sys
@@ -80,6 +84,37 @@ def test_a_text_without_end_ends_in_one_line(fails, tmp_path):
     assert "/dev/zero:1: a line" in fails(
         "train", "/dev/null", "--vocab", "/dev/zero", "-o", tmp_path / "m.safetensors"
     )
+
+
+def test_lists_without_end_are_refused_at_a_limit(tmp_path):
+    """Pipes whose writer never stops."""
+    word, pipe = "x" * 300_000, tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    def freeze(path):
+        return w2v_hs.train([["a", "b"]], init=w2v_hs.Vectors(["a", "b"], [[1.0], [2.0]]), freeze=path)
+
+    model = w2v_hs.Vectors(["a", "b"], [[1.0], [2.0]])
+    small, large = "over 67,108,864 bytes", "over 268,435,456 bytes"
+    for read, line, limit in (
+        (lambda path: w2v_hs.evaluate(model, analogies=path), f"{word} b c d", small),
+        (lambda path: w2v_hs.evaluate(model, similarity=path), f"# {word}", small),
+        (load_vocabulary, "%d" + word * 10 + " 5", large),
+        (read_codes, "%d" + word * 10 + " 01", large),
+        (freeze, word * 10, large),
+    ):
+        with ThreadPoolExecutor(1) as writer:
+            writing = writer.submit(write_without_end, pipe, line)
+            with pytest.raises(w2v_hs.W2VError, match=f"pipe:[0-9]+: {limit}, the most that are read"):
+                read(pipe)
+            assert isinstance(writing.exception(), BrokenPipeError)
+
+
+def write_without_end(pipe, line):
+    """Write lines, numbered where there is a place for it."""
+    with pipe.open("w") as stream:
+        for number in itertools.count():
+            stream.write((line % number if "%d" in line else line) + "\n")
 
 
 def test_a_word_without_end_is_refused_at_the_limit(tmp_path):

@@ -18,6 +18,7 @@ SETS = {
     "similarity": {"wordsim353": "wordsim353.tsv", "simlex999": "simlex999.txt"},
 }
 LINE_BYTES = 1 << 20  # the longest line
+FILE_BYTES = 1 << 26  # the largest file: 100 times Google's analogies
 # float() would also accept "1_0" and the digits of every script. No digit can match in two ways,
 # or a long row of digits would take quadratic time.
 RATING = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -104,7 +105,8 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
     number = 0
     try:
         with path.open("rb") as file:
-            for number, content in enumerate(bounded_lines(file, name, LINE_BYTES, EvaluationError), 1):
+            lines = bounded_lines(file, name, LINE_BYTES, EvaluationError, FILE_BYTES)
+            for number, content in enumerate(lines, 1):
                 line = content.decode().removeprefix("\ufeff" if number == 1 else "")
                 if "\0" in line:
                     raise EvaluationError(f"{name}:{number}: found NUL; expected text: is it a text file?")

@@ -12,7 +12,7 @@ import numpy as np
 from w2v_hs.checks import is_text, quoted, shown
 from w2v_hs.errors import FormatError, MissingFileError, VocabularyError
 from w2v_hs.files.atomic import replacing
-from w2v_hs.files.lines import bounded_lines
+from w2v_hs.files.lines import LARGEST_LIST, bounded_lines
 from w2v_hs.types import Float32, Float64, Int32, Int64
 
 MOST_TOKENS = 2**62  # no sum of counts reaches it
@@ -191,14 +191,14 @@ def load_vocabulary(path: str | Path) -> Vocabulary:
 def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
     """Read a file line by line, with line numbers from 1, without a byte order mark.
 
-    Raises `FormatError` if the file cannot be read, is not UTF-8, or has a line of more than
-    `LONGEST_LINE` bytes.
+    Raises `FormatError` if the file cannot be read, is not UTF-8, has a line of more than
+    `LONGEST_LINE` bytes or more than `LARGEST_LIST` in all.
     """
     name = shown(path)
     number = begin = 0
     try:
         with Path(path).open("rb") as file:
-            for number, line in enumerate(bounded_lines(file, name), 1):
+            for number, line in enumerate(bounded_lines(file, name, largest=LARGEST_LIST), 1):
                 text = line.decode().rstrip("\r\n")
                 yield number, text.removeprefix("\ufeff" if number == 1 else "")
                 begin += len(line)
