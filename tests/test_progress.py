@@ -1,9 +1,15 @@
 """Progress: bars in notebooks, lines where standard error is no terminal, the log."""
 
+import io
 import logging
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import nbformat
+import numpy as np
+import pytest
 from nbclient import NotebookClient
 
 import w2v_hs
@@ -37,6 +43,19 @@ def test_without_a_terminal_there_is_a_line_an_epoch(run, tmp_path):
     assert [int(epoch) for _, epoch in found] == [2, 3, 3]
     assert found[-1][0] == "100"
     assert "\r" not in done.stderr.decode() and "\x1b" not in done.stderr.decode()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is full")
+def test_a_full_disk_under_standard_error_ends_no_run(program, text_file, tmp_path, monkeypatch):
+    output = tmp_path / "m.safetensors"
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        for arguments, code in ((["--threads", "1", "--dim", "8"], 0), (["--dim", "0"], 1)):
+            command = [*program, "train", text_file, "-o", output, *arguments]
+            assert subprocess.run(command, stderr=full).returncode == code
+        monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(full, write_through=True))
+        model = w2v_hs.train(text_file, dim=8, threads=1, progress=True)
+        monkeypatch.undo()
+    np.testing.assert_array_equal(w2v_hs.load(output).vectors.matrix, model.vectors.matrix)
 
 
 def test_a_step_that_takes_long_has_a_line_every_so_often(capsys):

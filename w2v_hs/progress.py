@@ -99,7 +99,8 @@ class Lines(Display):
     def line(self, text: str) -> None:
         super().line(text)
         if not (LOGGER.isEnabledFor(logging.INFO) and LOGGER.hasHandlers()):
-            print(text, file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):  # a full disk under standard error ends no run
+                print(text, file=sys.stderr, flush=True)
 
 
 class Bars(Display):

@@ -7,6 +7,7 @@ import io
 import os
 import sys
 import warnings
+from typing import Any
 
 import click
 
@@ -34,11 +35,37 @@ def main() -> None:
     atexit.register(gc.freeze)
     speak_command_line()
     warnings.showwarning = lambda message, *place, **_: click.echo(f"warning: {message}", err=True)
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        lossy = io.BufferedWriter(_Lossy(sys.stderr))
+        sys.stderr = io.TextIOWrapper(lossy, sys.stderr.encoding, line_buffering=True)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Characters that the terminal's encoding lacks are escaped instead of raising.
             stream.reconfigure(errors="backslashreplace")
     sys.exit(_run())
+
+
+class _Lossy(io.RawIOBase):
+    """Standard error that drops what cannot be written: a full disk under it must not end a run."""
+
+    def __init__(self, stream: io.TextIOWrapper):
+        self.stream = stream  # which would else be closed
+        self.raw: Any = stream.buffer.raw if isinstance(stream.buffer, io.BufferedWriter) else stream.buffer
+
+    def write(self, data: Any) -> int:
+        try:
+            return self.raw.write(data) or 0
+        except OSError:
+            return len(data)
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self.stream.fileno()
+
+    def isatty(self) -> bool:
+        return self.stream.isatty()
 
 
 def _run() -> int:
