@@ -6,7 +6,7 @@ import json
 import naive
 import numpy as np
 import pytest
-from scipy.stats import t
+from scipy.stats import ortho_group, t
 
 import w2v_hs
 from w2v_hs import Vectors
@@ -86,8 +86,11 @@ def test_intervals_cover_the_mean_of_the_other_runs_and_one_more_of_them():
 
 
 def test_runs_that_agree_have_intervals_of_no_width():
-    (run,) = noisy_runs(np.random.default_rng(4), runs=1)
-    found = w2v_hs.stability([run] * 3, ["w1", "w2"])
+    """Runs that differ by their axes alone."""
+    rng = np.random.default_rng(4)
+    (run,) = noisy_runs(rng, runs=1)
+    turned = [Vectors(run.words, run.matrix @ ortho_group.rvs(5, random_state=rng)) for _ in range(2)]
+    found = w2v_hs.stability([run, *turned], ["w1", "w2"])
     assert found.overlap == 1
     for each in found.words:
         for one in each.neighbors:
@@ -101,7 +104,7 @@ def test_results_print_as_tables():
     assert "4 runs: two of them share" in str(ranking) and "each with the number of runs" in str(ranking)
     assert "w1: two runs share" in str(asked) and "of one more run" in str(asked)
     assert "<pre" in asked._repr_html_()
-    brackets = [Vectors(["[b]", "[/b]", 7], np.eye(3)[:, :2] + 1)] * 2
+    brackets = [Vectors(["[b]", "[/b]", 7], np.eye(3)[:, :2] + more) for more in (1, 1.01)]
     assert "│ [b]" in str(w2v_hs.stability(brackets, k=1)) and "[b] 2" in str(w2v_hs.stability(brackets, k=1))
     assert w2v_hs.stability(brackets, 7, k=1).words[0].word == 7
 
@@ -131,6 +134,7 @@ def test_what_cannot_be_compared_is_refused_in_one_line(fails, folder, tmp_path)
         (runs[:1], "a single run"),
         (runs[0], "a single run"),
         ([], "models is empty"),
+        ([*runs, runs[1]], "models: runs 2 and 5 have the same vectors; expected .* each given once"),
         ([runs[0], Vectors(["w1"], np.ones((1, 5)))], "1 shared word"),
         ([runs[0], Vectors(runs[0].words, np.ones((300, 4)))], "5 and 4 values"),
     ):
@@ -138,12 +142,15 @@ def test_what_cannot_be_compared_is_refused_in_one_line(fails, folder, tmp_path)
             w2v_hs.stability(given)
     with pytest.raises(OptionError, match="k=300"):
         w2v_hs.stability(runs, k=300)
-    fewer = [*runs[:2], Vectors(runs[0].words[:200], runs[0].matrix[:200])]
+    fewer = [*runs[:2], Vectors(runs[2].words[:200], runs[2].matrix[:200])]
     with pytest.raises(UnknownWordError, match=r"run 3: .*w250"):
         w2v_hs.stability(fewer, "w250")
     (tmp_path / "empty").mkdir()
     assert "holds no files" in fails("stability", tmp_path / "empty")
     assert "a single run" in fails("stability", folder / "4.bin")
+    message = fails("stability", folder / "m-replicas", "--run", folder / "m-replicas" / "2.safetensors")
+    assert "models: runs 2 and 4 have the same vectors" in message
+    assert "--show with WORDs" in fails("stability", folder / "m-replicas", "w1", "--show", 3, code=2)
     (tmp_path / "mixed").mkdir()
     (tmp_path / "mixed" / "notes.md").write_text("notes")
     assert "notes.md" in fails("stability", folder / "m-replicas", "--run", tmp_path / "mixed")

@@ -1,6 +1,7 @@
 """One model rotated onto another."""
 
 import json
+import re
 
 import naive
 import numpy as np
@@ -99,6 +100,7 @@ def test_words_without_a_direction_are_left_out_and_counted():
     new.matrix[5] *= np.float32(1e30)  # its square overflows float32
     found = w2v_hs.align(old, new)
     assert (found.shared_words, found.without_direction) == (58, 2)
+    assert re.search("without direction: zero or not finite +│ 2 ", str(found))
     assert found.mean_cosine_after == pytest.approx(1)
 
 

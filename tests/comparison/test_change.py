@@ -140,7 +140,8 @@ def test_rare_words_are_shown_if_asked_for_but_not_ranked(models):
     found = w2v_hs.shift(old, new, [old.vectors.words[-1], "t1w1"], min_count=int(least))
     rare, swapped = found.words
     assert rare.rank is None and rare.overlap.usual is None and 0 <= rare.overlap.value <= 1
-    assert "too rare to be ranked; overlap" in str(found)
+    assert f"too rare to be ranked: min_count is {least:,}; overlap" in str(found)
+    assert "too rare to be ranked: raise top; overlap" in str(w2v_hs.shift(old, new, rare.word, top=9))
     assert rare.old_neighbors and found.ranked_words <= 40 and swapped.word == "t1w1"
 
 
@@ -223,6 +224,8 @@ def test_what_cannot_be_compared_is_refused_in_one_line(fails, models, tmp_path)
             {"words": "w1"},
         ),
         ("'w3' has a vector that is zero or not finite", old, zero, {"words": ["w3"]}),
+        ("'x' .*; old: 'y' .*; 'w3' has a vector that is", old, zero, {"words": ["x", "w1", "y", "w3"]}),
+        ("new: runs 1 and 3 have the same vectors", old, [old, moved(old, rng), old], {}),
     ):
         with pytest.raises((OptionError, UnknownWordError), match=message):
             w2v_hs.shift(a, b, **options)
@@ -232,4 +235,6 @@ def test_what_cannot_be_compared_is_refused_in_one_line(fails, models, tmp_path)
     (tmp_path / "cut.safetensors").write_bytes(good.read_bytes()[:-100])
     assert "not a readable .safetensors file" in fails("shift", good, tmp_path / "cut.safetensors")
     assert "old: 't1w' is not among the 96 words; close to it: 't1w" in fails("shift", good, good, "t1w")
+    for ignored in (["-k", 3], ["t1w1", "--show", 3]):
+        assert "leave it out" in fails("shift", good, good, *ignored, code=2)
     assert "'--show': -1 is not in the range x>=0" in fails("shift", good, good, "--show", -1, code=2)

@@ -17,7 +17,7 @@ _show_option = click.option(
     type=click.IntRange(min=0),
     default=20,
     show_default=True,
-    help="Number of words to show; 0 for all.",
+    help="Without WORDs, the number of words to show; 0 for all.",
 )
 
 
@@ -132,7 +132,9 @@ def align(
     help="Neighbours come from this many shared words, the most frequent.",
 )
 @_show_option
-@click.option("-k", default=10, show_default=True, help="Number of neighbours to show of each WORD.")
+@click.option(
+    "-k", default=10, show_default=True, help="Number of neighbours to show of each WORD, if any is given."
+)
 @click.option("--confidence", default=0.95, show_default=True, help="Confidence level of all intervals.")
 @click.option("--seed", default=1, show_default=True, help="Random seed of bootstrap and control.")
 @click.option(
@@ -158,7 +160,10 @@ def align(
 )
 @parameters.format_option
 @parameters.json_option
+@click.pass_context
 def shift(
+    ctx: click.Context,
+    /,
     old: Path,
     new: Path,
     words: tuple[str, ...],
@@ -192,6 +197,10 @@ def shift(
     from w2v_hs.comparison.sides import read_side, run_files
     from w2v_hs.comparison.tables import print_shift
 
+    if words:
+        _refuse(ctx, "count", "--show with WORDs: all of them are shown")
+    else:
+        _refuse(ctx, "k", "-k without WORDs: neighbours are shown of WORDs alone")
     before, after = (
         [read_side(file, format_name) for path in runs for file in run_files(path)]
         for runs in ((old, *more_old), (new, *more_new))
@@ -228,7 +237,10 @@ def shift(
 @click.option("--confidence", default=0.95, show_default=True, help="Confidence level of all intervals.")
 @parameters.format_option
 @parameters.json_option
+@click.pass_context
 def stability(
+    ctx: click.Context,
+    /,
     runs: Path,
     words: tuple[str, ...],
     more: tuple[Path, ...],
@@ -256,10 +268,18 @@ def stability(
     from w2v_hs.comparison.tables import print_stability
     from w2v_hs.vectors import load_vectors
 
+    if words:
+        _refuse(ctx, "count", "--show with WORDs: all of them are shown")
     files = [file for path in (runs, *more) for file in run_files(path)]
     vectors = [load_vectors(file, format=format_name) for file in files]
     found = comparison.stability(vectors, words or None, **options)
     _print(found, print_stability, 0 if words else count, json_out)
+
+
+def _refuse(ctx: click.Context, name: str, why: str) -> None:
+    """Refuse an option that was given and would be ignored."""
+    if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError(f"{why}; leave it out")
 
 
 def _print(found: Any, as_tables: Callable[[Any, Any], None], count: int, json_out: bool) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from w2v_hs.checks import whole
-from w2v_hs.comparison.change import CANDIDATES, asked_rows, listed_runs
+from w2v_hs.comparison.change import CANDIDATES, listed_runs
 from w2v_hs.comparison.neighbourhoods import agreement
-from w2v_hs.comparison.sides import Shared
+from w2v_hs.comparison.sides import Shared, asked_rows, check_no_run_twice
 from w2v_hs.errors import OptionError
 from w2v_hs.evaluation.evaluation import Result
 from w2v_hs.evaluation.statistics import Interval, check_confidence
@@ -116,8 +116,8 @@ def stability(
     UnknownWordError
         One of `words` is not in all runs.
     OptionError
-        There are fewer than two runs, they share no words or differ in dimension, or an option is
-        outside its range.
+        There are fewer than two runs, one is given twice, they share no words or differ in
+        dimension, or an option is outside its range.
     TypeError
         `models` holds something other than models and `Vectors`.
     """
@@ -126,6 +126,7 @@ def stability(
         raise OptionError("found a single run; expected two or more runs of one text")
     confidence = check_confidence(confidence)
     shared = Shared.of(runs)
+    check_no_run_twice("models", shared.units)
     if len(shared) == 1:
         raise OptionError("1 shared word, which has no neighbours; expected runs of one text")
     asked = asked_rows(words, {f"run {number}": [run] for number, run in enumerate(runs, 1)}, shared)

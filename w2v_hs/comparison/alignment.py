@@ -39,7 +39,8 @@ class Alignment(Result):
         The mean cosine of the two vectors of a shared word, as they were and after the rotation.
     residual
         What the fit minimises: the Frobenius norm of the difference after the rotation divided by
-        that of the target; 0 if the rotation explains everything.
+        that of the target. 0 if the rotation explains everything; sqrt(2) = 1.41 for vectors that
+        are unrelated; for a mean cosine of c, unless weighted or centred, sqrt(2 - 2 c).
     weight, centre, iterate
         As given.
     """

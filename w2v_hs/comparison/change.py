@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from w2v_hs.checks import one_of, option, quoted, several, whole
+from w2v_hs.checks import one_of, option, whole
 from w2v_hs.comparison.alignment import cosines, fit
 from w2v_hs.comparison.control import Changes, check_control, p_and_q, trained_again
 from w2v_hs.comparison.neighbourhoods import nearest, overlaps
-from w2v_hs.comparison.sides import NO_COUNTS, Shared, vectors_of
-from w2v_hs.errors import OptionError, UnknownWordError
+from w2v_hs.comparison.sides import NO_COUNTS, Shared, asked_rows, check_no_run_twice
+from w2v_hs.errors import OptionError
 from w2v_hs.evaluation.evaluation import Result
 from w2v_hs.evaluation.statistics import RESAMPLES, Bool, Interval, check_confidence, pair_intervals
 from w2v_hs.model import Model
@@ -161,7 +161,8 @@ def shift(
     UnknownWordError
         One of `words` is not in all of them.
     OptionError
-        As `align`; no word is frequent enough to be ranked; the control cannot train one of them.
+        As `align`; a run is given twice; no word is frequent enough to be ranked; the control
+        cannot train one of them.
     CorpusError
         The control does not find the text of a model, or finds another one.
     TypeError
@@ -177,6 +178,8 @@ def shift(
     candidates, neighbors = _neighborhood(len(shared), candidates, neighbors)
     runs = len(sides["old"])
     before, after = shared.units[:runs], shared.units[runs:]
+    check_no_run_twice("old", before)
+    check_no_run_twice("new", after)
 
     rows = np.union1d(ranked, np.array(asked or [], np.int64))
     figures = {
@@ -238,29 +241,6 @@ def listed_runs(name: str, given: Any) -> list[Any]:
     if not runs:
         raise OptionError(f"{name} is empty; expected a model or vectors, or several runs of one text")
     return runs
-
-
-def asked_rows(words: Any, sides: dict[str, list[Any]], shared: Shared) -> list[int] | None:
-    """The rows of the words to show; `UnknownWordError` for one that is not shared."""
-    if words is None:
-        return None
-    listed = several(words)
-    index = {str(word): row for row, word in enumerate(shared.words)}
-    for word in listed:
-        for name, runs in sides.items():
-            for run in runs:
-                try:
-                    vectors_of(run).row(word)
-                except UnknownWordError as error:
-                    there = (
-                        f"; {other} has it: look at its neighbours there"
-                        for other, others in sides.items()
-                        if other != name and all(word in vectors_of(each) for each in others)
-                    )
-                    raise UnknownWordError(f"{name}: {error}{next(there, '')}") from None
-        if str(word) not in index:
-            raise UnknownWordError(f"{quoted(word)} has a vector that is zero or not finite")
-    return [index[str(word)] for word in listed]
 
 
 def _ranked(shared: Shared, top: int | None, min_count: int | None) -> tuple[Int64, int | None]:

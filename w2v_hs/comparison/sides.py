@@ -1,5 +1,6 @@
 """What is compared: models or vectors, and the words that all of them hold."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from w2v_hs.checks import shown
-from w2v_hs.errors import FormatError, OptionError
+from w2v_hs.checks import quoted, several, shown
+from w2v_hs.errors import FormatError, OptionError, UnknownWordError
 from w2v_hs.files.container import holds_array
 from w2v_hs.model import Model, load
 from w2v_hs.types import Float32, Int64
@@ -98,6 +99,44 @@ class Shared:
             [v.tokens for v in vocabularies] if known else None,
             int(np.count_nonzero(~usable)),
         )
+
+
+def asked_rows(words: Any, sides: dict[str, list[Any]], shared: Shared) -> list[int] | None:
+    """The rows of the words to show; `UnknownWordError` that names those that are not shared."""
+    if words is None:
+        return None
+    listed = several(words)
+    index = {str(word): row for row, word in enumerate(shared.words)}
+    faults = [fault for word in listed if (fault := _fault(word, sides, str(word) in index)) is not None]
+    if faults:
+        raise UnknownWordError("; ".join(faults))
+    return [index[str(word)] for word in listed]
+
+
+def _fault(word: Any, sides: dict[str, list[Any]], is_shared: bool) -> str | None:
+    """Why a word cannot be compared; None if it can."""
+    for name, runs in sides.items():
+        for run in runs:
+            try:
+                vectors_of(run).row(word)
+            except UnknownWordError as error:
+                there = (
+                    f"; {other} has it: look at its neighbours there"
+                    for other, others in sides.items()
+                    if other != name and all(word in vectors_of(each) for each in others)
+                )
+                return f"{name}: {error}{next(there, '')}"
+    return None if is_shared else f"{quoted(word)} has a vector that is zero or not finite"
+
+
+def check_no_run_twice(name: str, units: Sequence[Float32]) -> None:
+    """Raise `OptionError` if two runs have the same vectors, which would have no noise."""
+    for (i, one), (j, other) in itertools.combinations(enumerate(units, 1), 2):
+        if np.array_equal(one[0], other[0]) and np.array_equal(one, other):  # the first differ at once
+            raise OptionError(
+                f"{name}: runs {i} and {j} have the same vectors; expected runs of one text with "
+                "different seeds, each given once"
+            )
 
 
 def vectors_of(model: object) -> Vectors:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from w2v_hs.checks import option
 from w2v_hs.comparison.agreement import Similarity, Stability
 from w2v_hs.comparison.alignment import Alignment
 from w2v_hs.comparison.change import Figure, Shift, WordShift
@@ -40,9 +41,10 @@ def print_alignment(found: Alignment, console: "Console") -> None:
     """Print the figures of the fit."""
     from rich.table import Table
 
+    meanings = {"without_direction": ": zero or not finite", "residual": ": 0 if equal, 1.41 if unrelated"}
     table = Table(show_header=False)
     for name, value in found.as_dict().items():
-        table.add_row(name.replace("_", " "), cell(value))
+        table.add_row(name.replace("_", " ") + meanings.get(name, ""), cell(value))
     console.print(table)
 
 
@@ -86,8 +88,7 @@ def _print_neighbors(each: WordShift, found: Shift, console: "Console") -> None:
     """The figures of one word, and its neighbours side by side."""
     from rich.table import Column, Table
 
-    rank = None if each.rank is None else f"rank {each.rank:,} of {found.ranked_words:,}"
-    figures = [rank or "too rare to be ranked"]
+    figures = [_rank(each, found)]
     for name, figure in (("overlap", each.overlap), ("distance", each.distance)):
         value, usual, *interval = _cells(figure)
         within = f" ({_interval(found)} {interval[0]})" if interval else ""
@@ -101,6 +102,15 @@ def _print_neighbors(each: WordShift, found: Shift, console: "Console") -> None:
     for (then, old), (now, new) in zip(each.old_neighbors or [], each.new_neighbors or [], strict=True):
         table.add_row(plain(then), f"{old:.3f}", plain(now), f"{new:.3f}")
     console.print(table)
+
+
+def _rank(each: WordShift, found: Shift) -> str:
+    """The rank of a word, or the option that keeps it from having one."""
+    if each.rank is not None:
+        return f"rank {each.rank:,} of {found.ranked_words:,}"
+    if each.counts and found.min_count and min(each.counts) < found.min_count:
+        return f"too rare to be ranked: {option('min_count')} is {found.min_count:,}"
+    return f"too rare to be ranked: raise {option('top')}"
 
 
 def print_stability(found: Stability, console: "Console", most: int | None = None) -> None:
