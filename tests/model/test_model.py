@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -175,6 +176,7 @@ def test_hostile_contents_with_a_valid_checksum(model, tmp_path, name):
     with pytest.raises(FormatError) as caught:
         w2v_hs.load(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    assert not re.search(r"\b_[A-Z]", str(caught.value))  # a private class
 
 
 @pytest.mark.parametrize(

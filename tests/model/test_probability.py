@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import w2v_hs
-from w2v_hs.errors import CorpusError, DivergedError, FormatError, OptionError, UnknownWordError
+from w2v_hs.errors import (
+    CorpusError,
+    DivergedError,
+    FormatError,
+    OptionError,
+    UnknownWordError,
+    WordTypeError,
+)
 from w2v_hs.model.model import Model
 from w2v_hs.model.scoring import Scorer, text_perplexity
 from w2v_hs.options import LEARNING_RATES, Preprocessing
@@ -194,6 +201,15 @@ def test_top_k_leaves_words_out_and_takes_many_contexts(trained, combine):
         trained.top_k("paris", exclude=["zebra"])
     with pytest.raises(OptionError, match="2 contexts and 1 lists of words"):
         trained.top_ks(contexts, exclude=[["is"]])
+    for wrong in ({"contexts": ["the", "zebra"]}, {"contexts": contexts, "exclude": [[], ["zebra"]]}):
+        with pytest.raises(UnknownWordError, match="position 1 of the list: 'zebra'"):
+            trained.top_ks(**wrong)
+    with pytest.raises(OptionError, match=r"position 2 of the list: the context is empty"):
+        trained.log_probs(["the", "king", []], ["is", "is", "is"])
+    with pytest.raises(WordTypeError, match=r"position 1 of the list: 3\.0 is of type float"):
+        trained.log_probs(["the", "king"], ["is", 3.0])
+    with pytest.raises(OptionError, match=r"^k=0: "):
+        trained.top_ks(contexts, k=0)
     with pytest.raises(TypeError, match="top_ks takes a list"):
         trained.top_ks("paris")
 

@@ -59,7 +59,10 @@ class Predictions:
         exclude: Iterable[Iterable[Word]] | None = None,
         combine: Combine = "inputs",
     ) -> list[TopWords]:
-        """`top_k` of B contexts; `exclude` holds, for each, the words to leave out."""
+        """`top_k` of B contexts; `exclude` holds, for each, the words to leave out.
+
+        An error says at which position, from 0, it was.
+        """
         return self._predictor.top_ks(contexts, k, exclude, combine)
 
     def sample(

@@ -14,20 +14,22 @@ normalisation the sum over all words is below 1, so every answer needs the whole
 context word.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from w2v_hs.checks import several, whole
-from w2v_hs.errors import OptionError
+from w2v_hs.errors import OptionError, W2VError
 from w2v_hs.kernels.probability import all_log_probs, best_first, draw_words, path_log_probs
 from w2v_hs.options import COMBINE, Combine, Options
 from w2v_hs.tree import Tree
 from w2v_hs.types import Array, Context, Float32, Float64, Int64, Word
 from w2v_hs.vectors import Vectors
 
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 BLOCK_VALUES = 1 << 20  # of hidden vectors, or scores of the full softmax, at once: 8 MiB
 
 
@@ -85,8 +87,9 @@ class Predictor:
             raise TypeError(
                 "log_probs takes a list of contexts and a list of words; for one of each use log_prob"
             )
-        inputs = [self._inputs(context, combine) for context in contexts]
-        targets = np.array([self.vectors.row(word) for word in words], np.int64)
+        self._check_combine(combine)
+        inputs = _each(contexts, lambda context: self._inputs(context, combine))
+        targets = np.array(_each(words, self.vectors.row), np.int64)
         if len(inputs) != len(targets):
             raise OptionError(f"found {len(inputs)} contexts and {len(targets)} words; expected as many")
         if combine == "log_probs":
@@ -117,9 +120,10 @@ class Predictor:
                 f"found {len(contexts)} contexts and {len(left_out)} lists of words to exclude; "
                 "expected as many"
             )
-        return [
-            self.top_k(context, k, words, combine) for context, words in zip(contexts, left_out, strict=True)
-        ]
+        self._check_combine(combine)
+        k = whole("k", k, 1)
+        pairs = zip(contexts, left_out, strict=True)
+        return _each(pairs, lambda pair: self.top_k(pair[0], k, pair[1], combine))
 
     def top_k(self, context: Context, k: int, exclude: Iterable[Word], combine: Combine) -> TopWords:
         """The `k` most probable words, all V if `k` is larger, without those of `exclude`."""
@@ -152,14 +156,18 @@ class Predictor:
             drawn = np.searchsorted(sums / sums[-1], uniform, side="right")
         return [self.vectors.words[row] for row in drawn]
 
-    def _inputs(self, context: Context, combine: Combine) -> Float32:
-        """The input vectors of a context's words, (n, dim)."""
+    def _check_combine(self, combine: Combine) -> None:
+        """Raise `OptionError` for a way of combining that the model does not have."""
         if combine not in COMBINE:
             raise OptionError(f"combine={combine!r}: expected one of {', '.join(COMBINE)}")
         if combine == "log_probs" and self.options.arch == "cbow":
             raise OptionError(
                 "combine='log_probs': a CBOW model predicts from the mean of its inputs; use combine='inputs'"
             )
+
+    def _inputs(self, context: Context, combine: Combine) -> Float32:
+        """The input vectors of a context's words, (n, dim)."""
+        self._check_combine(combine)
         words = several(context)
         if not words:
             raise OptionError("the context is empty: give a word or a list of words")
@@ -200,6 +208,17 @@ class Predictor:
         """(V,): the normalised mean of the log-probabilities given each input alone."""
         total = sum((self._log_probs_given(x[None]) for x in inputs), np.zeros(len(self.vectors)))
         return _log_softmax(total / len(inputs))
+
+
+def _each(items: Iterable[Item], work: Callable[[Item], Found]) -> list[Found]:
+    """The results for all items; an error says at which position, from 0, it was."""
+    results = []
+    for position, item in enumerate(items):
+        try:
+            results.append(work(item))
+        except W2VError as error:
+            raise type(error)(f"position {position} of the list: {error}") from None
+    return results
 
 
 def _log_softmax(scores: Float64) -> Float64:
