@@ -9,6 +9,8 @@ from unittest.mock import MagicMock
 
 import pytest
 
+import w2v_hs
+
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"^( *)```python\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)")  # to a file of the repository
@@ -62,7 +64,11 @@ def test_trackers(tmp_path, monkeypatch, stand_ins, capsys):
     assert [call.kwargs["step"] for call in stand_ins.mlflow.log_metric.mock_calls] == [1, 2, 3]
     logged = stand_ins.wandb.init.return_value.__enter__.return_value.log
     assert [call.kwargs["step"] for call in logged.mock_calls] == [1, 2, 3]
-    assert len(names["stopper"].scores) >= 2
+    scores = names["stopper"].scores
+    assert len(scores) == min(10, scores.index(max(scores)) + 4)
+    known_to_none = names["Stopper"]()
+    w2v_hs.train([["a", "b"]] * 50, epochs=2, dim=4, sample=0, threads=1, callbacks=known_to_none)
+    assert known_to_none.scores == []
     assert [len(losses) for losses in names["model"].update_losses] == [2]
 
 
@@ -73,12 +79,16 @@ def test_graphs(tmp_path, monkeypatch):
     assert set(model.vectors.words) == set(graph) == set(names["steered"].vectors.words)
     assert all(type(node) is int for node in model.vectors.words)
     assert names["accuracy"] > 0.9
+    graph.add_node("alone")
+    for walks in (names["deepwalk"], names["node2vec"]):
+        assert {len(walk) for walk in walks(graph, 1, 5)} == {5}
 
 
 @pytest.mark.filterwarnings("error::UserWarning")
 def test_recommendations(tmp_path, monkeypatch):
     """The page itself asserts what it shows."""
     names = run_page("recommend.md", tmp_path, monkeypatch)
+    assert min(map(len, names["seen"])) == 0  # a basket of one item
     assert not set(names["tops"][0].words) & set(names["seen"][names["known"][0]].tolist())
 
 
