@@ -91,7 +91,7 @@ def holding(path: Path, checkpoint: bool = False) -> Iterator[None]:
         try:
             yield
         finally:
-            del _held[real]
+            _held.pop(real, None)  # without locks, another may have held it, too
 
 
 def _is_held(real: Path) -> bool:
