@@ -34,7 +34,7 @@ MODELS = {
     "huffman.safetensors": "huffman",
     "old.safetensors": "learned",
     "new.safetensors": "huffman",
-    "new-2.safetensors": "huffman",
+    "new-2.safetensors": "balanced",
     "m2.safetensors": "huffman",
     "m-replicas/1.safetensors": "learned",
     "m-replicas/2.safetensors": "huffman",
@@ -84,7 +84,7 @@ def prepared(tmp_path_factory, program):
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
-    for kind in ("learned", "huffman"):
+    for kind in dict.fromkeys(MODELS.values()):
         model = w2v_hs.train(folder / "wiki.txt", tree=kind, **OPTIONS)
         for name in (name for name, of in MODELS.items() if of == kind):
             (folder / name).parent.mkdir(exist_ok=True)
