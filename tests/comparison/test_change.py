@@ -1,17 +1,22 @@
 """Words by change: overlap of neighbours, distance after alignment, neighbours then and now."""
 
+import io
 import itertools
 import json
+import re
+from dataclasses import replace
 
 import naive
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from scipy.stats import ortho_group
 
 import w2v_hs
 from w2v_hs import Vectors
+from w2v_hs.comparison.tables import print_shift
 from w2v_hs.errors import OptionError, UnknownWordError, WordTypeError
 
 
@@ -238,3 +243,12 @@ def test_what_cannot_be_compared_is_refused_in_one_line(fails, models, tmp_path)
     for ignored in (["-k", 3], ["t1w1", "--show", 3]):
         assert "leave it out" in fails("shift", good, good, *ignored, code=2)
     assert "'--show': -1 is not in the range x>=0" in fails("shift", good, good, "--show", -1, code=2)
+
+
+def test_intervals_and_p_values_fit_80_columns(models):
+    found = w2v_hs.shift(models[0]["old"], models[0]["new"])
+    words = [replace(each, p=0.0011, q=0.1) for each in found.words]
+    console = Console(width=80, file=io.StringIO())
+    print_shift(replace(found, words=words, control=2, shuffle="sentences", changed_words=0), console)
+    printed = console.file.getvalue()
+    assert len(re.findall(r"│ \d\.\d{3} to \d\.\d{3} │ +0\.0011 │ +0\.1 │", printed)) == len(words)

@@ -1,15 +1,14 @@
 """`w2v-hs report`: what the page says is so, and the page works in a browser, without a network."""
 
 import base64
-import json
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from browsing import data_of, find, search, wait
 
 import w2v_hs
 from w2v_hs.errors import EvaluationError, OptionError
@@ -42,11 +41,6 @@ def page(hostile, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
     write_report(hostile, path, title=f"{HOSTILE}.safetensors")
     return path
-
-
-def data_of(path):
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', path.read_text())
-    return json.loads(found[1])
 
 
 def array(text, dtype):
@@ -275,9 +269,6 @@ def test_unknown_projection(hostile):
 
 # ---- in a browser --------------------------------------------------------------------------------
 
-FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run
---disable-background-networking --disable-component-update --disable-sync
---window-size=1280,900""".split()  # noqa: SIM905
 # All text of a page, in shadow trees as well, where Bokeh puts its own.
 ALL_TEXT = """
 const inside = (node) => [...node.childNodes].map((child) =>
@@ -300,68 +291,6 @@ RANGE = """
 const plot = Bokeh.documents.flatMap((d) => d.roots()).find((m) => m.name === "map");
 return plot.x_range.end - plot.x_range.start;
 """
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    webdriver = pytest.importorskip("selenium.webdriver")
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("needs chromium and chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    browser.get("about:blank")
-    yield browser
-    browser.quit()
-
-
-@pytest.fixture
-def opened(browser):
-    """Open a page and wait until the map is drawn; at the end there must be no message in the
-    console, and no request but for the page itself."""
-
-    def opened(path, width=1280, height=900, scheme="light", mobile=False):
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        scheme = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", scheme)
-        browser.get(path.as_uri())
-        wait(lambda: browser.execute_script("return 'drawn' in document.body.dataset"))
-        return browser
-
-    for kind in ("browser", "performance"):
-        browser.get_log(kind)
-    yield opened
-    assert browser.get_log("browser") == []
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = [
-        event["params"]["request"]["url"]
-        for event in events
-        if event["method"] == "Network.requestWillBeSent"
-    ]
-    # chrome: is the browser's own first page.
-    assert asked and all(url.startswith(("file:", "data:", "chrome:")) for url in asked)
-    assert browser.execute_script("return performance.getEntriesByType('resource').length") == 0
-
-
-def wait(condition, seconds=10):
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    return WebDriverWait(None, seconds, poll_frequency=0.05).until(lambda _: condition())
-
-
-def find(browser, selector):
-    return browser.find_elements("css selector", selector)
-
-
-def search(browser, text):
-    box = find(browser, "#word")[0]
-    box.clear()
-    box.send_keys(text, "\n")
 
 
 def move_to(browser, x, y, click=False):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,11 @@ def align(
     metavar="OLD NEW",
     help="The texts of the models, for the control, if they have moved.",
 )
+@click.option(
+    "--page",
+    type=parameters.FILE,
+    help="Also write what is found as an HTML page with a map, as 'report OLD NEW' does.",
+)
 @parameters.format_option
 @parameters.json_option
 @click.pass_context
@@ -173,6 +179,7 @@ def shift(
     json_out: bool,
     count: int,
     texts: tuple[str, str] | None,
+    page: Path | None,
     **options: Any,
 ) -> None:
     """Show which words changed between two texts.
@@ -192,22 +199,33 @@ def shift(
     w2v-hs shift old.safetensors new.safetensors king dog
     w2v-hs shift old.safetensors new.safetensors --new new-2.safetensors --by distance --json
     w2v-hs shift old.safetensors new.safetensors --control 5
+    w2v-hs shift old.safetensors new.safetensors --control 5 --page change.html
     """
     from w2v_hs import comparison
-    from w2v_hs.comparison.sides import read_side, run_files
+    from w2v_hs.comparison.sides import read_runs
     from w2v_hs.comparison.tables import print_shift
+    from w2v_hs.reporting.change import change_page
+    from w2v_hs.reporting.content import write_page
+    from w2v_hs.reporting.figures import bokeh
 
     if words:
         _refuse(ctx, "count", "--show with WORDs: all of them are shown")
     else:
         _refuse(ctx, "k", "-k without WORDs: neighbours are shown of WORDs alone")
-    before, after = (
-        [read_side(file, format_name) for path in runs for file in run_files(path)]
-        for runs in ((old, *more_old), (new, *more_new))
-    )
     places = texts and (Path(texts[0]), Path(texts[1]))
-    found = comparison.shift(before, after, words or None, texts=places, progress=True, **options)
+    files = (old, *more_old), (new, *more_new)
+    if page is not None:
+        parameters.check_page_name(page)
+        bokeh()  # before a control trains for hours
+    with reserved([page], [*files[0], *files[1], *(places or ())]):
+        before, after = (read_runs(paths, format_name) for paths in files)
+        found = comparison.shift(before, after, words or None, texts=places, progress=True, **options)
+        if page is not None:
+            title = f"{old.name} → {new.name}"
+            write_page(page, partial(change_page, before, after, found, title), progress=True)
     _print(found, print_shift, 0 if words else count, json_out)
+    if page is not None:
+        click.echo(f"wrote {shown(page)}: {page.stat().st_size / 1e6:.1f} MB", err=True)
 
 
 @click.command()

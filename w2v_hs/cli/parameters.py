@@ -80,6 +80,12 @@ FILE = _Name(path_type=Path)
 NAME = _Name()  # as a string: it may also name a corpus or a test set
 
 
+def check_page_name(output: Path) -> None:
+    """Refuse a page that a browser would not take for one."""
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise click.UsageError(f"{output}: the name of a page must end in .html")
+
+
 def combined(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     """A decorator that adds several options, listed by --help in this order."""
 

@@ -1,7 +1,7 @@
 """What is compared: models or vectors, and the words that all of them hold."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,11 @@ def run_files(path: Path) -> list[Path]:
     if not found:
         raise FormatError(f"{shown(path)}: holds no files; expected models or vectors of several runs")
     return sorted(found, key=lambda file: (len(file.name), file.name))  # 10 after 9
+
+
+def read_runs(paths: Iterable[Path], format: str | None = None) -> list[Model | Vectors]:
+    """The runs in files and folders of them; raises as `read_side` and `run_files`."""
+    return [read_side(file, format) for path in paths for file in run_files(path)]
 
 
 @dataclass(frozen=True)

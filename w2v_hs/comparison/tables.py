@@ -67,20 +67,24 @@ def print_shift(found: Shift, console: "Console", most: int | None = None) -> No
 
 
 def _print_ranking(found: Shift, console: "Console", most: int | None) -> None:
-    """A row for each word; with several runs the interval of what ranks, in 80 columns."""
+    """A row for each word; with several runs the interval of what ranks, in 80 columns.
+
+    Then there is no room for all of the measure that does not rank.
+    """
     from rich.table import Column, Table
 
     several, tested = max(found.runs) > 1, bool(found.control)
     other = "distance" if found.by == "overlap" else "overlap"
+    shown = 2 - several - (several and tested)  # of the value and the usual value of the other one
     columns = [found.by, "usual", *([_interval(found)] if several else [])]
-    columns += (["p", "q"] if tested else []) + [other]
-    columns += ([] if several else ["usual"]) + (["old\ncount", "new\ncount"] if found.min_count else [])
+    columns += ["p", "q"] if tested else []
+    columns += [other, "usual"][:shown] + (["old\ncount", "new\ncount"] if found.min_count else [])
     table = Table(Column("word", overflow="fold"), *(Column(name, justify="right") for name in columns))
     for each in found.words[:most]:
         first, second = _cells(getattr(each, found.by)), _cells(getattr(each, other))
         counts = [f"{count:,}" for count in each.counts or ()]
         chances = _chances(each) if tested else []
-        table.add_row(plain(each.word), *first, *chances, *second[: 1 if several else None], *counts)
+        table.add_row(plain(each.word), *first, *chances, *second[:shown], *counts)
     console.print(table)
 
 
@@ -88,6 +92,15 @@ def _print_neighbors(each: WordShift, found: Shift, console: "Console") -> None:
     """The figures of one word, and its neighbours side by side."""
     from rich.table import Column, Table
 
+    console.print(plain(f"{each.word}: {figures_of(each, found)}"), soft_wrap=True)
+    table = Table(Column("then", overflow="fold"), "cosine", Column("now", overflow="fold"), "cosine")
+    for (then, old), (now, new) in zip(each.old_neighbors or [], each.new_neighbors or [], strict=True):
+        table.add_row(plain(then), f"{old:.3f}", plain(now), f"{new:.3f}")
+    console.print(table)
+
+
+def figures_of(each: WordShift, found: Shift) -> str:
+    """The figures of one word, in a line."""
     figures = [_rank(each, found)]
     for name, figure in (("overlap", each.overlap), ("distance", each.distance)):
         value, usual, *interval = _cells(figure)
@@ -97,11 +110,7 @@ def _print_neighbors(each: WordShift, found: Shift, console: "Console") -> None:
         figures.append("p {}, q {}".format(*_chances(each)))
     if each.counts is not None:
         figures.append("count {:,} and {:,}".format(*each.counts))
-    console.print(plain(f"{each.word}: {'; '.join(figures)}"), soft_wrap=True)
-    table = Table(Column("then", overflow="fold"), "cosine", Column("now", overflow="fold"), "cosine")
-    for (then, old), (now, new) in zip(each.old_neighbors or [], each.new_neighbors or [], strict=True):
-        table.add_row(plain(then), f"{old:.3f}", plain(now), f"{new:.3f}")
-    console.print(table)
+    return "; ".join(figures)
 
 
 def _rank(each: WordShift, found: Shift) -> str:

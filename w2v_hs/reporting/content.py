@@ -1,22 +1,16 @@
-"""A report on a model: one page that a browser opens without a network.
+"""The content of a report on one model; `report`, which writes it or that on two."""
 
-This module assembles the content, `figures` draws the charts, and the folder `page` holds looks and
-behaviour. Words and everything else from a file reach the page as escaped text or as JSON. The page
-lets no script run but its own two, which it names by their checksums.
-"""
-
-import base64
-import hashlib
-import json
 import math
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from w2v_hs.checks import shown
+from w2v_hs.checks import option
+from w2v_hs.comparison.change import Shift
+from w2v_hs.comparison.sides import vectors_of
+from w2v_hs.errors import OptionError
 from w2v_hs.files.atomic import replacing
 from w2v_hs.files.outputs import reserved
 from w2v_hs.formatting import HELD_OUT_LOSS, cell, flat, rise, texts
@@ -24,36 +18,47 @@ from w2v_hs.model.model import Model
 from w2v_hs.model.tree_statistics import Anatomy, Split, anatomy
 from w2v_hs.progress import Display, display
 from w2v_hs.reporting import figures as report_figures
+from w2v_hs.reporting.change import change_page
 from w2v_hs.reporting.evaluation import CONFIDENCE, LONGEST, evaluations
+from w2v_hs.reporting.rendering import as_base64, render, short
 from w2v_hs.reporting.word_map import WordMap, word_map
 from w2v_hs.vectors.vectors import Vectors
-from w2v_hs.version import __version__
 
 LEVELS = 4  # of the tree
 
 
 def report(
-    model_or_vectors: Model | Vectors,
+    model_or_vectors: Model | Vectors | Sequence[Model | Vectors],
     path: str | Path,
     *,
-    title: str = "word vectors",
+    new: Model | Vectors | Sequence[Model | Vectors] | None = None,
+    found: Shift | None = None,
+    title: str | None = None,
     words: int = 10_000,
     projection: str | None = None,
     analogies: Iterable[str | Path] | None = None,
     similarity: Iterable[str | Path] | None = None,
     progress: bool = False,
 ) -> None:
-    """Write an HTML report on a model, or on vectors alone.
+    """Write an HTML report on a model, on vectors alone, or on what changed between two models.
 
-    The file shows what there is of losses, evaluation with intervals, a map with neighbours, the
-    tree, options and provenance.
+    On one model, the file shows what there is of losses, evaluation with intervals, a map with
+    neighbours, the tree, options and provenance.
+
+    On two, it shows the words that changed most, where they moved on a map of both, and the
+    neighbours of all words then and now.
 
     Parameters
     ----------
     model_or_vectors
-        A `Model` or `Vectors`.
+        A `Model` or `Vectors`; with `new` also a list of runs of one text, as in `shift`.
     path
         The file to write. If anything fails, an existing one stays whole.
+    new
+        A model or vectors of another text, or several runs of it: the report is on the words that
+        changed from the first text to this one.
+    found
+        What `shift(model_or_vectors, new)` has found, with other options or words than by default.
     title
         The heading.
     words
@@ -62,32 +67,53 @@ def report(
         Of the map: "pca", "tsne" (needs openTSNE) or "umap" (needs umap-learn); None: "tsne" or,
         with a warning, "pca" where openTSNE is not installed.
     analogies, similarity
-        As in `evaluate`; None: its default sets, and the page names any that is missing.
+        As in `evaluate`; None: its default sets, and the page names any that is missing. Not with
+        `new`.
     progress
         As in `train`.
 
     Raises
     ------
     OptionError
-        Bokeh or what a projection needs is not installed, an option is outside its range, or the
-        file would replace a set.
+        Bokeh or what a projection needs is not installed, an option is outside its range or does
+        not go with `new`, the file would replace a set, or the two models cannot be compared, as in
+        `shift`.
     EvaluationError
         A set that was given is missing or malformed.
     OutputError
         The file cannot be written.
+    TypeError
+        Something given is neither a model nor vectors.
     """
     analogies, similarity = (None if sets is None else tuple(sets) for sets in (analogies, similarity))
+    if new is None and found is not None:
+        raise OptionError("found without new: expected the two models that shift compared")
+    for name, sets in (("analogies", analogies), ("similarity", similarity)):
+        if new is not None and sets is not None:
+            raise OptionError(f"{option(name)} with two models: their report has no evaluation; leave it out")
     report_figures.bokeh()
+
+    def page(bars: Display) -> str:
+        if new is None:
+            heading = title or "word vectors"
+            return _page(model_or_vectors, heading, words, projection, analogies, similarity, bars)
+        heading = title or "words by change"
+        return change_page(model_or_vectors, new, found, heading, bars, words, projection)
+
     with reserved([path], [*(analogies or ()), *(similarity or ())]):
-        with display(progress) as bars:
-            page = _page(model_or_vectors, title, words, projection, analogies, similarity, bars)
-        content = page.encode(errors="replace")  # a lone surrogate in the name of a file
-        with replacing(Path(path), len(content)) as temporary:
-            temporary.write_bytes(content)
+        write_page(Path(path), page, progress)
+
+
+def write_page(path: Path, page_of: Callable[[Display], str], progress: bool) -> None:
+    """Write what page_of, called with a display of its progress, returns."""
+    with display(progress) as bars:
+        content = page_of(bars).encode(errors="replace")  # a lone surrogate in the name of a file
+    with replacing(path, len(content)) as temporary:
+        temporary.write_bytes(content)
 
 
 def _page(
-    model_or_vectors: Model | Vectors,
+    model_or_vectors: object,
     title: str,
     words: int,
     projection: str | None,
@@ -95,14 +121,9 @@ def _page(
     similarity: Iterable[str | Path] | None,
     bars: Display,
 ) -> str:
-    """The whole page."""
-    from bokeh import __version__ as bokeh_version
-    from bokeh.core.types import ID
-    from bokeh.embed import json_item
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
+    """The whole page on one model."""
     model = model_or_vectors if isinstance(model_or_vectors, Model) else None
-    vectors = model_or_vectors.vectors if isinstance(model_or_vectors, Model) else model_or_vectors
+    vectors = vectors_of(model_or_vectors)
     bars.step("evaluating")
     sets = evaluations(vectors, analogies, similarity)
     tree: Anatomy | None = None
@@ -121,14 +142,12 @@ def _page(
     if len(layout.rows):
         figures["map"] = report_figures.map_figure()
         data = map_data(vectors, layout, model) | {"groups": [code for code, _ in groups]}
-    loader = PackageLoader("w2v_hs.reporting", "page")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    own = {name: loader.get_source(environment, name)[0] for name in ("report.css", "report.js")}
-    library = report_figures.scripts()
-    return environment.get_template("report.html").render(
-        title=shown(title, LONGEST),
+    return render(
+        "report.html",
+        ("report.js", "atlas.js"),
+        title,
+        figures,
+        data,
         about=_about(vectors, model),
         tiles=_tiles(model, tree, sets),
         sets=sets,
@@ -138,7 +157,6 @@ def _page(
         tree_name=_tree_name(model) if model and tree else None,
         root=root,
         groups=groups,
-        figures=figures,
         holdout=bool(model and model.holdout_losses),
         rise=rise(model.losses) if model else "",
         holdout_rise=rise(model.holdout_losses, HELD_OUT_LOSS)
@@ -147,13 +165,6 @@ def _page(
         updates=len(_updates(model)) if model else 0,
         holdout_base=_unigram(model)[1] if model else None,
         tables=_tables(model) if model else [],
-        data=_json(data | {"figures": {name: json_item(f, ID(name)) for name, f in figures.items()}}),
-        css=own["report.css"],
-        library=library,
-        script=own["report.js"],
-        checksums=[_checksum(library), _checksum(own["report.js"])],
-        versions=f"w2v_hs {__version__}, charts by Bokeh {bokeh_version}",
-        short=_short,
         confidence=f"{CONFIDENCE:.0%}",
     )
 
@@ -173,13 +184,13 @@ def map_data(vectors: Vectors, layout: WordMap, model: Model | None) -> dict[str
     place = {row: number for number, row in enumerate((*rows, *beyond))}
     numbers = np.array([place[row] for row in layout.neighbours.ravel().tolist()], np.uint32)
     data = {
-        "words": [_short(vectors.names[row]) for row in place],
+        "words": [short(vectors.names[row]) for row in place],
         "ranks": [row + 1 for row in rows],
-        "x": _base64(layout.places[:, 0], "<f4"),
-        "y": _base64(layout.places[:, 1], "<f4"),
+        "x": as_base64(layout.places[:, 0], "<f4"),
+        "y": as_base64(layout.places[:, 1], "<f4"),
         "k": layout.neighbours.shape[1],
-        "neighbours": _base64(numbers, "<u4"),
-        "cosines": _base64(layout.cosines, "<f4"),
+        "neighbours": as_base64(numbers, "<u4"),
+        "cosines": as_base64(layout.cosines, "<f4"),
         "counts": None,
         "codes": None,
     }
@@ -284,23 +295,3 @@ def _tables(model: Model) -> list[tuple[str, list[tuple[str, str]]]]:
         for name, value in model.options.as_dict().items()
     ]
     return [("Options", options), ("Provenance", list(flat("", model.provenance)))]
-
-
-def _short(word: str) -> str:
-    """A word as the page shows it: cut if very long, with lone surrogates replaced by U+FFFD."""
-    text = word if len(word) <= LONGEST else word[:LONGEST] + "…"
-    return re.sub("[\ud800-\udfff]", "\ufffd", text)
-
-
-def _base64(values: np.ndarray, dtype: str) -> str:
-    return base64.b64encode(np.ascontiguousarray(values, dtype).tobytes()).decode()
-
-
-def _json(value: object) -> str:
-    """JSON that can stand within a script element: nothing in it ends the element."""
-    return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def _checksum(script: str) -> str:
-    """The hash by which a content security policy names a script."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -30,10 +30,11 @@ def scripts() -> str:
     return Resources(mode="inline", components=["bokeh"]).js_raw[0]
 
 
-def map_figure() -> Any:
-    """An empty map, which the page fills: sources `words`, `picked` and `labels`.
+def map_figure(moves: bool = False) -> Any:
+    """An empty map, which the page fills: sources `words`, `picked`, `labels` and perhaps `moves`.
 
-    A map is moved by dragging, zoomed by the wheel or two fingers; a click picks a word.
+    A map is moved by dragging, zoomed by the wheel or two fingers; a click picks a word. moves:
+    with arrows from (x0, y0) to (x, y), whose heads are turned by `angle`.
     """
     models = bokeh().models
     figure = _figure("map", None, "", sizing_mode="stretch_both")  # as high as the style sheet says
@@ -47,6 +48,7 @@ def map_figure() -> Any:
             ("words", "x y size color word rank count"),
             ("picked", "x y size color edge"),
             ("labels", "x y text dy color"),
+            ("moves", "x y x0 y0 angle alpha"),
         )
     }
     points = figure.scatter(
@@ -61,6 +63,8 @@ def map_figure() -> Any:
     )
     # Neither a selection nor the rest of it changes how the points look.
     points.selection_glyph = points.nonselection_glyph = None
+    if moves:
+        _add_arrows(figure, sources["moves"])
     figure.scatter(
         "x", "y", size="size", source=sources["picked"], name="picks", fill_color="color", line_alpha="edge"
     )
@@ -88,6 +92,16 @@ def map_figure() -> Any:
     )
     figure.toolbar.active_scroll = zoom
     return figure
+
+
+def _add_arrows(figure: Any, source: Any) -> None:
+    """Arrows that begin with a dot. Heads keep their angle: both axes have the same scale."""
+    alpha = {"line_alpha": "alpha", "fill_alpha": "alpha"}
+    figure.segment("x0", "y0", "x", "y", source=source, name="moves", line_width=1.5, line_alpha="alpha")
+    figure.scatter("x0", "y0", size=5, source=source, name="moves begin", **alpha)
+    figure.scatter(
+        "x", "y", size=9, marker="triangle", angle="angle", source=source, name="moves end", **alpha
+    )
 
 
 def loss_figure(

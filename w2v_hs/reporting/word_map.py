@@ -45,27 +45,19 @@ def word_map(
     during the search for neighbours. Takes a second matrix of the size of the vectors. Raises
     `OptionError` if `projection` is unknown or its package is missing, or if `most` is below 1.
     """
-    most = whole("words", most, 1)
-    if projection is None:
-        projection = "tsne" if importlib.util.find_spec("openTSNE") else "pca"
-        if projection == "pca":
-            warn("the map is by PCA, which shows few of the neighbourhoods; for t-SNE: pip install openTSNE")
-    place = {"pca": None, "tsne": _tsne, "umap": _umap}[one_of("projection", projection, PROJECTIONS)]
+    most, projection = whole("words", most, 1), chosen(projection)
     norms = np.sqrt(np.einsum("ij,ij->i", vectors.matrix, vectors.matrix, dtype=np.float64))
     usable = np.flatnonzero(np.isfinite(norms) & (norms > 0))
     unit = vectors.matrix[usable]
     # Divided in float64, for the norm of large float32 values may not fit float32.
     np.divide(unit, norms[usable, None], out=unit, casting="same_kind")
-    shown = unit[:most]
-    variance: float | None
-    places, variance = _pca(shown)
-    if place is not None and len(shown) > 2:
-        places, variance = place(shown, places), None
-    neighbours, cosines = _nearest(unit, len(shown), NEIGHBOURS, progress)
+    shown = np.arange(len(unit))[:most]
+    places, variance = laid_out(unit[:most], projection)
+    neighbours, cosines = nearest(unit, shown, len(unit), NEIGHBOURS, progress)
     return WordMap(
         projection=projection,
         rows=usable[:most],
-        places=_scaled(places),
+        places=places,
         variance=variance,
         neighbours=usable[neighbours],
         cosines=cosines,
@@ -73,25 +65,52 @@ def word_map(
     )
 
 
-def _nearest(
-    unit: np.ndarray, n: int, k: int, progress: Callable[[int, int], None]
+def chosen(projection: str | None) -> str:
+    """The name of a projection; None: the one by default, with a warning if it is "pca"."""
+    if projection is None:
+        projection = "tsne" if importlib.util.find_spec("openTSNE") else "pca"
+        if projection == "pca":
+            warn("the map is by PCA, which shows few of the neighbourhoods; for t-SNE: pip install openTSNE")
+    return one_of("projection", projection, PROJECTIONS)
+
+
+def laid_out(unit: np.ndarray, projection: str) -> tuple[np.ndarray, float | None]:
+    """Places of unit vectors, (n, 2) float32, at most 1 from 0; `WordMap.variance`."""
+    variance: float | None
+    places, variance = _pca(unit)
+    place = {"pca": None, "tsne": _tsne, "umap": _umap}[projection]
+    if place is not None and len(unit) > 2:
+        places, variance = place(unit, places), None
+    return _scaled(places), variance
+
+
+def nearest(
+    unit: np.ndarray,
+    rows: np.ndarray,
+    candidates: int,
+    k: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The k rows of highest cosine with each of the first n rows, itself left out: rows and
-    cosines, (n, k) each, nearest first; k is less where there are fewer rows."""
-    k = max(0, min(k, len(unit) - 1))
-    rows, cosines = np.zeros((n, k), np.int64), np.zeros((n, k), np.float32)
-    step = max(1, BLOCK_VALUES // max(1, len(unit)))
+    """The neighbours of some rows among the first `candidates`, a row itself left out.
+
+    Their rows and cosines, (n, k) each, nearest first; k is less where there are fewer candidates.
+    """
+    n, k = len(rows), max(0, min(k, candidates - 1))
+    found_rows, found_cosines = np.zeros((n, k), np.int64), np.zeros((n, k), np.float32)
+    step = max(1, BLOCK_VALUES // max(1, candidates))
     for start in range(0, n if k else 0, step):
-        stop = min(start + step, n)
-        found = unit[start:stop] @ unit.T
-        found[np.arange(stop - start), np.arange(start, stop)] = -np.inf
-        best = np.argpartition(found, len(unit) - k, axis=1)[:, -k:]
+        these = rows[start : start + step]
+        found = unit[these] @ unit[:candidates].T
+        own = np.flatnonzero(these < candidates)
+        found[own, these[own]] = -np.inf
+        best = np.argpartition(found, candidates - k, axis=1)[:, -k:]
         values = np.take_along_axis(found, best, axis=1)
         order = np.lexsort((best, -values), axis=1)
-        rows[start:stop] = np.take_along_axis(best, order, axis=1)
-        cosines[start:stop] = np.take_along_axis(values, order, axis=1)
-        progress(stop, n)
-    return rows, cosines
+        block = slice(start, start + len(these))
+        found_rows[block] = np.take_along_axis(best, order, axis=1)
+        found_cosines[block] = np.take_along_axis(values, order, axis=1)
+        progress(block.stop, n)
+    return found_rows, found_cosines
 
 
 def _pca(unit: np.ndarray) -> tuple[np.ndarray, float]:
@@ -124,7 +143,7 @@ def _tsne(unit: np.ndarray, start: np.ndarray) -> np.ndarray:
     # words; Barnes-Hut is faster up to some 3,000. More iterations change little.
     start = 1e-4 * start / max(float(start[:, 0].std()), 1e-30)
     perplexity = min(30.0, (len(unit) - 1) / 3)
-    rows, cosines = _nearest(unit, len(unit), int(3 * perplexity), lambda done, total: None)
+    rows, cosines = nearest(unit, np.arange(len(unit)), len(unit), int(3 * perplexity))
     near = PrecomputedNeighbors(rows, np.maximum(0, 1 - cosines))
     affinities = PerplexityBasedNN(knn_index=near, perplexity=perplexity, n_jobs=1)
     method = "bh" if len(unit) < 3000 else "fft"
