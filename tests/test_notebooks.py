@@ -1,12 +1,16 @@
 """The notebooks run from top to bottom, and are kept with the outputs of such a run."""
 
+import os
 import re
 from pathlib import Path
 
 import nbformat
+import nltk
 import pytest
 from nbclient import NotebookClient
 
+CORPORA = {"change": ("state_union", "inaugural")}  # of NLTK
+NLTK_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "nltk_data"
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
@@ -24,12 +28,19 @@ def pictures(cell):
 
 def test_there_are_notebooks():
     names = [path.stem for path in NOTEBOOKS]
-    assert names == ["first_hour", "softmax_to_hierarchical", "trees"]
+    assert names == ["change", "first_hour", "softmax_to_hierarchical", "trees"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_runs_from_top_to_bottom_and_gives_what_is_kept(path, tmp_path):
+def test_runs_from_top_to_bottom_and_gives_what_is_kept(path, tmp_path, monkeypatch):
     """In a new kernel and an empty folder. A cell whose figures are times is tagged "timed"."""
+    monkeypatch.setenv("NLTK_DATA", os.pathsep.join((os.environ.get("NLTK_DATA", ""), str(NLTK_DATA))))
+    monkeypatch.setattr(nltk.data, "path", [*nltk.data.path, str(NLTK_DATA)])
+    for corpus in CORPORA.get(path.stem, ()):
+        try:
+            nltk.data.find(f"corpora/{corpus}")
+        except LookupError:
+            pytest.skip(f"NLTK has no {corpus}")
     kept = nbformat.read(path, as_version=4)
     fresh = nbformat.read(path, as_version=4)
     for cell in code_cells(fresh):

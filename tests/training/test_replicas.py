@@ -8,7 +8,7 @@ import pytest
 
 import w2v_hs
 from w2v_hs.errors import DivergedError, OptionError, OutputError
-from w2v_hs.text.corpus import read_corpus, resampled
+from w2v_hs.text.corpus import read_corpus, resampled, thinned
 
 OPTIONS = {"dim": 12, "epochs": 3, "sample": 0, "threads": 1}
 
@@ -107,6 +107,20 @@ def test_a_bootstrap_of_the_text_draws_its_sentences_with_replacement(tmp_path):
     assert places == sorted(places) and len(set(places)) == pytest.approx(0.632 * 20_000, rel=0.02)
     assert np.array_equal(drawn.ids, resampled(text, 5).ids) and len(resampled(text, 6).ids) != len(drawn.ids)
     assert np.array_equal(text.ids, whole)  # which the other runs and the fit of the tree read
+
+
+@pytest.mark.parametrize("share", [0.9, 0.5, 0.13, 0.001])
+def test_a_part_of_a_text_has_sentences_at_equal_distances(share):
+    text = read_corpus([[f"w{i}", *["more"] * (i % 3)] for i in range(20_000)], min_count=1)
+    part = thinned(text, round(share * len(text.ids)))
+    names = [text.vocabulary.words[row] for row in part.ids]
+    bounds = part.sentences.tolist()
+    found = [names[a:b] for a, b in itertools.pairwise(bounds)]
+    places = [int(sentence[0][1:]) for sentence in found]
+    assert found == [[f"w{i}", *["more"] * (i % 3)] for i in places]
+    assert len(part.ids) == pytest.approx(share * len(text.ids), rel=0.1)
+    assert len(set(np.diff(places))) <= 2 and np.diff(places).min() >= 1
+    assert thinned(text, len(text.ids)) is text
 
 
 def test_resampled_runs_learn_from_texts_of_their_own(text_file, tmp_path):

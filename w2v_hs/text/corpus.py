@@ -91,17 +91,32 @@ def resampled(corpus: Corpus, seed: int) -> Corpus:
     They stay in the order of the text. Vocabulary and counts are those of the whole text.
     """
     count = len(corpus.sentences) - 1
-    drawn = np.sort(np.random.Generator(np.random.PCG64(seed)).integers(count, size=count))
-    lengths = np.diff(corpus.sentences)[drawn]
+    return _sentences(corpus, np.sort(np.random.Generator(np.random.PCG64(seed)).integers(count, size=count)))
+
+
+def thinned(corpus: Corpus, tokens: int) -> Corpus:
+    """Sentences at equal distances, about so many tokens in all; the corpus itself if it has fewer.
+
+    Vocabulary and counts are those of the whole text.
+    """
+    if len(corpus.ids) <= tokens:
+        return corpus
+    count = len(corpus.sentences) - 1
+    return _sentences(corpus, np.arange(0, count, len(corpus.ids) / max(1, tokens)).astype(np.int64))
+
+
+def _sentences(corpus: Corpus, chosen: Int64) -> Corpus:
+    """Some sentences of a corpus, by their numbers in ascending order."""
+    lengths = np.diff(corpus.sentences)[chosen]
     sentences = np.concatenate([[0], np.cumsum(lengths)])
-    moves = corpus.sentences[drawn] - sentences[:-1]
+    moves = corpus.sentences[chosen] - sentences[:-1]
 
     def block(first: int) -> Int32:
-        these = slice(first, min(first + _SENTENCES, count))
+        these = slice(first, min(first + _SENTENCES, len(chosen)))
         places = np.arange(sentences[these.start], sentences[these.stop])
         return np.array(corpus.ids[places + np.repeat(moves[these], lengths[these])])
 
-    ids = mapped(map(block, range(0, count, _SENTENCES)))
+    ids = mapped(map(block, range(0, len(chosen), _SENTENCES)))
     return replace(corpus, ids=ids, sentences=sentences)
 
 
