@@ -10,9 +10,10 @@ about as frequent. Words with 100 occurrences in both halves are ranked by each 
 `w2v_hs.shift`. Printed is the average precision with which the planted words come first, as means
 over the seeds; a random order has their share among all ranked words.
 
-Vectors of gensim stand beside (skip-gram, negative sampling), compared in the same way and by the
-usual recipe: Procrustes on all shared words, cosine distance. "raw" figures are not compared with
-those of words of the same frequency. --runs N trains each half N times more and takes means.
+Vectors of gensim stand beside (skip-gram, negative sampling, same options), compared in the same
+way and by the usual recipe: Procrustes on all shared words, cosine distance. "raw" figures are not
+compared with those of words of the same frequency. --runs N trains each half N times, with both
+programs, and takes means as well.
 
 --control N adds N rounds of the control: the share of the words that did not change with p < 0.05,
 which should be 0.05, and the share of the planted words with q < 0.05.
@@ -114,7 +115,10 @@ def train_each(path: Path, number: int, o: argparse.Namespace) -> dict[str, list
     if o.runs > 1:
         vectors[f"w2v_hs, {o.runs} runs"] = runs
     if not o.without_gensim:
-        vectors["gensim"] = [gensim_vectors(path, number, o)]
+        runs = [gensim_vectors(path, number + run, o) for run in range(o.runs)]
+        vectors["gensim"] = runs[:1]
+        if o.runs > 1:
+            vectors[f"gensim, {o.runs} runs"] = runs
     return vectors
 
 

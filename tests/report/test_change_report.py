@@ -103,9 +103,11 @@ def test_what_does_not_go_together_is_refused(runs, tmp_path):
         ("analogies with two models", {"new": new, "analogies": []}),
         ("found without new", {"found": found}),
         (
-            "other models than these, with 96 shared words instead of 20",
+            "other models than these, 96 words shared by 1 and 1 runs instead of 20 words",
             {"found": found, "new": cut(new, 20)},
         ),
+        ("1 and 1 runs instead of 96 words shared by 1 and 2", {"found": found, "new": runs["new"]}),
+        ("found holds no words", {"found": w2v_hs.shift(old, new, []), "new": new}),
         ("no shared words", {"new": w2v_hs.Vectors(["a", "b"], np.ones((2, 10), np.float32))}),
     ):
         with pytest.raises(OptionError, match=message):

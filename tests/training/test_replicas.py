@@ -8,7 +8,11 @@ import pytest
 
 import w2v_hs
 from w2v_hs.errors import DivergedError, OptionError, OutputError
+from w2v_hs.options import Options
+from w2v_hs.progress import display
 from w2v_hs.text.corpus import read_corpus, resampled, thinned
+from w2v_hs.training.recipe import make_tree
+from w2v_hs.training.replicas import train_replicas
 
 OPTIONS = {"dim": 12, "epochs": 3, "sample": 0, "threads": 1}
 
@@ -107,6 +111,19 @@ def test_a_bootstrap_of_the_text_draws_its_sentences_with_replacement(tmp_path):
     assert places == sorted(places) and len(set(places)) == pytest.approx(0.632 * 20_000, rel=0.02)
     assert np.array_equal(drawn.ids, resampled(text, 5).ids) and len(resampled(text, 6).ids) != len(drawn.ids)
     assert np.array_equal(text.ids, whole)  # which the other runs and the fit of the tree read
+
+
+def test_the_tree_is_fitted_to_a_part_of_a_long_text(text_file):
+    options, text = Options(**OPTIONS, replicas=2).resolved(), read_corpus(text_file)
+    found = []
+    for tokens in (10**6, len(text.ids) // 4):
+        with display(False) as shows:
+            tree = make_tree(text.vocabulary, options, None, shows)
+            merged = train_replicas(text, tree, options, shows, fit_tokens=tokens)
+        found.append(merged.provenance["predictions"])
+        assert merged.distribution("king").sum() == pytest.approx(1) and len(merged.losses) == 4
+    # Two runs of three epochs, then one epoch or a quarter of one.
+    assert found[1] / found[0] == pytest.approx(6.25 / 7, rel=0.01)
 
 
 @pytest.mark.parametrize("share", [0.9, 0.5, 0.13, 0.001])

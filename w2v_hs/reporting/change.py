@@ -66,10 +66,13 @@ def change_page(
     shared = Shared.of([*sides[0], *sides[1]])
     index = {str(word): row for row, word in enumerate(shared.words)}
     moved = found.words[:MOVED]
-    if len(shared) != found.shared_words or any(str(each.word) not in index for each in moved):
+    if not moved:
+        raise OptionError("found holds no words; expected what shift found, for all words or some")
+    compared = len(shared), (len(sides[0]), len(sides[1]))
+    if compared != (found.shared_words, found.runs) or any(str(each.word) not in index for each in moved):
         raise OptionError(
-            f"found: of other models than these, with {found.shared_words:,} shared words instead of "
-            f"{len(shared):,}; expected what shift found in these two"
+            f"found: of other models than these, {_counted(found.shared_words, found.runs)} instead of "
+            f"{_counted(*compared)}; expected what shift found in these"
         )
     bars.step("map")
     runs = len(sides[0])
@@ -193,6 +196,10 @@ def _tiles(found: Shift) -> list[tuple[str, str, str]]:
         tiles.append(("usual overlap", f"{overlap:.3f}", near))
         tiles.append(("usual distance", f"{distance:.3f}", "1 - cosine after alignment"))
     return tiles
+
+
+def _counted(words: int, runs: tuple[int, int]) -> str:
+    return f"{words:,} words shared by {runs[0]} and {runs[1]} runs"
 
 
 def _other(found: Shift) -> str:

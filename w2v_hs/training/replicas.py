@@ -36,7 +36,7 @@ from w2v_hs.vectors.rotation import directions, rotation
 # 7.420, 7.411 and 7.425 after a half, a quarter, an eighth and a 16th; with 2M words (5 epochs)
 # 7.304, 7.307, 7.317, 7.316 and 7.313.
 FIT_SHARE = 1 / 8
-FIT_TOKENS = 1_000_000  # or so many, if that is more
+FIT_TOKENS = 1_000_000  # at least
 
 
 def check_replicas(options: Options, checkpoint: bool, on_cluster: bool, callbacks: bool) -> None:
@@ -52,11 +52,17 @@ def check_replicas(options: Options, checkpoint: bool, on_cluster: bool, callbac
 
 
 def train_replicas(
-    text: Corpus, tree: Tree | None, options: Resolved, shows: Display, folder: Path | None = None
+    text: Corpus,
+    tree: Tree | None,
+    options: Resolved,
+    shows: Display,
+    folder: Path | None = None,
+    fit_tokens: int = FIT_TOKENS,
 ) -> Model:
     """Train `options.replicas` runs, with the seeds from `options.seed` on, and merge them.
 
-    folder: where each run is saved when it ends, as 1.safetensors and so on.
+    folder: where each run is saved when it ends, as 1.safetensors and so on. fit_tokens: of the
+    text to which the tree is fitted, or `FIT_SHARE` of it if that is more.
     """
     holdout = None
     if options.holdout:
@@ -81,16 +87,26 @@ def train_replicas(
     assert first is not None
     rows /= np.float32(options.replicas)
     shows.note("fitting the tree to the mean of the runs")
-    weights = _fit_outputs(first, rows, text, options, shows, holdout)
+    part = thinned(text, max(fit_tokens, int(FIT_SHARE * len(text.ids))))
+    weights = _fit_outputs(first, rows, text, part, options, shows, holdout)
     weights.seconds += seconds
     weights.predictions += predictions
     return _merged(first, weights, text, options, holdout, runs)
 
 
 def _fit_outputs(
-    first: Model, inputs: Float32, text: Corpus, options: Resolved, shows: Display, holdout: Holdout | None
+    first: Model,
+    inputs: Float32,
+    text: Corpus,
+    part: Corpus,
+    options: Resolved,
+    shows: Display,
+    holdout: Holdout | None,
 ) -> Weights:
-    """Train the output weights of the first run on a part of the text, against inputs that stay."""
+    """Train the output weights of the first run, for an epoch of a part of the text.
+
+    The inputs stay.
+    """
     settled: dict[str, Any] = {
         "tree": "given" if options.loss == "hs" else options.tree,
         "tree_order": "frequency",
@@ -102,7 +118,7 @@ def _fit_outputs(
 
     with Checkpointer(None, model_of, shows, holdout) as observer:
         return TrainingLoop(
-            thinned(text, max(FIT_TOKENS, int(FIT_SHARE * len(text.ids)))),
+            part,
             first.tree,
             fit,
             shows.train,
