@@ -8,7 +8,7 @@ import numpy as np
 
 from w2v_hs.kernels.copies import own_row
 from w2v_hs.kernels.jit import inline
-from w2v_hs.kernels.simd import LANES, prefetch, prefetch_to_write
+from w2v_hs.kernels.simd import LANES, prefetch, prefetch_outer
 
 # The first rows, the top of the tree, are used so often that they are in the cache anyway.
 CACHED = 512
@@ -40,9 +40,13 @@ def find_path(paths, word, weights, stride, nodes, scratch, at):
 
 @inline
 def prefetch_row(array, offset, stride):
-    """Prefetch a row of `stride` numbers that will be written."""
+    """Prefetch a row of `stride` numbers.
+
+    Into the second cache: a path of millions of words has more cold lines than can be on their way
+    to the first at once, and training would wait for it.
+    """
     for k in range(0, stride, LANES):
-        prefetch_to_write(array, offset + k)
+        prefetch_outer(array, offset + k)
 
 
 @inline

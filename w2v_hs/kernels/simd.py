@@ -202,6 +202,17 @@ def prefetch(typing, array, offset):
 
 
 @intrinsic
+def prefetch_outer(typing, array, offset):
+    """As `prefetch`, but not into the innermost cache, which takes fewer lines at once."""
+
+    def generate(context, builder, signature, arguments):
+        _prefetch(context, builder, signature, arguments, to_write=0, locality=2)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
+
+
+@intrinsic
 def prefetch_to_write(typing, array, offset):
     """As `prefetch`, for a write: also takes the line from the caches of other cores."""
 
@@ -212,12 +223,12 @@ def prefetch_to_write(typing, array, offset):
     return types.void(array, types.intp), generate
 
 
-def _prefetch(context, builder, signature, arguments, to_write):
+def _prefetch(context, builder, signature, arguments, to_write, locality=3):
     pointer = llvm.address(context, builder, signature.args[0], *arguments, ir.IntType(8))
     signature = ir.FunctionType(ir.VoidType(), [pointer.type, llvm.INT, llvm.INT, llvm.INT])
     function = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
-    # Keep in all caches (3); data, not instructions (1).
-    builder.call(function, [pointer, llvm.INT(to_write), llvm.INT(3), llvm.INT(1)])
+    # Locality: in all caches (3) or in all but the innermost (2); data, not instructions (1).
+    builder.call(function, [pointer, llvm.INT(to_write), llvm.INT(locality), llvm.INT(1)])
 
 
 @intrinsic
