@@ -136,15 +136,15 @@ def tree_from_children(children: Int64, counts: Int64) -> Tree:
 
 def numbered_tree(children: Int64, counts: Int64) -> tuple[Tree, Int64]:
     """As `tree_from_children`; also the new number of each inner node, (V - 1,) int64."""
-    parents, sides = _invert(children)
-    weights = _weights_below(parents, counts)
+    root = _root(children)
+    order = _top_down(children, root)
     number = np.empty(len(children), np.int64)
-    number[np.argsort(-weights, kind="stable")] = np.arange(len(children))
+    number[np.argsort(-_weights(children, order, counts), kind="stable")] = np.arange(len(children))
     offsets = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(_depths(parents, len(counts)), out=offsets[1:])
+    np.cumsum(_depths(children, order), out=offsets[1:])
     nodes = np.empty(offsets[-1], np.int32)
     bits = np.empty(offsets[-1], np.uint8)
-    _write_paths(parents, sides, number, offsets, nodes, bits)
+    _write_paths(children, root, number, offsets, nodes, bits)
     return Tree(offsets, nodes, bits), number
 
 
@@ -205,27 +205,27 @@ def _halve(words: int) -> Int64:
 
 
 @jit
-def _invert(children: Int64) -> tuple[Int64, UInt8]:
-    """The parent of each word and inner node (its number, -1 for the root), and the side."""
+def _root(children: Int64) -> int:
+    """The inner node that is no child."""
     words = len(children) + 1
-    parents = np.full(2 * words - 1, -1, np.int64)
-    sides = np.zeros(2 * words - 1, np.uint8)
+    child = np.zeros(words - 1, np.bool_)
     for node in range(words - 1):
         for side in range(2):
-            parents[children[node, side]] = node
-            sides[children[node, side]] = side
-    return parents, sides
+            if children[node, side] >= words:
+                child[children[node, side] - words] = True
+    return int(np.argmin(child))
 
 
 @jit
-def _weights_below(parents: Int64, counts: Int64) -> Int64:
+def _weights(children: Int64, order: Int64, counts: Int64) -> Int64:
+    """The sum of `counts` below each inner node; order: level by level."""
     words = len(counts)
     weights = np.zeros(words - 1, np.int64)
-    for word in range(words):
-        node = parents[word]
-        while node >= 0:
-            weights[node] += counts[word]
-            node = parents[words + node]
+    for place in range(words - 2, -1, -1):
+        node = order[place]
+        for side in range(2):
+            child = children[node, side]
+            weights[node] += counts[child] if child < words else weights[child - words]
     return weights
 
 
@@ -239,30 +239,45 @@ def _mass_below(offsets: Int64, nodes: Int32, masses: Float64) -> Float64:
 
 
 @jit
-def _depths(parents: Int64, words: int) -> Int64:
-    depths = np.zeros(words, np.int64)
-    for word in range(words):
-        node = parents[word]
-        while node >= 0:
-            depths[word] += 1
-            node = parents[words + node]
+def _depths(children: Int64, order: Int64) -> Int64:
+    """The number of branches to each word; order: inner nodes level by level."""
+    words = len(children) + 1
+    depths, above = np.empty(words, np.int64), np.zeros(words - 1, np.int64)
+    for node in order:
+        for side in range(2):
+            child = children[node, side]
+            if child < words:
+                depths[child] = above[node] + 1
+            else:
+                above[child - words] = above[node] + 1
     return depths
 
 
 @jit
 def _write_paths(
-    parents: Int64, sides: UInt8, number: Int64, offsets: Int64, nodes: Int32, bits: UInt8
+    children: Int64, root: int, number: Int64, offsets: Int64, nodes: Int32, bits: UInt8
 ) -> None:
+    """Write the path of each word, depth first: neighbours in the tree share most of it."""
     words = len(offsets) - 1
-    for word in range(words):
-        at = offsets[word + 1]
-        child, node = word, parents[word]
-        while node >= 0:
-            at -= 1
-            nodes[at] = number[node]
-            bits[at] = sides[child]
-            child = words + node
-            node = parents[child]
+    deepest = np.max(offsets[1:] - offsets[:-1])
+    at, path = np.empty(deepest, np.int64), np.empty(deepest, np.int32)
+    branches, sides = np.empty(deepest, np.uint8), np.empty(deepest, np.int64)
+    depth, at[0], path[0], sides[0] = 0, root, number[root], 0
+    while depth >= 0:
+        side = sides[depth]  # the next to visit
+        if side == 2:
+            depth -= 1
+            continue
+        child = children[at[depth], side]
+        branches[depth] = side
+        sides[depth] += 1
+        if child < words:
+            for step in range(depth + 1):
+                nodes[offsets[child] + step] = path[step]
+                bits[offsets[child] + step] = branches[step]
+        else:
+            depth += 1
+            at[depth], path[depth], sides[depth] = child - words, number[child - words], 0
 
 
 @jit
