@@ -130,3 +130,15 @@ def real(name: str, value: Any, low: float, high: float, limits: str) -> float:
     if not math.isfinite(number) or not low <= number <= high:
         raise OptionError(f"{name}={short(value)}: expected a finite number {limits}")
     return number
+
+
+def has_repeats(words: list[str]) -> bool:
+    """Whether a word occurs twice.
+
+    Compares hashes first: sorted they take 8 bytes a word, a set of millions 70.
+    """
+    import numpy as np
+
+    hashes = np.fromiter(map(hash, words), np.int64, len(words))
+    hashes.sort()
+    return bool((hashes[1:] == hashes[:-1]).any()) and len(set(words)) < len(words)

@@ -1,5 +1,7 @@
 """Look-up, neighbours and analogies, against plain float64 NumPy and against gensim."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -263,3 +265,17 @@ def test_a_word_in_capitals_is_found_in_lower_case():
     ):
         with pytest.raises(UnknownWordError, match=hint):
             vectors.row(word)
+
+
+def test_the_search_for_words_that_occur_twice_takes_little_memory():
+    """Millions of words in a set would raise the peak of a run."""
+    words = [f"word{row}" for row in range(100_000)]
+    matrix = np.zeros((len(words), 1), np.float32)
+    tracemalloc.start()
+    try:
+        Vectors(words, matrix)
+        assert tracemalloc.get_traced_memory()[1] < 20 * len(words)
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(ValueError, match="a word occurs twice"):
+        Vectors([*words[:-1], "word7"], matrix)

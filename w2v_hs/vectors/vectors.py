@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from w2v_hs.checks import is_integer, is_word, several, short, whole
+from w2v_hs.checks import has_repeats, is_integer, is_word, several, short, whole
 from w2v_hs.errors import OptionError, UnknownWordError, WordTypeError
 from w2v_hs.types import Float64, Word
 from w2v_hs.vectors.subwords import Subwords
@@ -56,7 +56,7 @@ class Vectors:
                 kind = type(word).__name__
                 raise TypeError(f"the word of row {row} is {word!r}, {kind}; expected a str or an int")
         names = words if all(isinstance(word, str) for word in words) else list(map(str, words))
-        if len(set(names)) != len(names):
+        if has_repeats(names):
             raise ValueError("a word occurs twice; expected one row a word")
         self.words = words
         self.names: list[str] = names
