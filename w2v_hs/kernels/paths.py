@@ -8,10 +8,12 @@ import numpy as np
 
 from w2v_hs.kernels.copies import own_row
 from w2v_hs.kernels.jit import inline
-from w2v_hs.kernels.simd import LANES, prefetch, prefetch_outer
+from w2v_hs.kernels.simd import LANES, prefetch, prefetch_outer, prefetch_to_write
 
 # The first rows, the top of the tree, are used so often that they are in the cache anyway.
 CACHED = 512
+# Rows of words and nodes from here on are rare, and probably in no cache.
+FAR = 1 << 16
 
 
 @inline
@@ -40,13 +42,17 @@ def find_path(paths, word, weights, stride, nodes, scratch, at):
 
 @inline
 def prefetch_row(array, offset, stride):
-    """Prefetch a row of `stride` numbers.
+    """Prefetch a row of `stride` numbers that will be written.
 
-    Into the second cache: a path of millions of words has more cold lines than can be on their way
-    to the first at once, and training would wait for it.
+    From row `FAR` on into the second cache only: a path of millions of words has more cold lines
+    than can be on their way to the first at once, and training would wait for it.
     """
-    for k in range(0, stride, LANES):
-        prefetch_outer(array, offset + k)
+    if offset < FAR * stride:
+        for k in range(0, stride, LANES):
+            prefetch_to_write(array, offset + k)
+    else:
+        for k in range(0, stride, LANES):
+            prefetch_outer(array, offset + k)
 
 
 @inline
