@@ -25,6 +25,9 @@ paris is the capital of france and berlin is the capital of germany
 COMPILE = (
     """
 w2v_hs.train(sentences, **small, epochs=2, subwords=(3, 4), holdout=0.1).top_k("a")
+for loss in ("softmax", "hs"):
+    clf = TextClassifier(loss=loss, dim=2, epochs=2, word_ngrams=2).fit(["a b", "c d"], [0, 1])
+    clf.evaluate(["a"], [0])
 """,
     """
 w2v_hs.train(sentences, **small, epochs=1, arch="cbow", tree="huffman")
@@ -37,7 +40,7 @@ BEFORE = """
 import numpy as np
 import w2v_hs
 from scipy.sparse import csr_array
-from w2v_hs.classifier import HierarchicalSoftmaxRegression
+from w2v_hs.classifier import HierarchicalSoftmaxRegression, TextClassifier
 sentences, small = [["a", "b", "c"]] * 50, {"dim": 8, "sample": 0, "threads": 1}
 """
 

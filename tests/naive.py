@@ -350,6 +350,42 @@ def descend(X, labels, outputs, rate, epochs, l2, has_bias, tree=None):
     return weights, bias, losses
 
 
+def train_texts(texts, steps, x, outputs, tree=None):
+    """Descend on texts, lists of rows of x, in place; each step is (text, label, rate).
+
+    Returns the sum of the losses, each before its step.
+    """
+    loss = 0.0
+    for text, label, rate in steps:
+        rows = texts[text]
+        h = x[rows].mean(axis=0)
+        loss -= log_prob(h, outputs, tree, label)
+        if tree is None:
+            dh, doutputs = softmax_gradient(h, outputs, label)
+        else:
+            dh, doutputs = tree_gradient(h, outputs, path(tree, label))
+        np.subtract.at(x, rows, rate * dh / len(rows))
+        outputs -= rate * doutputs
+    return loss
+
+
+def text_features(tokens, known, longest, subwords, buckets):
+    """What has a row in a text, in order: words, buckets of characters, n-grams of known words.
+
+    The last word of every text is its end, "</s>", which is known.
+    """
+    words = [*tokens, "</s>"]
+    for i, word in enumerate(words):
+        if word in known:
+            yield word
+        if word != "</s>" and subwords is not None:
+            yield from (("bucket", b) for b in ngram_buckets(word, *subwords, buckets))
+        for n in range(2, longest + 1):
+            gram = tuple(words[i : i + n])
+            if len(gram) == n and set(gram) <= known:
+                yield gram
+
+
 def tree_probabilities(x, nodes, tree):
     """(m,): the probability of each leaf, the product of the branches on its path."""
     words = range(len(tree.offsets) - 1)

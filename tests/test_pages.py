@@ -92,6 +92,12 @@ def test_recommendations(tmp_path, monkeypatch):
     assert not set(names["tops"][0].words) & set(names["seen"][names["known"][0]].tolist())
 
 
+def test_text_classification(tmp_path, monkeypatch):
+    """The page itself asserts what it shows."""
+    names = run_page("text-classification.md", tmp_path, monkeypatch)
+    assert names["best"].shape == names["probabilities"].shape == (1, 2)
+
+
 def test_change(tmp_path, monkeypatch):
     names = run_page("change.md", tmp_path, monkeypatch)
     assert {each.word for each in names["found"].words[:2]} == {"gold", "army"}

@@ -160,7 +160,7 @@ class Options:
                 "order to choose"
             )
         if self.subwords is not None:
-            checked["subwords"] = _ngram_range(self.subwords)
+            checked["subwords"] = ngram_range(self.subwords)
         for name, value in checked.items():
             object.__setattr__(self, name, value)  # plain int, float and str, not NumPy's
 
@@ -198,7 +198,7 @@ def _window(given: Any) -> int | None:
     return None if is_sentence else whole("window", given, 1, 1000)
 
 
-def _ngram_range(given: Any) -> tuple[int, int]:
+def ngram_range(given: Any) -> tuple[int, int]:
     """The shortest and longest n-grams; `OptionError` where that is no range."""
     fault = f"subwords={short(given)}: expected the shortest and longest n-grams, such as (3, 6), up to 100"
     if not isinstance(given, (tuple, list)) or len(given) != 2:

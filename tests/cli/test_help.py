@@ -16,6 +16,7 @@ import pytest
 from conftest import TEXT, train_leaving
 
 import w2v_hs
+from w2v_hs.classifier import TextClassifier, read_labelled
 from w2v_hs.cli.app import commands
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +41,8 @@ MODELS = {
     "m-replicas/2.safetensors": "huffman",
 }
 VECTORS = "vectors.bin"
+LABELLED = ("reviews.txt", "new-reviews.txt")
+CLASSIFIER = "reviews.safetensors"
 CHECKPOINT = "m.checkpoint.safetensors"  # of a run on wiki.txt
 PAIRS = "pairs.tsv"
 OPTIONS = {"dim": 8, "epochs": 5, "threads": 1, "sample": 0}
@@ -90,6 +93,10 @@ def prepared(tmp_path_factory, program):
             (folder / name).parent.mkdir(exist_ok=True)
             model.save(folder / name)
     model.export(folder / VECTORS)
+    for name in LABELLED:
+        (folder / name).write_text("__label__pos a film to remember\n__label__neg never again\n" * 5)
+    clf = TextClassifier(dim=8).fit(*read_labelled(folder / LABELLED[0]))
+    clf.save(folder / CLASSIFIER)
     # Written whenever the tree is relearned, and left behind as by a killed run.
     train_leaving(folder / CHECKPOINT, folder / "wiki.txt", **OPTIONS)
     pyarrow = pytest.importorskip("pyarrow")

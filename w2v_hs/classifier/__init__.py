@@ -1,10 +1,33 @@
-"""Softmax regression as scikit-learn estimators, on features of any kind.
+"""Classifiers as scikit-learn estimators, on features of any kind and on texts.
 
 `full` is multinomial logistic regression; `tree` is softmax over a binary tree of the classes;
-`base` holds what they share, with objective and method.
+`base` holds what they share, with objective and method. `text` classifies texts, and needs no
+scikit-learn; `text_classifier` is its estimator.
 """
 
-from w2v_hs.classifier.full import SoftmaxRegression
-from w2v_hs.classifier.tree import HierarchicalSoftmaxRegression
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["HierarchicalSoftmaxRegression", "SoftmaxRegression"]
+if TYPE_CHECKING:  # for type checkers, which do not see what `__getattr__` does
+    from w2v_hs.classifier.full import SoftmaxRegression as SoftmaxRegression
+    from w2v_hs.classifier.text.labelled import read_labelled as read_labelled
+    from w2v_hs.classifier.text_classifier import TextClassifier as TextClassifier
+    from w2v_hs.classifier.tree import HierarchicalSoftmaxRegression as HierarchicalSoftmaxRegression
+
+# Name -> where it is. Imported when first used, so that `text` does not need scikit-learn.
+_PUBLIC = {
+    "HierarchicalSoftmaxRegression": "w2v_hs.classifier.tree",
+    "SoftmaxRegression": "w2v_hs.classifier.full",
+    "TextClassifier": "w2v_hs.classifier.text_classifier",
+    "read_labelled": "w2v_hs.classifier.text.labelled",
+}
+
+__all__ = ["HierarchicalSoftmaxRegression", "SoftmaxRegression", "TextClassifier", "read_labelled"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'w2v_hs.classifier' has no attribute {name!r}")
+    value = getattr(import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from w2v_hs.checks import shown, speak_command_line
+from w2v_hs.cli.classify import classify
 from w2v_hs.cli.compare import align, shift, stability
 from w2v_hs.cli.corpus import corpus, phrases
 from w2v_hs.cli.demo import demo
@@ -133,6 +134,6 @@ def commands() -> None:
 
 
 _COMMANDS = [train, resume, demo, info, neighbors, analogy, export, evaluate, align, shift]
-_COMMANDS += [stability, predict, perplexity, score, tree, report, corpus, phrases]
+_COMMANDS += [stability, predict, perplexity, score, classify, tree, report, corpus, phrases]
 for command in _COMMANDS:
     commands.add_command(command)

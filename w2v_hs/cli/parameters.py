@@ -77,6 +77,7 @@ class _Window(click.ParamType):  # type: ignore[type-arg]  # generic only since 
 
 
 FILE = _Name(path_type=Path)
+RANGE = _Range()
 NAME = _Name()  # as a string: it may also name a corpus or a test set
 
 
@@ -222,7 +223,7 @@ training_options = combined(
     ),
     click.option(
         "--subwords",
-        type=_Range(),
+        type=RANGE,
         metavar="MIN-MAX",
         help="Lengths of the character n-grams that make a word's vector together with its own, such as "
         "3-6, so that words never seen have vectors, too.",

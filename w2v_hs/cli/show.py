@@ -114,10 +114,10 @@ def _memory(peak_bytes: int) -> str:
 def _training_losses(losses: list[float | None]) -> str:
     """The running losses; if they rise at the end, what that means."""
     why = rise(losses)
-    return f"\nloss by epoch: {_by_epoch(losses)}" + (f"\n  {why}" if why else "")
+    return f"\nloss by epoch: {by_epoch(losses)}" + (f"\n  {why}" if why else "")
 
 
-def _by_epoch(losses: list[float | None]) -> str:
+def by_epoch(losses: list[float | None]) -> str:
     """Up to five losses; of more the first, a sparkline, the last and the lowest."""
     known = [loss for loss in losses if loss is not None]
     if len(losses) <= 5 or not known:
@@ -154,6 +154,6 @@ def _holdout_summary(model: "Model") -> str:
         why = rise(losses, HELD_OUT_LOSS)
         kept = f"\n  {why}" if why else ""
     return (
-        f"\nheld-out loss by epoch ({facts['sentences']:,} sentences): {_by_epoch(losses)}{kept}\n"
+        f"\nheld-out loss by epoch ({facts['sentences']:,} sentences): {by_epoch(losses)}{kept}\n"
         f"  of unigram frequencies: {facts['unigram_nats']:.3f}{subsampled}"
     )

@@ -32,7 +32,9 @@ _DTYPES = {
 }
 _ROWS = 1 << 14  # rows of a matrix hashed or written at a time
 CHECKPOINT = "checkpoint"  # the part of a description that says where a run stands
-VECTORS = "vectors"  # the kind, in its description, of a file that contains vectors and no model
+# The kinds, in their descriptions, of files that contain no model of words.
+VECTORS = "vectors"
+TEXT_CLASSIFIER = "text classifier"
 
 
 def is_container(path: Path) -> bool:

@@ -37,13 +37,11 @@ def mean_input(rows, count, vectors, stride, hidden):
 
 
 @inline
-def train_path(path, length, weights, stride, rate, hidden, scratch, moves):
-    """Train the `length` nodes of scratch.path[path:] on hidden[:stride].
+def score_path(path, length, weights, stride, hidden, scratch):
+    """Write the scores hidden[:stride] . n_l of the `length` nodes of scratch.path[path:].
 
-    The error, sum_l g_l n_l, is written to hidden[stride:]. moves: whether `weights` learn, as in
-    `skipgram.train_batch`.
+    They go to scratch.scores, up to 15 more behind them.
     """
-    scores = scratch.scores
     for j in range(0, length, LANES):
         low = zeros_like_each(NODES)
         high = zeros_like_each(NODES)
@@ -55,19 +53,35 @@ def train_path(path, length, weights, stride, rate, hidden, scratch, moves):
             for k in range(0, stride, LANES):
                 n = load_each(NODES, weights, scratch.path, path + j + len(NODES), k)
                 high = multiply_add_each(n, load(hidden, k), high)
-        store(scores, j, fold(low + high))
-    store(scores, length, broadcast(np.float32(0.0)))
-    gradients(length, scores, scratch.signs, path, rate, scratch)
+        store(scratch.scores, j, fold(low + high))
+
+
+@inline
+def apply_gradients(path, length, weights, stride, hidden, scratch, moves):
+    """Train the nodes of a path, of which scratch.scores holds the gradients g_l.
+
+    The error, sum_l g_l n_l, is written to hidden[stride:]. moves: whether `weights` learn, as in
+    `skipgram.train_batch`.
+    """
     for k in range(0, stride, LANES):
         h = load(hidden, k)
         error = broadcast(np.float32(0.0))
         for j in range(length):
             n = load(weights, scratch.path[path + j] + k)
-            g = broadcast(scores[j])
+            g = broadcast(scratch.scores[j])
             error = multiply_add(g, n, error)
             if moves:
                 store(weights, scratch.path[path + j] + k, multiply_add(g, h, n))
         store(hidden, stride + k, error)
+
+
+@inline
+def train_path(path, length, weights, stride, rate, hidden, scratch, moves):
+    """Train the `length` nodes of scratch.path[path:] on hidden[:stride], as `apply_gradients`."""
+    score_path(path, length, weights, stride, hidden, scratch)
+    store(scratch.scores, length, broadcast(np.float32(0.0)))
+    gradients(length, scratch.scores, scratch.signs, path, rate, scratch)
+    apply_gradients(path, length, weights, stride, hidden, scratch, moves)
 
 
 @inline

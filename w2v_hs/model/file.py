@@ -10,7 +10,7 @@ import numpy as np
 
 from w2v_hs.checks import shown
 from w2v_hs.errors import FormatError
-from w2v_hs.files.container import VECTORS, load_arrays, unpack_words
+from w2v_hs.files.container import TEXT_CLASSIFIER, VECTORS, load_arrays, unpack_words
 from w2v_hs.files.typed_json import as_type
 from w2v_hs.model.contents import FORMAT, check_weights
 from w2v_hs.model.model import Model
@@ -82,6 +82,10 @@ def model_from(path: str | Path, arrays: dict[str, Array], description: dict[str
     if isinstance(description, dict) and description.get("kind") == VECTORS:
         raise FormatError(
             f"{shown(path)}: contains vectors without the model; train a model, or read it with load_vectors"
+        )
+    if isinstance(description, dict) and description.get("kind") == TEXT_CLASSIFIER:
+        raise FormatError(
+            f"{shown(path)}: contains a text classifier; 'w2v-hs classify' and TextClassifier.load read it"
         )
     try:
         model = _build(path, arrays, description)

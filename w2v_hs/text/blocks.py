@@ -1,6 +1,6 @@
 """Blocks of text that the scanner can take: valid UTF-8, cut between tokens."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from w2v_hs.checks import is_text, option, shown, warn
@@ -230,8 +230,12 @@ def locate(source: Source, lines_before: int, block: TextBlock, error: BadByte) 
     return CorpusError(f"{source.place(line, block.offset + error.at)}: {error}; {error.remedy}")
 
 
-def read_lines(source: Source, preprocessing: Preprocessing) -> Iterator[str]:
+def read_lines(
+    source: Source, preprocessing: Preprocessing, progress: Callable[[int], None] | None = None
+) -> Iterator[str]:
     """Read a source line by line, without newlines.
+
+    progress is called with the bytes of the source read so far.
 
     Raises `CorpusError` where it is not text, or a line is longer than `LONGEST_LINE`; warns of
     bytes that could not be decoded, where the options allow them.
@@ -243,6 +247,8 @@ def read_lines(source: Source, preprocessing: Preprocessing) -> Iterator[str]:
         except BadByte as error:
             raise locate(source, lines, block, error) from None
         faults += more
+        if progress is not None:
+            progress(block.position)
         lines += block.data.count(b"\n")
         *ended, rest = (rest + data).split(b"\n")
         for following in ended:
