@@ -33,14 +33,17 @@ for loss in ("softmax", "hs"):
 w2v_hs.train(sentences, **small, epochs=1, arch="cbow", tree="huffman")
 w2v_hs.train(sentences, **small, epochs=1, loss="softmax").perplexity(sentences)
 for X in (np.eye(4), csr_array(np.eye(4))):
-    HierarchicalSoftmaxRegression(epochs=1).fit(X, range(4)).top_k(X, 1)
+    for solver in ("dual", "sgd"):
+        clf = HierarchicalSoftmaxRegression(solver=solver, tree="learned").fit(X, range(4))
+        clf.top_k(X, 1), clf.predict_proba(X)
+    SoftmaxRegression().fit(X, range(4)).top_k(X, 1)
 """,
 )
 BEFORE = """
 import numpy as np
 import w2v_hs
 from scipy.sparse import csr_array
-from w2v_hs.classifier import HierarchicalSoftmaxRegression, TextClassifier
+from w2v_hs.classifier import HierarchicalSoftmaxRegression, SoftmaxRegression, TextClassifier
 sentences, small = [["a", "b", "c"]] * 50, {"dim": 8, "sample": 0, "threads": 1}
 """
 

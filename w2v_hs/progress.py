@@ -73,6 +73,10 @@ class Display:
         """Report how many training runs of a control have ended, and in all."""
         self._line_if_due("control", done, runs, f"{done:.0f} of {runs:,} models")
 
+    def fit(self, done: int, figures: str) -> None:
+        """Report the steps that a classifier has made, and how it stands."""
+        self._line_if_due("fitting", done, None, figures)
+
     def checkpoint(self, path: Path, seconds: float, every: float) -> None:
         """Report a written checkpoint: the seconds it took, and those between checkpoints."""
         LOGGER.info(f"checkpoint in {seconds:.1f} s: {path}")
@@ -134,6 +138,10 @@ class Bars(Display):
     def repeat(self, done: float, runs: int) -> None:
         super().repeat(done, runs)
         self._show("control", done, runs, f"{done:.0f} of {runs:,} models")
+
+    def fit(self, done: int, figures: str) -> None:
+        super().fit(done, figures)
+        self._show("fitting", done, None, figures)
 
     def checkpoint(self, path: Path, seconds: float, every: float) -> None:
         super().checkpoint(path, seconds, every)

@@ -1,7 +1,8 @@
 """Classifiers as scikit-learn estimators, on features of any kind and on texts.
 
-`full` is multinomial logistic regression; `tree` is softmax over a binary tree of the classes;
-`base` holds what they share, with objective and method. `text` classifies texts, and needs no
+`full` is multinomial logistic regression; `tree` is softmax over a binary tree of the classes.
+`base` holds what they share, with the objective. The solvers are `lbfgs` (on an `objective`),
+`nodes` and `descent`; `class_trees` makes the trees. `text` classifies texts, and needs no
 scikit-learn; `text_classifier` is its estimator.
 """
 

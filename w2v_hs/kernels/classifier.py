@@ -7,7 +7,8 @@ node l on the path of y, with weights w_l, bias b_l and branch bit (0 is left), 
     loss            = -sum_l log sigmoid(s_l f)
     -d loss / d f   = s_l sigmoid(-s_l f)
 
-The features are fixed, so only nodes learn; all numbers are float64. During training the weights
+The features are fixed, so only nodes learn. Features and weights are float32 or float64, sums
+float64. During training the weights
 are scale * weights: a step of the L2 penalty shrinks all nodes by one factor, so it only changes
 the scale (Bottou 2010, "Large-Scale Machine Learning with Stochastic Gradient Descent").
 
@@ -22,17 +23,17 @@ import numpy as np
 from w2v_hs.kernels.jit import inline, jit
 from w2v_hs.kernels.probability import log_sigmoid, search
 
-# Below it `scale` is multiplied into all weights, once in some 300 / (rate * l2) steps. Scaling
-# loses no digits, so the range of float64 is the only limit.
-LEAST_SCALE = 1e-130
+# Below it `scale` is multiplied into all weights, once in some 60 / (rate * l2) steps. Scaling
+# loses no digits, so the range of float32 is the only limit.
+LEAST_SCALE = 1e-25
 
 
 class Rows(NamedTuple):
     """Features of n rows, dense or sparse: row i has values[starts[i]:starts[i + 1]]."""
 
-    starts: np.ndarray
-    columns: np.ndarray | None  # of each value; None if each row holds all columns in their order
-    values: np.ndarray  # float64
+    starts: np.ndarray  # int64
+    columns: np.ndarray | None  # int32, of each value; None: each row holds all columns in order
+    values: np.ndarray  # float32 or float64
 
 
 class Batches(NamedTuple):
@@ -46,7 +47,7 @@ class Batches(NamedTuple):
 class Nodes(NamedTuple):
     """What is learned of a tree of m classes: the weights of the nodes are scale * weights."""
 
-    weights: np.ndarray  # (m - 1, d) float64
+    weights: np.ndarray  # (m - 1, d), of the dtype of the features
     bias: np.ndarray  # (m - 1,) float64
     scale: np.ndarray  # (1,) float64
 
@@ -94,13 +95,14 @@ def add_multiple(begin, end, columns, values, factor, weights, node):
 
 
 @jit
-def train(rows, labels, paths, batches, centre, nodes, l2, has_bias, slopes):
+def train(rows, labels, shares, paths, batches, centre, nodes, l2, has_bias, slopes):
     """Train on batches of rows; return the sum of their losses in nats, each before its step.
 
     A batch takes one step down the gradient of its mean loss + l2 / 2 * ||weights||^2. labels (n,)
-    int64: the class of each row. paths: `common.Paths` over the classes. slopes: memory for one
-    float64 for each row of a batch and node on its path. Written: `nodes`, the bias only if
-    `has_bias`, and the sums of `centre`, which `nodes.scale` multiplies too.
+    int64: the class of each row. shares (n,) float64: by which its loss is multiplied. paths:
+    `common.Paths` over the classes. slopes: memory for one float64 for each row of a batch and node
+    on its path. Written: `nodes`, the bias only if `has_bias`, and the sums of `centre`, which
+    `nodes.scale` multiplies too.
     """
     order, bounds, rates = batches
     weights, bias, scale = nodes
@@ -120,8 +122,8 @@ def train(rows, labels, paths, batches, centre, nodes, l2, has_bias, slopes):
                 sign = 1.0 - 2.0 * paths.bits[step]
                 z = sign * (scale[0] * f + bias[node])
                 e = math.exp(-abs(z))
-                loss += max(-z, 0.0) + math.log1p(e)
-                slopes[at] = sign * (e if z >= 0.0 else 1.0) / (1.0 + e)
+                loss += shares[row] * (max(-z, 0.0) + math.log1p(e))
+                slopes[at] = shares[row] * sign * (e if z >= 0.0 else 1.0) / (1.0 + e)
                 at += 1
         scale[0] *= 1.0 - rates[batch] * l2
         if scale[0] < LEAST_SCALE:
@@ -163,25 +165,117 @@ def leaf_log_probs(scores, children, order):
     return result
 
 
+@jit
+def spans(children, order):
+    """Where the classes below each inner node stand in the order of the leaves, left to right.
+
+    Returns places (m,) int64 of the classes, and (m - 1, 3) int64: for each inner node the first
+    place of its left branch, that of its right branch, and the end. children, order: see
+    `probability`.
+    """
+    classes = len(children) + 1
+    sizes = np.ones(2 * classes - 1, np.int64)
+    for node in order[::-1]:
+        sizes[classes + node] = sizes[children[node, 0]] + sizes[children[node, 1]]
+    starts = np.zeros(2 * classes - 1, np.int64)
+    found = np.empty((classes - 1, 3), np.int64)
+    for node in order:
+        left, right = children[node, 0], children[node, 1]
+        starts[left] = starts[classes + node]
+        starts[right] = starts[left] + sizes[left]
+        found[node, 0], found[node, 1] = starts[left], starts[right]
+        found[node, 2] = starts[left] + sizes[classes + node]
+    return starts[:classes], found
+
+
 @inline
-def node_score(node, begin, end, columns, values, weights, bias):
-    """f = x . weights[node] + bias[node] for the row x in values[begin:end]."""
-    return bias[node] + product(begin, end, columns, values, weights, node)
+def sparse_product(begin, end, columns, values, at, last, weight_columns, weights):
+    """x . w for the sparse row x in values[begin:end] and the weights w in weights[at:last].
+
+    The columns of both increase, so each is searched from where the one before was found.
+    """
+    total = 0.0
+    if weight_columns is None:
+        for k in range(begin, end):
+            total += np.float64(values[k]) * weights[at + columns[k]]
+        return total
+    for k in range(begin, end):
+        column, high = columns[k], last
+        while at < high:
+            middle = (at + high) >> 1
+            if weight_columns[middle] < column:
+                at = middle + 1
+            else:
+                high = middle
+        if at == last:
+            break
+        if weight_columns[at] == column:
+            total += np.float64(values[k]) * weights[at]
+    return total
+
+
+@inline
+def dense_product(begin, end, values, at, weights):
+    """x . w for the dense row x in values[begin:end] and the weights w from `at` on."""
+    total = 0.0
+    for k in range(end - begin):
+        total += np.float64(values[begin + k]) * weights[at + k]
+    return total
+
+
+@inline
+def node_score(node, begin, end, columns, values, starts, weight_columns, weights, bias):
+    """f = x . w + b of a node for the row x in values[begin:end]; a dense one has dense weights."""
+    if columns is None:
+        return bias[node] + dense_product(begin, end, values, starts[node], weights)
+    at, last = starts[node], starts[node + 1]
+    return bias[node] + sparse_product(begin, end, columns, values, at, last, weight_columns, weights)
 
 
 @jit
-def best_first(rows, weights, bias, children, root, k):
-    """The k most probable classes of each row, by `probability.search`.
+def node_scores(rows, by_feature, bias):
+    """(n, l) float64: f of all nodes for sparse rows, from the weights of each feature.
 
-    rows: `Rows`. weights (m - 1, d), bias (m - 1,) float64. children, root: see `probability`.
-    Returns classes (n, k) int64, log P (n, k) float64, and the inner nodes visited (n,) int64.
+    The transpose of the weights, `Rows` of d features, each with the weights of the nodes that have
+    one. The same sums as those of `node_score`, in the same order.
     """
-    classes, count = len(children) + 1, len(rows.starts) - 1
+    scores = np.zeros((len(rows.starts) - 1, len(bias)))
+    for i in range(len(scores)):
+        for k in range(rows.starts[i], rows.starts[i + 1]):
+            x, j = np.float64(rows.values[k]), rows.columns[k]
+            for at in range(by_feature.starts[j], by_feature.starts[j + 1]):
+                scores[i, by_feature.columns[at]] += x * by_feature.values[at]
+        for node in range(len(bias)):
+            scores[i, node] += bias[node]
+    return scores
+
+
+@jit
+def best_first(rows, first, last, weights, bias, children, root, best, log_probs):
+    """The k most probable classes of some rows, by `probability.search`.
+
+    rows: `Rows`; weights: `Rows` of the m - 1 inner nodes, dense if `rows` is. children, root: see
+    `probability`. Written: best (n, k) int64 and log_probs (n, k) float64, from `first` to `last`
+    - 1. Returns the number of inner nodes visited.
+    """
+    classes, k = len(children) + 1, best.shape[1]
     keys, items = np.empty(classes), np.empty(classes, np.int64)
-    best, log_probs = np.empty((count, k), np.int64), np.empty((count, k))
-    visited = np.zeros(count, np.int64)
-    for i in range(count):
+    visited = 0
+    for i in range(first, last):
         begin, end = rows.starts[i], rows.starts[i + 1]
-        score = (begin, end, rows.columns, rows.values, weights, bias)
-        visited[i] = search(k, children, root, node_score, score, keys, items, best[i], log_probs[i])
-    return best, log_probs, visited
+        score = (begin, end, rows.columns, rows.values, weights.starts, weights.columns, weights.values, bias)
+        visited += search(k, children, root, node_score, score, keys, items, best[i], log_probs[i])
+    return visited
+
+
+@jit
+def path_losses(rows, labels, paths, weights, bias):
+    """(n,) float64: -log P(labels[i] | x_i); rows, weights, bias as in `best_first`."""
+    losses = np.zeros(len(labels))
+    for i in range(len(labels)):
+        for step in range(paths.offsets[labels[i]], paths.offsets[labels[i] + 1]):
+            begin, end, node = rows.starts[i], rows.starts[i + 1], paths.nodes[step]
+            x = (begin, end, rows.columns, rows.values)
+            f = node_score(node, *x, weights.starts, weights.columns, weights.values, bias)
+            losses[i] -= log_sigmoid(f if paths.bits[step] == 0 else -f)
+    return losses

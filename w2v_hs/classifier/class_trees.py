@@ -1,0 +1,167 @@
+"""Trees over classes: by frequency, learned from their rows, or the user's own."""
+
+import itertools
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from w2v_hs.checks import quoted
+from w2v_hs.classifier.base import Classifier, Data, Features
+from w2v_hs.classifier.objective import rows_of
+from w2v_hs.errors import OptionError
+from w2v_hs.kernels import two_means
+from w2v_hs.text.vocabulary import Vocabulary
+from w2v_hs.tree import Tree, balanced, huffman, nested_codes, tree_from_children, tree_from_codes
+from w2v_hs.types import Array, Float64, Int64
+
+BUILDERS: dict[str, Callable[[Int64], Tree]] = {"huffman": huffman, "balanced": balanced}
+MANY = 100  # classes from which on a learned tree is the default
+
+
+def whole_counts(weights: Float64) -> Int64:
+    """Weights of classes as whole numbers of at least 1: sample weights may be fractions."""
+    if (weights != np.rint(weights)).any() or weights.max() > 2**40:
+        weights = weights / weights.max() * 2**40
+    return np.maximum(np.rint(weights), 1).astype(np.int64)
+
+
+def learned_trees(
+    data: Data, counts: Int64, seeds: list[int], pool: ThreadPoolExecutor, threads: int
+) -> list[Tree]:
+    """A tree learned from some rows for each seed."""
+    found = centroids(data.X, data.labels, data.weights, len(counts))
+    return [learned(found, counts, seed, pool, threads) for seed in seeds]
+
+
+def own_tree(estimator: Classifier, tree: Any, classes: Array, counts: Int64) -> Tree:
+    """The user's tree over the sorted classes: a `Tree`, nested lists, or a dict of parents."""
+    if isinstance(tree, Tree):
+        if tree.inner != len(counts) - 1:
+            raise OptionError(
+                f"The 'tree' parameter of {type(estimator).__name__} must be a tree over the sorted "
+                f"classes of y, of which there are {len(counts)}. Got a tree over "
+                f"{tree.inner + 1} classes instead."
+            )
+        return tree
+    labels = classes.tolist()
+    if isinstance(tree, Mapping):
+        tree = nested_from_parents(tree, labels)
+    if not isinstance(tree, (list, tuple)):
+        names = ", ".join(map(repr, ("auto", "learned", *BUILDERS)))
+        raise estimator._invalid("tree", f"{names}, a w2v_hs.tree.Tree, nested lists or a dict of parents")
+    codes = nested_codes(tree, dict(zip(map(str, labels), counts.tolist(), strict=True)))
+    rows = {str(label): row for row, label in enumerate(labels)}
+    if len(rows) < len(labels):
+        raise OptionError("tree: two labels of y are the same as text; give a w2v_hs.tree.Tree")
+    unknown, missing = set(codes.words) - set(rows), set(rows) - set(codes.words)
+    if unknown or missing:
+        found = f"{quoted(min(unknown))} is not in y" if unknown else f"{quoted(min(missing))} is missing"
+        raise OptionError(f"tree: the class {found}; the leaves must be the labels of y")
+    return tree_from_codes(codes, Vocabulary([str(label) for label in labels], counts))
+
+
+def nested_from_parents(parents: Mapping[Any, Any], labels: list[Any]) -> Any:
+    """Nested lists of the same groups, without those that hold no label or one member alone.
+
+    parents: the parent of each label and of each group but the root.
+    """
+    members: dict[Any, dict[Any, None]] = {}
+    roots: dict[Any, None] = {}
+    for label in labels:
+        node, above = label, 0
+        while node in parents:
+            if above > len(parents):
+                raise OptionError(f"tree: the parents of {quoted(label)} run in a circle")
+            members.setdefault(parents[node], {})[node] = None
+            node, above = parents[node], above + 1
+        if node == label:
+            raise OptionError(f"tree: the class {quoted(label)} has no parent; give one for each label of y")
+        roots[node] = None
+    if len(roots) > 1:
+        found = ", ".join(quoted(root) for root in list(roots)[:3])
+        raise OptionError(f"tree: {len(roots)} groups have no parent, {found}; expected one root")
+    built: dict[Any, Any] = {}
+    pending = [(root, False) for root in roots]
+    while pending:
+        node, ready = pending.pop()
+        if node not in members:
+            built[node] = node
+        elif not ready:
+            if node in set(labels):
+                raise OptionError(f"tree: the class {quoted(node)} is the parent of another; only groups are")
+            pending += [(node, True), *((member, False) for member in members[node])]
+        else:
+            below = [built[member] for member in members[node]]
+            built[node] = below if len(below) > 1 else below[0]
+    return built[next(iter(roots))]
+
+
+def learned(centroids: Features, counts: Int64, seed: int, pool: ThreadPoolExecutor, threads: int) -> Tree:
+    """The tree that halves the classes by their centroids, as `kernels.two_means` does.
+
+    centroids (m, d): of length 1 or 0. counts (m,), at least 1: rows of each class. Halves have
+    about equally many rows. The tree does not depend on the number of threads.
+    """
+    classes = len(counts)
+    rows, mass = rows_of(centroids), counts.astype(np.float64)
+    order = np.arange(classes)
+    generator = np.random.Generator(np.random.PCG64(seed))
+    scratch = [two_means.make_scratch(classes, centroids.shape[1]) for _ in range(threads)]
+    children = np.empty((classes - 1, 2), np.int64)
+    flat = children.reshape(-1)
+    firsts, lasts, above = np.array([0]), np.array([classes]), np.array([-1])
+    while len(firsts):
+        cuts, seeds = (
+            np.empty(len(firsts), np.int64),
+            generator.integers(2**64, size=len(firsts), dtype=np.uint64),
+        )
+        sizes = np.concatenate([[0], np.cumsum(lasts - firsts)])
+        bounds = np.searchsorted(sizes, np.linspace(0, sizes[-1], threads + 1))
+
+        tasks = [
+            pool.submit(
+                two_means.cut_parts, rows, order, firsts[a:b], lasts[a:b], mass, seeds[a:b], memory, cuts[a:b]
+            )
+            for memory, (a, b) in zip(scratch, itertools.pairwise(bounds), strict=True)
+        ]
+        for task in tasks:
+            task.result()
+        # The part that is cut at place c is inner node c - 1.
+        flat[above[above >= 0]] = classes + cuts[above >= 0] - 1
+        starts, ends = np.concatenate([firsts, cuts]), np.concatenate([cuts, lasts])
+        places = np.concatenate([2 * (cuts - 1), 2 * (cuts - 1) + 1])
+        single = ends - starts == 1
+        flat[places[single]] = order[starts[single]]
+        firsts, lasts, above = starts[~single], ends[~single], places[~single]
+    return tree_from_children(children, counts)
+
+
+def centroids(X: Features, labels: Int64, weights: Float64, classes: int) -> Features:
+    """(m, d): for each class the direction of the mean direction of its rows.
+
+    Rows are scaled to length 1 first. Sparse features are weighted by the logarithm of the inverse
+    of their frequency; dense ones are centred.
+    """
+    X = X.astype(np.float64)
+    if isinstance(X, np.ndarray):
+        X -= X.mean(axis=0)
+    else:
+        present = np.bincount(X.indices, minlength=X.shape[1])
+        X = X @ scipy.sparse.diags_array(np.log((1 + X.shape[0]) / (1 + present)) + 1)
+    members = scipy.sparse.csr_array(
+        (weights, (labels, np.arange(len(labels)))), shape=(classes, len(labels))
+    )
+    return directions(members @ directions(X))
+
+
+def directions(X: Features) -> Features:
+    """Rows scaled to length 1; rows of zeros stay zeros."""
+    if isinstance(X, np.ndarray):
+        norms = np.sqrt(np.einsum("ij,ij->i", X, X))
+        return X / np.where(norms > 0, norms, 1)[:, None]
+    X = scipy.sparse.csr_array(X)
+    norms = np.sqrt(X.multiply(X).sum(axis=1))
+    return scipy.sparse.csr_array(scipy.sparse.diags_array(1 / np.where(norms > 0, norms, 1)) @ X)
