@@ -37,13 +37,14 @@ for X in (np.eye(4), csr_array(np.eye(4))):
         clf = HierarchicalSoftmaxRegression(solver=solver, tree="learned").fit(X, range(4))
         clf.top_k(X, 1), clf.predict_proba(X)
     SoftmaxRegression().fit(X, range(4)).top_k(X, 1)
+    ProbabilisticLabelTree(tree="learned").fit(X, np.eye(4)).predict(X)
 """,
 )
 BEFORE = """
 import numpy as np
 import w2v_hs
 from scipy.sparse import csr_array
-from w2v_hs.classifier import HierarchicalSoftmaxRegression, SoftmaxRegression, TextClassifier
+from w2v_hs.classifier import HierarchicalSoftmaxRegression, ProbabilisticLabelTree, SoftmaxRegression, TextClassifier
 sentences, small = [["a", "b", "c"]] * 50, {"dim": 8, "sample": 0, "threads": 1}
 """
 

@@ -386,6 +386,19 @@ def text_features(tokens, known, longest, subwords, buckets):
                 yield gram
 
 
+def label_marginals(x, nodes, tree):
+    """(L,): the product of sigmoid(w . x) along the path of each label, itself included.
+
+    nodes (2L - 1, d): weights of the labels, then of the inner nodes of the tree.
+    """
+    labels = tree.inner + 1
+    found = []
+    for label in range(labels):
+        above = [labels + node for node, _ in path(tree, label)]
+        found.append(math.prod(sigmoid(float(nodes[node] @ x)) for node in [*above, label]))
+    return np.array(found)
+
+
 def tree_probabilities(x, nodes, tree):
     """(m,): the probability of each leaf, the product of the branches on its path."""
     words = range(len(tree.offsets) - 1)

@@ -1,6 +1,7 @@
 """Classifiers as scikit-learn estimators, on features of any kind and on texts.
 
-`full` is multinomial logistic regression; `tree` is softmax over a binary tree of the classes.
+`full` is multinomial logistic regression; `tree` is softmax over a binary tree of the classes;
+`multilabel` is a tree of labels of which a row may have several.
 `base` holds what they share, with the objective. The solvers are `lbfgs` (on an `objective`),
 `nodes` and `descent`; `class_trees` makes the trees. `text` classifies texts, and needs no
 scikit-learn; `text_classifier` is its estimator.
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers, which do not see what `__getattr__` does
     from w2v_hs.classifier.full import SoftmaxRegression as SoftmaxRegression
+    from w2v_hs.classifier.multilabel import ProbabilisticLabelTree as ProbabilisticLabelTree
     from w2v_hs.classifier.text.labelled import read_labelled as read_labelled
     from w2v_hs.classifier.text_classifier import TextClassifier as TextClassifier
     from w2v_hs.classifier.tree import HierarchicalSoftmaxRegression as HierarchicalSoftmaxRegression
@@ -18,12 +20,19 @@ if TYPE_CHECKING:  # for type checkers, which do not see what `__getattr__` does
 # Name -> where it is. Imported when first used, so that `text` does not need scikit-learn.
 _PUBLIC = {
     "HierarchicalSoftmaxRegression": "w2v_hs.classifier.tree",
+    "ProbabilisticLabelTree": "w2v_hs.classifier.multilabel",
     "SoftmaxRegression": "w2v_hs.classifier.full",
     "TextClassifier": "w2v_hs.classifier.text_classifier",
     "read_labelled": "w2v_hs.classifier.text.labelled",
 }
 
-__all__ = ["HierarchicalSoftmaxRegression", "SoftmaxRegression", "TextClassifier", "read_labelled"]
+__all__ = [
+    "HierarchicalSoftmaxRegression",
+    "ProbabilisticLabelTree",
+    "SoftmaxRegression",
+    "TextClassifier",
+    "read_labelled",
+]
 
 
 def __getattr__(name: str) -> Any:

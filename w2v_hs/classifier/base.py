@@ -38,6 +38,7 @@ try:
     from joblib import effective_n_jobs
     from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn.exceptions import ConvergenceWarning
+    from sklearn.utils import check_random_state
     from sklearn.utils.class_weight import compute_class_weight
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -68,6 +69,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
 
     l2: float | None
     class_weight: Any
+    random_state: Any
     n_jobs: int | None
     verbose: bool
     classes_: Array
@@ -277,6 +279,14 @@ class Classifier(ClassifierMixin, BaseEstimator):
         if self.l2 is None:
             return 1.0 / total
         return self._real("l2", 0.0, "None or a float in the range [0, inf)")
+
+    def _seed(self) -> int:
+        """A number of 31 bits, by `random_state`."""
+        try:
+            return int(check_random_state(self.random_state).randint(2**31 - 1))
+        except ValueError:
+            expected = "None, an int in the range [0, 4294967295] or a numpy.random.RandomState"
+            raise self._invalid("random_state", expected) from None
 
     def _threads(self) -> int:
         if self.n_jobs is None:

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from w2v_hs.checks import quoted
-from w2v_hs.classifier.base import Classifier, Data, Features
+from w2v_hs.classifier.base import Classifier, Features
 from w2v_hs.classifier.objective import rows_of
 from w2v_hs.errors import OptionError
 from w2v_hs.kernels import two_means
@@ -28,12 +28,26 @@ def whole_counts(weights: Float64) -> Int64:
     return np.maximum(np.rint(weights), 1).astype(np.int64)
 
 
-def learned_trees(
-    data: Data, counts: Int64, seeds: list[int], pool: ThreadPoolExecutor, threads: int
+def plant(
+    estimator: Any, X: Features, members: Any, weights: Float64, seeds: list[int], pool: ThreadPoolExecutor
 ) -> list[Tree]:
-    """A tree learned from some rows for each seed."""
-    found = centroids(data.X, data.labels, data.weights, len(counts))
-    return [learned(found, counts, seed, pool, threads) for seed in seeds]
+    """The trees that the parameter `tree` of an estimator asks for, one for each seed.
+
+    members (m, n): CSR of the weights of the rows of each class. weights (m,): their sums.
+    """
+    tree, counts = estimator.tree, whole_counts(np.asarray(weights, np.float64))
+    if isinstance(tree, str):
+        estimator._one_of("tree", ("auto", "learned", *BUILDERS))
+        if tree == "auto":
+            tree = "learned" if len(counts) >= MANY or len(seeds) > 1 else "huffman"
+        if tree == "learned":
+            found = centroids(X, members)
+            return [learned(found, counts, seed, pool, estimator._threads()) for seed in seeds]
+    if len(seeds) > 1:
+        raise OptionError(f"n_trees={len(seeds)} with one tree: several are for tree='learned'")
+    if isinstance(tree, str):
+        return [BUILDERS[tree](counts)]
+    return [own_tree(estimator, tree, estimator.classes_, counts)]
 
 
 def own_tree(estimator: Classifier, tree: Any, classes: Array, counts: Int64) -> Tree:
@@ -139,7 +153,7 @@ def learned(centroids: Features, counts: Int64, seed: int, pool: ThreadPoolExecu
     return tree_from_children(children, counts)
 
 
-def centroids(X: Features, labels: Int64, weights: Float64, classes: int) -> Features:
+def centroids(X: Features, members: Any) -> Features:
     """(m, d): for each class the direction of the mean direction of its rows.
 
     Rows are scaled to length 1 first. Sparse features are weighted by the logarithm of the inverse
@@ -151,9 +165,6 @@ def centroids(X: Features, labels: Int64, weights: Float64, classes: int) -> Fea
     else:
         present = np.bincount(X.indices, minlength=X.shape[1])
         X = X @ scipy.sparse.diags_array(np.log((1 + X.shape[0]) / (1 + present)) + 1)
-    members = scipy.sparse.csr_array(
-        (weights, (labels, np.arange(len(labels)))), shape=(classes, len(labels))
-    )
     return directions(members @ directions(X))
 
 

@@ -18,7 +18,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from w2v_hs.classifier.base import Classifier, Data, Features
@@ -42,7 +41,6 @@ class Descent(Classifier):
     n_iter_no_change: int
     tol: float
     fit_intercept: bool
-    random_state: Any
     coef_: Array
     intercept_: Array
     lr_: float
@@ -168,14 +166,6 @@ class Descent(Classifier):
             return None
         coef = before["coef_"] if isinstance(before["coef_"], np.ndarray) else before["coef_"].toarray()
         return coef.astype(data.X.dtype), before["intercept_"].astype(data.X.dtype)
-
-    def _seed(self) -> int:
-        """A number of 31 bits, by `random_state`."""
-        try:
-            return int(check_random_state(self.random_state).randint(2**31 - 1))
-        except ValueError:
-            expected = "None, an int in the range [0, 4294967295] or a numpy.random.RandomState"
-            raise self._invalid("random_state", expected) from None
 
     def _held_out(self, data: Data, generator: np.random.Generator) -> tuple[Data, Data | None]:
         """Rows to learn from and, with `early_stopping`, those whose loss says when to stop."""

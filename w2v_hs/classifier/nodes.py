@@ -20,6 +20,7 @@ from w2v_hs.classifier.base import Features
 from w2v_hs.classifier.lbfgs import Minimum, minimise
 from w2v_hs.classifier.objective import rows_of
 from w2v_hs.errors import OptionError
+from w2v_hs.kernels import classifier as kernel
 from w2v_hs.kernels import dual
 from w2v_hs.kernels.classifier import Rows
 from w2v_hs.types import Array, Float64, Int64
@@ -168,3 +169,12 @@ def _joined(parts: list[tuple[Int64, Rows]], count: int, X: Features) -> Feature
             assert found.columns is not None  # as the features are sparse
             columns[here], values[here] = found.columns[there], found.values[there]
     return scipy.sparse.csr_array((values, columns, starts.astype(index)), shape=(count, X.shape[1]))
+
+
+def node_scores(X: Features, weights: Features, bias: Array) -> Float64:
+    """(n, l) float64: w . x + b of all nodes; X is sparse if the weights are."""
+    if isinstance(weights, np.ndarray):
+        scores: Float64 = X.astype(np.float64) @ weights.T.astype(np.float64) + bias
+        return scores
+    found: Float64 = kernel.node_scores(rows_of(X), rows_of(weights.T.tocsr()), bias)
+    return found

@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 
 from w2v_hs.classifier import nodes
 from w2v_hs.classifier.base import Data, Features, warn_not_converged
-from w2v_hs.classifier.class_trees import BUILDERS, MANY, learned_trees, own_tree, whole_counts
+from w2v_hs.classifier.class_trees import plant
 from w2v_hs.classifier.descent import Descent
 from w2v_hs.classifier.objective import rows_of
 from w2v_hs.errors import OptionError
@@ -201,23 +201,13 @@ class HierarchicalSoftmaxRegression(Descent):
 
     def _plant(self, data: Data) -> None:
         """Build the trees."""
-        count = self._whole("n_trees", 1, 10_000)
-        weights = np.bincount(data.labels, data.weights, len(self.classes_))
-        counts = whole_counts(weights.astype(np.float64))
-        kind = self.tree
-        if isinstance(kind, str) and kind == "auto":
-            kind = "learned" if len(counts) >= MANY or count > 1 else "huffman"
-        if isinstance(kind, str) and kind == "learned":
-            with self._pool() as pool:
-                seeds = self._seed() + np.arange(count)
-                self.trees_ = learned_trees(data, counts, seeds.tolist(), pool, self._threads())
-        elif count > 1:
-            raise OptionError(f"n_trees={count} with one tree: several are for tree='learned'")
-        elif isinstance(kind, str):
-            self._one_of("tree", ("auto", "learned", *BUILDERS))
-            self.trees_ = [BUILDERS[kind](counts)]
-        else:
-            self.trees_ = [own_tree(self, kind, self.classes_, counts)]
+        count, rows = self._whole("n_trees", 1, 10_000), np.arange(len(data.labels))
+        members = scipy.sparse.csr_array(
+            (data.weights, (data.labels, rows)), shape=(len(self.classes_), len(rows))
+        )
+        seeds = [self._seed() + number for number in range(count)]
+        with self._pool() as pool:
+            self.trees_ = plant(self, data.X, members, members.sum(axis=1), seeds, pool)
         self.tree_ = self.trees_[0]
 
     def _train_nodes(self, data: Data, l2: float, tol: float, max_iter: int) -> None:
@@ -304,14 +294,6 @@ class HierarchicalSoftmaxRegression(Descent):
             X = scipy.sparse.csr_array(X)
         return X, self.coef_
 
-    def _scores(self, X: Features, weights: Features, bias: Array) -> Float64:
-        """(n, l) float64: f of some nodes."""
-        if isinstance(weights, np.ndarray):
-            scores: Float64 = X.astype(np.float64) @ weights.T.astype(np.float64) + bias
-            return scores
-        found: Float64 = kernel.node_scores(rows_of(X), rows_of(weights.T.tocsr()), bias)
-        return found
-
     def _blocks(self, X: Features) -> Iterator[tuple[slice, Float64]]:
         """log P of all classes, of some rows at a time."""
         X, weights = self._together(X)
@@ -320,7 +302,7 @@ class HierarchicalSoftmaxRegression(Descent):
         for first in range(0, X.shape[0], step):
             block = slice(first, min(first + step, X.shape[0]))
             found = [
-                kernel.leaf_log_probs(self._scores(X[block], some, bias), children, order)
+                kernel.leaf_log_probs(nodes.node_scores(X[block], some, bias), children, order)
                 for children, order, some, bias in parts
             ]
             yield block, found[0] if len(found) == 1 else logsumexp(found, axis=0) - math.log(len(found))
