@@ -44,7 +44,8 @@ BEFORE = """
 import numpy as np
 import w2v_hs
 from scipy.sparse import csr_array
-from w2v_hs.classifier import HierarchicalSoftmaxRegression, ProbabilisticLabelTree, SoftmaxRegression, TextClassifier
+from w2v_hs.classifier import HierarchicalSoftmaxRegression, ProbabilisticLabelTree
+from w2v_hs.classifier import SoftmaxRegression, TextClassifier
 sentences, small = [["a", "b", "c"]] * 50, {"dim": 8, "sample": 0, "threads": 1}
 """
 

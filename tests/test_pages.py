@@ -103,3 +103,13 @@ def test_change(tmp_path, monkeypatch):
     assert {each.word for each in names["found"].words[:2]} == {"gold", "army"}
     assert {each.word for each in names["control"].words if each.p < 0.002} >= {"gold", "army"}
     assert "gold" in dict(names["aligned"].vectors.most_similar(names["old"].vectors["army"]))
+
+
+@pytest.mark.filterwarnings("error")
+def test_classification(tmp_path, monkeypatch):
+    names = run_page("classification.md", tmp_path, monkeypatch)
+    X, y = names["X"] / 16, names["y"]
+    assert names["clf"].score(X, y) > 0.95 and names["mine"].score(X, y) > 0.9
+    assert (names["tagger"].predict(X) == names["Y"]).mean() > 0.8
+    assert names["mine"].tree_.code(0)[0] == names["mine"].tree_.code(6)[0]
+    assert names["stream"].score(X, y) > 0.7

@@ -13,7 +13,7 @@ from w2v_hs.errors import OptionError
 FORMATS = [np.asarray, scipy.sparse.csr_array]
 
 
-@parametrize_with_checks([ProbabilisticLabelTree(tol=1e-16, max_iter=1000)])
+@parametrize_with_checks([ProbabilisticLabelTree(l2=0.1, tol=1e-16)])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_scikit_learn_checks(estimator, check):
     check(estimator)

@@ -338,7 +338,7 @@ def test_a_tree_of_nested_lists_or_parents():
         ({"a": 1, "b": 2, "c": 2}, "tree: 2 groups have no parent, '1', '2'; expected one root"),
         ({"a": 1, "b": 1, "c": 2, 2: 3, 3: 2, 1: 2}, "run in a circle"),
         ({"a": "b", "b": "c", "c": 1}, "tree: the class '[bc]' is the parent of another"),
-        (7, "must be 'auto', 'learned', 'huffman', 'balanced', a w2v_hs.tree.Tree, nested"),
+        (7, "must be 'learned', 'huffman', 'balanced', a w2v_hs.tree.Tree, nested"),
     ],
 )
 def test_trees_that_do_not_fit_the_classes(tree, message):

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +67,7 @@ class Data:
 class Classifier(ClassifierMixin, BaseEstimator):
     """Base of the estimators: checks of parameters and data, methods on log-probabilities."""
 
+    _COST: ClassVar[float] = 1.0  # the default C = 1 / (l2 n)
     l2: float | None
     class_weight: Any
     random_state: Any
@@ -275,9 +276,9 @@ class Classifier(ClassifierMixin, BaseEstimator):
         return value
 
     def _penalty(self, total: float) -> float:
-        """`l2`, by default 1 over the sum of the sample weights."""
+        """`l2`, by default 1 over `_COST` times the sum of the sample weights."""
         if self.l2 is None:
-            return 1.0 / total
+            return 1.0 / (self._COST * total)
         return self._real("l2", 0.0, "None or a float in the range [0, inf)")
 
     def _seed(self) -> int:

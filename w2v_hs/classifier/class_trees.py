@@ -18,7 +18,6 @@ from w2v_hs.tree import Tree, balanced, huffman, nested_codes, tree_from_childre
 from w2v_hs.types import Array, Float64, Int64
 
 BUILDERS: dict[str, Callable[[Int64], Tree]] = {"huffman": huffman, "balanced": balanced}
-MANY = 100  # classes from which on a learned tree is the default
 
 
 def whole_counts(weights: Float64) -> Int64:
@@ -29,19 +28,17 @@ def whole_counts(weights: Float64) -> Int64:
 
 
 def plant(
-    estimator: Any, X: Features, members: Any, weights: Float64, seeds: list[int], pool: ThreadPoolExecutor
+    estimator: Any, X: Features, members: Any, rows: Float64, seeds: list[int], pool: ThreadPoolExecutor
 ) -> list[Tree]:
     """The trees that the parameter `tree` of an estimator asks for, one for each seed.
 
-    members (m, n): CSR of the weights of the rows of each class. weights (m,): their sums.
+    members (m, n): CSR of the weights of the rows of each class. rows (n,): weights of the rows.
     """
-    tree, counts = estimator.tree, whole_counts(np.asarray(weights, np.float64))
+    tree, counts = estimator.tree, whole_counts(np.asarray(members.sum(axis=1), np.float64))
     if isinstance(tree, str):
-        estimator._one_of("tree", ("auto", "learned", *BUILDERS))
-        if tree == "auto":
-            tree = "learned" if len(counts) >= MANY or len(seeds) > 1 else "huffman"
+        estimator._one_of("tree", ("learned", *BUILDERS))
         if tree == "learned":
-            found = centroids(X, members)
+            found = centroids(X, members, rows)
             return [learned(found, counts, seed, pool, estimator._threads()) for seed in seeds]
     if len(seeds) > 1:
         raise OptionError(f"n_trees={len(seeds)} with one tree: several are for tree='learned'")
@@ -64,7 +61,7 @@ def own_tree(estimator: Classifier, tree: Any, classes: Array, counts: Int64) ->
     if isinstance(tree, Mapping):
         tree = nested_from_parents(tree, labels)
     if not isinstance(tree, (list, tuple)):
-        names = ", ".join(map(repr, ("auto", "learned", *BUILDERS)))
+        names = ", ".join(map(repr, ("learned", *BUILDERS)))
         raise estimator._invalid("tree", f"{names}, a w2v_hs.tree.Tree, nested lists or a dict of parents")
     codes = nested_codes(tree, dict(zip(map(str, labels), counts.tolist(), strict=True)))
     rows = {str(label): row for row, label in enumerate(labels)}
@@ -153,7 +150,7 @@ def learned(centroids: Features, counts: Int64, seed: int, pool: ThreadPoolExecu
     return tree_from_children(children, counts)
 
 
-def centroids(X: Features, members: Any) -> Features:
+def centroids(X: Features, members: Any, weights: Float64) -> Features:
     """(m, d): for each class the direction of the mean direction of its rows.
 
     Rows are scaled to length 1 first. Sparse features are weighted by the logarithm of the inverse
@@ -161,10 +158,10 @@ def centroids(X: Features, members: Any) -> Features:
     """
     X = X.astype(np.float64)
     if isinstance(X, np.ndarray):
-        X -= X.mean(axis=0)
+        X -= weights @ X / weights.sum()
     else:
-        present = np.bincount(X.indices, minlength=X.shape[1])
-        X = X @ scipy.sparse.diags_array(np.log((1 + X.shape[0]) / (1 + present)) + 1)
+        present = np.bincount(X.indices, np.repeat(weights, np.diff(X.indptr)), X.shape[1])
+        X = X @ scipy.sparse.diags_array(np.log((1 + weights.sum()) / (1 + present)) + 1)
     return directions(members @ directions(X))
 
 

@@ -35,13 +35,13 @@ class ProbabilisticLabelTree(Classifier):
 
     Parameters
     ----------
-    tree : {"auto", "learned", "huffman", "balanced"}, Tree, list or dict, default="auto"
+    tree : {"learned", "huffman", "balanced"}, Tree, list or dict, default="learned"
         As in `HierarchicalSoftmaxRegression`; over the columns of y if it has several.
     threshold : float, default=0.5
         The probability from which on `predict` gives a label to a row.
     l2 : float or None, default=None
         Strength of the penalty. With l2 = 1 / (C n), each node is a `LogisticRegression(C=C)`.
-        None: 1 over the sum of the sample weights, as with C=1.
+        None: C=10, with the sum of the sample weights for n.
     fit_intercept : bool, default=True
         Whether to fit intercepts, which are not penalised.
     max_iter : int, default=1000
@@ -81,10 +81,12 @@ class ProbabilisticLabelTree(Classifier):
     >>> labels, probabilities = clf.top_k(X, 5)
     """
 
+    _COST = 10.0
+
     def __init__(
         self,
         *,
-        tree: Literal["auto", "learned", "huffman", "balanced"] | Tree | list[Any] | dict[Any, Any] = "auto",
+        tree: Literal["learned", "huffman", "balanced"] | Tree | list[Any] | dict[Any, Any] = "learned",
         threshold: float = 0.5,
         l2: float | None = None,
         fit_intercept: bool = True,
@@ -134,10 +136,9 @@ class ProbabilisticLabelTree(Classifier):
         self._least()
         X, labels, weights = self._indicators(X, y, sample_weight)
         l2 = self._penalty(float(weights.sum()))
-        members = scipy.sparse.csr_array(labels.T)
-        counts = members @ weights
+        members = scipy.sparse.csr_array(labels.T).multiply(weights).tocsr()
         with self._pool() as pool, self._progress("node", "excess") as report:
-            self.tree_ = plant(self, X, members.multiply(weights).tocsr(), counts, [self._seed()], pool)[0]
+            self.tree_ = plant(self, X, members, weights, [self._seed()], pool)[0]
             shares = weights / weights.sum()
             X, _, means = self._centred(X, shares, centre=isinstance(X, np.ndarray))
             how = nodes.Training(shares, l2, bool(self.fit_intercept), tol, max_iter, self._seed())

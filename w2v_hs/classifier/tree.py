@@ -35,13 +35,12 @@ class HierarchicalSoftmaxRegression(Descent):
 
     Parameters
     ----------
-    tree : {"auto", "learned", "huffman", "balanced"}, Tree, list or dict, default="auto"
+    tree : {"learned", "huffman", "balanced"}, Tree, list or dict, default="learned"
         "learned": classes whose rows are alike share branches. "huffman": the shortest mean path,
         given the frequencies of the classes in y. "balanced": equal depths; the sorted classes are
-        halved recursively, so neighbours in order are neighbours in the tree. "auto": learned from
-        100 classes on, else Huffman's. Or a tree of your own: nested lists of labels; a dict of the
-        parent of each label and of each group but the root; or a `w2v_hs.tree.Tree` over the sorted
-        classes.
+        halved recursively, so neighbours in order are neighbours in the tree. Or a tree of your
+        own: nested lists of labels; a dict of the parent of each label and of each group but the
+        root; or a `w2v_hs.tree.Tree` over the sorted classes.
     n_trees : int, default=1
         Learned trees from different random numbers, whose probabilities are averaged. Time and
         memory grow in proportion.
@@ -50,8 +49,8 @@ class HierarchicalSoftmaxRegression(Descent):
         thread; for more rows than fit into memory, with `partial_fit`, which always uses it.
     l2 : float or None, default=None
         Strength of the penalty. With l2 = 1 / (C n), each node is a
-        `LogisticRegression(C=C)` over the n rows below it. None: 1 over the sum of the sample
-        weights, as with C=1.
+        `LogisticRegression(C=C)` over the rows below it. None: C=10, with the sum of the sample
+        weights for n; nodes far down have few rows, for which C=1 is often too much.
     fit_intercept : bool, default=True
         Whether to fit intercepts, which are not penalised.
     max_iter : int, default=1000
@@ -117,11 +116,12 @@ class HierarchicalSoftmaxRegression(Descent):
     """
 
     _CURVATURE = 0.25
+    _COST = 10.0
 
     def __init__(
         self,
         *,
-        tree: Literal["auto", "learned", "huffman", "balanced"] | Tree | list[Any] | dict[Any, Any] = "auto",
+        tree: Literal["learned", "huffman", "balanced"] | Tree | list[Any] | dict[Any, Any] = "learned",
         n_trees: int = 1,
         solver: Literal["dual", "sgd"] = "dual",
         l2: float | None = None,
@@ -207,7 +207,7 @@ class HierarchicalSoftmaxRegression(Descent):
         )
         seeds = [self._seed() + number for number in range(count)]
         with self._pool() as pool:
-            self.trees_ = plant(self, data.X, members, members.sum(axis=1), seeds, pool)
+            self.trees_ = plant(self, data.X, members, data.weights, seeds, pool)
         self.tree_ = self.trees_[0]
 
     def _train_nodes(self, data: Data, l2: float, tol: float, max_iter: int) -> None:
