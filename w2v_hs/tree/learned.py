@@ -21,11 +21,8 @@ from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.tree.tree import Tree, tree_from_children
 from w2v_hs.types import Float32, Float64, Int64
 
-# Measured on 8M words of Wikipedia, 5 epochs, 2 seeds: with 1e-4 and 1000 occurrences, Google's
-# analogies are 0.315, WordSim-353 0.643, SimLex-999 0.269 and the loss of held-out text 7.429; with
-# these, 0.313, 0.642, 0.280 and 7.410. Mean contexts take 0.7 of the time.
-CONTEXT_SAMPLE = 1e-5  # subsampling threshold
-ENOUGH = 500  # occurrences of a word
+CONTEXT_SAMPLE = 1e-4  # subsampling threshold
+ENOUGH = 1000  # occurrences of a word
 # The first-order approximation overshoots far from the mean input; half of it does not.
 SHRINK = 0.5
 # Keeps weights small where inputs are small, as after a few words of training: large weights would
