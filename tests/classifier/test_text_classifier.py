@@ -102,13 +102,15 @@ def test_texts_are_prepared_as_in_training():
 # ---- training and prediction --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize(("n_jobs", "texts"), [(1, 90), (2, 90), (2, 2000)])
 @pytest.mark.parametrize("options", [{"loss": "softmax"}, {"loss": "hs"}, {"loss": "hs", "tree": "huffman"}])
-def test_topics_are_learned(options, n_jobs):
-    texts, labels = toy()
+def test_topics_are_learned(options, n_jobs, texts):
+    texts, labels = toy(texts)
     clf = TextClassifier(dim=8, epochs=20, n_jobs=n_jobs, **options).fit(texts, labels)
+    # Only with enough text for each do threads train side by side.
+    assert clf.model_.facts["threads"] == (2 if n_jobs == 2 and len(texts) == 2000 else 1)
     assert clf.score(*toy(seed=2)) > 0.9
-    assert clf.losses_[-1] < 0.1 < clf.losses_[0] and len(clf.losses_) == 20
+    assert clf.losses_[-1] < min(0.1, clf.losses_[0]) and len(clf.losses_) == 20
     assert (clf.classes_ == ["food", "sea", "war"]).all()
     probabilities = clf.predict_proba(texts)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)

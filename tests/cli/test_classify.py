@@ -74,6 +74,8 @@ def test_predict(run, model):
         {"label": label, "probability": p} for label, p in zip(labels[:, 0], probabilities[:, 0], strict=True)
     ]
     assert run("classify", "predict", model, "-", input=b"").stdout == b""
+    refused = run("classify", "predict", model, "again", model)
+    assert refused.returncode == 2 and b"is a file; to classify its lines: - < " in refused.stderr
 
 
 def test_evaluate_counts_as_by_hand(run, files, model):

@@ -199,6 +199,8 @@ def test_top_k_leaves_words_out_and_takes_many_contexts(trained, combine):
     ]
     with pytest.raises(UnknownWordError, match="'zebra'"):
         trained.top_k("paris", exclude=["zebra"])
+    with pytest.raises(UnknownWordError, match=r"^'zebra'"):
+        trained.log_prob("paris", "zebra")
     with pytest.raises(OptionError, match="2 contexts and 1 lists of words"):
         trained.top_ks(contexts, exclude=[["is"]])
     for wrong in ({"contexts": ["the", "zebra"]}, {"contexts": contexts, "exclude": [[], ["zebra"]]}):

@@ -69,7 +69,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
     seed : int, default=1
         Seed of all random numbers. With one thread, the same seed gives the same bytes.
     n_jobs : int or None, default=None
-        Number of threads. None: 1; -1: one per core.
+        Most threads; fewer where there is little text. None: 1; -1: one per core.
     verbose : bool, default=False
         Whether to show progress.
 

@@ -1,5 +1,6 @@
 """The commands of text classification: `classify train`, `predict`, `evaluate`."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,8 +146,8 @@ def _summary(model: "TextModel", output: Path) -> str:
         f"{len(features.words) - 1:,} words"
         + (f", {len(features.buckets):,} n-grams" if model.options.has_ngrams else "")
         + f"\ntrained in {facts['training_seconds']:.1f} s "
-        f"({tokens / max(facts['training_seconds'], 1e-9):,.0f} words/s, {model.options.threads} "
-        f"thread{'s' if model.options.threads > 1 else ''})"
+        f"({tokens / max(facts['training_seconds'], 1e-9):,.0f} words/s, {facts['threads']} "
+        f"thread{'s' if facts['threads'] > 1 else ''})"
         f"\nloss by epoch: {show.by_epoch(facts['losses'])}\nwrote {shown(output)}"
     )
 
@@ -159,9 +160,9 @@ def _summary(model: "TextModel", output: Path) -> str:
 def predict(model: Path, text: tuple[str, ...], k: int, json_out: bool) -> None:
     """Print the most probable labels of each TEXT.
 
-    A line for each TEXT: k times a label and its probability. '-' reads texts from standard input,
-    one a line. The search is exact; with fewer labels than k, all are printed. A TEXT is prepared
-    as the texts of MODEL were.
+    TEXT is a text, not a file. A line for each: k times a label and its probability. '-' reads
+    texts from standard input, one a line. The search is exact; with fewer labels than k, all are
+    printed. A TEXT is prepared as the texts of MODEL were.
 
     \b
     w2v-hs classify predict reviews.safetensors "a film to remember"
@@ -181,6 +182,9 @@ def predict(model: Path, text: tuple[str, ...], k: int, json_out: bool) -> None:
     whole("k", k, 1)
     loaded = file.load(model)
     texts = list(text)
+    for name in texts:
+        if os.path.isfile(name):  # noqa: PTH113 (never raises)
+            raise click.UsageError(f"{shown(name)} is a file; to classify its lines: - < {shown(name)}")
     if text == ("-",):
         texts = [line for source in find_sources("-") for line in read_lines(source, Preprocessing())]
     best, log_probs = loaded.best(loaded.hidden(texts), min(k, len(loaded.labels)))

@@ -76,7 +76,7 @@ def training_summary(model: "Model", path: Path) -> str:
         + f"\ntrained in {seconds:.1f} s ({tokens / seconds:,.0f} words/s, {threads} "
         f"thread{'s' if threads > 1 else ''})"
         + _memory(facts["peak_memory_bytes"])
-        + _training_losses(model.losses)
+        + (_replica_losses(model.losses) if "replicas" in facts else _training_losses(model.losses))
         + _holdout_summary(model)
         + _cluster_summary(facts.get("cluster"))
         + f"\nwrote {shown(path)}"
@@ -115,6 +115,13 @@ def _training_losses(losses: list[float | None]) -> str:
     """The running losses; if they rise at the end, what that means."""
     why = rise(losses)
     return f"\nloss by epoch: {by_epoch(losses)}" + (f"\n  {why}" if why else "")
+
+
+def _replica_losses(losses: list[float | None]) -> str:
+    """The mean losses of the runs, and of the tree that is fitted to their merged vectors."""
+    return (
+        _training_losses(losses[:-1]) + f"\nloss of the tree of the merged vectors: {by_epoch(losses[-1:])}"
+    )
 
 
 def by_epoch(losses: list[float | None]) -> str:

@@ -5,7 +5,7 @@ from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 from w2v_hs.evaluation.comparison import Compared, Comparison
-from w2v_hs.evaluation.evaluation import Analogies, Evaluation, Result, Section, Similarity
+from w2v_hs.evaluation.evaluation import Analogies, Evaluation, Result, Section
 from w2v_hs.evaluation.statistics import Interval
 from w2v_hs.formatting import plain, recorded_html, recorded_text
 
@@ -55,8 +55,11 @@ def print_evaluation(result: Evaluation, console: "Console") -> None:
                 )
                 for cell in (_figure(value, ".3f", done.used), _bounds(interval, ".3f"))
             )
-            table.add_row(plain(done.name), *figures, _used(done), f"{done.total:,}")
+            table.add_row(plain(done.name), *figures, f"{done.used:,}", f"{done.total:,}")
         console.print(table, "Pairs: all words.")
+        for done in result.similarity:
+            if done.from_subwords:
+                console.print(plain(f"{done.name}: {done.from_subwords:,} words from subwords."))
         for done in result.similarity:
             if done.columns:
                 named = ", ".join(done.columns)
@@ -174,12 +177,6 @@ def _heading(done: Compared) -> str:
         f"{done.name}{part}, {METHOD_NAMES[done.method]}, {limit}{by}: "
         f"{done.used:,} of {done.total:,} questions"
     )
-
-
-def _used(done: Similarity) -> str:
-    """How many pairs were used, and how many words had to be composed of n-grams."""
-    composed = f" ({done.from_subwords:,} words from subwords)" if done.from_subwords else ""
-    return f"{done.used:,}{composed}"
 
 
 def _figure(figure: float | None, form: str, used: int) -> str:

@@ -27,7 +27,7 @@ class Predictions:
 
     def log_prob(self, context: Context, word: Word, *, combine: Combine = "inputs") -> float:
         """log P(word | context) in nats; O(path) for a tree, O(V) for the full softmax."""
-        return float(self._predictor.log_probs([context], [word], combine)[0])
+        return self._predictor.log_prob(context, word, combine)
 
     def log_probs(
         self, contexts: Iterable[Context], words: Iterable[Word], *, combine: Combine = "inputs"

@@ -92,6 +92,15 @@ class Predictor:
         targets = np.array(_each(words, self.vectors.row), np.int64)
         if len(inputs) != len(targets):
             raise OptionError(f"found {len(inputs)} contexts and {len(targets)} words; expected as many")
+        return self._log_probs_between(inputs, targets, combine)
+
+    def log_prob(self, context: Context, word: Word, combine: Combine) -> float:
+        """log P(word | context) in nats."""
+        target = np.array([self.vectors.row(word)])
+        return float(self._log_probs_between([self._inputs(context, combine)], target, combine)[0])
+
+    def _log_probs_between(self, inputs: list[Float32], targets: Int64, combine: Combine) -> Float64:
+        """(B,) float64: the log-probability of each target given the inputs of one context."""
         if combine == "log_probs":
             pairs = zip(inputs, targets, strict=True)
             return np.array([self._mean_log_probs(r)[target] for r, target in pairs])

@@ -31,6 +31,7 @@ class _Facts(TypedDict):
     losses: list[float]
     seconds: float
     training_seconds: float
+    threads: int
 
 
 def save(model: TextModel, path: str | Path) -> None:

@@ -41,7 +41,7 @@ class TextModel:
     options
         The options of training.
     facts
-        Texts, tokens, losses by epoch, and seconds of training.
+        Texts, tokens, losses by epoch, seconds of training, and threads used.
     """
 
     features: Features
