@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -119,3 +120,22 @@ def test_the_vectors_in_a_folder_that_is_read_are_not_written_over(tmp_path, mod
     before = inside.read_bytes()
     message = fails("export", folder, inside, "--top", 3)
     assert "is one of the files of" in message and inside.read_bytes() == before
+
+
+def test_standard_input_is_not_written_over(tmp_path, text_file, program):
+    text = shutil.copy(text_file, tmp_path / "m.safetensors")
+    (tmp_path / "link").symlink_to(text)
+    kept = tmp_path / "m.checkpoint.safetensors"
+    train_leaving(kept, text_file, dim=8, epochs=1, threads=1)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for command in (
+        ("phrases", "-", "-o", text),
+        ("phrases", text_file, "-", "-o", tmp_path / "link"),
+        ("train", "-", "-o", tmp_path / "n.safetensors", "--save-vocab", text),
+        ("resume", kept, "-"),
+    ):
+        with text.open() as file:
+            done = subprocess.run([*program, *map(str, command)], stdin=file, capture_output=True, text=True)
+        assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+        assert "is standard input, too; writing it would destroy what is read" in done.stderr
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -48,6 +48,10 @@ def check_distinct(outputs: Sequence[str | Path | None], inputs: Sequence[object
         real = os.path.realpath(output)
         if real in taken:
             raise OptionError(f"{shown(output)} is given twice; writing it would destroy the other")
+        if "-" in sources and _is_standard_input(real):
+            raise OptionError(
+                f"{shown(output)} is standard input, too; writing it would destroy what is read"
+            )
         if os.path.exists(output):  # noqa: PTH110 (never raises)
             _check_not_within(output, real, sources)
         taken.add(real)
@@ -55,6 +59,13 @@ def check_distinct(outputs: Sequence[str | Path | None], inputs: Sequence[object
     for real in written:
         for parent in written.intersection(map(str, Path(real).parents)):
             raise OptionError(f"{shown(real)} lies within {shown(parent)}, which is written, too; move one")
+
+
+def _is_standard_input(real: str) -> bool:
+    """Whether standard input is redirected from this file."""
+    with contextlib.suppress(OSError):  # there is no such file, or no standard input
+        return os.path.samestat(os.fstat(0), os.stat(real))  # noqa: PTH116 (beside `fstat`)
+    return False
 
 
 def _check_not_within(output: str | Path, real: str, sources: Sequence[str]) -> None:
