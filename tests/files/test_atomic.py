@@ -250,6 +250,31 @@ def test_a_lock_that_cannot_be_written_is_not_left(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("content", ["precious", "x" * 21, "\0" + " " * 16 + "1234\n"])
+def test_a_file_that_only_has_the_name_of_a_lock_stays(tmp_path, model, content):
+    path, lock = tmp_path / "m.safetensors", tmp_path / ".m.safetensors.lock"
+    lock.write_text(content)
+    kept = lock.read_bytes()
+    for write in (lambda: model.save(path), holding(path).__enter__):
+        with pytest.raises(OutputError, match=r"m\.safetensors\.lock is a file of another kind; move that"):
+            write()
+    assert lock.read_bytes() == kept and not path.exists()
+
+
+def test_a_lock_with_two_names_is_somebodys(tmp_path, model):
+    path, lock, other = tmp_path / "v", tmp_path / ".v.lock", tmp_path / "other"
+    other.touch()
+    for link in (lock.hardlink_to, lock.symlink_to):
+        link(other)
+        with pytest.raises(OutputError, match="is a file of another kind"):
+            model.save(path)
+        lock.unlink()
+    for left in (b"", b"\0%20d" % 1234):  # by runs that were killed
+        lock.write_bytes(left)
+        model.save(path)
+        assert sorted(tmp_path.iterdir()) == [other, path]
+
+
 # ---- several processes at once ------------------------------------------------------------------
 
 SAVING = """

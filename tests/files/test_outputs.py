@@ -139,3 +139,16 @@ def test_standard_input_is_not_written_over(tmp_path, text_file, program):
         assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
         assert "is standard input, too; writing it would destroy what is read" in done.stderr
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", [".m.safetensors.lock", ".m.safetensors.abcdefg1.tmp"])
+def test_what_has_the_name_of_a_lock_or_temporary_file_is_no_text(tmp_path, text_file, fails, name):
+    output, text = tmp_path / "m.safetensors", shutil.copy(text_file, tmp_path / name)
+    before = text.read_bytes()
+    message = "has the name of a lock or temporary file of"
+    assert message in fails("train", text, "-o", output)
+    assert message in fails("train", text_file, "-o", output, "--save-vocab", text)
+    assert message in fails("phrases", tmp_path / "no" / ".." / name, "-o", output)
+    with pytest.raises(OptionError, match=message):
+        w2v_hs.train(text, checkpoint=output)
+    assert list(tmp_path.iterdir()) == [text] and text.read_bytes() == before

@@ -15,6 +15,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,7 +83,7 @@ def holding(path: Path, checkpoint: bool = False) -> Iterator[None]:
     The lock file beside it, ``.NAME.lock``, contains the process id. The operating system releases
     the lock when the process ends, however it ends, so the lock file of a killed run is taken over.
     Where the file system has no locks, nothing is locked. `OutputError` as in `check_writable`; if
-    another process holds the lock, the message names it.
+    another process holds the lock, the message names it; or if a file of that name is no lock file.
     """
     with _temporary(path, checkpoint=checkpoint) as (_, real):
         pass
@@ -112,6 +113,8 @@ def _locked(path: Path, real: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     beside = _hidden(real, "lock")
+    if not _is_lock(beside):
+        raise OutputError(f"{shown(path)}: its lock {shown(beside)} is a file of another kind; move that")
     lock = FileLock(beside, timeout=0, fallback_to_soft=False)
     try:
         try:
@@ -135,6 +138,16 @@ def _locked(path: Path, real: Path) -> Iterator[None]:
                 beside.unlink()
             lock.release()
             unfinished.discard(beside)
+
+
+def _is_lock(lock_file: Path) -> bool:
+    """Whether a file, if there is one, is empty or holds a process id, and has no other name."""
+    with contextlib.suppress(OSError):  # it is gone, or Windows lets no one read its locked first byte
+        found = lock_file.lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_size not in (0, 1 + PID_WIDTH):
+            return False
+        return re.fullmatch(rb"(\0 *\d+)?", lock_file.read_bytes()) is not None
+    return True
 
 
 def _write_pid(lock_file: Path) -> None:
@@ -273,16 +286,25 @@ def _lock(path: Path, wait: bool) -> int | None:
 
 def _remove_abandoned(real: Path, folder: bool) -> None:
     """Remove the temporary files, or folders, that killed writers of `real` left."""
-    pattern = re.escape(_hidden(real, "").name) + r"[a-z0-9_]{8}\.tmp"
     with contextlib.suppress(OSError):  # tidying up must not keep anyone from writing
         for found in real.parent.iterdir():
-            if not re.fullmatch(pattern, found.name) or found.is_dir() != folder:
+            if not _is_temporary(found, real) or found.is_dir() != folder:
                 continue
             lock = _lock(found, wait=False)
             if lock is not None:
                 with contextlib.suppress(OSError):
                     _remove(found)
                 os.close(lock)
+
+
+def is_beside(path: Path, real: Path) -> bool:
+    """Whether a path has the name of the lock file or a temporary file of an output."""
+    return path == _hidden(real, "lock") or (path.parent == real.parent and _is_temporary(path, real))
+
+
+def _is_temporary(path: Path, real: Path) -> bool:
+    """Whether a name is that of a temporary file of an output in its folder."""
+    return re.fullmatch(re.escape(_hidden(real, "").name) + r"[a-z0-9_]{8}\.tmp", path.name) is not None
 
 
 def _hidden(real: Path, ending: str) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from w2v_hs.checks import shown
 from w2v_hs.errors import OptionError
-from w2v_hs.files.atomic import holding
+from w2v_hs.files.atomic import holding, is_beside
 
 
 @contextlib.contextmanager
@@ -31,7 +31,8 @@ def reserved(
 def check_distinct(outputs: Sequence[str | Path | None], inputs: Sequence[object]) -> None:
     """Raise `OptionError` if an output would replace an input or another output, or is "-".
 
-    Nor can an output lie within another, a new folder, which appears when all of it is there.
+    Nor can an output lie within another, a new folder, which appears when all of it is there, nor
+    anything have the name of the lock file or a temporary file of an output.
 
     Inputs may also be folders, patterns or names of corpora. What is neither a str nor a path is no
     name: None for an option that was not given, lists of tokens.
@@ -57,6 +58,9 @@ def check_distinct(outputs: Sequence[str | Path | None], inputs: Sequence[object
         taken.add(real)
         written.add(real)
     for real in written:
+        for other in taken:
+            if is_beside(Path(other), Path(real)):
+                raise OptionError(f"{shown(other)} has the name of a lock or temporary file of {shown(real)}")
         for parent in written.intersection(map(str, Path(real).parents)):
             raise OptionError(f"{shown(real)} lies within {shown(parent)}, which is written, too; move one")
 
