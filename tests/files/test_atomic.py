@@ -269,7 +269,7 @@ def test_a_lock_with_two_names_is_somebodys(tmp_path, model):
         with pytest.raises(OutputError, match="is a file of another kind"):
             model.save(path)
         lock.unlink()
-    for left in (b"", b"\0%20d" % 1234):  # by runs that were killed
+    for left in (b"", b"\0%20d" % 1234, bytes(21)):  # by runs that were killed, or a loss of power
         lock.write_bytes(left)
         model.save(path)
         assert sorted(tmp_path.iterdir()) == [other, path]

@@ -146,7 +146,7 @@ def _is_lock(lock_file: Path) -> bool:
         found = lock_file.lstat()
         if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_size not in (0, 1 + PID_WIDTH):
             return False
-        return re.fullmatch(rb"(\0 *\d+)?", lock_file.read_bytes()) is not None
+        return re.fullmatch(rb"(\0[\0 ]*\d*)?", lock_file.read_bytes()) is not None
     return True
 
 
