@@ -85,13 +85,14 @@ def train_leaving(checkpoint, corpus, every=1e-9, **options):
     """Train to the end; the last checkpoint stays as a killed run leaves it."""
     from w2v_hs.options import Options, Preprocessing
     from w2v_hs.training.api import train_with
-    from w2v_hs.training.observers.checkpoint import CheckpointSettings
+    from w2v_hs.training.observers.checkpoint import CheckpointSettings, new_checkpoint
     from w2v_hs.training.observers.run_texts import named_texts
 
     names = [field.name for field in fields(Preprocessing) if field.name in options]
     preprocessing = Preprocessing(**{name: options.pop(name) for name in names})
     settings = CheckpointSettings(Path(checkpoint), every, named_texts(corpus), preprocessing)
-    return train_with(Options(**options), corpus, preprocessing=preprocessing, settings=settings)
+    with new_checkpoint(settings):
+        return train_with(Options(**options), corpus, preprocessing=preprocessing, settings=settings)
 
 
 @pytest.fixture(scope="session")

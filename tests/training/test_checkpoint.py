@@ -16,6 +16,7 @@ import pytest
 from conftest import TEXT, train_leaving
 
 import w2v_hs
+from w2v_hs.cli.app import commands
 from w2v_hs.errors import CorpusError, FormatError, OptionError, OutputError
 from w2v_hs.files.container import load_arrays, save_arrays
 from w2v_hs.kernels import bisect
@@ -561,6 +562,26 @@ def test_a_second_run_to_one_checkpoint_is_refused_from_python(text, tmp_path):
     with pytest.raises(OutputError, match=f"c: process {os.getpid()} is writing it"):
         w2v_hs.train(text, epochs=2, dim=8, checkpoint=tmp_path / "c", callbacks=second)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["train", "resume"])
+def test_a_checkpoint_is_held_until_it_is_removed(text, tmp_path, monkeypatch, command):
+    """Else another run could begin one while the model is written, which would be removed."""
+    output, saving, tried = tmp_path / "m.safetensors", w2v_hs.Model.save, []
+    kept = checkpoint_path(output)
+
+    def save(model, path):
+        with pytest.raises(OutputError, match=f"process {os.getpid()} is writing it"):
+            w2v_hs.train(text, checkpoint=kept)
+        tried.append(saving(model, path))
+
+    arguments = [text, "-o", output, "--epochs", 1, "--dim", 8]
+    if command == "resume":
+        train_leaving(kept, text, epochs=1, dim=8)
+        arguments = [kept]
+    monkeypatch.setattr("w2v_hs.Model.save", save)
+    commands.main([command, *map(str, arguments)], standalone_mode=False)
+    assert len(tried) == 1 and [*tmp_path.iterdir()] == [output]
 
 
 def test_a_killed_run_leaves_a_checkpoint_that_stays_and_no_lock(text, tmp_path, run, fails):

@@ -178,3 +178,7 @@ def test_the_command(run, fails, text_file, tmp_path):
     earlier.unlink()  # it is still there
     patience = ["--holdout", 0.1, "--patience", 1]
     assert "leave one" in fails("train", text_file, "-o", "n.safetensors", *options, *patience, cwd=tmp_path)
+    w2v_hs.train(text_file, checkpoint=earlier, **OPTIONS)  # a run that has ended, whose model this is
+    before = earlier.read_bytes()
+    assert run("train", text_file, "-o", "n.safetensors", *options, cwd=tmp_path).returncode == 0
+    assert earlier.read_bytes() == before

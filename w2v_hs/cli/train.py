@@ -124,7 +124,7 @@ def train(
     from w2v_hs.files.atomic import new_folder
     from w2v_hs.model import load
     from w2v_hs.training.api import train_with
-    from w2v_hs.training.observers.checkpoint import CheckpointSettings, check_no_checkpoint, checkpoint_path
+    from w2v_hs.training.observers.checkpoint import CheckpointSettings, checkpoint_path, new_checkpoint
     from w2v_hs.training.observers.run_texts import named_texts
     from w2v_hs.training.recipe import warn_of_small_text
     from w2v_hs.training.start import read_compass, read_init
@@ -147,9 +147,9 @@ def train(
         reserved([output, save_vocab], [*text, *read], [checkpoint, beside]),
         exit_when_interrupted(scheduler),
         contextlib.nullcontext() if beside is None else new_folder(beside) as folder,
+        new_checkpoint(settings),  # also for replicas, which write none: that of an earlier run stays
         _connected(scheduler) as client,
     ):
-        check_no_checkpoint(checkpoint)  # also for replicas, which write none: it is removed below
         if resume_from is None:
             preprocessing = Preprocessing(**{n: value for n, value in prepared.items() if value is not None})
             dim = run.dim if "dim" in explicit else None
@@ -178,7 +178,7 @@ def train(
             model = load(resume_from)
             preprocessing = model.preprocessing_of([*map(Path, text)], **prepared)
             _update(model, sources, replace(settings, preprocessing=preprocessing), update_vocab, given)
-        _finish(model, output, save_vocab, checkpoint)
+        _finish(model, output, save_vocab, checkpoint if run.replicas == 1 else None)
 
 
 @click.command()
@@ -197,19 +197,18 @@ def resume(checkpoint: Path, text: tuple[str, ...], scheduler: str | None) -> No
     w2v-hs resume m.checkpoint.safetensors - < wiki.txt
     w2v-hs resume m.checkpoint.safetensors --scheduler tcp://host:8786
     """
-    from w2v_hs import training
     from w2v_hs.training.observers.checkpoint import load_checkpoint, output_path
+    from w2v_hs.training.resuming import resumed
 
-    output = output_path(checkpoint)
-    named = load_checkpoint(checkpoint).settings.save_vocab
+    output, saved = output_path(checkpoint), load_checkpoint(checkpoint)
+    named = saved.settings.save_vocab
     save_vocab = None if named is None else Path(named)
     with (
         reserved([output, save_vocab], text, [checkpoint]),
         exit_when_interrupted(scheduler),
         _connected(scheduler) as client,
+        resumed(saved, _sources(text, scheduler) or None, client, progress=True) as model,
     ):
-        corpus = _sources(text, scheduler) or None
-        model = training.resume(checkpoint, corpus, client=client, progress=True)
         _finish(model, output, save_vocab, checkpoint)
 
 
@@ -330,8 +329,8 @@ def _update(
         )
 
 
-def _finish(model: "Model", output: Path, save_vocab: Path | None, checkpoint: Path) -> None:
-    """Write the results of a run, remove its checkpoint and print its summary.
+def _finish(model: "Model", output: Path, save_vocab: Path | None, checkpoint: Path | None) -> None:
+    """Write the results of a run, remove its checkpoint, which is held, and print its summary.
 
     A signal comes too late to stop what is done but for the writing; a second one ends it at once.
     """
@@ -341,6 +340,7 @@ def _finish(model: "Model", output: Path, save_vocab: Path | None, checkpoint: P
         model.save(output)
         if save_vocab is not None:
             model.vocabulary.save(save_vocab)
-        checkpoint.unlink(missing_ok=True)
+        if checkpoint is not None:
+            checkpoint.unlink(missing_ok=True)
     updated = "updates" in model.provenance
     click.echo((show.update_summary if updated else show.training_summary)(model, output), err=True)

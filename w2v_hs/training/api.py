@@ -238,7 +238,8 @@ def train(
         preprocessing = base.model.preprocessing_of(corpus, **asked)
     if checkpoint is not None:
         settings = CheckpointSettings(Path(checkpoint), checkpoint_every, texts, preprocessing)
-    with nullcontext() if keep_replicas is None else new_folder(Path(keep_replicas)) as folder:
+    kept = nullcontext() if keep_replicas is None else new_folder(Path(keep_replicas))
+    with new_checkpoint(settings), kept as folder:
         model = train_with(
             options,
             corpus,
@@ -254,8 +255,8 @@ def train(
             keep_replicas=folder,
             show=progress,
         )
-    if settings is not None:
-        end_checkpoint(settings.path, model)
+        if settings is not None:
+            end_checkpoint(settings.path, model)
     warn_of_small_text(model)
     return model
 
@@ -278,9 +279,9 @@ def train_with(
 ) -> Model:
     """`train` with the options as one object.
 
-    tree: the user's own, from `choose_tree`. settings: where checkpoints go. init, compass: what to
-    begin with. keep_replicas: a folder that is there. show: whether to show bars on a terminal, or
-    the display to show progress on.
+    tree: the user's own, from `choose_tree`. settings: where checkpoints go, in the caller's
+    `new_checkpoint`. init, compass: what to begin with. keep_replicas: a folder that is there.
+    show: whether to show bars on a terminal, or the display to show progress on.
     """
     if init is not None or compass is not None:
         check_start(options, init, compass, client is not None, tree is not None or vocab is not None)
@@ -302,23 +303,22 @@ def train_with(
         options = replace(options, dim=init.vectors.dim)
     if compass is not None:
         options = compass_options(compass.model.options, options)
-    with new_checkpoint(settings):
-        vocabulary = load_vocabulary(vocab) if vocab is not None else None
-        if client is not None:
-            from w2v_hs.training.cluster.api import train_on
+    vocabulary = load_vocabulary(vocab) if vocab is not None else None
+    if client is not None:
+        from w2v_hs.training.cluster.api import train_on
 
-            return train_on(client, corpus, options, tree, vocabulary, preprocessing, settings, rounds, show)
-        vocabulary = vocabulary if compass is None else compass.model.vocabulary
-        resolved, start = options.resolved(), None
-        with display(show) as shows:
-            text = read_text(corpus, resolved, vocabulary, preprocessing, shows)
-            if compass is not None:
-                first, start = compass.model.tree, start_against(compass, text, shows.note)
-            else:
-                first = make_tree(text.vocabulary, resolved, tree, shows)
-            if init is not None:
-                ngrams = make_ngrams(text.vocabulary, resolved)
-                start = start_from(init, text.vocabulary, resolved, ngrams, shows.note)
-            if options.replicas > 1:
-                return train_replicas(text, first, resolved, shows, keep_replicas)
-            return train_model(text, first, resolved, shows, settings, callbacks=callbacks, start=start)
+        return train_on(client, corpus, options, tree, vocabulary, preprocessing, settings, rounds, show)
+    vocabulary = vocabulary if compass is None else compass.model.vocabulary
+    resolved, start = options.resolved(), None
+    with display(show) as shows:
+        text = read_text(corpus, resolved, vocabulary, preprocessing, shows)
+        if compass is not None:
+            first, start = compass.model.tree, start_against(compass, text, shows.note)
+        else:
+            first = make_tree(text.vocabulary, resolved, tree, shows)
+        if init is not None:
+            ngrams = make_ngrams(text.vocabulary, resolved)
+            start = start_from(init, text.vocabulary, resolved, ngrams, shows.note)
+        if options.replicas > 1:
+            return train_replicas(text, first, resolved, shows, keep_replicas)
+        return train_model(text, first, resolved, shows, settings, callbacks=callbacks, start=start)

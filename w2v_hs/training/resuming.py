@@ -1,5 +1,7 @@
 """Resuming a run that was stopped: `resume`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,10 +64,25 @@ def resume(
     callbacks, saved = listed(callbacks), load_checkpoint(checkpoint)
     if saved.ended:
         return saved.model
-    with holding(Path(checkpoint), checkpoint=True):
-        model = _resumed(saved, corpus, client, callbacks, progress)
-        end_checkpoint(saved.settings.path, model)
-    return model
+    with resumed(saved, corpus, client, callbacks, progress) as model:
+        return model
+
+
+@contextmanager
+def resumed(
+    saved: SavedRun,
+    corpus: Texts | None = None,
+    client: Any = None,
+    callbacks: Callbacks = (),
+    progress: bool = False,
+) -> Iterator[Model]:
+    """Yield what `resume` returns; no other run has its checkpoint until the block ends."""
+    model, path = saved.model, saved.settings.path
+    with holding(path, checkpoint=True):
+        if not saved.ended:
+            model = _resumed(saved, corpus, client, listed(callbacks), progress)
+            end_checkpoint(path, model)
+        yield model
 
 
 def _resumed(

@@ -21,7 +21,7 @@ from w2v_hs.progress import Display, display
 from w2v_hs.text.corpus import Corpus
 from w2v_hs.training.loop import Observer, TrainingLoop
 from w2v_hs.training.memory import check_fits, ngram_bytes
-from w2v_hs.training.observers.checkpoint import CheckpointSettings, SavedRun, UpdateStart, new_checkpoint
+from w2v_hs.training.observers.checkpoint import CheckpointSettings, SavedRun, UpdateStart
 from w2v_hs.training.observers.epochs import AfterEpoch, Callbacks, listed
 from w2v_hs.training.observers.interruption import Checkpointer
 from w2v_hs.training.recipe import provenance, read_text
@@ -57,12 +57,12 @@ def update(
 ) -> None:
     """`Model.update`; `given` are options as `update_options` takes them.
 
-    Raises as `Model.update`; with `settings` (where checkpoints go) also `Interrupted`, and
-    `OutputError` if the checkpoint of an earlier run is there, or another run writes it.
+    Raises as `Model.update`; with `settings` (where checkpoints go, in the caller's
+    `new_checkpoint`) also `Interrupted`.
     """
     model.check_finite("update")
     options = update_options(model.options, **given)
-    with new_checkpoint(settings), display(show) as shows:
+    with display(show) as shows:
         # The words of the model stay; no other word occurs often enough where none may join.
         reading = replace(options, min_count=options.min_count if new_words else 2**62)
         text = read_text(corpus, reading, model.vocabulary, preprocessing, shows, extend=True)
