@@ -1,5 +1,12 @@
-"""How much memory is free."""
+"""How much memory is free, and files of vectors that need more are refused in one line."""
 
+import json
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from w2v_hs.files.memory import available_bytes
@@ -20,3 +27,52 @@ def test_files_that_the_system_caches_count_as_free(tmp_path, folder, limit, use
     stat = f"anon 1\n{kind}inactive_file 600000\n{kind}active_file 200000\nslab 7\n"
     (group / "memory.stat").write_text(stat)
     assert available_bytes(tmp_path) == 810_000
+
+
+READING = """
+import json, resource, sys
+from pathlib import Path
+import w2v_hs
+
+w2v_hs.load_vectors(sys.argv[1])  # what this imports and compiles takes memory once
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 10**8, used + 10**8))
+for path in json.loads(sys.argv[2]):
+    try:
+        w2v_hs.load_vectors(path)
+        print("read")
+    except w2v_hs.W2VError as error:
+        print(error)
+"""
+
+
+def fasttext(words: list[bytes], buckets: int, dim: int, longest: int) -> bytes:
+    """A model whose n-grams have 1 to `longest` characters, all values 1."""
+    options = (dim, 5, 5, 1, 5, 1, 1, 2, buckets, 1, longest, 100, 1e-3)
+    start = struct.pack("<2i12id3i2q", 793712314, 12, *options, len(words), len(words), 0, len(words), -1)
+    entries = b"".join(word + b"\0" + struct.pack("<qb", 1, 0) for word in words)
+    matrices = (
+        b"\0" + struct.pack("<2q", rows, dim) + np.ones(rows * dim, "<f4").tobytes()
+        for rows in (len(words) + buckets, len(words))
+    )
+    return start + entries + b"".join(matrices)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc")
+def test_vectors_that_do_not_fit_are_refused_before_memory_is_taken(tmp_path):
+    """Many n-grams, many buckets in use, many values: each is told with both sizes."""
+    files = {
+        "small.bin": fasttext([b"word"], 2, 2, 3),
+        "ngrams.bin": fasttext([bytes([97 + i]) * 60_000 for i in range(8)], 1000, 2, 100),
+        "buckets.bin": fasttext([b"word"], 150_000, 100, 3),
+        "words.bin": b"2000 7000\n" + b"".join(b"%d %b" % (row, bytes(28_000)) for row in range(2000)),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    small, *paths = (str(tmp_path / name) for name in files)
+    child = subprocess.run(
+        [sys.executable, "-c", READING, small, json.dumps(paths)], capture_output=True, text=True, timeout=100
+    )
+    assert child.returncode == 0, child.stderr
+    for path, line in zip(paths, child.stdout.splitlines(), strict=True):
+        assert line.startswith(f"{path}: its arrays take "), line

@@ -7,7 +7,7 @@ from pathlib import Path
 from w2v_hs.errors import VocabularyError
 from w2v_hs.files.memory import available_bytes
 from w2v_hs.text.vocabulary import Vocabulary
-from w2v_hs.vectors.subwords import Ngrams
+from w2v_hs.vectors.subwords import NGRAM_BYTES, Ngrams
 
 OVERHEAD = 190 << 20  # Python, NumPy, Numba and its compiler
 
@@ -25,11 +25,11 @@ def model_bytes(words: int, stride: int, matrices: int = 2) -> int:
 def ngram_bytes(words: list[str], ngrams: Ngrams, stride: int, copies: int) -> int:
     """What n-grams add: their rows, those of the words, and lists of each word's rows.
 
-    While the lists are made, they take three times what they have in the end: 12 bytes a row.
+    While the lists are made, they take three times what they have in the end.
     """
     offsets, _ = ngrams.of(words)
     rows = len(words) + len(ngrams)
-    return 4 * copies * rows * stride + 36 * (int(offsets[-1]) + len(words))
+    return 4 * copies * rows * stride + NGRAM_BYTES * (int(offsets[-1]) + len(words))
 
 
 def run_bytes(words: int, stride: int, tokens: int, matrices: int = 2, ngrams: int = 0) -> int:

@@ -19,7 +19,7 @@ from w2v_hs.files.atomic import replacing
 from w2v_hs.files.memory import check_memory
 from w2v_hs.types import Float32, Int32
 from w2v_hs.vectors.contents import Contents, check_words, decode, row_blocks, row_place
-from w2v_hs.vectors.subwords import Ngrams, Subwords, buckets_of, compose_rows
+from w2v_hs.vectors.subwords import NGRAM_BYTES, Ngrams, Subwords, buckets_of, compose_rows, count_ngrams
 
 MAGIC, VERSION = 793712314, 12
 START = struct.Struct("<2i")
@@ -97,19 +97,22 @@ def read_fasttext(name: str, stream: BinaryIO) -> Contents:
     check_words(words, place)
     count, buckets = len(words), len(matrix) - len(words)
     shortest = max(shortest, 1)
-    check_memory(name, matrix[:count].nbytes)
     if buckets == 0 or longest < shortest:
+        check_memory(name, matrix[:count].nbytes)
         return Contents(words, matrix[:count].astype(np.float32), place)
+    lists = NGRAM_BYTES * count_ngrams(words, shortest, longest)
+    check_memory(name, lists)
+    ids = np.unique(buckets_of(words, shortest, longest, buckets)[1])
+    in_use = _rows_in_use(matrix[count:])  # a bucket of zeros is one that our own export did not have
+    most = max(4 * count + len(ids), 2 * (count + max(len(ids), len(in_use))))  # rows at once, with copies
+    check_memory(name, lists + most * matrix[:1].nbytes)
 
-    def subwords(ids: Int32) -> Subwords:
-        rows = np.concatenate([matrix[:count], matrix[count + ids]], dtype=np.float32)
-        return Subwords(Ngrams(shortest, longest, buckets, ids), rows)
+    def rows(ids: Int32) -> Float32:
+        return np.concatenate([matrix[:count], matrix[count + ids]], dtype=np.float32)
 
-    _, found = buckets_of(words, shortest, longest, buckets)
-    composing = subwords(np.unique(found))
-    vectors = compose_rows(composing.ngrams.parts(words), composing.rows)
-    # A bucket of zeros is one that our own export did not have.
-    return Contents(words, vectors, place, subwords(_rows_in_use(matrix[count:])))
+    vectors = compose_rows(Ngrams(shortest, longest, buckets, ids).parts(words), rows(ids))
+    subwords = Subwords(Ngrams(shortest, longest, buckets, in_use), rows(in_use))
+    return Contents(words, vectors, place, subwords)
 
 
 def _rows_in_use(matrix: Float32) -> Int32:

@@ -19,6 +19,7 @@ RARITY = 0.25
 # the noise of seeds, with 17.6, 14.4, 13.0 and 11.6 rows a token for 20.5; 0.5 lost 0.03 on
 # WordSim-353 and 0.06 on analogies.
 TIE = 0.8
+NGRAM_BYTES = 36  # an n-gram of a word at the peak of `Ngrams.parts`, which has 12 of them in the end
 LINE_END = "</s>"  # in fastText's files
 
 
@@ -119,6 +120,12 @@ def parts_to_train(parts: Parts, roots: Int64, frequencies: Float64) -> Parts:
     weights = totals[rows] ** -RARITY
     means = np.add.reduceat(weights * counts, offsets[:-1]) / np.diff(parts.offsets)
     return Parts(offsets, rows, counts, (weights / np.repeat(means, sizes)).astype(np.float32))
+
+
+def count_ngrams(words: Sequence[str], shortest: int, longest: int) -> int:
+    """How many n-grams the words have together, at most."""
+    lengths = np.fromiter(map(len, words), np.int64, len(words)) + 2
+    return sum(int(np.maximum(lengths + 1 - n, 0).sum()) for n in range(shortest, longest + 1))
 
 
 def buckets_of(words: Sequence[str], shortest: int, longest: int, buckets: int) -> tuple[Int64, Int32]:

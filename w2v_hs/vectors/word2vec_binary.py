@@ -7,6 +7,7 @@ import numpy as np
 
 from w2v_hs.errors import FormatError
 from w2v_hs.files.lines import LONGEST_LINE, bounded_lines
+from w2v_hs.files.memory import check_memory
 from w2v_hs.types import Float32
 from w2v_hs.vectors.contents import Contents, decode, row_blocks, row_place, shorten
 from w2v_hs.vectors.word2vec_text import parse_header, split_line
@@ -54,6 +55,7 @@ def read_binary(name: str, stream: BinaryIO) -> Contents:
             raise FormatError(
                 f"{name}: header declares {declared} rows, {len(data) - position} bytes follow after them"
             )
+        check_memory(name, 4 * declared * dim)
         matrix = np.empty((declared, dim), np.float32)
         for row, start in enumerate(starts):
             matrix[row] = np.frombuffer(data, "<f4", dim, start)
