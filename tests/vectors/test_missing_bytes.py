@@ -47,3 +47,15 @@ def test_a_byte_more_or_less_is_noticed_outside_of_words(format, tmp_path):
         assert len(others) == (place in in_words)  # within a word no reader can tell
         if not others or subwords is None:
             same(found, found.words, expected.matrix)
+
+
+def test_a_byte_more_or_less_in_an_arrow_file_is_noticed(tmp_path):
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "v.arrow"
+    save_vectors(Vectors(WORDS, ROWS[:3]), path)
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        for content in (whole[:place] + whole[place + 1 :], whole[:place] + b"\0" + whole[place:]):
+            path.write_bytes(content)
+            with pytest.raises(FormatError, match=r"v\.arrow: [^\n]+$"):
+                load_vectors(path)

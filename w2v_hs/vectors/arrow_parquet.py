@@ -5,6 +5,8 @@ not read. We write lists of fixed size of float32 or float16. pyarrow parses the
 only as safe to open as pyarrow is: how much memory a file may unfold to is not limited.
 """
 
+import mmap
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -17,6 +19,8 @@ from w2v_hs.vectors.contents import Contents, check_words, first_line_of, row_bl
 
 COLUMNS = ["word", "vector"]
 ARROW_MAGIC = b"ARROW1\0\0"
+FOOTER_END = 10  # bytes: the footer's length and the magic
+END_MARK = b"\xff\xff\xff\xff\0\0\0\0"  # of the blocks
 ROWS = 1 << 14  # of a Parquet file, read at once
 
 
@@ -94,6 +98,7 @@ def read_arrow(name: str, stream: BinaryIO) -> Contents:
     with _faults_as_format_errors(name, "Arrow"):
         with pa.ipc.open_file(stream) as reader:
             _check_columns(name, reader.schema)
+            _check_blocks(name, stream)
             fields = [reader.schema.get_field_index(column) for column in COLUMNS]
         options = pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
         with pa.ipc.open_file(stream, options=options) as reader:
@@ -101,6 +106,27 @@ def read_arrow(name: str, stream: BinaryIO) -> Contents:
         for batch in batches:
             batch.validate(full=True)
         return _gather(name, sum(batch.num_rows for batch in batches), batches)
+
+
+def _check_blocks(name: str, stream: BinaryIO) -> None:
+    """Raise `FormatError` unless the blocks end where the footer begins, a mark between them.
+
+    The footer says where each begins, so values after a byte that is missing would be shifted.
+    """
+    import pyarrow as pa
+
+    data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)  # closed with the last view of it
+    (footer,) = struct.unpack_from("<i", data, len(data) - FOOTER_END)
+    end, blocks = len(data) - FOOTER_END - footer, pa.BufferReader(data)
+    blocks.seek(len(ARROW_MAGIC))
+    messages = pa.ipc.MessageReader.open_stream(blocks)
+    while blocks.tell() < end - len(END_MARK):
+        messages.read_next_message()
+    marked = data[end - len(END_MARK) : end] == END_MARK  # old writers use half of it, or none
+    if blocks.tell() not in ((end - len(END_MARK),) if marked else (end - 4, end)):
+        raise FormatError(
+            f"{name}: blocks end at byte {blocks.tell():,}, the footer begins at {end:,}; damaged"
+        )
 
 
 @contextmanager
