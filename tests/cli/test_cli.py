@@ -286,6 +286,14 @@ def test_an_error_of_the_system_is_not_blamed_on_the_output_or_on_dim(error, lin
         raise MemoryError
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a working directory cannot be removed")
+def test_a_working_directory_that_is_gone_is_named(tmp_path):
+    script = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" -m w2v_hs train t.txt -o m.safetensors'
+    done = subprocess.run(["sh", "-c", script, sys.executable], cwd=tmp_path, capture_output=True, text=True)
+    expected = "error: the working directory, which was removed: No such file or directory\n"
+    assert (done.returncode, done.stderr) == (1, expected)
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_folder_is_told_before_training(fails, text_file, tmp_path):
     tmp_path.chmod(0o500)

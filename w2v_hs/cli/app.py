@@ -91,6 +91,8 @@ def _run() -> int:
             click.echo(OUT_OF_MEMORY, err=True)
         else:
             where = "standard output" if error.errno in _OF_WRITING else "the system"
+            if isinstance(error, FileNotFoundError):  # of a name, it would have that
+                where = "the working directory, which was removed"
             where = where if error.filename is None else shown(error.filename)
             click.echo(f"error: {where}: {error.strerror or error}", err=True)
             _discard_output()
