@@ -246,6 +246,10 @@ NEST = ["a b", "c d"]
         ({}, [], [], "0 texts"),
         ({}, NEST, [0, "a"], "y mixes labels of type str with others"),
         ({}, NEST, [0, ()], r"y\[1\] holds no label"),
+        ({}, NEST, None, "y=None: expected a list of labels"),
+        ({}, NEST, np.eye(2), r"y\[0\] is an array, .*: expected a label, or a tuple or list of labels"),
+        ({}, NEST, [[["a"]], [["b"]]], "labels that cannot be sorted"),
+        ({}, NEST, [1.0, np.nan], "y holds NaN"),
         ({"dim": 0}, NEST, [0, 1], "dim=0: expected a whole number"),
         ({"loss": "ns"}, NEST, [0, 1], "loss='ns': expected one of auto, softmax, hs"),
         ({"subwords": (3,)}, NEST, [0, 1], "subwords="),
@@ -256,6 +260,24 @@ NEST = ["a b", "c d"]
 def test_what_cannot_be_trained_on_is_told(options, X, y, message):
     with pytest.raises(OptionError, match=message):
         TextClassifier(**options).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("y", "sample_weight", "message"),
+    [
+        ([0], None, "2 texts, 1 labels: expected as many"),
+        (None, None, "y=None: expected a list of labels"),
+        ([0, 1], [0, 0], "expected 2 numbers of at least 0, not all of them 0"),
+        ([0, 1], [1], "expected 2 numbers of at least 0"),
+        ([0, 1], [2, -1], "expected 2 numbers of at least 0"),
+        ([0, 1], "ab", "sample_weight='ab': expected 2 numbers"),
+    ],
+)
+def test_what_cannot_be_scored_is_told(y, sample_weight, message):
+    clf = TextClassifier(dim=2, epochs=30).fit(NEST, [0, 1])
+    assert clf.score(NEST, [0, 0], sample_weight=[3, 1]) == 0.75
+    with pytest.raises(OptionError, match=message):
+        clf.score(NEST, y, sample_weight)
 
 
 def test_a_run_that_diverges_is_told():

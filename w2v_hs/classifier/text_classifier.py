@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from w2v_hs.checks import whole
 from w2v_hs.classifier.text import file
-from w2v_hs.classifier.text.evaluation import TextEvaluation, evaluate
+from w2v_hs.classifier.text.evaluation import TextEvaluation, accuracy, evaluate
 from w2v_hs.classifier.text.model import TextModel
 from w2v_hs.classifier.text.options import LabelTree, Loss, TextOptions
 from w2v_hs.classifier.text.training import train
@@ -263,17 +263,19 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             n texts.
         y : iterable of length n
             The label of each, or a tuple or list of labels of each.
-        sample_weight : array-like of shape (n,), optional
+        sample_weight : array-like of shape (n,), default=None
             Weights of the texts.
 
         Returns
         -------
         float
+
+        Raises
+        ------
+        OptionError
+            There are no texts, not as many labels, or the weights do not fit them.
         """
-        sets = [each if isinstance(each, (tuple, list, set, frozenset)) else (each,) for each in y]
-        hits = [label in of_text for label, of_text in zip(self.predict(X).tolist(), sets, strict=True)]
-        weights = None if sample_weight is None else np.asarray(sample_weight, np.float64)
-        return float(np.average(np.array(hits, np.float64), weights=weights))
+        return accuracy(self.predict(X).tolist(), y, sample_weight)
 
     def save(self, path: str | Path) -> None:
         """Write the classifier to a `.safetensors` file, which `load` and `w2v-hs classify` read.

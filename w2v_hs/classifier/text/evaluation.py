@@ -1,12 +1,15 @@
 """How well a text classifier predicts labels that are known."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from w2v_hs.checks import whole
+from w2v_hs.checks import short, whole
+from w2v_hs.classifier.text.label_sets import label_sets
 from w2v_hs.classifier.text.model import TextModel
 from w2v_hs.errors import OptionError
 
@@ -48,10 +51,7 @@ def evaluate(model: TextModel, texts: Iterable[Any], labels: Iterable[Any], k: i
     A label that is an int and the str of its digits are the same. `OptionError` if there are no
     texts, or not as many labels.
     """
-    sets = [
-        set(map(str, each)) if isinstance(each, (tuple, list, set, frozenset)) else {str(each)}
-        for each in labels
-    ]
+    sets = [set(map(str, each)) for each in label_sets(labels)]
     k = min(whole("k", k, 1), len(model.labels))
     hidden = model.hidden(texts)
     if not sets or len(sets) != len(hidden):
@@ -72,3 +72,20 @@ def evaluate(model: TextModel, texts: Iterable[Any], labels: Iterable[Any], k: i
     return TextEvaluation(
         len(sets), total, total - len(known), k, hits / (k * len(sets)), hits / max(1, total), loss
     )
+
+
+def accuracy(found: list[Any], labels: Iterable[Any], sample_weight: npt.ArrayLike | None) -> float:
+    """The share of texts, by weight, whose label found is theirs, or one of theirs."""
+    sets = label_sets(labels)
+    if not sets or len(sets) != len(found):
+        raise OptionError(f"{len(found)} texts, {len(sets)} labels: expected as many, one at least")
+    hits = [label in of_text for label, of_text in zip(found, sets, strict=True)]
+    try:
+        weights = np.asarray(np.ones(len(hits)) if sample_weight is None else sample_weight, np.float64)
+        fit = weights.shape == (len(hits),) and bool((weights >= 0).all()) and 0 < weights.sum() < math.inf
+    except (TypeError, ValueError):
+        fit = False
+    if not fit:
+        expected = f"{len(hits)} numbers of at least 0, not all of them 0"
+        raise OptionError(f"sample_weight={short(sample_weight)}: expected {expected}")
+    return float(np.average(np.array(hits, np.float64), weights=weights))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from w2v_hs.checks import quoted, shown
+from w2v_hs.checks import quoted, short, shown
 from w2v_hs.errors import CorpusError, OptionError
 from w2v_hs.options import Preprocessing
 from w2v_hs.progress import Display, display
@@ -64,8 +64,8 @@ def read_labelled(
         A line has no label, or nothing but labels; a file has no line, cannot be found or decoded,
         or holds a NUL.
     """
-    if not prefix or len(prefix.split()) != 1 or prefix != prefix.strip():
-        raise OptionError(f"prefix={prefix!r}: expected characters without white space")
+    if not isinstance(prefix, str) or len(prefix.split()) != 1 or prefix != prefix.strip():
+        raise OptionError(f"prefix={short(prefix)}: expected characters without white space")
     preprocessing = Preprocessing(encoding=encoding, errors=errors)
     texts: list[str] = []
     labels: list[tuple[str, ...]] = []

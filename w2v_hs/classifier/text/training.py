@@ -17,6 +17,7 @@ import numpy as np
 
 from w2v_hs.checks import short
 from w2v_hs.classifier.text.features import learn_features
+from w2v_hs.classifier.text.label_sets import label_sets
 from w2v_hs.classifier.text.model import TextModel
 from w2v_hs.classifier.text.options import DIM, MOST_SOFTMAX, TextOptions
 from w2v_hs.errors import DivergedError, OptionError
@@ -136,7 +137,7 @@ class _LabelSets:
 
 def _label_sets(labels: Iterable[Any]) -> tuple[Array, _LabelSets]:
     """The distinct labels, sorted, and those of each text."""
-    sets = [label if isinstance(label, (tuple, list, set, frozenset)) else (label,) for label in labels]
+    sets = label_sets(labels)
     for place, of_text in enumerate(sets):
         if not of_text:
             raise OptionError(f"y[{place}] holds no label: expected one or more")
@@ -150,10 +151,16 @@ def _label_sets(labels: Iterable[Any]) -> tuple[Array, _LabelSets]:
         number = {name: i for i, name in enumerate(names)}
         classes, ids = np.array(names), np.fromiter(map(number.__getitem__, flat), np.int64, len(flat))
     else:
+        unsorted = OptionError("y holds labels that cannot be sorted; make all of them str")
         try:
-            classes, ids = np.unique(np.array(flat), return_inverse=True)
-        except TypeError:
-            raise OptionError("y holds labels that cannot be sorted; make all of them str") from None
+            values = np.array(flat)
+            classes, ids = np.unique(values, return_inverse=True)
+        except (TypeError, ValueError):  # the second: lists of unequal lengths in place of labels
+            raise unsorted from None
+        if values.ndim != 1:
+            raise unsorted
+        if classes.dtype.kind == "f" and np.isnan(classes).any():
+            raise OptionError("y holds NaN: expected a label for each text")
     if len(classes) < 2:
         raise OptionError(f"y holds one label, {short(classes.tolist()[0])}: need at least 2")
     return classes, _LabelSets(ids.astype(np.int64), [len(of_text) for of_text in sets])
