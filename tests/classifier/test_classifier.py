@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
@@ -20,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from w2v_hs.classifier import HierarchicalSoftmaxRegression, SoftmaxRegression
+from w2v_hs.classifier import HierarchicalSoftmaxRegression, ProbabilisticLabelTree, SoftmaxRegression
 from w2v_hs.errors import DivergedError, OptionError, W2VError
 from w2v_hs.kernels import classifier as kernel
 from w2v_hs.kernels.common import Paths
@@ -376,7 +377,9 @@ def test_a_large_offset_of_a_feature_does_no_harm(estimator, digits):
         ({"solver": "sgd", "lr": 1.0, "l2": 1.0}, "set lr * l2 below 1"),
         ({"solver": "sgd", "random_state": -1}, "'random_state' {} None, an int in the range [0, 42949672"),
         ({"n_jobs": 0}, "'n_jobs' {} None, an int of at least 1, or a negative int. Got 0 instead."),
-        ({"class_weight": "none"}, "'class_weight' {} None, 'balanced' or a dict of a weight for each"),
+        ({"class_weight": "none"}, "'class_weight' {} None, 'balanced' or a dict of a weight, not negative,"),
+        ({"class_weight": {0: -1.0}}, "'class_weight' {} None, 'balanced' or a dict of a weight, not negat"),
+        ({"class_weight": {0: math.nan}}, "'class_weight' {} None, 'balanced' or a dict of a weight, not"),
         ({"tol": -1.0}, "'tol' {} a float in the range [0, inf). Got -1.0 instead."),
         ({"solver": "newton"}, "'solver' {} "),
         ({"max_iter": 10**5000}, "'max_iter' {} an int in the range [1, 1000000]. Got an object"),
@@ -407,9 +410,55 @@ def test_bad_data(estimator):
         estimator().fit(np.where(X == 0, np.nan, X), y)
     with pytest.raises(OptionError, match="the squares of X overflow"):
         estimator().fit(X * 1e200, y)
+    with pytest.raises(OptionError, match="labels that cannot be sorted"):
+        estimator().fit(X, np.array(["a", 1, None] * 10, object))
+    for weight in (1e-320, 1e308):
+        with pytest.raises(OptionError, match=r"the weights of the rows sum to .*; scale them"):
+            estimator().fit(X, y, sample_weight=np.full(len(X), weight))
     for k in (0, 6, 1.5):
         with pytest.raises(OptionError, match=f"k={k}: expected a whole number from 1 to 5"):
             estimator().fit(X, y).top_k(X, k)
+
+
+@pytest.mark.parametrize("estimator", BOTH)
+def test_a_fit_that_fails_leaves_no_half_of_an_estimator(estimator):
+    X, y = data()
+    clf = estimator()
+    with pytest.raises(OptionError, match="one class"):
+        clf.fit(X, np.zeros(len(X)))
+    with pytest.raises(NotFittedError):
+        clf.predict(X)
+    before = clf.fit(X, y).predict(X)
+    with pytest.raises(OptionError, match="one class"):
+        clf.fit(X, np.zeros(len(X)))
+    np.testing.assert_array_equal(clf.predict(X), before)
+    online = estimator(lr=-1.0)
+    with pytest.raises(OptionError, match="'lr'"):
+        online.partial_fit(X, y, classes=range(5))
+    online.set_params(lr=0.1).partial_fit(X, y)
+    assert len(online.classes_) == 5
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("estimator", [*BOTH, ProbabilisticLabelTree])
+def test_scores_that_overflow(estimator):
+    clf = estimator(tree=[0, 1, 2]) if estimator is not SoftmaxRegression else estimator()
+    clf.fit(np.eye(3), [0, 1, 2])
+    clf.coef_[:] = [1e10, -1e10, 0]
+    for method in (clf.predict, lambda X: clf.top_k(X, 2)):
+        with pytest.raises(OptionError, match="the scores of X overflow"):
+            method([[1e300, 1e300, 0]])
+
+
+@pytest.mark.parametrize("make", FORMATS)
+def test_classes_whose_rows_all_weigh_nothing(make):
+    """An inner node above two of them has no rows: its branches are equally probable."""
+    X, y = data(classes=6)
+    clf = HierarchicalSoftmaxRegression(tree=[[[0, 1], [2, 3]], [4, 5]])
+    found = clf.fit(make(X), y, sample_weight=y > 3).predict_proba(make(X))
+    assert found[:, :4].max() < 1e-8
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    np.testing.assert_allclose(found[:, :3], found[:, 1:4])
 
 
 @pytest.mark.parametrize("make", FORMATS)

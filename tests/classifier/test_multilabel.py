@@ -91,6 +91,16 @@ def test_weights_of_rows():
     np.testing.assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), atol=1e-3)
 
 
+@pytest.mark.parametrize("make", FORMATS)
+def test_labels_that_no_row_has(make):
+    """As in the training part of a split: nodes below the root of such labels have no rows."""
+    X, Y = data(labels=8)
+    Y[:, :4] = 0
+    clf = ProbabilisticLabelTree(tree="balanced").fit(make(X), Y)
+    assert clf.predict_proba(make(X))[:, :4].max() < 1e-8
+    assert (clf.predict(make(X)) == Y).mean() > 0.9
+
+
 @pytest.mark.parametrize(
     ("options", "Y", "message"),
     [

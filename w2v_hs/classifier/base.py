@@ -90,8 +90,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n, m), float64
             log P(class | x) in nats, columns as in `classes_`.
         """
-        log_probs: Float64 = self._log_probs(self._checked(X))
-        return log_probs
+        return _without_nan(self._log_probs(self._checked(X)))
 
     def predict_proba(self, X: Features) -> Float64:
         """Probabilities of all classes.
@@ -122,7 +121,8 @@ class Classifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n,)
             Labels; of equally probable ones the first in `classes_`.
         """
-        best, _ = self._best(self._checked(X), 1)
+        best, log_probs = self._best(self._checked(X), 1)
+        _without_nan(log_probs)
         labels: Array = self.classes_[best[:, 0]]
         return labels
 
@@ -150,7 +150,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         """
         X = self._checked(X)
         best, log_probs = self._best(X, whole("k", k, 1, len(self.classes_)))
-        return self.classes_[best], np.exp(log_probs)
+        return self.classes_[best], np.exp(_without_nan(log_probs))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -182,7 +182,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         return (X, *rest) if rest else X
 
     def _checked(self, X: Features) -> Features:
-        check_is_fitted(self)
+        check_is_fitted(self, "coef_")  # a `fit` that failed may have left other attributes
         return self._features(X, reset=False)
 
     def _data(
@@ -196,9 +196,12 @@ class Classifier(ClassifierMixin, BaseEstimator):
         """Checked rows, without those of weight 0; sets `classes_` unless the classes are given."""
         X, labelled = self._features(X, y, reset=reset)
         y = np.asarray(labelled)
-        check_classification_targets(y)
+        try:
+            check_classification_targets(y)
+        except TypeError:
+            raise OptionError("y holds bytes or labels that cannot be sorted; make them str") from None
         if classes is None:
-            self.classes_, labels = np.unique(y, return_inverse=True)
+            classes, labels = np.unique(y, return_inverse=True)
         else:
             labels = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
             if (classes[labels] != y).any():
@@ -207,26 +210,34 @@ class Classifier(ClassifierMixin, BaseEstimator):
                     f"y holds {found}, which is not among the {len(classes)} classes given in the first "
                     "call of partial_fit: give all of them there"
                 )
-        if len(self.classes_) < 2:
-            only = shown(self.classes_[0], 60)
-            raise OptionError(f"y holds one class, {only}: need at least 2 classes")
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        if len(classes) < 2:
+            raise OptionError(f"y holds one class, {shown(classes[0], 60)}: need at least 2 classes")
+        weights = self._row_weights(sample_weight, X)
         if self.class_weight is not None:
-            weights = weights * self._class_weights(y, weights)[labels]
+            weights = weights * self._class_weights(y, classes, weights)[labels]
+            _check_sum(weights)
+        self.classes_ = classes
         if (weights == 0).any():  # as if the row were not there
             return Data(X, labels, weights).rows(np.flatnonzero(weights))
         return Data(X, labels, weights)
 
-    def _class_weights(self, y: Array, weights: Float64) -> Float64:
+    def _row_weights(self, sample_weight: npt.ArrayLike | None, X: Features) -> Float64:
+        """(n,): the sample weights, by default 1."""
+        weights: Float64 = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        _check_sum(weights)
+        return weights
+
+    def _class_weights(self, y: Array, classes: Array, weights: Float64) -> Float64:
         """(m,): the weight of each class."""
+        expected = "None, 'balanced' or a dict of a weight, not negative, for each of some labels"
         try:
             found: Float64 = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=y, sample_weight=weights
+                self.class_weight, classes=classes, y=y, sample_weight=weights
             )
         except (ValueError, TypeError):
-            raise self._invalid(
-                "class_weight", "None, 'balanced' or a dict of a weight for each of some labels"
-            ) from None
+            raise self._invalid("class_weight", expected) from None
+        if not (np.isfinite(found) & (found >= 0)).all():
+            raise self._invalid("class_weight", expected)
         return found
 
     def _centred(
@@ -308,6 +319,23 @@ class Classifier(ClassifierMixin, BaseEstimator):
         """What reports the value of a figure after each step, if `verbose`."""
         with display(bool(self.verbose)) as shown_on:
             yield lambda done, value: shown_on.fit(done, f"{step} {done}  {figure} {value:.4f}")
+
+
+def _without_nan(log_probs: Float64) -> Float64:
+    """Log-probabilities; `OptionError` for NaN, which are differences of infinite scores."""
+    if np.isnan(log_probs).any():
+        raise OptionError("the scores of X overflow: give features of a smaller scale")
+    return log_probs
+
+
+def _check_sum(weights: Float64) -> None:
+    """Raise `OptionError` for weights whose sum leaves the range in which shares are exact."""
+    with np.errstate(over="ignore"):
+        total = float(weights.sum())
+    if not 1e-100 <= total <= 1e100:
+        raise OptionError(
+            f"the weights of the rows sum to {total:g}: expected from 1e-100 to 1e+100; scale them"
+        )
 
 
 def warn_not_converged(message: str) -> None:

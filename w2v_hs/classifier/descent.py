@@ -77,7 +77,7 @@ class Descent(Classifier):
             Features, any numbers.
         y : array-like of shape (n,)
             Labels.
-        classes : array-like of shape (m,)
+        classes : array-like of shape (m,), default=None
             All labels; needed in the first call alone.
         sample_weight : array-like of shape (n,), default=None
             Weights of the rows, not negative. Their mean counts as 1.
@@ -93,7 +93,7 @@ class Descent(Classifier):
         DivergedError
             The loss becomes infinite or NaN, or ends far above that of zero weights.
         """
-        first = _check_partial_fit_first_call(self, classes)
+        first = _check_partial_fit_first_call(self, classes) or not hasattr(self, "coef_")
         if self.early_stopping:
             raise OptionError("early_stopping=True with partial_fit, which makes one pass: use fit")
         if isinstance(self.class_weight, str):

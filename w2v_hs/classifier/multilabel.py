@@ -7,9 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 from scipy.special import logsumexp
-from sklearn.utils.validation import _check_sample_weight
 
-from w2v_hs.checks import whole
 from w2v_hs.classifier import nodes
 from w2v_hs.classifier.base import Classifier, Features, warn_not_converged
 from w2v_hs.classifier.class_trees import plant
@@ -171,7 +169,7 @@ class ProbabilisticLabelTree(Classifier):
             raise OptionError("y holds one class, one column: need at least 2 labels")
         if not np.isin(y.data if scipy.sparse.issparse(y) else y, (0, 1)).all():
             raise OptionError("y of shape (n, L) must hold 0 and 1 alone: 1 where a row has a label")
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        weights = self._row_weights(sample_weight, X)
         kept = np.flatnonzero(weights)
         labels = scipy.sparse.csr_array(y, dtype=np.float64)[kept]
         labels.eliminate_zeros()
@@ -269,9 +267,7 @@ class ProbabilisticLabelTree(Classifier):
         OptionError
             k is outside its range.
         """
-        X = self._checked(X)
-        best, log_probs = self._best(X, whole("k", k, 1, len(self.classes_)))
-        return self.classes_[best], np.exp(log_probs)
+        return super().top_k(X, k)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -302,7 +298,9 @@ class ProbabilisticLabelTree(Classifier):
         return found
 
     def _best(self, X: Features, k: int) -> tuple[Int64, Float64]:
-        best, log_probs, _ = self._search(X, k, -math.inf)
+        best, log_probs, found = self._search(X, k, -math.inf)
+        log_probs[found < k] = math.nan  # the search drops labels whose scores are NaN
+        best[found < k] = 0
         return best, log_probs
 
     def _search(self, X: Features, most: int, least: float) -> tuple[Int64, Float64, Int64]:

@@ -130,7 +130,8 @@ def solve(t, share, q):
 def train_node(rows, squares, costs, members, positive, has_bias, tol, max_iter, random, scratch):
     """Train on some rows, of which the first `positive` go left, from weights of zero.
 
-    Returns the bias, the passes made and the excess, in nats a row. Written: scratch.weights.
+    Without rows nothing is learned, and both branches have the probability 1/2. Returns the bias,
+    the passes made and the excess, in nats a row. Written: scratch.weights.
     """
     weights, shares, order = scratch.weights, scratch.shares, scratch.order
     count = len(members)
@@ -142,6 +143,8 @@ def train_node(rows, squares, costs, members, positive, has_bias, tol, max_iter,
         if i < positive:
             left += cost
         shares[i], order[i] = 0.0, i
+    if total == 0.0:
+        return 0.0, 0, 0.0
     fixed, tilt, r, near, fresh = 0.0, 0.0, 0.0, NEAR, False
     if has_bias:
         # A branch may have no rows, when all those of its classes weigh 0.
