@@ -37,7 +37,9 @@ for X in (np.eye(4), csr_array(np.eye(4))):
         clf = HierarchicalSoftmaxRegression(solver=solver, tree="learned").fit(X, range(4))
         clf.top_k(X, 1), clf.predict_proba(X)
     SoftmaxRegression().fit(X, range(4)).top_k(X, 1)
-    ProbabilisticLabelTree(tree="learned").fit(X, np.eye(4)).predict(X)
+    for X in (X, X.astype("f4")):
+        HierarchicalSoftmaxRegression().fit(X, range(4)).top_k(X, 1)
+        ProbabilisticLabelTree(tree="learned").fit(X, np.eye(4)).predict(X)
 """,
 )
 BEFORE = """
