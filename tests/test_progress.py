@@ -59,18 +59,13 @@ def test_a_full_disk_under_standard_error_ends_no_run(program, text_file, tmp_pa
 
 
 def test_a_step_that_takes_long_has_a_line_every_so_often(capsys):
-    lines = Lines()
-    for tokens in (1, 2):
-        lines.train(Progress(tokens, 100, 1, 0.02, 3.0, 1.0))
-        lines.read(tokens, None)
-        lines.score(tokens, 3)
-    assert capsys.readouterr().err == ""
-    lines.every = 0.0
-    lines.train(Progress(3, 100, 1, 0.02, 3.0, 1.0))
-    lines.read(3 * 10**6, None)
-    lines.score(1, 4)
-    printed = capsys.readouterr().err.splitlines()
-    assert [line.split("  ")[0] for line in printed] == ["training 3%", "reading", "scoring 25%"]
+    expected = ["training 3%", "reading", "scoring 25%"]
+    for lines, said in ((Lines(), []), (Lines(every=0.0), expected)):
+        lines.train(Progress(3, 100, 1, 0.02, 3.0, 1.0))
+        lines.read(3 * 10**6, None)
+        lines.score(1, 4)
+        printed = capsys.readouterr().err.splitlines()
+        assert [line.split("  ")[0] for line in printed] == said
 
 
 def test_the_logger_gets_the_same_lines_once_whatever_progress_says(text_file, caplog, capsys):

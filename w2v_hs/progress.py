@@ -100,6 +100,9 @@ class Display:
 class Lines(Display):
     """Prints the lines on standard error, unless the logger already shows them."""
 
+    def __init__(self, every: float = Display.every):
+        self.every = every
+
     def line(self, text: str) -> None:
         super().line(text)
         if not (LOGGER.isEnabledFor(logging.INFO) and LOGGER.hasHandlers()):
