@@ -61,6 +61,8 @@ class ProbabilisticLabelTree(Classifier):
     ----------
     classes_ : ndarray of shape (L,)
         Labels, sorted; with several labels a row, the columns of y.
+    multilabel_ : bool
+        Whether y was a matrix, with several labels a row or none.
     tree_ : Tree
         The tree over the labels.
     coef_ : {ndarray, CSR array} of shape (2 * L - 1, d)
