@@ -1,5 +1,7 @@
 """Solvers against oracles and scikit-learn; what all estimators promise whatever the solver."""
 
+import contextlib
+import io
 import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -265,10 +267,17 @@ def test_partial_fit_refuses_what_needs_all_rows():
             SoftmaxRegression(**options).partial_fit(*data(), classes=range(5))
 
 
-def test_progress(capsys, monkeypatch):
-    monkeypatch.setattr("w2v_hs.progress.Display.every", 0.0)
-    SoftmaxRegression(verbose=True).fit(*data())
-    assert re.search(r"fitting  iteration \d+  objective \d\.\d", capsys.readouterr().err)
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_on_a_terminal():
+    for verbose in (True, False):
+        with contextlib.redirect_stderr(Terminal()) as terminal:
+            SoftmaxRegression(verbose=verbose).fit(*data())
+        words = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", terminal.getvalue())
+        assert bool(re.search(r"fitting.*iteration \d+  objective \d\.\d", words, re.DOTALL)) == verbose
 
 
 # ---- trees --------------------------------------------------------------------------------------
