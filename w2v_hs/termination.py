@@ -1,4 +1,4 @@
-"""SIGTERM ends a command at once: one line, no temporary files and no locks."""
+"""SIGINT and SIGTERM end a command at once: one line, no temporary files and no locks."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ unfinished: set[Path] = set()  # what is being written, and locks; `files.atomic
 
 
 def terminate(number: int, frame: object) -> None:
-    """Handle SIGTERM: remove what is unfinished and end the program.
+    """Handle a signal: remove what is unfinished and end the program.
 
     An exception would be lost where Python ignores those, such as in `__del__`, and with it the
     signal.
