@@ -74,6 +74,8 @@ def test_predict(run, model):
         {"label": label, "probability": p} for label, p in zip(labels[:, 0], probabilities[:, 0], strict=True)
     ]
     assert run("classify", "predict", model, "-", input=b"").stdout == b""
+    many = run("classify", "predict", model, "-", input="\n".join(texts * 1500).encode())
+    assert many.stdout.decode().splitlines() == [line.split("  ")[0] for line in lines] * 1500
     refused = run("classify", "predict", model, "again", model)
     assert refused.returncode == 2 and b"is a file; to classify its lines: - < " in refused.stderr
 

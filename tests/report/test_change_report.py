@@ -141,6 +141,11 @@ def test_the_commands(run, fails, runs, texts, tmp_path):
     missing = fails("shift", *one, "--control", 100_000, "--page", output, env=hidden)
     assert "pip install" in missing  # at once, before anything is trained
     assert output.read_bytes() == before
+    text = tmp_path / "text.html"  # of a model, which the control reads
+    text.write_text("a b c d\n" * 50)
+    w2v_hs.train(text, **OPTIONS).save(tmp_path / "m.safetensors")
+    assert "text.html" in fails("shift", tmp_path / "m.safetensors", one[1], "--page", text)
+    assert text.read_text() == "a b c d\n" * 50
 
 
 def test_in_a_browser(opened, page, runs):

@@ -1,6 +1,8 @@
 """The commands of text classification: `classify train`, `predict`, `evaluate`."""
 
+import itertools
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 # Those of `classifier.text.options`, which imports NumPy.
 LOSSES = ("auto", "softmax", "hs")
 LABEL_TREES = ("learned", "huffman")
+_LINES = 1000  # of standard input that are classified at a time
 
 _encoding_options = parameters.combined(
     click.option(
@@ -185,17 +188,24 @@ def predict(model: Path, text: tuple[str, ...], k: int, json_out: bool) -> None:
     for name in texts:
         if os.path.isfile(name):  # noqa: PTH113 (never raises)
             raise click.UsageError(f"{shown(name)} is a file; to classify its lines: - < {shown(name)}")
+    lines: Iterable[str] = texts
     if text == ("-",):
-        texts = [line for source in find_sources("-") for line in read_lines(source, Preprocessing())]
-    best, log_probs = loaded.best(loaded.hidden(texts), min(k, len(loaded.labels)))
-    labels, probabilities = loaded.labels[best].tolist(), np.exp(log_probs).tolist()
-    rows = [list(zip(*row, strict=True)) for row in zip(labels, probabilities, strict=True)]
+        lines = (line for source in find_sources("-") for line in read_lines(source, Preprocessing()))
+
+    def predicted(some: list[str]) -> list[list[tuple[Any, float]]]:
+        best, log_probs = loaded.best(loaded.hidden(some), min(k, len(loaded.labels)))
+        labels, probabilities = loaded.labels[best].tolist(), np.exp(log_probs).tolist()
+        return [list(zip(*row, strict=True)) for row in zip(labels, probabilities, strict=True)]
+
     if json_out:
-        found = [[{"label": label, "probability": p} for label, p in row] for row in rows]
+        texts = list(lines)
+        found = [[{"label": label, "probability": p} for label, p in row] for row in predicted(texts)]
         show.print_json([{"text": t, "predictions": each} for t, each in zip(texts, found, strict=True)])
         return
-    for row in rows:
-        click.echo("  ".join(f"{shown(label)} {p:.4f}" for label, p in row))
+    lines = iter(lines)
+    while some := list(itertools.islice(lines, _LINES)):
+        for row in predicted(some):
+            click.echo("  ".join(f"{shown(label)} {p:.4f}" for label, p in row))
 
 
 @classify.command(context_settings={"show_default": True})

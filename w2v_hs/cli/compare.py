@@ -10,7 +10,7 @@ import click
 
 from w2v_hs.checks import shown
 from w2v_hs.cli import parameters, show
-from w2v_hs.files.outputs import reserved
+from w2v_hs.files.outputs import check_distinct, reserved
 
 _show_option = click.option(
     "--show",
@@ -219,6 +219,7 @@ def shift(
         bokeh()  # before a control trains for hours
     with reserved([page], [*files[0], *files[1], *(places or ())]):
         before, after = (read_runs(paths, format_name) for paths in files)
+        check_distinct([page], _texts([*before, *after]))
         found = comparison.shift(before, after, words or None, texts=places, progress=True, **options)
         if page is not None:
             title = f"{old.name} → {new.name}"
@@ -226,6 +227,12 @@ def shift(
     _print(found, print_shift, 0 if words else count, json_out)
     if page is not None:
         click.echo(f"wrote {shown(page)}: {page.stat().st_size / 1e6:.1f} MB", err=True)
+
+
+def _texts(runs: list[Any]) -> list[str]:
+    """The names of the texts of models; vectors have none."""
+    facts = [getattr(run, "provenance", {}).get("corpus", {}) for run in runs]
+    return [name for each in facts for name in each.get("names", ())]
 
 
 @click.command()
