@@ -31,11 +31,11 @@ from threadpoolctl import threadpool_limits
 
 from w2v_hs.checks import real, shown, whole
 from w2v_hs.errors import OptionError
+from w2v_hs.options import available_cores
 from w2v_hs.progress import display
 from w2v_hs.types import Array, Float64, Int64
 
 try:
-    from joblib import effective_n_jobs
     from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.utils import check_random_state
@@ -305,7 +305,8 @@ class Classifier(ClassifierMixin, BaseEstimator):
             return 1
         if not isinstance(self.n_jobs, (int, np.integer)) or isinstance(self.n_jobs, bool) or not self.n_jobs:
             raise self._invalid("n_jobs", "None, an int of at least 1, or a negative int")
-        return max(1, int(effective_n_jobs(self.n_jobs)))
+        jobs = int(self.n_jobs)
+        return jobs if jobs > 0 else max(1, available_cores() + 1 + jobs)  # as joblib has it
 
     @contextmanager
     def _pool(self) -> Iterator[ThreadPoolExecutor]:
