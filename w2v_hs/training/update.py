@@ -134,7 +134,7 @@ def _settle_down(start: UpdateStart, text: Corpus, weights: Weights) -> None:
     dim, total = start.options.dim, text.vocabulary.counts
     shares = inputs = start.added / total
     if start.ngrams is not None:
-        inputs = np.concatenate([shares, ngram_shares(weights.parts, start.added, total)])[weights.roots]
+        inputs = np.concatenate([shares, ngram_shares(weights.parts, start.added, total)])
     damp_in_place(start.inputs, weights.inputs[:, :dim], inputs)
     weights.compose()
     if weights.tree is not None:
