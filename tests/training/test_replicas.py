@@ -157,6 +157,7 @@ def test_the_command(run, fails, text_file, tmp_path):
     options = ["--dim", 8, "--epochs", 2, "--threads", 1, "--sample", 0, "--replicas", 2]
     done = run("train", text_file, "-o", "m.safetensors", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert b"\nloss of the tree of the merged vectors: " in done.stderr
     info = json.loads(run("info", "m.safetensors", "--json", cwd=tmp_path).stdout)
     assert info["options"]["replicas"] == 2
     assert [file.name for file in tmp_path.iterdir()] == ["m.safetensors"]  # no checkpoint is left
