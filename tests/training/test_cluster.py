@@ -32,6 +32,7 @@ from w2v_hs.training.cluster import merging, rounds, shards
 from w2v_hs.training.cluster.api import check_options
 from w2v_hs.training.cluster.merging import BlockChanges, RowChanges, WeightBlock
 from w2v_hs.training.cluster.text import read
+from w2v_hs.training.observers.holdout import set_aside
 from w2v_hs.tree.tree import huffman
 
 # ---- text in shards -----------------------------------------------------------------------------
@@ -261,6 +262,28 @@ def test_a_cluster_trains_every_token_once_and_as_well_as_one_process(client, te
     assert cost["rounds"] == 15 and cost["parts"] == 2 and cost["sent"] > 0
 
 
+def test_the_sentences_that_one_process_holds_out_and_patience(client, tmp_path):
+    """Random text: learning it by heart makes the rest less probable. Long words make shards."""
+    path, draw = tmp_path / "noise.txt", np.random.default_rng(1)
+    lines = [
+        [f"{word:0100}" for word in draw.integers(40, size=length)] for length in draw.integers(1, 9, 600)
+    ]
+    path.write_text("".join(" ".join(line) + "\n" for line in lines))
+    _, aside = set_aside(read_corpus(path, min_count=1), 0.2, 1)
+    bounds = aside.sentences.tolist()
+    words = np.array(aside.vocabulary.words)
+    held = [words[aside.ids[first:last]].tolist() for first, last in itertools.pairwise(bounds)]
+    options = EXACT | {"dim": 16, "lr": 0.1, "min_count": 1, "holdout": 0.2, "patience": 1}
+    model = w2v_hs.train(path, client=client, rounds=1, epochs=60, **options)
+    facts, losses = model.provenance["holdout"], model.holdout_losses
+    assert (facts["sentences"], facts["tokens"]) == (len(held), len(aside.ids))
+    assert len(losses) == len(model.losses) == facts["best_epoch"] + 1 < 60
+    assert model.perplexity(held).nats == pytest.approx(min(losses)) and min(losses) < losses[-1]
+    kept = sum(2 * (len(line) - 1) for line in lines) - facts["predictions"]
+    assert model.provenance["predictions"] == len(losses) * kept
+    assert model.provenance["corpus"]["sentences"] == len(lines) - len(held)
+
+
 def test_windows_of_one_side_and_full_size_on_a_cluster(client, text):
     options = {"sample": 0, "window": 3, "shrink_windows": False, "side": "left", "tree": "learned"}
     model = w2v_hs.train(text, client=client, rounds=5, dim=8, epochs=2, **options)
@@ -307,7 +330,7 @@ def test_other_models_and_trees(client, text, options):
 
 
 def test_what_a_cluster_does_not_do_is_refused(client, text):
-    for options in ({"loss": "softmax"}, {"window": None}, {"holdout": 0.1}, {"holdout": 0.1, "patience": 2}):
+    for options in ({"loss": "softmax"}, {"window": None}, {"subwords": (3, 6)}):
         with pytest.raises(OptionError, match="on a cluster"):
             w2v_hs.train(text, client=client, **options)
     for preprocessing in ({"tokenize": "treebank"}, {"text_column": "text"}):
@@ -401,6 +424,8 @@ def test_a_lost_scheduler_is_one_line_and_the_checkpoint_goes_on(text, tmp_path,
             "20",
             "--rounds",
             "2",
+            "--holdout",
+            "0.1",
             "--checkpoint-every",
             "0.1",
         ],
@@ -421,7 +446,8 @@ def test_a_lost_scheduler_is_one_line_and_the_checkpoint_goes_on(text, tmp_path,
     done = run("resume", kept, "--scheduler", address)
     assert done.returncode == 0, done.stderr
     model = w2v_hs.load(output)
-    assert model.provenance["predictions"] == 20 * predictions(text)
+    trained = predictions(text) - model.provenance["holdout"]["predictions"]
+    assert model.provenance["predictions"] == 20 * trained and len(model.holdout_losses) == 20
     assert not kept.exists()
 
 

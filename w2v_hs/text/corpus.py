@@ -5,7 +5,8 @@ numbers are rewritten in place: rows of the vocabulary, without the words left o
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,19 @@ class Corpus:
     mended: int = 0  # malformed UTF-8 sequences that were replaced or removed
     preprocessing: Preprocessing = Preprocessing()  # noqa: RUF009 (frozen)
     sources: Int64 | None = None  # (m,) int64: where in `ids` each source begins, if read from files
+
+    def facts(self) -> dict[str, Any]:
+        """What a model file says of it."""
+        return {
+            "names": self.names,
+            "sha256": self.checksum,
+            "tokens": self.tokens,
+            "types": self.types,
+            "retained_tokens": len(self.ids),
+            "sentences": len(self.sentences) - 1,
+            "decoding_errors": self.mended,
+            "preprocessing": asdict(self.preprocessing),
+        }
 
 
 def read_corpus(

@@ -2,10 +2,9 @@
 
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -36,6 +35,17 @@ from w2v_hs.vectors.vectors import Vectors
 from w2v_hs.version import __version__
 
 SMALL_TEXT = 2_000_000  # words; docs/options.md says what suits such a text
+
+
+class ReadText(Protocol):
+    """A text that was read, in one process or on a cluster."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words that were kept."""
+
+    def facts(self) -> dict[str, Any]:
+        """What a model file says of it."""
 
 
 def read_text(
@@ -151,7 +161,7 @@ def _check_memory(text: Corpus, options: Resolved, ngrams: Ngrams | None, starts
 
 
 def model_of_weights(
-    text: Corpus,
+    text: ReadText,
     options: Resolved,
     holdout: Holdout | None,
     weights: Weights,
@@ -172,27 +182,12 @@ def model_of_weights(
     )
 
 
-def provenance(corpus: Corpus, weights: Weights) -> dict[str, Any]:
+def provenance(text: ReadText, weights: Weights) -> dict[str, Any]:
     """What a model file says of the run: text, versions, figures."""
-    text = {
-        "names": corpus.names,
-        "sha256": corpus.checksum,
-        "tokens": corpus.tokens,
-        "types": corpus.types,
-        "retained_tokens": len(corpus.ids),
-        "sentences": len(corpus.sentences) - 1,
-        "decoding_errors": corpus.mended,
-        "preprocessing": asdict(corpus.preprocessing),
-    }
-    return facts_of(text, weights)
-
-
-def facts_of(text: dict[str, Any], weights: Weights) -> dict[str, Any]:
-    """As `provenance`, from the facts about a text."""
     import numba
 
     return {
-        "corpus": text,
+        "corpus": text.facts(),
         "versions": {
             "w2v_hs": __version__,
             "python": platform.python_version(),

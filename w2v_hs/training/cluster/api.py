@@ -18,17 +18,18 @@ from w2v_hs.training.cluster import client as dask
 from w2v_hs.training.cluster import shards
 from w2v_hs.training.cluster.costs import work_of
 from w2v_hs.training.cluster.run import ClusterRun
-from w2v_hs.training.cluster.text import ShardedText, read
+from w2v_hs.training.cluster.text import ShardedText, read, set_aside
 from w2v_hs.training.divergence import last_loss_fault, weights_fault
 from w2v_hs.training.memory import model_bytes, peak_bytes
 from w2v_hs.training.observers.checkpoint import CheckpointSettings, ClusterLayout, SavedRun
+from w2v_hs.training.observers.epochs import AfterEpoch
+from w2v_hs.training.observers.holdout import Holdout
 from w2v_hs.training.observers.interruption import Checkpointer
 from w2v_hs.training.observers.run_texts import as_it_began
-from w2v_hs.training.recipe import facts_of
+from w2v_hs.training.recipe import make_tree, model_of_weights
 from w2v_hs.tree.tree import Tree
-from w2v_hs.tree.user_trees import Codes, build_tree
+from w2v_hs.tree.user_trees import Codes
 from w2v_hs.types import NestedTree, Texts
-from w2v_hs.vectors.vectors import Vectors
 
 
 def train_on(
@@ -52,13 +53,12 @@ def train_on(
         run_options = resolved(options, workers)
         size = _shard_bytes(files, len(workers))
         text = read(client, files, size, run_options, vocabulary, preprocessing, shows.read)
-        words = text.chosen.vocabulary
         if vocabulary is None:
-            warn_of_raw_text(words.words)
-        shows.step("tree")
-        built = build_tree(tree, run_options.tree, run_options.tree_order, words, run_options.seed)
+            warn_of_raw_text(text.vocabulary.words)
+        built = make_tree(text.vocabulary, run_options, tree, shows)
+        assert built is not None  # `check_options` refuses the full softmax
         if rounds is None:
-            work = work_of(words, built, sum(text.lengths), run_options)
+            work = work_of(text.vocabulary, built, sum(text.lengths), run_options)
             rounds = work.rounds(len(workers), run_options.threads)
         if settings is not None:
             settings = replace(settings, layout=ClusterLayout(size, rounds))
@@ -110,11 +110,6 @@ def check_options(options: Options, preprocessing: Preprocessing) -> None:
         raise OptionError(
             "subwords on a cluster: not supported, since all rows of n-grams would have to travel; train "
             "in one process"
-        )
-    if options.holdout:
-        raise OptionError(
-            f"holdout={options.holdout:g} on a cluster: not supported; measure a file of its own "
-            "afterwards with 'w2v-hs perplexity'"
         )
 
 
@@ -171,40 +166,33 @@ def _train(
     saved: SavedRun | None = None,
 ) -> Model:
     """Train from the beginning, or from where `saved` was."""
-    words = text.chosen.vocabulary
-    _check_memory(client, words, options)
+    _check_memory(client, text.vocabulary, options)
+    holdout = None
+    if options.holdout:
+        text, aside = set_aside(client, text, options.holdout, options.seed)
+        earlier = (saved.results, saved.best) if saved is not None else ((), None)
+        holdout = Holdout(aside, options, shows.note, *earlier)
     shows.note(
-        f"{len(words):,} words, {sum(text.lengths):,} tokens in {len(text.ids)} shards; "
+        f"{len(text.vocabulary):,} words, {sum(text.lengths):,} tokens in {len(text.ids)} shards; "
         f"{rounds} rounds an epoch"
     )
     shows.step("compiling")
     position = saved.position if saved else None
-    run = ClusterRun(client, text, tree, options, rounds, shows.train, position)
-    model_of = partial(_model, run)
-    with Checkpointer(settings, model_of, shows) as observer:
+
+    def model_of(weights: Weights) -> Model:
+        cost: dict[str, Any] = {"cluster": asdict(run.cost)}
+        cost["peak_memory_bytes"] = max(client.run(peak_bytes).values(), default=0)
+        return model_of_weights(text, options, holdout, weights, cost)
+
+    after_epoch = AfterEpoch([], model_of, holdout) or None
+    run = ClusterRun(client, text, tree, options, rounds, shows.train, position, after_epoch)
+    with Checkpointer(settings, model_of, shows, holdout) as observer:
         weights = run.run(saved.model.parameters[1:3] if saved else None, observer)
     fault = weights_fault(weights.vectors, weights.outputs)
-    fault = fault or last_loss_fault(weights, words.counts)
+    fault = fault or last_loss_fault(weights, text.vocabulary.counts)
     if fault is not None:
         raise run.diverged(fault)
     return model_of(weights)
-
-
-def _model(run: ClusterRun, weights: Weights) -> Model:
-    """The model of a run's weights, at its end or in the middle."""
-    words = run.text.chosen.vocabulary
-    facts = facts_of(run.text.facts(), weights)
-    facts["cluster"] = asdict(run.cost)
-    facts["peak_memory_bytes"] = max(run.client.run(peak_bytes).values(), default=0)
-    return Model(
-        vectors=Vectors(words.as_given, weights.vectors),
-        outputs=weights.outputs,
-        tree=weights.tree,
-        vocabulary=words,
-        options=run.options,
-        losses=weights.losses,
-        provenance=facts,
-    )
 
 
 def _check_memory(client: Any, words: Vocabulary, options: Options) -> None:

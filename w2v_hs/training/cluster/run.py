@@ -19,9 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from w2v_hs.errors import DivergedError
+from w2v_hs.kernels.common import aligned_zeros, padded
 from w2v_hs.model.weights import Weights
 from w2v_hs.options import Resolved
 from w2v_hs.progress import Progress
@@ -63,7 +62,8 @@ class ClusterRun:
     """A run over all epochs on the workers of a cluster.
 
     client: a `distributed.Client`. rounds: of an epoch. report: called with a `Progress` a few
-    times a second. position: where the run resumes, if it does.
+    times a second. position: where the run resumes, if it does. after_epoch: as in `TrainingLoop`,
+    called in the client.
     """
 
     def __init__(
@@ -75,9 +75,10 @@ class ClusterRun:
         rounds: int,
         report: Callable[[Progress], None],
         position: Position | None = None,
+        after_epoch: Callable[[Weights], bool] | None = None,
     ):
         self.client, self.text, self.tree, self.options = client, text, tree, options
-        self.words = len(text.chosen.vocabulary)
+        self.words = len(text.vocabulary)
         self.rounds, self.total, self.report = rounds, rounds * options.epochs, report
         self.losses = Losses(self.total, rounds, sum(text.lengths), position)
         self.rebuilds = rebuild_steps(self.total, options.epochs) if options.learns_tree else set()
@@ -92,6 +93,8 @@ class ClusterRun:
         self._ahead: _Round | None = None  # submitted before its turn
         self._earlier: list[Any] = []  # futures of the last round
         self._since = 0  # rounds since the client had the weights
+        self.after_epoch = after_epoch
+        self._ended: Weights | None = None  # the weights with which `after_epoch` has ended the run
 
     def run(self, start: tuple[Float32, Float32] | None, observer: Observer) -> Weights:
         """Train to the end, from `start` or from new weights.
@@ -103,16 +106,16 @@ class ClusterRun:
         before = dask.sent_bytes(self.client)
         self.listener = dask.ProgressListener(self.client, self.topic)
         try:
-            while self.next < self.total:
+            while self.next < self.total and self._ended is None:
                 blocks = self._train_round(blocks)
         finally:
             self.listener.stop()
         began = time.perf_counter()
-        matrices = self._take(blocks)
-        self.seconds += time.perf_counter() - began
+        weights = self._ended or self._weights(*self._take(blocks))
+        weights.seconds += time.perf_counter() - began
         after = dask.sent_bytes(self.client)
         self.cost.sent = sum(sent - before.get(worker, 0) for worker, sent in after.items())
-        return self._weights(*matrices)
+        return weights
 
     def _first_blocks(self, start: tuple[Float32, Float32] | None) -> list[Any]:
         """Futures of the first blocks; every worker compiles meanwhile."""
@@ -145,6 +148,11 @@ class ClusterRun:
         # before it has sent its block on, only that round is recomputed.
         self._earlier, blocks = [*blocks, *now.changes], now.blocks
         self._note(self.client.gather(now.reports), began)
+        if self.after_epoch is not None and self.next % self.rounds == 0:
+            weights = self._weights(*self._take(blocks))
+            if self.after_epoch(weights):
+                self._ended = weights
+                return blocks
         if self.next in self.rebuilds:
             blocks = self._rebuild(blocks)
         self.report(self._progress(0, 0.0))
@@ -157,6 +165,8 @@ class ClusterRun:
         """Submit the round after `now`, to wait at the workers; None if something comes between."""
         following = self.next + 1
         if following == self.total or self._since + 1 >= FORGET or following in self.rebuilds:
+            return None
+        if self.after_epoch is not None and following % self.rounds == 0:
             return None
         return self._submit_round(following, now.blocks)
 
@@ -234,7 +244,7 @@ class ClusterRun:
         return blocks
 
     def _scatter_job(self) -> None:
-        job = Job(self.text.chosen.vocabulary, self.tree, self.options)
+        job = Job(self.text.vocabulary, self.tree, self.options)
         self.job = dask.scatter(self.client, job, list(dask.workers(self.client)))
 
     def _shards_by_worker(self) -> dict[str, list[Any]]:
@@ -256,17 +266,18 @@ class ClusterRun:
         self.cost.parts = max(self.cost.parts, len(reports))
 
     def _take(self, blocks: list[Any]) -> tuple[Float32, Float32]:
-        """Both matrices, (V, dim) and (V - 1, dim), from the workers."""
+        """Both matrices, (V, stride) and (V - 1, stride), from the workers."""
         dask.wait_for(self.client, blocks)
-        vectors = np.empty((self.words, self.options.dim), np.float32)
-        outputs = np.empty((self.words - 1, self.options.dim), np.float32)
+        stride = padded(self.options.dim)
+        vectors, outputs = aligned_zeros(self.words, stride), aligned_zeros(self.words - 1, stride)
         merging.join_weights(self.client.gather(blocks, direct=True), vectors, outputs)
         return vectors, outputs
 
     def _put(self, vectors: Float32, outputs: Float32, count: int) -> list[Any]:
         """Both matrices to the workers, as blocks, each on two of them."""
         workers = list(dask.workers(self.client))
-        blocks = merging.cut_weights(vectors, outputs, count)
+        dim = self.options.dim
+        blocks = merging.cut_weights(vectors[:, :dim], outputs[:, :dim], count)
         turns = [workers[b % len(workers) :] + workers[: b % len(workers)] for b in range(count)]
         return [dask.scatter(self.client, block, turn[:2]) for block, turn in zip(blocks, turns, strict=True)]
 

@@ -25,6 +25,7 @@ from w2v_hs.text.corpus import LONGEST_SENTENCE
 from w2v_hs.text.sources import Source, find_sources
 from w2v_hs.text.vocabulary import Vocabulary, choose_words
 from w2v_hs.text.word_ids import scan_block
+from w2v_hs.training.observers.holdout import held_out
 
 SMALLEST, LARGEST = 1 << 16, 1 << 26  # bytes of a shard
 
@@ -288,3 +289,17 @@ def encode(scanned: ScannedShard, chosen: ChosenVocabulary) -> EncodedShard:
         state[1] += 1
         sentences[state[1]] = state[0]
     return EncodedShard(ids[: state[0]].copy(), sentences[: state[1] + 1].copy())
+
+
+def set_aside(text: EncodedShard, first: int, share: float, seed: int) -> list[EncodedShard]:
+    """What of a shard is trained on, and what is set aside, as `holdout.set_aside` does.
+
+    first: the number of its first sentence in the whole text.
+    """
+    lengths = np.diff(text.sentences)
+    held = held_out(first, len(lengths), share, seed)
+    words = np.repeat(held, lengths)
+    return [
+        EncodedShard(text.ids[words == part], np.append(0, np.cumsum(lengths[held == part])))
+        for part in (False, True)
+    ]

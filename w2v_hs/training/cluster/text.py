@@ -8,15 +8,20 @@ again.
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from w2v_hs.errors import CorpusError
 from w2v_hs.formatting import texts
 from w2v_hs.options import Options, Preprocessing
+from w2v_hs.text.corpus import Corpus
 from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.training.cluster import client as dask
 from w2v_hs.training.cluster import shards
+from w2v_hs.training.cluster.rounds import concatenate
+from w2v_hs.training.observers.holdout import check_predictions
 
 
 @dataclass(frozen=True)
@@ -26,11 +31,16 @@ class ShardedText:
     ids: list[Any]  # a future of `shards.EncodedShard` for each shard
     where: list[str]  # the worker that read each
     lengths: list[int]  # tokens of each
+    sentences: list[int]  # of each
     chosen: shards.ChosenVocabulary
     names: list[str]
-    sentences: int
     checksum: str
     preprocessing: Preprocessing
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words that were kept."""
+        return self.chosen.vocabulary
 
     def facts(self) -> dict[str, Any]:
         """What a model file says of it."""
@@ -40,7 +50,7 @@ class ShardedText:
             "tokens": self.chosen.tokens,
             "types": self.chosen.types,
             "retained_tokens": sum(self.lengths),
-            "sentences": self.sentences,
+            "sentences": sum(self.sentences),
             "decoding_errors": self.chosen.mended,
             "preprocessing": asdict(self.preprocessing),
         }
@@ -96,11 +106,34 @@ def read(
         ids,
         where,
         [tokens for tokens, _ in found],
+        [sentences for _, sentences in found],
         client.gather(chosen, direct=True),
         names,
-        sum(sentences for _, sentences in found),
         hashlib.sha256(b"".join(sums)).hexdigest(),
         preprocessing,
+    )
+
+
+def set_aside(client: Any, text: ShardedText, share: float, seed: int) -> tuple[ShardedText, Corpus]:
+    """`holdout.set_aside` on a cluster: the same sentences; those set aside go to the client."""
+    count = sum(text.sentences)
+    firsts = np.cumsum([0, *text.sentences]).tolist()
+    both = [
+        dask.submit(client, shards.set_aside, ids, first, share, seed, worker=worker)
+        for ids, first, worker in zip(text.ids, firsts[:-1], text.where, strict=True)
+    ]
+    kept, aside = (
+        [dask.submit(client, dask.pick, one, part, worker=w) for one, w in zip(both, text.where, strict=True)]
+        for part in (0, 1)
+    )
+    sizes = [dask.submit(client, _size, one) for one in kept]
+    dask.wait_for(client, [*aside, *sizes])
+    ids, sentences = concatenate(client.gather(aside, direct=True))
+    check_predictions(np.diff(sentences), count, share)
+    lengths, sentences_kept = map(list, zip(*client.gather(sizes), strict=True))
+    return (
+        replace(text, ids=kept, lengths=lengths, sentences=sentences_kept),
+        Corpus(ids, sentences, text.vocabulary, text.names, len(ids), text.chosen.types, text.checksum),
     )
 
 

@@ -27,16 +27,9 @@ def set_aside(corpus: Corpus, share: float, seed: int) -> tuple[Corpus, Corpus]:
     stay those of the whole text. Raises `CorpusError` if none set aside has two words.
     """
     count = len(corpus.sentences) - 1
-    start = np.random.Generator(np.random.PCG64(seed)).random()
-    marks = np.floor(start + share * np.arange(count + 1))
-    held = np.diff(marks) > 0
+    held = held_out(0, count, share, seed)
     lengths = np.diff(corpus.sentences)
-    if not np.any(lengths[held] > 1):
-        raise CorpusError(
-            f"holdout={share:g} sets {np.count_nonzero(held):,} of {count:,} sentences aside, none "
-            "with two words to predict from each other; set more aside, or give text with more "
-            "lines"
-        )
+    check_predictions(lengths[held], count, share)
     aside = np.empty(lengths[held].sum(), np.int32)
     kept = taken = 0
     for first in range(0, count, _SENTENCES):
@@ -55,6 +48,26 @@ def set_aside(corpus: Corpus, share: float, seed: int) -> tuple[Corpus, Corpus]:
         replace(corpus, ids=corpus.ids[:kept], sentences=offsets(~held)),
         replace(corpus, ids=aside, sentences=offsets(held), tokens=len(aside)),
     )
+
+
+def held_out(first: int, count: int, share: float, seed: int) -> Array:
+    """Which of `count` sentences, from number `first` of a text on, are set aside: (count,)."""
+    start = np.random.Generator(np.random.PCG64(seed)).random()
+    marks = np.floor(start + share * np.arange(first, first + count + 1))
+    held: Array = np.diff(marks) > 0
+    return held
+
+
+def check_predictions(lengths: Array, count: int, share: float) -> None:
+    """Raise `CorpusError` if none of the sentences set aside has two words.
+
+    lengths: of these sentences, which are some of `count`.
+    """
+    if not np.any(lengths > 1):
+        raise CorpusError(
+            f"holdout={share:g} sets {len(lengths):,} of {count:,} sentences aside, none with two "
+            "words to predict from each other; set more aside, or give text with more lines"
+        )
 
 
 class Holdout:
