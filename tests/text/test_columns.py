@@ -145,7 +145,7 @@ def test_large_row_groups_take_little_memory(tmp_path):
 import re, sys
 from pathlib import Path
 from w2v_hs.text.columns.parquet import parquet_blocks
-size = sum(len(block) for block, _ in parquet_blocks(Path(sys.argv[1]), "text"))
+size = sum(len(block) for block, _ in parquet_blocks(sys.argv[1], "text"))
 status = Path("/proc/self/status").read_text()  # getrusage counts what forked this process
 print(size, int(re.search("VmHWM:\\s*(\\d+)", status)[1]) // 1024)
 """

@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import json
 import os
 import re
 import signal
@@ -29,7 +30,6 @@ from w2v_hs.model.weights import start_vectors
 from w2v_hs.options import Options
 from w2v_hs.training.cluster import client as cluster
 from w2v_hs.training.cluster import merging, rounds, shards
-from w2v_hs.training.cluster.api import check_options
 from w2v_hs.training.cluster.merging import BlockChanges, RowChanges, WeightBlock
 from w2v_hs.training.cluster.text import read
 from w2v_hs.training.observers.holdout import set_aside
@@ -40,9 +40,8 @@ from w2v_hs.tree.tree import huffman
 
 def read_in_shards(name, size, min_count=1, **preprocessing):
     """The vocabulary of a text that is read in shards, and its sentences as words."""
-    scanned = [
-        shards.scan(s, Preprocessing(**preprocessing)) for s in shards.cut(shards.find_files(name), size)
-    ]
+    how = Preprocessing(**preprocessing)
+    scanned = [shards.scan(shard, how) for shard in shards.cut(shards.find_files(name, how), size)]
     counted = shards.merge_types([one.counted for one in scanned])
     chosen = shards.choose(counted, name, min_count, None)
     words, sentences = chosen.vocabulary.words, []
@@ -68,11 +67,32 @@ def test_shards_of_any_size_hold_each_line_once(tmp_path_factory, lines, size, n
     assert (chosen.types, chosen.tokens) == (whole.types, whole.tokens)
 
 
-def test_raw_text_is_tokenised_in_shards(tmp_path):
-    (tmp_path / "t.txt").write_text("Well, can't wait!\n" * 9)
-    _, sentences = read_in_shards(str(tmp_path / "t.txt"), 20, tokenize="words", lowercase=True)
-    assert sentences == [["well", ",", "can't", "wait", "!"]] * 9
-    check_options(Options(), Preprocessing(tokenize="words"))
+def test_text_of_all_kinds_is_read_in_shards_as_in_one_process(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    lines = [f"Well, can't wait for été {number} :-) !" for number in range(9)]
+    (tmp_path / "t.txt").write_text("\n".join(lines))
+    (tmp_path / "wide.txt").write_bytes("\n".join(lines).encode("utf-16"))
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps({"id": 1, "said": line}) + "\n" for line in lines))
+    pq.write_table(pa.table({"id": range(9), "said": lines}), tmp_path / "t.parquet", row_group_size=4)
+    for name, preprocessing in (
+        ("t.txt", {"tokenize": "words", "lowercase": True}),
+        ("t.txt", {"tokenize": "tweet", "lowercase": True}),
+        ("wide.txt", {"encoding": "utf-16"}),
+        ("t.jsonl", {"text_column": "said"}),
+        ("t.jsonl", {"text_column": "said", "tokenize": "treebank"}),
+        ("t.parquet", {"text_column": "said", "tokenize": "words"}),
+    ):
+        path = tmp_path / name
+        whole = read_corpus(path, min_count=1, preprocessing=Preprocessing(**preprocessing))
+        words, bounds = np.array(whole.vocabulary.words), whole.sentences.tolist()
+        expected = [words[whole.ids[a:b]].tolist() for a, b in itertools.pairwise(bounds)]
+        assert len(expected) == 9
+        for address in (str(path), path.as_uri()):
+            chosen, sentences = read_in_shards(address, 50, **preprocessing)
+            assert sentences == expected, (address, preprocessing)
+            assert chosen.vocabulary.words == whole.vocabulary.words
 
 
 def test_folders_compressed_files_and_addresses_are_read(tmp_path):
@@ -92,6 +112,16 @@ def test_what_workers_cannot_read_is_named(tmp_path):
     path.write_bytes(b"a b\n" * 100 + b"caf\xe9\n")
     with pytest.raises(CorpusError, match=r"latin.txt.*byte 403.*UTF-8"):
         read_in_shards(str(path), 50)
+    column = {"text_column": "text"}
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"text": "a b"}\n' * 9 + "{}\n")
+    for name in (str(rows), rows.as_uri()):
+        with pytest.raises(CorpusError, match=r"rows.jsonl: byte 144: no column 'text'"):
+            read_in_shards(name, 50, **column)
+        with pytest.raises(CorpusError, match=r"rows.jsonl: name the column"):
+            read_in_shards(name, 50)
+    with pytest.raises(CorpusError, match=r"latin.txt: text_column is for files"):
+        read_in_shards(path.as_uri(), 50, **column)
     damaged = tmp_path / "cut.gz"
     damaged.write_bytes(gzip.compress(TEXT.encode())[:-9])
     with pytest.raises(CorpusError, match=r"cut.gz.*truncated"):
@@ -264,16 +294,25 @@ def test_a_cluster_trains_every_token_once_and_as_well_as_one_process(client, te
 
 def test_the_sentences_that_one_process_holds_out_and_patience(client, tmp_path):
     """Random text: learning it by heart makes the rest less probable. Long words make shards."""
-    path, draw = tmp_path / "noise.txt", np.random.default_rng(1)
+    path, draw = tmp_path / "noise.jsonl", np.random.default_rng(1)
     lines = [
         [f"{word:0100}" for word in draw.integers(40, size=length)] for length in draw.integers(1, 9, 600)
     ]
-    path.write_text("".join(" ".join(line) + "\n" for line in lines))
-    _, aside = set_aside(read_corpus(path, min_count=1), 0.2, 1)
+    path.write_text("".join(json.dumps({"text": " ".join(line)}) + "\n" for line in lines))
+    _, aside = set_aside(
+        read_corpus(path, min_count=1, preprocessing=Preprocessing(text_column="text")), 0.2, 1
+    )
     bounds = aside.sentences.tolist()
     words = np.array(aside.vocabulary.words)
     held = [words[aside.ids[first:last]].tolist() for first, last in itertools.pairwise(bounds)]
-    options = EXACT | {"dim": 16, "lr": 0.1, "min_count": 1, "holdout": 0.2, "patience": 1}
+    options = EXACT | {
+        "dim": 16,
+        "lr": 0.1,
+        "min_count": 1,
+        "holdout": 0.2,
+        "patience": 1,
+        "text_column": "text",
+    }
     model = w2v_hs.train(path, client=client, rounds=1, epochs=60, **options)
     facts, losses = model.provenance["holdout"], model.holdout_losses
     assert (facts["sentences"], facts["tokens"]) == (len(held), len(aside.ids))
@@ -333,9 +372,6 @@ def test_what_a_cluster_does_not_do_is_refused(client, text):
     for options in ({"loss": "softmax"}, {"window": None}, {"subwords": (3, 6)}):
         with pytest.raises(OptionError, match="on a cluster"):
             w2v_hs.train(text, client=client, **options)
-    for preprocessing in ({"tokenize": "treebank"}, {"text_column": "text"}):
-        with pytest.raises(OptionError, match="on a cluster"):
-            w2v_hs.train(text, client=client, **preprocessing)
     with pytest.raises(OptionError, match="read files"):
         w2v_hs.train([["a", "b"]], client=client)
     with pytest.raises(OptionError, match="rounds=3 without a cluster"):

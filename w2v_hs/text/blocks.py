@@ -38,13 +38,15 @@ class BadByte(Exception):
 # ---- cutting ------------------------------------------------------------------------------------
 
 
-def text_blocks(source: Source, preprocessing: Preprocessing) -> Iterator[TextBlock]:
-    """Read a source in blocks for `prepared`.
+def text_blocks(
+    source: Source, preprocessing: Preprocessing, blocks: Iterable[tuple[bytes, int]] | None = None
+) -> Iterator[TextBlock]:
+    """Read a source in blocks for `prepared`; `blocks`, if given, are those of a part of it.
 
     Raises `CorpusError` if the source cannot be read, or if a line is longer than `LONGEST_LINE`
     where lines are processed as a whole: JSON lines, and text that NLTK tokenizes.
     """
-    blocks = _checked_start(source, source.blocks(preprocessing))
+    blocks = _checked_start(source, source.blocks(preprocessing) if blocks is None else blocks)
     by_line = preprocessing.needs_nltk and _tokenizes(source, preprocessing)
     if source.layout != "jsonl" and not by_line:
         return whole_tokens(blocks, source.name)

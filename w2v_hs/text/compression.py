@@ -173,3 +173,17 @@ _WRITERS: dict[str, Callable[[BinaryIO], Any]] = {
     ".xz": lambda raw: lzma.LZMAFile(raw, "wb", preset=1),  # noqa: SIM115
     ".zst": _write_zstd,
 }
+
+
+def is_address(name: str) -> bool:
+    """Whether a name is an address such as s3://bucket/key, not a path."""
+    return "://" in name
+
+
+def open_file(name: str, buffering: int = -1) -> Any:
+    """A file by its path, or by an address that fsspec knows, open for reading bytes."""
+    if not is_address(name):
+        return Path(name).open("rb", buffering=buffering)
+    import fsspec
+
+    return fsspec.open(name, "rb").open()

@@ -15,7 +15,7 @@ from w2v_hs.options import Preprocessing
 from w2v_hs.text import catalog
 from w2v_hs.text.columns import layout, listed
 from w2v_hs.text.columns.parquet import column_names, parquet_blocks, row_at
-from w2v_hs.text.compression import read_blocks, read_plain
+from w2v_hs.text.compression import open_file, read_blocks, read_plain
 from w2v_hs.text.encodings import to_utf8
 from w2v_hs.text.named_corpora import open_text
 
@@ -45,15 +45,15 @@ class Source:
         if self.kind == "named":
             return _counted(open_text(self.name, preprocessing))
         if self.layout == "parquet":
-            assert self.column is not None  # `_file` refuses it
-            return parquet_blocks(Path(self.name), self.column, tokenize=preprocessing.splits)
-        return _file_blocks(Path(self.name))
+            assert self.column is not None  # `file_source` refuses it
+            return parquet_blocks(self.name, self.column, self.size or 0, preprocessing.splits)
+        return _file_blocks(self.name, self.size)
 
     def place(self, line: int, offset: int) -> str:
         """The place of a line (from 1) and of a byte of the UTF-8 text (from 0), for a message."""
         if self.layout == "parquet":  # a row may hold several lines
             assert self.column is not None  # as above
-            return f"{shown(self.name)}: row {row_at(Path(self.name), self.column, offset)}"
+            return f"{shown(self.name)}: row {row_at(self.name, self.column, offset)}"
         place = f"{shown(self.name)}:{line}"
         return f"{place}: byte {offset}" if self.encoding == "utf-8" else place
 
@@ -66,12 +66,12 @@ def _counted(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
         yield block, position
 
 
-def _file_blocks(path: Path) -> Iterator[tuple[bytes, int]]:
+def _file_blocks(name: str, size: int | None) -> Iterator[tuple[bytes, int]]:
     try:
-        with path.open("rb", buffering=0) as raw:
-            yield from read_blocks(raw, str(path), path.stat().st_size)
+        with open_file(name, buffering=0) as raw:
+            yield from read_blocks(raw, name, size)
     except OSError as error:
-        raise CorpusError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
+        raise CorpusError(f"{shown(name)}: cannot be read: {error.strerror or error}") from error
 
 
 def find_sources(text: str | Path, column: str | None = None, encoding: str = "utf-8") -> list[Source]:
@@ -85,12 +85,15 @@ def find_sources(text: str | Path, column: str | None = None, encoding: str = "u
     `encoding` is that of files and standard input. Raises `CorpusError` if nothing has this name,
     or something in it is not a file of text.
     """
-    sources = [replace(source, encoding=encoding) for source in _find(str(text), column)]
-    for source in sources:
-        if encoding != "utf-8" and (source.kind == "named" or source.layout == "parquet"):
-            what = "a named corpus" if source.kind == "named" else "Parquet"
-            raise CorpusError(f"{shown(source.name)}: {what} is UTF-8; give {option('encoding', 'utf-8')}")
-    return sources
+    return [with_encoding(source, encoding) for source in _find(str(text), column)]
+
+
+def with_encoding(source: Source, encoding: str) -> Source:
+    """A source in an encoding; `CorpusError` if it cannot have another than UTF-8."""
+    if encoding != "utf-8" and (source.kind == "named" or source.layout == "parquet"):
+        what = "a named corpus" if source.kind == "named" else "Parquet"
+        raise CorpusError(f"{shown(source.name)}: {what} is UTF-8; give {option('encoding', 'utf-8')}")
+    return replace(source, encoding=encoding)
 
 
 def _find(name: str, column: str | None) -> list[Source]:
@@ -107,7 +110,7 @@ def _find(name: str, column: str | None) -> list[Source]:
         if path.is_dir():
             return _files_below(path, column)
         if path.exists():  # also a pipe such as /dev/fd/63
-            return [_file(path, column)]
+            return [file_source(str(path), path.stat().st_size, column)]
         if name in catalog.names():
             return [_named(name, column)]
         files = _matching(name, column)
@@ -128,19 +131,20 @@ def _named(name: str, column: str | None) -> Source:
     return Source(name, "named")
 
 
-def _file(path: Path, column: str | None) -> Source:
-    kind = layout(path)
+def file_source(name: str, size: int | None, column: str | None) -> Source:
+    """A file as a source; `CorpusError` where it needs a column, or has none."""
+    kind = layout(Path(name))
     if kind == "plain" and column is not None:
         raise CorpusError(
-            f"{shown(path)}: text_column is for files whose names end in .parquet or .jsonl (or "
+            f"{shown(name)}: text_column is for files whose names end in .parquet or .jsonl (or "
             ".ndjson, also compressed); select only those, with a pattern such as '*.jsonl'"
         )
     if kind != "plain" and column is None:
-        names = f"; it has {listed(column_names(path))}" if kind == "parquet" else ""
+        names = f"; it has {listed(column_names(name))}" if kind == "parquet" else ""
         raise CorpusError(
-            f"{shown(path)}: name the column that holds the text (text_column, --text-column){names}"
+            f"{shown(name)}: name the column that holds the text (text_column, --text-column){names}"
         )
-    return Source(str(path), "file", path.stat().st_size, kind, column)
+    return Source(name, "file", size, kind, column)
 
 
 def _files_below(folder: Path, column: str | None) -> list[Source]:
@@ -198,7 +202,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 def _regular_file(path: Path, column: str | None) -> Source:
     """The source for a path that the user did not name, so it must be a regular file."""
     if path.is_file():
-        return _file(path, column)
+        return file_source(str(path), path.stat().st_size, column)
     if path.is_dir():
         what = "is a link to a folder; name it as a source of its own"
     elif path.is_symlink() and not path.exists():

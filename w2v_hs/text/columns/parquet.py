@@ -2,35 +2,35 @@
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from w2v_hs.checks import quoted, shown
 from w2v_hs.errors import CorpusError
 from w2v_hs.files.lines import LONGEST_LINE
 from w2v_hs.text.columns.rows import TOKEN_LISTS, BadRow, described, missing, sentence
-from w2v_hs.text.compression import BLOCK
+from w2v_hs.text.compression import BLOCK, is_address, open_file
 
 _ROWS = 64  # in memory at a time
 
 
-def column_names(path: Path) -> list[str]:
+def column_names(path: str) -> list[str]:
     """The columns of a Parquet file; `CorpusError` if it cannot be read."""
     with _opened(path) as file:
         names: list[str] = file.schema_arrow.names
         return names
 
 
-def parquet_blocks(path: Path, column: str, tokenize: bool = False) -> Iterator[tuple[bytes, int]]:
+def parquet_blocks(
+    path: str, column: str, size: int = 0, tokenize: bool = False
+) -> Iterator[tuple[bytes, int]]:
     """Read a column in blocks of text, one row per line.
 
     Only a few rows are in memory at a time, however large the row groups are. The text is what the
     file holds, whether valid UTF-8 or not. A row holds a string or a list of strings; lists are an
-    error if the text will be tokenized. Yields lines, each with its newline, and about how many
-    bytes of the file were read so far. Raises `CorpusError` if the file is damaged or is not a
-    Parquet file, lacks the column, or a row holds no text.
+    error if the text will be tokenized. Yields lines, each with its newline, and about how many of
+    the `size` bytes of the file were read so far. Raises `CorpusError` if the file is damaged or is
+    not a Parquet file, lacks the column, or a row holds no text.
     """
-    size = path.stat().st_size
     lines: list[bytes] = []
     length = 0
     with _opened(path) as file:
@@ -45,7 +45,7 @@ def parquet_blocks(path: Path, column: str, tokenize: bool = False) -> Iterator[
         yield b"\n".join([*lines, b""]), size
 
 
-def row_at(path: Path, column: str, offset: int) -> int:
+def row_at(path: str, column: str, offset: int) -> int:
     """The row, from 1, that holds the byte at `offset` of the text that `parquet_blocks` reads."""
     with _opened(path) as file:
         end = 0
@@ -57,8 +57,8 @@ def row_at(path: Path, column: str, offset: int) -> int:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """An open Parquet file; any error of pyarrow while it is open becomes a `CorpusError`."""
+def _opened(path: str) -> Iterator[Any]:
+    """The Parquet file of a path or address; any error while it is open becomes a `CorpusError`."""
     try:
         import pyarrow.parquet as pq
     except ImportError:
@@ -67,7 +67,8 @@ def _opened(path: Path) -> Iterator[Any]:
         ) from None
     try:
         # With a buffer, pages are read as they are needed, not a column of a row group at once.
-        with pq.ParquetFile(path, buffer_size=BLOCK, pre_buffer=False) as file:
+        raw = open_file(path) if is_address(path) else contextlib.nullcontext(path)
+        with raw as source, pq.ParquetFile(source, buffer_size=BLOCK, pre_buffer=False) as file:
             yield file
     except CorpusError:
         raise
@@ -78,7 +79,7 @@ def _opened(path: Path) -> Iterator[Any]:
         ) from error
 
 
-def _texts(path: Path, file: Any, column: str, tokenize: bool) -> Iterator[bytes]:
+def _texts(path: str, file: Any, column: str, tokenize: bool) -> Iterator[bytes]:
     """The text of each row; raises as `parquet_blocks`."""
     import pyarrow as pa
 
@@ -98,7 +99,7 @@ def _texts(path: Path, file: Any, column: str, tokenize: bool) -> Iterator[bytes
                     raise CorpusError(f"{shown(path)}: row {row}: {error}") from None
 
 
-def _holds_lists(path: Path, schema: Any, column: str) -> bool:
+def _holds_lists(path: str, schema: Any, column: str) -> bool:
     """Whether the column holds lists of strings; `CorpusError` if it holds no strings either."""
     import pyarrow as pa
 

@@ -12,6 +12,7 @@ from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
 from w2v_hs.options import LEARNING_RATES, Options, Preprocessing, Resolved
 from w2v_hs.progress import Display, display
+from w2v_hs.text.sources import Source
 from w2v_hs.text.tokenizing import warn_of_raw_text
 from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.training.cluster import client as dask
@@ -44,10 +45,10 @@ def train_on(
     show: bool | Display,
 ) -> Model:
     """`training.api.train_with` on the workers of a `distributed.Client`."""
-    check_options(options, preprocessing)
+    check_options(options)
     if rounds is not None:
         whole("rounds", rounds, 1, 1_000_000)
-    files = _files(corpus)
+    files = _files(corpus, preprocessing)
     with dask.dask_errors(client, partial(_advice, settings)), display(show) as shows:
         workers = _note_workers(client, shows)
         run_options = resolved(options, workers)
@@ -69,7 +70,7 @@ def resume_on(client: Any, saved: SavedRun, corpus: Texts, show: bool | Display)
     """`training.api.resume` on the workers of a `distributed.Client`."""
     model, settings, layout = saved.model, saved.settings, saved.settings.layout
     assert layout is not None and model.tree is not None  # as of all runs on a cluster
-    files = _files(corpus)
+    files = _files(corpus, settings.preprocessing)
     with dask.dask_errors(client, partial(_advice, settings)), display(show) as shows:
         _note_workers(client, shows)
         text = read(
@@ -85,17 +86,8 @@ def resume_on(client: Any, saved: SavedRun, corpus: Texts, show: bool | Display)
         return _train(client, text, model.tree, model.options, layout.rounds, settings, shows, saved)
 
 
-def check_options(options: Options, preprocessing: Preprocessing) -> None:
+def check_options(options: Options) -> None:
     """Raise `OptionError` for options that training on a cluster does not support."""
-    if preprocessing.needs_nltk or preprocessing.text_column is not None:
-        raise OptionError(
-            "NLTK's tokenizers, split_sentences or text_column on a cluster: not supported; give plain "
-            f"text, one sentence a line; raw text with {option('tokenize', 'words')}"
-        )
-    if preprocessing.encoding != "utf-8":
-        raise OptionError(
-            f"encoding={preprocessing.encoding} on a cluster: not supported; convert the text to UTF-8"
-        )
     if options.loss != "hs":
         raise OptionError(
             f"loss={options.loss} on a cluster: not supported, since every word touches all output "
@@ -131,7 +123,7 @@ def _note_workers(client: Any, shows: Display) -> dict[str, int]:
     return workers
 
 
-def _shard_bytes(files: list[shards.File], workers: int) -> int:
+def _shard_bytes(files: list[Source], workers: int) -> int:
     """Bytes of a shard: four shards a worker at least, so that all have about as much."""
     total = sum(file.size or 0 for file in files)
     return min(max(total // (4 * workers), shards.SMALLEST), shards.LARGEST)
@@ -144,7 +136,7 @@ def _advice(settings: CheckpointSettings | None) -> str:
     return f"to resume: w2v-hs resume {argument(settings.path)} --scheduler ADDRESS"
 
 
-def _files(corpus: Texts) -> list[shards.File]:
+def _files(corpus: Texts, preprocessing: Preprocessing) -> list[Source]:
     """The files of what `train` takes for a corpus, as far as a cluster can read it."""
     texts = [corpus] if isinstance(corpus, (str, Path)) else corpus
     if not isinstance(texts, (list, tuple)) or not all(isinstance(t, (str, Path)) for t in texts):
@@ -152,7 +144,7 @@ def _files(corpus: Texts) -> list[shards.File]:
             f"a corpus of type {type(corpus).__name__} on a cluster: its workers read files; give "
             "paths or addresses such as s3://bucket/folder"
         )
-    return [file for text in texts for file in shards.find_files(str(text))]
+    return [file for text in texts for file in shards.find_files(str(text), preprocessing)]
 
 
 def _train(

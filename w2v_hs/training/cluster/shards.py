@@ -8,9 +8,9 @@ into rows of it. All are functions of their arguments alone.
 import hashlib
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,11 +18,10 @@ from w2v_hs.checks import shown
 from w2v_hs.errors import CorpusError, W2VError
 from w2v_hs.kernels import tokens as reader
 from w2v_hs.options import Preprocessing
-from w2v_hs.text.blocks import BadByte, TextBlock, locate, prepared, whole_tokens
-from w2v_hs.text.columns import layout
-from w2v_hs.text.compression import BLOCK, is_compressed, read_blocks
+from w2v_hs.text.blocks import BadByte, TextBlock, locate, prepared, text_blocks
+from w2v_hs.text.compression import BLOCK, is_address, is_compressed, open_file
 from w2v_hs.text.corpus import LONGEST_SENTENCE
-from w2v_hs.text.sources import Source, find_sources
+from w2v_hs.text.sources import Source, file_source, find_sources, with_encoding
 from w2v_hs.text.vocabulary import Vocabulary, choose_words
 from w2v_hs.text.word_ids import scan_block
 from w2v_hs.training.observers.holdout import held_out
@@ -31,26 +30,10 @@ SMALLEST, LARGEST = 1 << 16, 1 << 26  # bytes of a shard
 
 
 @dataclass(frozen=True)
-class File:
-    """A file of text."""
-
-    name: str  # a path, or an address that fsspec knows
-    size: int | None  # bytes, if known
-
-    def open(self) -> Any:
-        """The file, open for reading bytes."""
-        if _is_path(self.name):
-            return Path(self.name).open("rb")
-        import fsspec
-
-        return fsspec.open(self.name, "rb").open()
-
-
-@dataclass(frozen=True)
 class Shard:
     """Bytes of a file from the first newline at or after `begin` to the first at or after `end`."""
 
-    file: File
+    source: Source
     begin: int = 0  # 0: from the beginning of the file
     end: int | None = None  # None: the whole file
 
@@ -58,17 +41,17 @@ class Shard:
     def size(self) -> int:
         """Approximate number of bytes."""
         if self.end is None:
-            return self.file.size or 0
+            return self.source.size or 0
         return self.end - self.begin
 
-    def blocks(self) -> Iterator[tuple[bytes, int]]:
-        """Blocks of bytes, decompressed, each with how far the shard is read after it."""
-        with self.file.open() as raw:
-            if self.end is None:
-                yield from read_blocks(raw, self.file.name, self.file.size)
-                return
-            from fsspec.utils import read_block
+    def blocks(self, preprocessing: Preprocessing) -> Iterator[tuple[bytes, int]]:
+        """Blocks as of `Source`, each with how far the shard is read after it."""
+        if self.end is None:
+            yield from self.source.blocks(preprocessing)
+            return
+        from fsspec.utils import read_block
 
+        with open_file(self.source.name) as raw:
             data = read_block(raw, self.begin, self.end - self.begin, delimiter=b"\n", split_before=True)
         for at in range(0, len(data), BLOCK):
             yield data[at : at + BLOCK], at
@@ -111,31 +94,27 @@ class EncodedShard(NamedTuple):
 # ---- finding files ------------------------------------------------------------------------------
 
 
-def _is_path(name: str) -> bool:
-    """Whether a name is a local file's, not an address such as s3://bucket/key."""
-    return "://" not in name
-
-
-def find_files(text: str) -> list[File]:
+def find_files(text: str, preprocessing: Preprocessing = Preprocessing()) -> list[Source]:  # noqa: B008
     """The files of a path or an address, sorted; hidden ones and models are left out.
 
     A folder stands for all files below it, a pattern for all that match. Raises `CorpusError` if
     nothing is there, or no file that a worker could read.
     """
-    if not _is_path(text):
-        return _find_remote(text)
-    files = []
-    for source in find_sources(text):
-        if source.kind != "file" or source.layout != "plain":
-            raise CorpusError(
-                f"{shown(text)}: workers of a cluster read files of plain text; give files, "
-                "folders or patterns, or an address such as s3://bucket/folder"
-            )
-        files.append(File(str(Path(source.name).absolute()), source.size))
-    return files
+    column, encoding = preprocessing.text_column, preprocessing.encoding
+    if is_address(text):
+        files = [file_source(name, size, column) for name, size in _find_remote(text)]
+        return [with_encoding(file, encoding) for file in files]
+    files = find_sources(text, column, encoding)
+    if any(file.kind != "file" for file in files):
+        raise CorpusError(
+            f"{shown(text)}: workers of a cluster read files; give files, folders or patterns, or an "
+            "address such as s3://bucket/folder"
+        )
+    return [replace(file, name=str(Path(file.name).absolute())) for file in files]
 
 
-def _find_remote(address: str) -> list[File]:
+def _find_remote(address: str) -> list[tuple[str, int | None]]:
+    """The files of an address, each with its bytes if known."""
     from fsspec.core import has_magic, url_to_fs
 
     try:
@@ -147,7 +126,7 @@ def _find_remote(address: str) -> list[File]:
         else:
             found = {path: system.info(path)}
         files = [
-            File(system.unstrip_protocol(name), info.get("size"))
+            (system.unstrip_protocol(name), info.get("size"))
             for name, info in sorted(found.items())
             if info.get("type", "file") == "file" and not _left_out(name, path)
         ]
@@ -159,12 +138,6 @@ def _find_remote(address: str) -> list[File]:
         ) from error
     if not files:
         raise CorpusError(f"{shown(address)}: no file is there")
-    for file in files:
-        if layout(Path(file.name)) != "plain":
-            raise CorpusError(
-                f"{shown(file.name)}: workers of a cluster read lines of tokens, no columns; write "
-                "the text so before, or leave this file out"
-            )
     return files
 
 
@@ -173,11 +146,15 @@ def _left_out(name: str, folder: str) -> bool:
     return inside.endswith(".safetensors") or any(part.startswith(".") for part in inside.split("/"))
 
 
-def cut(files: list[File], size: int) -> list[Shard]:
-    """Shards of about `size` bytes. Compressed files, and those of unknown size, are not cut."""
+def cut(files: list[Source], size: int) -> list[Shard]:
+    """Shards of about `size` bytes.
+
+    Files that are compressed, of unknown size, Parquet or not UTF-8 are not cut.
+    """
     shards = []
     for file in files:
-        if file.size is None or is_compressed(file.name):
+        whole = is_compressed(file.name) or file.layout == "parquet" or file.encoding != "utf-8"
+        if file.size is None or whole:
             shards.append(Shard(file))
             continue
         bounds = [*range(0, max(file.size - size // 2, 1), size), file.size]
@@ -193,10 +170,10 @@ def scan(shard: Shard, preprocessing: Preprocessing) -> ScannedShard:
     types = reader.new_types()
     pieces, checksum, mended, lines = [], hashlib.sha256(), 0, 0
     try:
-        for block in whole_tokens(shard.blocks(), shard.file.name):
+        for block in text_blocks(shard.source, preprocessing, shard.blocks(preprocessing)):
             checksum.update(block.data)
             try:
-                data, more = prepared(block.data, Source(shard.file.name, "file"), preprocessing)
+                data, more = prepared(block.data, shard.source, preprocessing)
             except BadByte as error:
                 raise _located(shard, lines, block, error) from None
             mended += more
@@ -208,7 +185,7 @@ def scan(shard: Shard, preprocessing: Preprocessing) -> ScannedShard:
     except Exception as error:  # file systems raise what they like
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise CorpusError(
-            f"{shown(shard.file.name)}: cannot be read by a worker: {shown(reason)}; every worker "
+            f"{shown(shard.source.name)}: cannot be read by a worker: {shown(reason)}; every worker "
             "must find it under this name"
         ) from error
     numbers = np.concatenate(pieces)
@@ -221,14 +198,14 @@ def scan(shard: Shard, preprocessing: Preprocessing) -> ScannedShard:
 def _located(shard: Shard, lines: int, block: TextBlock, error: BadByte) -> CorpusError:
     """The error with its place; the lines before a shard in its file are not known."""
     if shard.begin == 0:
-        return locate(Source(shard.file.name, "file"), lines, block, error)
+        return locate(shard.source, lines, block, error)
     from fsspec.utils import seek_delimiter
 
-    with shard.file.open() as raw:
+    with open_file(shard.source.name) as raw:
         raw.seek(shard.begin)
         seek_delimiter(raw, b"\n", 1 << 16)
         at = raw.tell() - 1 + block.offset + error.at
-    return CorpusError(f"{shown(shard.file.name)}: byte {at}: {error}; {error.remedy}")
+    return CorpusError(f"{shown(shard.source.name)}: byte {at}: {error}; {error.remedy}")
 
 
 def _counted(types: reader.Types, counts: np.ndarray, mended: int) -> CountedTypes:

@@ -17,6 +17,7 @@ from w2v_hs.errors import CorpusError
 from w2v_hs.formatting import texts
 from w2v_hs.options import Options, Preprocessing
 from w2v_hs.text.corpus import Corpus
+from w2v_hs.text.sources import Source
 from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.training.cluster import client as dask
 from w2v_hs.training.cluster import shards
@@ -58,7 +59,7 @@ class ShardedText:
 
 def read(
     client: Any,
-    files: list[shards.File],
+    files: list[Source],
     size: int,
     options: Options,
     vocabulary: Vocabulary | None,
