@@ -40,7 +40,7 @@ class MissingFileError(FormatError, FileNotFoundError):
     """A file of vectors, a model, a tree or a word list does not exist."""
 
 
-class MissingTextError(CorpusError, FileNotFoundError):
+class MissingTextError(FileNotFoundError, CorpusError):  # in this order Dask can pickle it
     """Nothing has the name of a text."""
 
 

@@ -1,5 +1,6 @@
 """Training on Dask: shards, merging, and real clusters, whose workers and schedulers are killed."""
 
+import contextlib
 import gzip
 import itertools
 import json
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import w2v_hs
-from w2v_hs.errors import ClusterError, CorpusError, OptionError
+from w2v_hs.errors import ClusterError, CorpusError, DivergedError, OptionError
 from w2v_hs.options import Preprocessing
 from w2v_hs.text.corpus import read_corpus
 
@@ -378,27 +380,83 @@ def test_what_a_cluster_does_not_do_is_refused(client, text):
         w2v_hs.train(text, rounds=3)
 
 
-def test_a_worker_killed_in_a_round_costs_no_token(client, text):
-    options = EXACT | {"dim": 400, "epochs": 3}
-    pids = client.run(os.getpid)
-    killed = []
+@contextlib.contextmanager
+def at_first_progress(act):
+    """Call act(address of the worker), once, when a worker has trained a part of the text."""
+    told = []
 
-    def kill_when_told(event):
-        message = event[1]
-        if not killed and message["tokens"] > 0:
-            killed.append(pids[message["worker"]])
-            os.kill(killed[0], signal.SIGKILL)
+    def tell(message):
+        if not told and message["tokens"] > 0:
+            told.append(message)
+            act(message["worker"])
 
     listener = cluster.ProgressListener
     hear = listener._hear
     try:
-        listener._hear = lambda self, event: (hear(self, event), kill_when_told(event))
-        model = w2v_hs.train(text, client=client, rounds=1, **options)
+        listener._hear = lambda self, event: (hear(self, event), tell(event[1]))
+        yield told
     finally:
         listener._hear = hear
+
+
+def killing_a_worker(client):
+    """Kill the first worker that trains, once."""
+    pids = client.run(os.getpid)
+    return at_first_progress(lambda worker: os.kill(pids[worker], signal.SIGKILL))
+
+
+def test_a_worker_killed_in_a_round_costs_no_token(client, text):
+    options = EXACT | {"dim": 400, "epochs": 3}
+    with killing_a_worker(client) as killed:
+        model = w2v_hs.train(text, client=client, rounds=1, **options)
     assert killed
     assert model.provenance["predictions"] == 3 * predictions(text)
     assert np.isfinite(model.vectors.matrix).all()
+
+
+def test_replicas_are_those_of_one_process_to_the_bit_even_if_a_worker_dies(client, text_file, tmp_path):
+    options = {"dim": 12, "epochs": 40, "threads": 1, "seed": 7, "holdout": 0.05, "resample": True}
+    alone = w2v_hs.train(text_file, replicas=3, keep_replicas=tmp_path / "alone", **options)
+    with killing_a_worker(client) as killed:
+        model = w2v_hs.train(
+            text_file, client=client, replicas=3, keep_replicas=tmp_path / "cluster", **options
+        )
+    assert killed
+    pairs = [(model, alone)]
+    pairs += [
+        [w2v_hs.load(tmp_path / of / f"{n}.safetensors") for of in ("cluster", "alone")] for n in (1, 2, 3)
+    ]
+    for found, expected in pairs:
+        assert found.vectors.matrix.tobytes() == expected.vectors.matrix.tobytes()
+        assert found.outputs.tobytes() == expected.outputs.tobytes()
+        assert found.losses == expected.losses and found.holdout_losses == expected.holdout_losses
+        assert found.options == expected.options
+        assert found.provenance["predictions"] == expected.provenance["predictions"]
+
+
+def test_an_interrupt_ends_replicas_on_their_workers(client, text_file):
+    stop = at_first_progress(lambda worker: os.kill(os.getpid(), signal.SIGINT))
+    with stop, pytest.raises(KeyboardInterrupt):
+        w2v_hs.train(text_file, client=client, replicas=2, epochs=9999, threads=1, **EXACT)
+    until = time.monotonic() + 20
+    while any(client.run(lambda dask_worker: len(dask_worker.state.all_running_tasks)).values()):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_what_replicas_on_a_cluster_cannot_do_is_told(client, text_file):
+    for corpus in (Path("-"), "s3://bucket/text", [["a", "b"]] * 9):
+        with pytest.raises(OptionError, match=r"replicas=2 on a cluster: .* give paths of files"):
+            w2v_hs.train(corpus, client=client, replicas=2)
+    with pytest.raises(DivergedError):
+        w2v_hs.train(text_file, client=client, replicas=2, dim=8, lr=1e30)
+    with text_file.open() as file:
+        os.dup2(file.fileno(), 999)
+    try:
+        with pytest.raises(CorpusError, match=r"on the worker tcp://\S+: .*fd/999: no such file"):
+            w2v_hs.train(Path("/proc/self/fd/999"), client=client, replicas=2, dim=8)
+    finally:
+        os.close(999)
 
 
 @pytest.fixture

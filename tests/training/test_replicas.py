@@ -68,7 +68,7 @@ def test_words_never_seen_have_merged_vectors(text_file):
         ({"checkpoint": True}, "replicas=2 with a checkpoint"),
         ({"holdout": 0.1, "patience": 1}, "replicas=2 with patience"),
         ({"callbacks": print}, "replicas=2 with callbacks"),
-        ({"client": "tcp"}, "replicas=2 with a cluster"),
+        ({"rounds": 4}, "replicas=2 with rounds"),
         ({"replicas": 1, "resample": True}, "resample with a single run"),
         ({"replicas": 1, "keep_replicas": "runs"}, "keep_replicas with a single run"),
     ],

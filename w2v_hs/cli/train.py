@@ -75,7 +75,8 @@ _scheduler_option = click.option(
 @click.option(
     "--rounds",
     type=click.IntRange(1, 1_000_000),
-    help="With --scheduler: how often the updates of the workers are merged in each epoch."
+    help="With --scheduler, but not --replicas: how often the updates of the workers are merged in each "
+    "epoch."
     "  [default: chosen by cost]",
 )
 @click.pass_context

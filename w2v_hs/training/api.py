@@ -131,7 +131,8 @@ def train(
         Seed of all random numbers. With one thread, the same seed gives the same bytes.
     replicas
         Number of runs, with the seeds seed, seed + 1 and so on, whose vectors are merged into one
-        model: better vectors than those of one longer run.
+        model: better vectors than those of one longer run. With `client` each trains on one worker,
+        which reads the text itself; Ctrl-C is then a plain `KeyboardInterrupt`.
     keep_replicas
         A new folder in which to save each of these runs as a model: 1.safetensors and so on. It
         appears when all have ended.
@@ -290,7 +291,7 @@ def train_with(
     if tree is not None and options.loss != "hs":
         raise OptionError("a tree with loss=softmax: the full softmax has none; use loss=hs")
     if options.replicas > 1:
-        check_replicas(options, settings is not None, client is not None, bool(listed(callbacks)))
+        check_replicas(options, settings is not None, rounds is not None, bool(listed(callbacks)))
     elif options.resample or keep_replicas is not None:
         found = option("resample" if options.resample else "keep_replicas")
         raise OptionError(f"{found} with a single run: expected {option('replicas')} of 2 or more")
@@ -306,7 +307,12 @@ def train_with(
     vocabulary = load_vocabulary(vocab) if vocab is not None else None
     if client is not None:
         from w2v_hs.training.cluster.api import train_on
+        from w2v_hs.training.cluster.replicas import train_replicas_on
 
+        if options.replicas > 1:
+            return train_replicas_on(
+                client, corpus, options, tree, vocabulary, preprocessing, keep_replicas, show
+            )
         return train_on(client, corpus, options, tree, vocabulary, preprocessing, settings, rounds, show)
     vocabulary = vocabulary if compass is None else compass.model.vocabulary
     resolved, start = options.resolved(), None

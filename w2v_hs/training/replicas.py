@@ -10,6 +10,7 @@ The runs share the text and the first tree, but each learns a tree of its own: t
 the noise. With that of the first run, others would agree too well (`benchmarks/stability.py`).
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,13 +40,13 @@ FIT_SHARE = 1 / 8
 FIT_TOKENS = 1_000_000  # at least
 
 
-def check_replicas(options: Options, checkpoint: bool, on_cluster: bool, callbacks: bool) -> None:
+def check_replicas(options: Options, checkpoint: bool, rounds: bool, callbacks: bool) -> None:
     """Raise `OptionError` for what several runs cannot do."""
     for found, what in (
         (options.patience is not None, "patience: each run would stop at an epoch of its own"),
         (checkpoint, "a checkpoint: only one run can be resumed"),
         (callbacks, "callbacks: they watch a single run"),
-        (on_cluster, "a cluster: they train one after the other, in one process"),
+        (rounds, "rounds: each trains on one worker, and merges nothing on the way"),
     ):
         if found:
             raise OptionError(f"replicas={options.replicas} with {what}; leave one of them out")
@@ -58,11 +59,13 @@ def train_replicas(
     shows: Display,
     folder: Path | None = None,
     fit_tokens: int = FIT_TOKENS,
+    models: Iterable[Model] | None = None,
 ) -> Model:
     """Train `options.replicas` runs, with the seeds from `options.seed` on, and merge them.
 
     folder: where each run is saved when it ends, as 1.safetensors and so on. fit_tokens: of the
-    text to which the tree is fitted, or `FIT_SHARE` of it if that is more.
+    text to which the tree is fitted, or `FIT_SHARE` of it if that is more. models: those of the
+    runs, in order, where others train them.
     """
     holdout = None
     if options.holdout:
@@ -70,13 +73,13 @@ def train_replicas(
         holdout = Holdout(aside, options, shows.note)
     first, rows, runs = None, np.zeros(0, np.float32), []
     seconds, predictions = 0.0, 0
-    for number in range(options.replicas):
-        shows.note(f"run {number + 1} of {options.replicas}")
-        each = replace(options, seed=options.seed + number, holdout=0.0)
-        drawn = resampled(text, each.seed) if options.resample else text
-        model = train_model(drawn, tree, each, shows)
+    if models is None:
+        models = (train_replica(text, tree, options, number, shows) for number in range(options.replicas))
+    for number, model in enumerate(models):
         if folder is not None:
-            replace(model, options=replace(each, replicas=1)).save(folder / f"{number + 1}.safetensors")
+            replace(model, options=replace(model.options, replicas=1)).save(
+                folder / f"{number + 1}.safetensors"
+            )
         runs.append({"seed": model.options.seed, "losses": model.losses})
         seconds += model.provenance["training_seconds"]
         predictions += model.provenance["predictions"]
@@ -92,6 +95,14 @@ def train_replicas(
     weights.seconds += seconds
     weights.predictions += predictions
     return _merged(first, weights, text, options, holdout, runs)
+
+
+def train_replica(text: Corpus, tree: Tree | None, options: Resolved, number: int, shows: Display) -> Model:
+    """Train run `number`, from 0, of `options.replicas`."""
+    shows.note(f"run {number + 1} of {options.replicas}")
+    each = replace(options, seed=options.seed + number, holdout=0.0)
+    drawn = resampled(text, each.seed) if options.resample else text
+    return train_model(drawn, tree, each, shows)
 
 
 def _fit_outputs(

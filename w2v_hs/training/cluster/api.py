@@ -50,7 +50,7 @@ def train_on(
         whole("rounds", rounds, 1, 1_000_000)
     files = _files(corpus, preprocessing)
     with dask.dask_errors(client, partial(_advice, settings)), display(show) as shows:
-        workers = _note_workers(client, shows)
+        workers = dask.note_workers(client, shows)
         run_options = resolved(options, workers)
         size = _shard_bytes(files, len(workers))
         text = read(client, files, size, run_options, vocabulary, preprocessing, shows.read)
@@ -72,7 +72,7 @@ def resume_on(client: Any, saved: SavedRun, corpus: Texts, show: bool | Display)
     assert layout is not None and model.tree is not None  # as of all runs on a cluster
     files = _files(corpus, settings.preprocessing)
     with dask.dask_errors(client, partial(_advice, settings)), display(show) as shows:
-        _note_workers(client, shows)
+        dask.note_workers(client, shows)
         text = read(
             client,
             files,
@@ -113,14 +113,6 @@ def resolved(options: Options, workers: dict[str, int]) -> Resolved:
         threads=options.threads or min(workers.values()),
     )
     return cast(Resolved, filled)
-
-
-def _note_workers(client: Any, shows: Display) -> dict[str, int]:
-    """The threads of each worker; shows a note of how many there are."""
-    workers = dask.check_workers(client)
-    count, threads = len(workers), sum(workers.values())
-    shows.note(f"{count} workers, {threads} threads; dashboard: {client.dashboard_link}")
-    return workers
 
 
 def _shard_bytes(files: list[Source], workers: int) -> int:

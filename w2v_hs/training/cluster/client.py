@@ -13,6 +13,7 @@ from typing import Any
 
 from w2v_hs.checks import shown
 from w2v_hs.errors import ClusterError, W2VError
+from w2v_hs.progress import Display
 from w2v_hs.version import __version__
 
 CONNECT = 10.0  # seconds to wait for a scheduler
@@ -109,14 +110,19 @@ def workers(client: Any) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def check_workers(client: Any) -> dict[str, int]:
-    """As `workers`; also raises `ClusterError` if one has another version of this package."""
+def note_workers(client: Any, shows: Display) -> dict[str, int]:
+    """As `workers`, with a note for people.
+
+    Also raises `ClusterError` if a worker has another version of this package.
+    """
     found = workers(client)
     for address, version in client.run(_version).items():
         if version != __version__:
             raise ClusterError(
                 f"{address}: w2v_hs {version} is installed there, {__version__} here; install the same"
             )
+    count, threads = len(found), sum(found.values())
+    shows.note(f"{count} workers, {threads} threads; dashboard: {client.dashboard_link}")
     return found
 
 
@@ -125,7 +131,10 @@ def _version() -> str:
 
 
 def wait_for(client: Any, futures: list[Any], look: Callable[[], None] = lambda: None) -> None:
-    """Wait until tasks are done; look() is called some times a second, and may raise."""
+    """Wait until tasks are done, or one fails.
+
+    look() is called some times a second, and may raise.
+    """
     from distributed import wait
 
     checked = time.monotonic()
@@ -133,6 +142,9 @@ def wait_for(client: Any, futures: list[Any], look: Callable[[], None] = lambda:
         with contextlib.suppress(TimeoutError):
             wait(futures, timeout=LOOK)
             break
+        for future in futures:
+            if future.status == "error":
+                future.result()
         look()
         if time.monotonic() - checked > 5:
             workers(client)  # tasks of a cluster without workers would wait for ever
