@@ -10,7 +10,7 @@ from w2v_hs.errors import OptionError, VocabularyError
 from w2v_hs.kernels.common import padded
 from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
-from w2v_hs.options import LEARNING_RATES, Options, Preprocessing, Resolved
+from w2v_hs.options import LEARNING_RATES, Options, Preprocessing, Resolved, available_cores
 from w2v_hs.progress import Display, display
 from w2v_hs.text.sources import Source
 from w2v_hs.text.tokenizing import warn_of_raw_text
@@ -155,7 +155,8 @@ def _train(
     if options.holdout:
         text, aside = set_aside(client, text, options.holdout, options.seed)
         earlier = (saved.results, saved.best) if saved is not None else ((), None)
-        holdout = Holdout(aside, options, shows.note, *earlier)
+        here = replace(options, threads=available_cores())
+        holdout = Holdout(aside, here, shows.note, *earlier)
     shows.note(
         f"{len(text.vocabulary):,} words, {sum(text.lengths):,} tokens in {len(text.ids)} shards; "
         f"{rounds} rounds an epoch"

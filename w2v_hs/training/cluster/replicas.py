@@ -29,6 +29,8 @@ from w2v_hs.tree.tree import Tree
 from w2v_hs.tree.user_trees import Codes
 from w2v_hs.types import NestedTree, Texts
 
+_dask_errors = partial(dask.dask_errors, advice=lambda: "start the run again")
+
 
 @dataclass(frozen=True)
 class Job:
@@ -62,9 +64,6 @@ def train_replicas_on(
         each = replace(run, threads=options.threads or min(workers.values()))
         job = Job(texts, preprocessing, text.facts(), text.vocabulary, first, each)
         return train_replicas(text, first, run, shows, folder, models=_models(client, job, shows))
-
-
-_dask_errors = partial(dask.dask_errors, advice=lambda: "start the run again")
 
 
 def _texts(corpus: Texts, options: Options) -> list[Path]:
@@ -105,7 +104,7 @@ def _models(client: Any, job: Job, shows: Display) -> Iterator[Model]:
                 done += len(wave)
         finally:
             listener.stop()
-            for future in wave:  # else what is in training goes on where another run has failed
+            for future in wave:  # a run that is not done ends, as its result is not wanted any more
                 future.release()
 
 
