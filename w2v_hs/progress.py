@@ -23,10 +23,11 @@ class Progress:
 
     tokens: int  # trained so far
     total: int  # tokens of all epochs
-    epoch: int  # the current one
+    epoch: int  # the one that the loss is of
     rate: float  # current learning rate
-    loss: float  # recent mean, in nats per prediction; NaN if there is none yet
+    loss: float  # mean of the epoch so far, in nats per prediction; NaN if there is none yet
     seconds: float  # training time so far
+    ended: bool = False  # whether the epoch has ended; its loss is then that of `Model.losses`
 
     @property
     def figures(self) -> str:
@@ -45,7 +46,7 @@ class Display:
 
     every = 30.0
     _said: float | None = None  # when the last line was
-    _epoch = 1  # that of the last report; one more than there are at the end
+    _part = ""  # begins each line
 
     def read(self, done: int, total: int | None) -> None:
         """Report the bytes read so far, and in all if known."""
@@ -54,16 +55,18 @@ class Display:
     def step(self, what: str) -> None:
         """Begin a step of unknown length."""
 
+    def part(self, what: str) -> None:
+        """Begin one of several runs; `what` begins its lines."""
+        self.note(what)
+        self._part = f"{what}: "
+
     def note(self, text: str) -> None:
         """Print a line that stays on the screen."""
         LOGGER.info(text)
 
     def train(self, progress: Progress) -> None:
         """Report the state of a training run."""
-        before, self._epoch = self._epoch, progress.epoch + (progress.tokens >= progress.total)
-        self._line_if_due(
-            "training", progress.tokens, progress.total, progress.figures, self._epoch != before
-        )
+        self._line_if_due("training", progress.tokens, progress.total, progress.figures, progress.ended)
 
     def score(self, done: int, total: int) -> None:
         """Report the words scored so far, and in all."""
@@ -93,21 +96,19 @@ class Display:
         self._said = now if self._said is None else self._said
         if due or now - self._said >= self.every:
             share = f" {done / total:.0%}" if total else ""
-            self.line(f"{title}{share}  {figures}")
+            self.line(f"{self._part}{title}{share}  {figures}")
             self._said = now
 
 
 class Lines(Display):
-    """Prints the lines on standard error, unless the logger already shows them."""
+    """Prints the lines on standard error."""
 
     def __init__(self, every: float = Display.every):
         self.every = every
 
     def line(self, text: str) -> None:
-        super().line(text)
-        if not (LOGGER.isEnabledFor(logging.INFO) and LOGGER.hasHandlers()):
-            with contextlib.suppress(OSError):  # a full disk under standard error ends no run
-                print(text, file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # a full disk under standard error ends no run
+            print(text, file=sys.stderr, flush=True)
 
 
 class Bars(Display):
@@ -120,34 +121,32 @@ class Bars(Display):
         self._told_of_checkpoints = False
 
     def read(self, done: int, total: int | None) -> None:
-        super().read(done, total)
         self._show("reading", done, total, f"{done / 1e6:,.1f} MB")
 
     def step(self, what: str) -> None:
         self._begin(what, None)
 
+    def part(self, what: str) -> None:
+        super().part(what)
+        self.finish()
+        self._title = None
+
     def note(self, text: str) -> None:
-        super().note(text)
         self._bars.console.print(text, highlight=False)
 
     def train(self, progress: Progress) -> None:
-        super().train(progress)
         self._show("training", progress.tokens, progress.total, progress.figures)
 
     def score(self, done: int, total: int) -> None:
-        super().score(done, total)
         self._show("scoring", done, total, f"{done:,} words")
 
     def repeat(self, done: float, runs: int) -> None:
-        super().repeat(done, runs)
         self._show("control", done, runs, f"{done:.0f} of {runs:,} models")
 
     def fit(self, done: int, figures: str) -> None:
-        super().fit(done, figures)
         self._show("fitting", done, None, figures)
 
     def checkpoint(self, path: Path, seconds: float, every: float) -> None:
-        super().checkpoint(path, seconds, every)
         if not self._told_of_checkpoints:
             size = path.stat().st_size / 1e6
             self.note(f"checkpoint of {size:,.0f} MB in {seconds:.1f} s, and every {every:g} s: {path}")
@@ -184,7 +183,6 @@ class NotebookBars(Bars):
         self._refreshed = 0.0
 
     def note(self, text: str) -> None:
-        Display.note(self, text)
         print(text)
 
     def _show(self, title: str, done: float, total: int | None, figures: str) -> None:
@@ -205,12 +203,14 @@ class NotebookBars(Bars):
 def display(show: bool | Display) -> Iterator[Display]:
     """Show progress during the block, or on a given display.
 
-    Bars on a terminal (standard error) and in notebooks, else lines on standard error.
+    Bars on a terminal (standard error) and in notebooks, else lines on standard error. If the
+    logger is on, the same is in its lines, and nothing else is shown.
     """
     if isinstance(show, Display):
         yield show
         return
-    if not show or sys.stderr is None:
+    logged = LOGGER.isEnabledFor(logging.INFO) and LOGGER.hasHandlers()
+    if not show or logged or sys.stderr is None:
         yield Display()
         return
     in_notebook = _in_notebook()

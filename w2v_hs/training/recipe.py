@@ -60,7 +60,7 @@ def read_text(
 
     Without `vocabulary`, one is counted; with `extend`, words that occur often enough join it.
     """
-    shows.step("compiling")
+    shows.step("reading")  # after a moment of compiling, where that is due
     tokens.warm_up()
     text = read_corpus(
         corpus,

@@ -89,7 +89,7 @@ def train_replicas(
             rows += _rotated(model, first)
     assert first is not None
     rows /= np.float32(options.replicas)
-    shows.note("fitting the tree to the mean of the runs")
+    shows.part("fitting the tree to the mean of the runs")
     part = thinned(text, max(fit_tokens, int(FIT_SHARE * len(text.ids))))
     weights = _fit_outputs(first, rows, text, part, options, shows, holdout)
     weights.seconds += seconds
@@ -99,7 +99,7 @@ def train_replicas(
 
 def train_replica(text: Corpus, tree: Tree | None, options: Resolved, number: int, shows: Display) -> Model:
     """Train run `number`, from 0, of `options.replicas`."""
-    shows.note(f"run {number + 1} of {options.replicas}")
+    shows.part(f"run {number + 1} of {options.replicas}")
     each = replace(options, seed=options.seed + number, holdout=0.0)
     drawn = resampled(text, each.seed) if options.resample else text
     return train_model(drawn, tree, each, shows)

@@ -44,6 +44,7 @@ class Losses:
         self.per_epoch, self.tokens = per_epoch, tokens
         self.loss = np.zeros(steps)  # nats
         self.predictions = np.zeros(steps, np.int64)
+        self._done = np.zeros(steps + 1, bool)  # of each step; the one after the last never is
         if position is not None:
             done = len(position.loss)
             if done > steps:
@@ -52,10 +53,12 @@ class Losses:
                     "belong to this text and these options; train anew"
                 )
             self.loss[:done], self.predictions[:done] = position.loss, position.predictions
+            self._done[:done] = True
+        self._reported = self._ended()
 
     def add(self, step: int, loss: float, predictions: int) -> None:
         """Note a step that is done."""
-        self.loss[step], self.predictions[step] = loss, predictions
+        self.loss[step], self.predictions[step], self._done[step] = loss, predictions, True
 
     def position(self, done: int, chunk_tokens: int, seconds: float) -> Position:
         """Where the run is after `done` steps."""
@@ -67,15 +70,34 @@ class Losses:
 
         Raises `CorpusError` if a whole epoch is done and there was nothing to predict.
         """
-        firsts = range(0, max(1, done), self.per_epoch)
-        nats = [self.loss[first : first + self.per_epoch].sum() for first in firsts]
-        counts = [self.predictions[first : first + self.per_epoch].sum() for first in firsts]
-        if not any(counts) and done >= self.per_epoch:
+        means = [self._mean(first) for first in range(0, max(1, done), self.per_epoch)]
+        if all(mean is None for mean in means) and done >= self.per_epoch:
             raise CorpusError(
                 f"nothing to predict: of {self.tokens:,} tokens no sentence kept two words; give "
                 "longer sentences, or turn subsampling off with sample=0"
             )
-        return [float(n / count) if count else None for n, count in zip(nats, counts, strict=True)]
+        return means
+
+    def report(self) -> tuple[int, float, bool]:
+        """The number of an epoch, its mean so far (NaN without a prediction), whether it has ended.
+
+        The epoch is the first that has not ended; but the last that has, once.
+        """
+        before, self._reported = self._reported, self._ended()
+        ended = self._reported > before
+        epoch = min(self._reported + (not ended), (len(self._done) - 1) // self.per_epoch)
+        mean = self._mean((epoch - 1) * self.per_epoch)
+        return epoch, math.nan if mean is None else mean, ended
+
+    def _ended(self) -> int:
+        """How many epochs have ended."""
+        return int(np.argmin(self._done)) // self.per_epoch
+
+    def _mean(self, first: int) -> float | None:
+        """Mean nats per prediction of the epoch with this first step; None without a prediction."""
+        steps = slice(first, first + self.per_epoch)
+        count = self.predictions[steps].sum()
+        return float(self.loss[steps].sum() / count) if count else None
 
 
 class Threads:
@@ -103,7 +125,6 @@ class Threads:
         self._lock = threading.Lock()
         self._trained = schedule.tokens_before(self.next)
         self._rate = schedule.rate(self._trained)
-        self._recent = (0.0, 0.0)  # nats and predictions, of late
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -150,9 +171,6 @@ class Threads:
                 self.losses.add(place, loss, int(predictions))
                 self._trained += chunk.tokens
                 self._rate = chunk.rate
-                # A mean that forgets: the loss of about the last 50 chunks.
-                nats, count = self._recent
-                self._recent = (0.98 * nats + loss, 0.98 * count + predictions)
         worker.finish()
 
     def _take(self) -> int | None:
@@ -178,12 +196,6 @@ class Threads:
 
     def _progress(self) -> Progress:
         with self._lock:
-            nats, count = self._recent
-            return Progress(
-                self._trained,
-                self.schedule.total_tokens,
-                min(self._trained // self.schedule.tokens + 1, self.schedule.options.epochs),
-                self._rate,
-                nats / count if count else math.nan,
-                self.seconds,
-            )
+            epoch, loss, ended = self.losses.report()
+            total = self.schedule.total_tokens
+            return Progress(self._trained, total, epoch, self._rate, loss, self.seconds, ended)

@@ -242,7 +242,7 @@ class _Run:
                 for end, more in self._epoch(steps, pool):
                     loss, done = loss + more, end
                     self.seconds = time.perf_counter() - started
-                    self._report(before + done, total, loss / done)
+                    self._report(epoch, done, loss / done)
                 self.losses.append(loss / self.texts)
                 if not math.isfinite(loss) or not np.isfinite(self.outputs).all():
                     raise self._diverged(f"the mean loss is {self.losses[-1]:g}")
@@ -302,12 +302,13 @@ class _Run:
         for copies in self.copies:
             copies.snapshot[:] = 0
 
-    def _report(self, done: int, total: int, loss: float) -> None:
-        epoch = min(done // self.texts + 1, self.options.epochs)
-        tokens = self.tokens * done // self.texts
-        rate = self.options.lr * (1 - done / total)
-        everything = self.tokens * self.options.epochs
-        self.bars.train(Progress(tokens, everything, epoch, rate, loss, self.seconds))
+    def _report(self, epoch: int, done: int, loss: float) -> None:
+        """Report an epoch, of which so many texts are trained."""
+        passes = epoch + done / self.texts
+        rate = self.options.lr * (1 - passes / self.options.epochs)
+        tokens, total = int(self.tokens * passes), self.tokens * self.options.epochs
+        ended = done == self.texts
+        self.bars.train(Progress(tokens, total, epoch + 1, rate, loss, self.seconds, ended))
 
     def _diverged(self, found: str) -> DivergedError:
         return DivergedError(

@@ -81,12 +81,16 @@ def _models(client: Any, job: Job, shows: Display) -> Iterator[Model]:
     """The models of all runs in order; as many train at once as there are workers."""
     options, began, topic = job.options, time.perf_counter(), f"w2v-hs-{uuid.uuid4().hex}"
     total = job.facts["retained_tokens"] * options.epochs * options.replicas
+    ended = 0  # epochs, of all runs together
 
     def look() -> None:
+        nonlocal ended
         share = min(1.0, listener.tokens(0) / total)
-        epoch = min(int(share * options.epochs) + 1, options.epochs)
+        before, ended = ended, int(share * options.epochs)
+        epoch = ended if ended > before else min(ended + 1, options.epochs)
         rate, seconds = options.lr * (1 - share), time.perf_counter() - began
-        shows.train(Progress(round(share * total), total, epoch, rate, math.nan, seconds))
+        tokens = round(share * total)
+        shows.train(Progress(tokens, total, epoch, rate, math.nan, seconds, ended > before))
 
     with _dask_errors(client):
         listener, done, wave = dask.ProgressListener(client, topic), 0, []

@@ -12,7 +12,6 @@ Every task is a function of its arguments. If a worker is lost, Dask runs its ta
 sentence is in one part of one round of every epoch, so each is trained once an epoch.
 """
 
-import math
 import time
 import uuid
 from collections.abc import Callable
@@ -288,15 +287,15 @@ class ClusterRun:
 
     def _progress(self, tokens: int, seconds: float) -> Progress:
         of_all, share = self.losses.tokens, self.next / self.total
-        last = max(self.next - 1, 0)
-        predictions = self.losses.predictions[last]
+        epoch, loss, ended = self.losses.report()
         return Progress(
             int(share * of_all * self.options.epochs) + tokens,
             of_all * self.options.epochs,
-            min(self.next // self.rounds + 1, self.options.epochs),
+            epoch,
             self.options.lr * (1 - share),
-            self.losses.loss[last] / predictions if predictions else math.nan,
+            loss,
             self.seconds + seconds,
+            ended,
         )
 
 
