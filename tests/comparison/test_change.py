@@ -245,10 +245,36 @@ def test_what_cannot_be_compared_is_refused_in_one_line(fails, models, tmp_path)
     assert "'--show': -1 is not in the range x>=0" in fails("shift", good, good, "--show", -1, code=2)
 
 
-def test_intervals_and_p_values_fit_80_columns(models):
-    found = w2v_hs.shift(models[0]["old"], models[0]["new"])
-    words = [replace(each, p=0.0011, q=0.1) for each in found.words]
+@pytest.mark.parametrize("by", ["overlap", "distance"])
+@pytest.mark.parametrize("runs", [1, 2])
+def test_headers_intervals_and_p_values_fit_80_columns(models, runs, by):
+    found = w2v_hs.shift(*(side[:runs] for side in models[0].values()), by=by)
+    more = {"word": "intergovernmental", "p": 0.00011, "q": 0.025, "counts": (16_000, 123_456)}
+    words = [replace(each, **more) for each in found.words]
     console = Console(width=80, file=io.StringIO())
     print_shift(replace(found, words=words, control=2, shuffle="sentences", changed_words=0), console)
     printed = console.file.getvalue()
-    assert len(re.findall(r"│ \d\.\d{3} to \d\.\d{3} │ +0\.0011 │ +0\.1 │", printed)) == len(words)
+    interval = r"\d\.\d{3} to \d\.\d{3}│" if runs > 1 else ""
+    row = rf"│intergovernmental│ .*│{interval}0\.00011│0\.025│(.*│)?16,000│123,456│\n"
+    assert len(re.findall(row, printed)) == len(words)
+    other = {"overlap": "distance usual", "distance": "overlap usual"}[by] if runs == 1 else ""
+    header = f"word {by} usual {'95% interval' if runs > 1 else ''} p q {other} count count"
+    assert printed.splitlines()[2].replace("┃", " ").split() == header.split()
+
+
+@pytest.mark.parametrize("command", [["shift", "old-1"], ["stability", "--run", "old-1"]], ids=" ".join)
+def test_an_unknown_word_does_not_hide_what_is_known_of_others(run, models, command):
+    name, *options = [f"{part}.safetensors" if part[0] == "o" else part for part in command]
+    arguments = name, "new-1.safetensors", *options
+    for more in ((), ("--json",)):
+        done = run(*arguments, "zebra", "t1w1", "zulu", "t2w2", *more, cwd=models[1])
+        assert done.returncode == 1
+        errors = done.stderr.decode().splitlines()
+        assert [line.split(" is ")[0].split(": ")[::2] for line in errors] == [
+            ["error", "'zebra'"],
+            ["error", "'zulu'"],
+        ]
+        assert b"t1w1" in done.stdout and b"t2w2" in done.stdout
+    assert [each["word"] for each in json.loads(done.stdout)["words"]] == ["t1w1", "t2w2"]
+    done = run(*arguments, "zebra", "zulu", "--json", cwd=models[1])
+    assert done.returncode == 1 and not done.stdout and done.stderr.decode().splitlines() == errors

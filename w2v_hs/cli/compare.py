@@ -1,6 +1,6 @@
 """The commands that compare models: `align`, `shift` and `stability`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -185,7 +185,8 @@ def shift(
     """Show which words changed between two texts.
 
     OLD and NEW are models or vector files, one of each text, or folders of several runs, such as
-    'train --keep-replicas' writes. With WORDs: their neighbours then and now.
+    'train --keep-replicas' writes. With WORDs: their neighbours then and now. Unknown words are an
+    error, reported after the tables of the others.
 
     overlap is the share of a word's nearest neighbours that stayed the same; distance is 1 - cosine
     of its two vectors after NEW is rotated onto OLD. Rare words move more by chance, so each figure
@@ -202,7 +203,7 @@ def shift(
     w2v-hs shift old.safetensors new.safetensors --control 5 --page change.html
     """
     from w2v_hs import comparison
-    from w2v_hs.comparison.sides import read_runs
+    from w2v_hs.comparison.sides import read_runs, word_faults
     from w2v_hs.comparison.tables import print_shift
     from w2v_hs.reporting.change import change_page
     from w2v_hs.reporting.content import write_page
@@ -220,13 +221,16 @@ def shift(
     with reserved([page], [*files[0], *files[1], *(places or ())]):
         before, after = (read_runs(paths, format_name) for paths in files)
         check_distinct([page], _texts([*before, *after]))
-        found = comparison.shift(before, after, words or None, texts=places, progress=True, **options)
+        faults = word_faults(words, {"old": before, "new": after})
+        known = _known(ctx, words, faults)
+        found = comparison.shift(before, after, known or None, texts=places, progress=True, **options)
         if page is not None:
             title = f"{old.name} → {new.name}"
             write_page(page, partial(change_page, before, after, found, title), progress=True)
     _print(found, print_shift, 0 if words else count, json_out)
     if page is not None:
         click.echo(f"wrote {shown(page)}: {page.stat().st_size / 1e6:.1f} MB", err=True)
+    show.end(ctx, faults.values())
 
 
 def _texts(runs: list[Any]) -> list[str]:
@@ -281,7 +285,8 @@ def stability(
 
     Neighbours are those of highest mean cosine, each with the number of runs that have it among
     their own nearest. With WORDs, cosines have intervals, also those of all pairs of WORDs: one for
-    the mean over endlessly many such runs, one for a single further run.
+    the mean over endlessly many such runs, one for a single further run. Unknown words are an
+    error, reported after the tables of the others.
 
     \b
     w2v-hs stability m-replicas/
@@ -289,7 +294,7 @@ def stability(
     w2v-hs stability m.safetensors --run m2.safetensors -k 5 --json
     """
     from w2v_hs import comparison
-    from w2v_hs.comparison.sides import run_files
+    from w2v_hs.comparison.sides import named_runs, run_files, word_faults
     from w2v_hs.comparison.tables import print_stability
     from w2v_hs.vectors import load_vectors
 
@@ -297,8 +302,19 @@ def stability(
         _refuse(ctx, "count", "--show with WORDs: all of them are shown")
     files = [file for path in (runs, *more) for file in run_files(path)]
     vectors = [load_vectors(file, format=format_name) for file in files]
-    found = comparison.stability(vectors, words or None, **options)
+    faults = word_faults(words, named_runs(vectors))
+    known = _known(ctx, words, faults)
+    found = comparison.stability(vectors, known or None, **options)
     _print(found, print_stability, 0 if words else count, json_out)
+    show.end(ctx, faults.values())
+
+
+def _known(ctx: click.Context, words: Sequence[str], faults: dict[str, str]) -> list[str]:
+    """The WORDs without a fault; if there are WORDs but none of these, exit."""
+    known = [word for word in words if word not in faults]
+    if words and not known:
+        show.end(ctx, faults.values())
+    return known
 
 
 def _refuse(ctx: click.Context, name: str, why: str) -> None:

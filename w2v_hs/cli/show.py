@@ -1,8 +1,9 @@
 """Printed results: tables for people, JSON for programs, summaries of training runs."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -49,6 +50,14 @@ def print_words(title: str, found: list[tuple[Any, float]]) -> None:
 def print_json(value: object) -> None:
     """Print JSON on standard output."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def end(ctx: click.Context, faults: Iterable[object]) -> NoReturn:
+    """Print an error for each fault; exit with 1 if there is any."""
+    faults = list(faults)
+    for fault in faults:
+        click.echo(f"error: {fault}", err=True)
+    ctx.exit(1 if faults else 0)
 
 
 def write_json(path: Path, value: object) -> None:

@@ -93,9 +93,7 @@ def neighbors(
     else:
         for word, near in found.items():
             show.print_words(f"nearest to {word}", near)
-    for fault in faults:
-        click.echo(f"error: {fault}", err=True)
-    ctx.exit(1 if faults else 0)
+    show.end(ctx, faults)
 
 
 @click.command()

@@ -10,7 +10,7 @@ import numpy as np
 from w2v_hs.checks import whole
 from w2v_hs.comparison.change import CANDIDATES, listed_runs
 from w2v_hs.comparison.neighbourhoods import agreement
-from w2v_hs.comparison.sides import Shared, asked_rows, check_no_run_twice
+from w2v_hs.comparison.sides import Shared, asked_rows, check_no_run_twice, named_runs
 from w2v_hs.errors import OptionError
 from w2v_hs.evaluation.evaluation import Result
 from w2v_hs.evaluation.statistics import Interval, check_confidence
@@ -129,7 +129,7 @@ def stability(
     check_no_run_twice("models", shared.units)
     if len(shared) == 1:
         raise OptionError("1 shared word, which has no neighbours; expected runs of one text")
-    asked = asked_rows(words, {f"run {number}": [run] for number, run in enumerate(runs, 1)}, shared)
+    asked = asked_rows(words, named_runs(runs), shared)
     candidates = min(len(shared), whole("candidates", candidates, 2))
     k = whole("k", k, 1, candidates - 1)
     ranked = min(whole("top", top or 0, 0) or len(shared), len(shared))

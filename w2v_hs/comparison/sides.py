@@ -111,19 +111,32 @@ def asked_rows(words: Any, sides: dict[str, list[Any]], shared: Shared) -> list[
     if words is None:
         return None
     listed = several(words)
+    if faults := word_faults(listed, sides):
+        raise UnknownWordError("; ".join(faults.values()))
     index = {str(word): row for row, word in enumerate(shared.words)}
-    faults = [fault for word in listed if (fault := _fault(word, sides, str(word) in index)) is not None]
-    if faults:
-        raise UnknownWordError("; ".join(faults))
     return [index[str(word)] for word in listed]
 
 
-def _fault(word: Any, sides: dict[str, list[Any]], is_shared: bool) -> str | None:
+def named_runs(runs: Iterable[Any]) -> dict[str, list[Any]]:
+    """Each run of one text as a side of its own."""
+    return {f"run {number}": [run] for number, run in enumerate(runs, 1)}
+
+
+def word_faults(words: Iterable[Any], sides: dict[str, list[Any]]) -> dict[Any, str]:
+    """Those of the words that cannot be compared, each with the reason."""
+    return {word: fault for word in words if (fault := _fault(word, sides)) is not None}
+
+
+def _fault(word: Any, sides: dict[str, list[Any]]) -> str | None:
     """Why a word cannot be compared; None if it can."""
+    without_direction = None
     for name, runs in sides.items():
         for run in runs:
+            vectors = vectors_of(run)
             try:
-                vectors_of(run).row(word)
+                row = vectors.row(word)
+                if not directions(vectors.matrix[row : row + 1]).any():
+                    without_direction = f"{quoted(word)} has a vector that is zero or not finite"
             except UnknownWordError as error:
                 there = (
                     f"; {other} has it: look at its neighbours there"
@@ -131,7 +144,7 @@ def _fault(word: Any, sides: dict[str, list[Any]], is_shared: bool) -> str | Non
                     if other != name and all(word in vectors_of(each) for each in others)
                 )
                 return f"{name}: {error}{next(there, '')}"
-    return None if is_shared else f"{quoted(word)} has a vector that is zero or not finite"
+    return without_direction
 
 
 def check_no_run_twice(name: str, units: Sequence[Float32]) -> None:

@@ -69,7 +69,8 @@ def print_shift(found: Shift, console: "Console", most: int | None = None) -> No
 def _print_ranking(found: Shift, console: "Console", most: int | None) -> None:
     """A row for each word; with several runs the interval of what ranks, in 80 columns.
 
-    Then there is no room for all of the measure that does not rank.
+    Then there is no room for all of the measure that does not rank. Long words are folded, headers
+    and figures never.
     """
     from rich.table import Column, Table
 
@@ -79,7 +80,10 @@ def _print_ranking(found: Shift, console: "Console", most: int | None) -> None:
     columns = [found.by, "usual", *([_interval(found)] if several else [])]
     columns += ["p", "q"] if tested else []
     columns += [other, "usual"][:shown] + (["old\ncount", "new\ncount"] if found.min_count else [])
-    table = Table(Column("word", overflow="fold"), *(Column(name, justify="right") for name in columns))
+    figures = (Column(name, justify="right", no_wrap=True) for name in columns)
+    # On 80 columns, beside p values, words need the space of the padding.
+    padding = 0 if tested and console.width < 100 else 1
+    table = Table(Column("word", overflow="fold"), *figures, padding=(0, padding))
     for each in found.words[:most]:
         first, second = _cells(getattr(each, found.by)), _cells(getattr(each, other))
         counts = [f"{count:,}" for count in each.counts or ()]
