@@ -420,9 +420,12 @@ def test_subwords(run, fails, tmp_path, text_file):
     done = run(*split("neighbors m.safetensors kingly -k 2 --json"), cwd=tmp_path)
     assert b"kingly is not in the vocabulary" in done.stderr
     assert len(json.loads(done.stdout)) == 2
-    (tmp_path / "pairs.tsv").write_text("king\tqueen\t9\nkingly\tcat\t2\nking\tqueenly\t8\n")
+    message = "error: 'qqq' is not among the 18 words, and none of its n-grams is known\n"
+    assert fails("neighbors", tmp_path / "m.safetensors", "qqq") == message
+    (tmp_path / "pairs.tsv").write_text("king\tqueen\t9\nkingly\tcat\t2\nking\tqueenly\t8\nqqq\tcat\t1\n")
     done = run(*split("evaluate m.safetensors --similarity pairs.tsv --oov subwords"), cwd=tmp_path)
-    assert "2 words from subwords" in done.stdout.decode()
+    told = "2 words from subwords; 1 pair with a word none of whose n-grams is known"
+    assert told in done.stdout.decode()
     done = run(*split("export m.safetensors v.bin --format fasttext"), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     model, vectors = w2v_hs.load(tmp_path / "m.safetensors"), w2v_hs.load_vectors(tmp_path / "v.bin")

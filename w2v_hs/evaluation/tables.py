@@ -59,7 +59,7 @@ def print_evaluation(result: Evaluation, console: "Console") -> None:
         console.print(table, "Pairs: all words.")
         for done in result.similarity:
             if done.from_subwords:
-                console.print(plain(f"{done.name}: {done.from_subwords:,} words from subwords."))
+                console.print(plain(f"{done.name}: {_subwords(done.from_subwords, done.total - done.used)}"))
         for done in result.similarity:
             if done.columns:
                 named = ", ".join(done.columns)
@@ -196,6 +196,16 @@ def _interval_of(confidence: float) -> str:
 
 def _p(p: float | None, used: int) -> str:
     return "<0.001" if p is not None and p < 0.001 else _figure(p, ".3f", used)
+
+
+def _subwords(words: int, without: int) -> str:
+    """How many words got a vector from n-grams, and how many pairs hold one that did not."""
+    rest = f"; {_count(without, 'pair')} with a word none of whose n-grams is known" if without else ""
+    return f"{_count(words, 'word')} from subwords{rest}."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' if number != 1 else ''}"
 
 
 def _case(case_insensitive: bool) -> str:

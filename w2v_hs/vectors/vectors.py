@@ -105,8 +105,9 @@ class Vectors:
         """
         if self.subwords is not None and is_word(word) and word not in self:
             vector = self.subwords.vector(str(word))
-            if vector is not None:
-                return vector
+            if vector is None:
+                raise self._unknown(word, ", and none of its n-grams is known")
+            return vector
         known: np.ndarray = self.matrix[self.row(word)]
         return known.copy()
 
@@ -246,6 +247,10 @@ class Vectors:
             raise WordTypeError(
                 f"{short(word)} is of type {type(word).__name__}; expected a word, which is a str or an int"
             )
+        raise self._unknown(word)
+
+    def _unknown(self, word: Word, more: str = "") -> UnknownWordError:
+        """The error for a word without a row; `more` is what else is unknown."""
         hint = ""
         if self.knows_lower_case_of(word):
             hint = f", but {str(word).lower()!r} is: give it in lower case"
@@ -255,7 +260,7 @@ class Vectors:
             if (lower := word.lower()) != word:  # most models are trained on lower-case text
                 close = list(dict.fromkeys([*difflib.get_close_matches(lower, among), *close]))[:3]
             hint = f"; close to it: {', '.join(map(repr, close))}" if close else ""
-        raise UnknownWordError(f"{word!r} is not among the {len(self):,} words{hint}")
+        return UnknownWordError(f"{word!r} is not among the {len(self):,} words{more}{hint}")
 
     def knows_lower_case_of(self, word: Word) -> bool:
         """Whether a word is unknown only because of its capital letters."""
