@@ -115,8 +115,20 @@ def test_errors_are_one_line(run, fails, files, model, tmp_path):
     assert "not a readable .safetensors file" in fails("classify", "predict", files / "train.txt", "x")
     assert "k=0: expected a whole number" in fails("classify", "predict", model, "x", "-k", 0)
     assert "stands alone" in fails("classify", "predict", model, "-", "x", code=2)
-    assert "contains a text classifier" in fails("info", model)
+    assert "contains a text classifier" in fails("tree", "stats", model)
     assert ":1: no label in 'x'" in fails("classify", "evaluate", model, "-", input=b"x\n")
+
+
+def test_info_shows_what_a_classifier_is(run, files, model, tmp_path):
+    shown = " ".join(run("info", model).stdout.decode().replace("│", " ").split())
+    for row in ("kind text classifier", "labels 2: neg, pos", "options loss softmax", "texts 40"):
+        assert row in shown
+    numbered = TextClassifier(loss="hs", epochs=2).fit(["a", "b", "c"] * 9, list(range(3)) * 9)
+    numbered.save(tmp_path / "n.safetensors")
+    found = json.loads(run("info", tmp_path / "n.safetensors", "--json").stdout)
+    assert found == numbered.model_.summary() and found["labels"] == [0, 1, 2]
+    assert found["tree"]["inner_nodes"] == 2 and found["vocabulary"]["words"] == 3
+    assert len(found["losses"]) == 2
 
 
 def test_models_of_words_are_no_classifiers(fails, text_file, tmp_path):

@@ -13,6 +13,7 @@ from w2v_hs.files.outputs import reserved
 from w2v_hs.formatting import cell, flat
 
 _vectors_argument = click.argument("vectors", type=parameters.FILE)
+_LABELS = 10  # of a classifier that are shown
 _k_option = click.option("-k", default=10, show_default=True, help="Number of words.")
 
 
@@ -22,22 +23,32 @@ _k_option = click.option("-k", default=10, show_default=True, help="Number of wo
 def info(model: Path, json_out: bool) -> None:
     """Show options, corpus, counts, tree and losses of MODEL.
 
+    MODEL may also be a text classifier, of 'classify train'.
+
     \b
     w2v-hs info model.safetensors
     w2v-hs info model.safetensors --json
     """
+    from w2v_hs.classifier.text import file as classifiers
+    from w2v_hs.files.container import holds_array
     from w2v_hs.model import load
 
-    summary = load(model).summary()
+    is_classifier = holds_array(model, "labels.words.bytes")
+    summary = (classifiers.load if is_classifier else load)(model).summary()
     if json_out:
         show.print_json(summary)
         return
     table = show.table(str(model), "", "")
+    if is_classifier:
+        labels = summary["labels"]
+        table.add_row("kind", summary["kind"])
+        names = ", ".join(map(str, labels[:_LABELS])) + ", …" * (len(labels) > _LABELS)
+        table.add_row("labels", show.plain(f"{len(labels):,}: {names}"))
     for part in ("options", "vocabulary", "tree"):
         for name, value in (summary[part] or {}).items():
             table.add_row(f"{part} {name}", show.plain(cell(value)))
     table.add_row("loss by epoch", " ".join(cell(loss) for loss in summary["losses"]))
-    if summary["holdout_losses"]:
+    if summary.get("holdout_losses"):
         losses = " ".join(cell(loss) for loss in summary["holdout_losses"])
         table.add_row("loss of the holdout by epoch", losses)
     for name, value in summary["provenance"].items():

@@ -1,7 +1,7 @@
 """A trained text classifier: what it predicts."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from w2v_hs.checks import whole
 from w2v_hs.classifier.text.features import Features
 from w2v_hs.classifier.text.options import TextOptions
+from w2v_hs.files.container import TEXT_CLASSIFIER
 from w2v_hs.kernels import text_classifier as kernel
 from w2v_hs.kernels.probability import path_log_probs
 from w2v_hs.tree.tree import Tree
@@ -51,6 +52,21 @@ class TextModel:
     tree: Tree | None
     options: TextOptions
     facts: dict[str, Any]
+
+    def summary(self) -> dict[str, Any]:
+        """Options, labels, sizes, losses and facts, as JSON can represent them."""
+        facts, tree = dict(self.facts), self.tree
+        losses = facts.pop("losses")
+        words, ngrams = len(self.features.words) - 1, len(self.features.buckets)  # without the end
+        return {
+            "kind": TEXT_CLASSIFIER,
+            "options": asdict(self.options),
+            "labels": self.labels.tolist(),
+            "vocabulary": {"words": words, "ngrams": ngrams},
+            "tree": tree and {"inner_nodes": tree.inner, "deepest_leaf": int(tree.lengths.max())},
+            "losses": losses,
+            "provenance": facts,
+        }
 
     def hidden(self, texts: Iterable[Any]) -> Float64:
         """(n, dim) float64: the hidden vector of each text."""
