@@ -346,6 +346,11 @@ def test_a_list_of_str_shows_the_first_item_and_the_remedy():
         read_corpus(["the cat sat", "on the mat"])
 
 
+def test_sets_are_told_how_to_be_trained_on():
+    with pytest.raises(TypeError, match=r"corpus\[0\] is of type set, .* sort them, .* window=None"):
+        read_corpus([{"bread", "milk"}])
+
+
 def test_missing_files(tmp_path):
     with pytest.raises(CorpusError, match=r"none\.txt: no such file"):
         read_corpus(tmp_path / "none.txt")

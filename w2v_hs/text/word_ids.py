@@ -321,8 +321,8 @@ def _checked_tokens(place: int, sentence: object) -> list[Word]:
         )
     if isinstance(sentence, _UNORDERED):
         raise TypeError(
-            f"corpus[{place}] is of type {type(sentence).__name__}, which has no order: "
-            "expected a list of tokens"
+            f"corpus[{place}] is of type {type(sentence).__name__}, which has no order: expected a list "
+            "of tokens; sort them, and if their order tells nothing, train with window=None"
         )
     tokens: list[Word] = []
     for token in sentence:
