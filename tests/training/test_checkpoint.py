@@ -320,6 +320,8 @@ def test_ctrl_c_in_python_leaves_a_usable_model(text, tmp_path, kept):
     assert isinstance(stop.value, w2v_hs.Interrupted) and stop.value.signal == signal.SIGINT
     assert model.distribution("king").sum() == pytest.approx(1, abs=1e-9)
     assert stop.value.checkpoint == kept
+    advice = f"to resume: w2v_hs.resume({str(kept)!r})" if kept else ".model is the model so far"
+    assert f"stopped; {advice}" in str(stop.value)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if kept is not None:
         assert w2v_hs.load(kept).vectors.matrix.tobytes() == model.vectors.matrix.tobytes()
@@ -592,9 +594,10 @@ def test_a_killed_run_leaves_a_checkpoint_that_stays_and_no_lock(text, tmp_path,
     assert (tmp_path / ".m.safetensors.lock").exists()
     kept = checkpoint_path(output)
     before = kept.read_bytes()
-    message = f"{kept}: the checkpoint of an earlier run is there; to resume that run: w2v-hs resume {kept}"
-    assert f"{message}; to discard it: rm {kept}" in fails("train", text, "-o", output)
-    with pytest.raises(OutputError, match=re.escape(message)):
+    message = f"{kept}: the checkpoint of an earlier run is there; to resume that run: "
+    advice = f"w2v-hs resume {kept}; to discard it: rm {kept}"
+    assert message + advice in fails("train", text, "-o", output)
+    with pytest.raises(OutputError, match=re.escape(f"{message}w2v_hs.resume({str(kept)!r}); to discard")):
         w2v_hs.train(text, checkpoint=kept)
     assert kept.read_bytes() == before
     model = tmp_path / "n.safetensors"

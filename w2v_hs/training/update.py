@@ -83,7 +83,7 @@ def make_room(
     old = model.vocabulary
     new = extended(model.parameters, text.vocabulary, model.options.seed)
     vocabulary, ngrams = new.vocabulary, new.subwords.ngrams if new.subwords else None
-    shows.note(f"{len(vocabulary) - len(old):,} new words, {len(vocabulary):,} in all")
+    shows.note(f"words: {len(vocabulary) - len(old):,} new, {len(vocabulary):,} in all")
     known = np.array([old.index.get(word, -1) for word in vocabulary.words])
     added = vocabulary.counts - np.where(known < 0, 0, old.counts[known])
     return UpdateStart(options, new.inputs, new.outputs, added, text.checksum, ngrams, text.names), new.tree

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from w2v_hs.checks import argument, shown, warn
+from w2v_hs.checks import argument, shown, spoken, warn
 from w2v_hs.errors import FormatError, OptionError, OutputError
 from w2v_hs.files.atomic import CHECKPOINT_SUFFIX as SUFFIX
 from w2v_hs.files.atomic import check_writable, holding
@@ -162,7 +162,7 @@ def check_no_checkpoint(path: Path) -> None:
                 f"{shown(path)}: the file that is there is no whole checkpoint; give another name"
             ) from None
     if not ended:
-        command = f"w2v-hs resume {argument(path)}" if path.name.endswith(SUFFIX) else "w2v_hs.resume"
+        command = spoken(f"w2v-hs resume {argument(path)}", f"w2v_hs.resume({str(path)!r})")
         raise OutputError(
             f"{shown(path)}: the checkpoint of an earlier run is there; to resume that run: {command}; "
             f"to discard it: rm {argument(path)}"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from w2v_hs.checks import warn
+from w2v_hs.checks import spoken, warn
 from w2v_hs.errors import Interrupted, OutputError
 from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
@@ -101,7 +101,8 @@ class Checkpointer(Observer):
         model, number = self.model_of(weights), self.signals.received
         if self.settings is None:
             assert number is not None  # else nothing was due
-            raise Interrupted("stopped", model, number, None)
+            advice = spoken("", "; .model is the model so far, in a notebook sys.last_value.model")
+            raise Interrupted(f"stopped{advice}", model, number, None)
         started = time.monotonic()
         try:
             save_checkpoint(self.settings, model, position, self.holdout, self.update, self.held)
@@ -112,6 +113,8 @@ class Checkpointer(Observer):
             warn(f"no checkpoint: {error}; training continues")
         else:
             if number is not None:
-                raise Interrupted("stopped", model, number, self.settings.path)
+                path = self.settings.path
+                advice = spoken("", f"; to resume: w2v_hs.resume({str(path)!r})")
+                raise Interrupted(f"stopped{advice}", model, number, path)
             self.display.checkpoint(self.settings.path, time.monotonic() - started, self.every)
         self.last = time.monotonic()
