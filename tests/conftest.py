@@ -40,13 +40,16 @@ for X in (np.eye(4), csr_array(np.eye(4))):
     for X in (X, X.astype("f4")):
         HierarchicalSoftmaxRegression().fit(X, range(4)).top_k(X, 1)
         ProbabilisticLabelTree(tree="learned").fit(X, np.eye(4)).predict(X)
+        clf = GroupedSoftmaxRegression(n_groups=2).fit(X, range(4))
+        clf.top_k(X, 1), clf.predict_proba(X)
 """,
 )
 BEFORE = """
 import numpy as np
 import w2v_hs
 from scipy.sparse import csr_array
-from w2v_hs.classifier import HierarchicalSoftmaxRegression, ProbabilisticLabelTree
+from w2v_hs.classifier import GroupedSoftmaxRegression, HierarchicalSoftmaxRegression
+from w2v_hs.classifier import ProbabilisticLabelTree
 from w2v_hs.classifier import SoftmaxRegression, TextClassifier
 sentences, small = [["a", "b", "c"]] * 50, {"dim": 8, "sample": 0, "threads": 1}
 """

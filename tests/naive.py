@@ -399,6 +399,19 @@ def label_marginals(x, nodes, tree):
     return np.array(found)
 
 
+def grouped_probabilities(x, coef, intercept, groups):
+    """P of all classes, in float64: rows of `coef` are the groups, then the classes."""
+
+    def softmax(rows):
+        e = np.exp(coef[rows] @ x + intercept[rows] - (coef[rows] @ x + intercept[rows]).max())
+        return e / e.sum()
+
+    found = np.empty(len(coef) - len(groups))
+    for p, group in zip(softmax(np.arange(len(groups))), groups, strict=True):
+        found[group] = p * softmax(len(groups) + group)
+    return found
+
+
 def tree_probabilities(x, nodes, tree):
     """(m,): the probability of each leaf, the product of the branches on its path."""
     words = range(len(tree.offsets) - 1)

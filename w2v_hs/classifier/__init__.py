@@ -1,10 +1,10 @@
 """Classifiers as scikit-learn estimators, on features of any kind and on texts.
 
-`full` is multinomial logistic regression; `tree` is softmax over a binary tree of the classes;
-`multilabel` is a tree of labels of which a row may have several.
-`base` holds what they share, with the objective. The solvers are `lbfgs` (on an `objective`),
-`nodes` and `descent`; `class_trees` makes the trees. `text` classifies texts, and needs no
-scikit-learn; `text_classifier` is its estimator.
+`full` is multinomial logistic regression; `grouped` is softmax over groups of classes and within
+each; `tree` is softmax over a binary tree of the classes; `multilabel` is a tree of labels of which
+a row may have several. `base` holds what they share, with the objective. The solvers are `lbfgs`
+(on an `objective`), `nodes`, `softmaxes` and `descent`; `class_trees` makes trees and groups.
+`text` classifies texts, and needs no scikit-learn; `text_classifier` is its estimator.
 """
 
 from importlib import import_module
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers, which do not see what `__getattr__` does
     from w2v_hs.classifier.full import SoftmaxRegression as SoftmaxRegression
+    from w2v_hs.classifier.grouped import GroupedSoftmaxRegression as GroupedSoftmaxRegression
     from w2v_hs.classifier.multilabel import ProbabilisticLabelTree as ProbabilisticLabelTree
     from w2v_hs.classifier.text.labelled import read_labelled as read_labelled
     from w2v_hs.classifier.text_classifier import TextClassifier as TextClassifier
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # for type checkers, which do not see what `__getattr__` does
 
 # Name -> where it is. Imported when first used, so that `text` does not need scikit-learn.
 _PUBLIC = {
+    "GroupedSoftmaxRegression": "w2v_hs.classifier.grouped",
     "HierarchicalSoftmaxRegression": "w2v_hs.classifier.tree",
     "ProbabilisticLabelTree": "w2v_hs.classifier.multilabel",
     "SoftmaxRegression": "w2v_hs.classifier.full",
@@ -27,6 +29,7 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "GroupedSoftmaxRegression",
     "HierarchicalSoftmaxRegression",
     "ProbabilisticLabelTree",
     "SoftmaxRegression",

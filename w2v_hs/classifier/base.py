@@ -182,7 +182,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         return (X, *rest) if rest else X
 
     def _checked(self, X: Features) -> Features:
-        check_is_fitted(self, "coef_")  # a `fit` that failed may have left other attributes
+        check_is_fitted(self, "intercept_")  # a `fit` that failed may have left other attributes
         return self._features(X, reset=False)
 
     def _data(

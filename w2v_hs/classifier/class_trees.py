@@ -1,6 +1,5 @@
 """Trees over classes: by frequency, learned from their rows, or the user's own."""
 
-import itertools
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -110,36 +109,45 @@ def nested_from_parents(parents: Mapping[Any, Any], labels: list[Any]) -> Any:
     return built[next(iter(roots))]
 
 
+class _Cutter:
+    """Halves parts of the classes by their centroids, on several threads.
+
+    centroids (m, d): of length 1 or 0. counts (m,), at least 1: rows of each class. Halves have
+    about equally many rows. What is found does not depend on the number of threads.
+    """
+
+    def __init__(self, centroids: Features, counts: Int64, seed: int, pool: ThreadPoolExecutor, threads: int):
+        self._rows, self._mass, self._pool = rows_of(centroids), counts.astype(np.float64), pool
+        self._generator = np.random.Generator(np.random.PCG64(seed))
+        self._scratch = [two_means.make_scratch(*centroids.shape) for _ in range(threads)]
+
+    def cut(self, order: Int64, firsts: Int64, lasts: Int64) -> Int64:
+        """Reorder each part order[firsts[i] : lasts[i]]; returns where the second halves begin."""
+        cuts = np.empty(len(firsts), np.int64)
+        seeds = self._generator.integers(2**64, size=len(firsts), dtype=np.uint64)
+        sizes = np.concatenate([[0], np.cumsum(lasts - firsts)])
+        bounds = np.searchsorted(sizes, np.linspace(0, sizes[-1], len(self._scratch) + 1))
+
+        def work(memory: two_means.MeansScratch, a: int, b: int) -> None:
+            parts = firsts[a:b], lasts[a:b]
+            two_means.cut_parts(self._rows, order, *parts, self._mass, seeds[a:b], memory, cuts[a:b])
+
+        list(self._pool.map(work, self._scratch, bounds[:-1], bounds[1:]))
+        return cuts
+
+
 def learned(centroids: Features, counts: Int64, seed: int, pool: ThreadPoolExecutor, threads: int) -> Tree:
     """The tree that halves the classes by their centroids, as `kernels.two_means` does.
 
-    centroids (m, d): of length 1 or 0. counts (m,), at least 1: rows of each class. Halves have
-    about equally many rows. The tree does not depend on the number of threads.
+    Arguments as those of `_Cutter`.
     """
-    classes = len(counts)
-    rows, mass = rows_of(centroids), counts.astype(np.float64)
+    classes, cutter = len(counts), _Cutter(centroids, counts, seed, pool, threads)
     order = np.arange(classes)
-    generator = np.random.Generator(np.random.PCG64(seed))
-    scratch = [two_means.make_scratch(classes, centroids.shape[1]) for _ in range(threads)]
     children = np.empty((classes - 1, 2), np.int64)
     flat = children.reshape(-1)
     firsts, lasts, above = np.array([0]), np.array([classes]), np.array([-1])
     while len(firsts):
-        cuts, seeds = (
-            np.empty(len(firsts), np.int64),
-            generator.integers(2**64, size=len(firsts), dtype=np.uint64),
-        )
-        sizes = np.concatenate([[0], np.cumsum(lasts - firsts)])
-        bounds = np.searchsorted(sizes, np.linspace(0, sizes[-1], threads + 1))
-
-        tasks = [
-            pool.submit(
-                two_means.cut_parts, rows, order, firsts[a:b], lasts[a:b], mass, seeds[a:b], memory, cuts[a:b]
-            )
-            for memory, (a, b) in zip(scratch, itertools.pairwise(bounds), strict=True)
-        ]
-        for task in tasks:
-            task.result()
+        cuts = cutter.cut(order, firsts, lasts)
         # The part that is cut at place c is inner node c - 1.
         flat[above[above >= 0]] = classes + cuts[above >= 0] - 1
         starts, ends = np.concatenate([firsts, cuts]), np.concatenate([cuts, lasts])
@@ -148,6 +156,29 @@ def learned(centroids: Features, counts: Int64, seed: int, pool: ThreadPoolExecu
         flat[places[single]] = order[starts[single]]
         firsts, lasts, above = starts[~single], ends[~single], places[~single]
     return tree_from_children(children, counts)
+
+
+def grouped(
+    centroids: Features, counts: Int64, number: int, seed: int, pool: ThreadPoolExecutor, threads: int
+) -> list[Int64]:
+    """The classes in `number` groups: half of them of one frequent class, the others of like ones.
+
+    As in the adaptive softmax (Grave et al. 2017), frequent classes are not shut in with others.
+    Arguments as those of `_Cutter`, which halves the group of most rows until there are enough.
+    """
+    cutter, order = _Cutter(centroids, counts, seed, pool, threads), np.argsort(-counts, kind="stable")
+    single = number // 2
+    firsts, lasts = np.array([single]), np.array([len(counts)])
+    while len(firsts) < number - single:
+        sums = np.concatenate([[0.0], np.cumsum(counts[order], dtype=np.float64)])
+        masses = np.where(lasts - firsts > 1, sums[lasts] - sums[firsts], 0)
+        heaviest = np.argsort(-masses, kind="stable")[: number - single - len(firsts)]
+        some = heaviest[masses[heaviest] > masses.max() / 2]
+        cuts = cutter.cut(order, firsts[some], lasts[some])
+        firsts, lasts = np.append(firsts, cuts), np.append(lasts, lasts[some])
+        lasts[some] = cuts
+    alone = [order[place : place + 1] for place in range(single)]
+    return alone + [np.sort(order[a:b]) for a, b in zip(firsts, lasts, strict=True)]
 
 
 def centroids(X: Features, members: Any, weights: Float64) -> Features:

@@ -115,6 +115,16 @@ def subtract(typing, a, b):
 
 
 @intrinsic
+def divide(typing, a, b):
+    """a / b, lane by lane."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fdiv(*arguments)
+
+    return float32x16(float32x16, float32x16), generate
+
+
+@intrinsic
 def maximum(typing, a, b):
     """The larger of a and b, lane by lane; a NaN in `b` is passed on."""
 
