@@ -3,11 +3,14 @@
     python benchmarks/classifier.py                             # the bundled corpus, 1,000 classes
     python benchmarks/classifier.py --data brown --classes 10000 --json out.json
     python benchmarks/classifier.py --only learned huffman balanced --seeds 3
+    python benchmarks/classifier.py --data wiki.txt --classes 10000 --costs 10
 
 The class is a word, one of the most frequent; its features are the words up to five before and five
 after it in its sentence, as indicators, scaled to length 1. Every tenth sentence is held out.
-Brown needs NLTK's corpus of that name. napkinXC, fastText and scikit-learn's solver are left out
-where they are not installed; the full softmaxes only run with `--full`, for they take long.
+Brown needs NLTK's corpus of that name. With a file as `--data`, the class is a line of it, and rows
+are its passages of 40 words, as TF-IDF; up to 18 of a line, some of which are held out. napkinXC,
+fastText and scikit-learn's solver are left out where they are not installed; the full softmaxes
+only run with `--full`, for they take long.
 
 Figures: the share of held-out rows whose class is the first found, and among the first 3 and 5; the
 log loss in nats, on the first 1,000 of them, of what has probabilities that sum to 1; and seconds
@@ -27,13 +30,20 @@ import numpy as np
 import scipy.sparse
 from rich.console import Console
 from rich.table import Table
+from sklearn.feature_extraction.text import TfidfVectorizer
 from threadpoolctl import threadpool_limits
 
-from w2v_hs.classifier import HierarchicalSoftmaxRegression, ProbabilisticLabelTree, SoftmaxRegression
+from w2v_hs.classifier import (
+    GroupedSoftmaxRegression,
+    HierarchicalSoftmaxRegression,
+    ProbabilisticLabelTree,
+    SoftmaxRegression,
+)
 from w2v_hs.text import named_corpora
 
 WINDOW = 5
 WORDS = 40_000  # the most frequent, which are features
+PASSAGE, PASSAGES = 40, 18  # words of a passage, and most passages of a document
 
 
 def sentences(name):
@@ -61,8 +71,28 @@ def rows(some, index, classes):
     return scipy.sparse.csr_matrix((values, columns, starts), shape=(len(y), len(index))), np.array(y)
 
 
+def documents(path, classes, most, held_out, seed):
+    """As `data`, of the passages of the first lines of a text."""
+    generator, passages, y = np.random.default_rng(seed), [], []
+    with Path(path).open(encoding="utf-8") as lines:
+        for document, line in zip(range(classes), lines, strict=False):
+            words = line.split()
+            begins = np.arange(0, len(words) - PASSAGE + 1, PASSAGE)
+            some = generator.permutation(begins)[:PASSAGES]
+            passages += [" ".join(words[begin : begin + PASSAGE]) for begin in some]
+            y += [document] * len(some)
+    order, y = generator.permutation(len(y)), np.array(y)
+    kept, held = order[:-held_out][:most], order[-held_out:]
+    known = held[np.isin(y[held], y[kept])]
+    features = TfidfVectorizer(token_pattern=r"\S+", min_df=2, sublinear_tf=True, dtype=np.float32)
+    X = features.fit_transform([passages[i] for i in kept])
+    return X, y[kept], features.transform([passages[i] for i in known]), y[known]
+
+
 def data(name, classes, most, held_out, seed):
     """Training rows and held-out rows of the classes that occur in training."""
+    if name not in ("factbook", "brown"):
+        return documents(name, classes, most, held_out, seed)
     text = sentences(name)
     counts = Counter(word for sentence in text for word in sentence)
     index = {word: i for i, (word, _) in enumerate(counts.most_common(WORDS))}
@@ -90,6 +120,13 @@ def ours(o, seed):
 
     for cost in o.costs:
         l2 = 1 / (cost * o.rows_found)
+        for factor in (1, 2, 4):
+            groups = round(factor * o.classes_found**0.5)
+            clf = GroupedSoftmaxRegression(n_groups=groups, n_jobs=o.threads, random_state=seed, l2=l2)
+            yield f"{factor} sqrt(m) groups, C={cost:g}", run(clf)
+        if o.full:
+            clf = GroupedSoftmaxRegression(n_groups=1, n_jobs=o.threads, random_state=seed, l2=l2)
+            yield f"one group, C={cost:g}", run(clf)
         for name in ("learned", "huffman", "balanced"):
             yield f"{name}, C={cost:g}", run(tree(tree=name, l2=l2))
         yield f"3 learned trees, C={cost:g}", run(tree(n_trees=3, l2=l2))
@@ -191,7 +228,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", choices=["factbook", "brown"], default="factbook")
+    parser.add_argument("--data", default="factbook", help="factbook, brown, or a text of documents")
     parser.add_argument("--classes", type=int, default=1000)
     parser.add_argument("--rows", type=int, default=100_000, help="most training rows")
     parser.add_argument("--held-out", type=int, default=5000, help="most held-out rows")
@@ -204,11 +241,17 @@ def main() -> None:
     o = parser.parse_args()
     results: dict[str, list] = {}
     small = scipy.sparse.csr_matrix(np.eye(4, dtype=np.float32))
-    for clf in (HierarchicalSoftmaxRegression(tree="learned"), ProbabilisticLabelTree(), SoftmaxRegression()):
-        clf.fit(small, range(4)).top_k(small, 1)  # compiles
+    for estimator in (
+        GroupedSoftmaxRegression,
+        HierarchicalSoftmaxRegression,
+        ProbabilisticLabelTree,
+        SoftmaxRegression,
+    ):
+        clf = estimator().fit(small, range(4))
+        clf.top_k(small, 1), clf.predict_proba(small)  # compiles
     for seed in range(1, o.seeds + 1):
         X, y, T, z = data(o.data, o.classes, o.rows, o.held_out, seed)
-        o.rows_found = len(y)
+        o.rows_found, o.classes_found = len(y), len(np.unique(y))
         for programs in (ours, napkin, fast_text, scikit_learn):
             for name, run in programs(o, seed):
                 if any(name.startswith(beginning) for beginning in o.only):
