@@ -195,7 +195,7 @@ def wait_for(path, process):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_saves_a_checkpoint_and_says_how_to_go_on(text, tmp_path, run, number, code):
+def test_a_signal_saves_a_checkpoint_and_says_how_to_go_on(text, tmp_path, run, fails, number, code):
     output = tmp_path / "m.safetensors"
     output.write_bytes(b"the old one")
     process = started(text, output)
@@ -208,6 +208,9 @@ def test_a_signal_saves_a_checkpoint_and_says_how_to_go_on(text, tmp_path, run, 
     assert message.endswith(f"stopped; to resume: w2v-hs resume {kept}\n")
     assert output.read_bytes() == b"the old one"
     assert sorted(path.name for path in tmp_path.iterdir()) == [kept.name, output.name]
+    output.write_bytes(b"the new one")
+    assert f"{output}: was written since the run began" in fails("resume", kept)
+    output.write_bytes(b"the old one")  # a copy is the same
     done = run("resume", kept)
     assert done.returncode == 0, done.stderr
     assert w2v_hs.load(output).options.epochs == 60
@@ -436,6 +439,23 @@ def test_a_run_that_has_ended_is_not_resumed(model, tmp_path, fails):
     assert "no such file" in fails("resume", tmp_path / "none.checkpoint.safetensors")
 
 
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_model_that_was_written_meanwhile_is_not_replaced(model, text_file, tmp_path, run, fails, ended):
+    kept, options = tmp_path / "m.checkpoint.safetensors", {"dim": 8, "epochs": 1, "threads": 1}
+    output = tmp_path / "m.safetensors"
+    whole = train_leaving(kept, text_file, **options)
+    if ended:
+        w2v_hs.resume(kept)
+    model.save(output)
+    before = kept.read_bytes(), output.read_bytes()
+    message = f"{output}: was written since the run began, and would be replaced; move it, and resume again"
+    assert message in fails("resume", kept)
+    assert (kept.read_bytes(), output.read_bytes()) == before
+    output.unlink()
+    assert run("resume", kept).returncode == 0
+    assert same(w2v_hs.load(output), whole) and not kept.exists()
+
+
 def test_contents_that_no_checkpoint_holds_are_refused(text, tmp_path):
     """With a valid checksum: a node out of bounds would be written to."""
     path = tmp_path / "m.checkpoint.safetensors"
@@ -462,6 +482,7 @@ def test_contents_that_no_checkpoint_holds_are_refused(text, tmp_path):
     changes += [{"holdout": value} for value in (None, "x", [[]], [results[0] | {"nats": []}], [{}])]
     changes += [{"texts": "a"}, {"texts": [1]}, {"cuts": []}, {"seconds": "1"}, {"seconds": -1}]
     changes += [{"chunk_tokens": 1e9}, {"every": None}, {"save_vocab": {}}, {"update": {}}]
+    changes += [{"output_before": 1}, {"vocab_before": []}, {"ended": True, "every": 1.0}]
     for change in changes:
         run = description["checkpoint"] | change
         save_arrays(path, whole, description | {"checkpoint": run})
@@ -610,7 +631,7 @@ def test_a_killed_run_leaves_a_checkpoint_that_stays_and_no_lock(text, tmp_path,
     assert sorted(path.name for path in tmp_path.iterdir()) == [output.name, model.name]
 
 
-def test_the_checkpoint_of_a_finished_run_does_not_stand_in_the_way(text_file, tmp_path, run):
+def test_the_checkpoint_of_a_finished_run_does_not_stand_in_the_way(text_file, tmp_path, run, fails):
     kept, options = tmp_path / "m.checkpoint.safetensors", OPTIONS | {"epochs": 4}
     whole = w2v_hs.train(text_file, checkpoint=kept, **options)
     assert same(w2v_hs.load(kept), whole) and same(w2v_hs.resume(kept), whole)
@@ -618,6 +639,13 @@ def test_the_checkpoint_of_a_finished_run_does_not_stand_in_the_way(text_file, t
     assert same(w2v_hs.load(kept), again)
     assert run("resume", kept).returncode == 0 and not kept.exists()
     assert same(w2v_hs.load(tmp_path / "m.safetensors"), whole)
+    w2v_hs.train(text_file, checkpoint=kept, **options)
+    # The command would remove it at its end.
+    assert "the checkpoint of an earlier run is there" in fails(
+        "train", text_file, "-o", "m.safetensors", cwd=tmp_path
+    )
+    assert same(w2v_hs.load(kept), whole)
+    kept.unlink()
     train_leaving(kept, text_file, **options)
     with pytest.raises(OutputError, match="the checkpoint of an earlier run is there"):
         w2v_hs.train(text_file, checkpoint=kept, **options)
@@ -680,12 +708,26 @@ _finish(model, Path("m.safetensors"), None, Path("c"))
     assert not (tmp_path / "c").exists()
 
 
-def test_the_vocabulary_of_a_resumed_run_does_not_replace_its_text(text, tmp_path, run, fails):
-    output, words = tmp_path / "m.safetensors", tmp_path / "v.txt"
-    process = started(text, output, 5000, "--save-vocab", str(words))
+def test_the_vocabulary_of_a_resumed_run(text, tmp_path, run, fails, monkeypatch):
+    """It replaces no text and nothing that came meanwhile; in a copy it leaves the first folder."""
+    first, copy = tmp_path / "first", tmp_path / "copy"
+    for folder in ("models", "words"):
+        (first / folder).mkdir(parents=True)
+    monkeypatch.chdir(first)
+    output, words = Path("models", "m.safetensors"), first / "words" / "v.txt"
+    process = started(text, output, 60, "--save-vocab", "words/v.txt")
     process.terminate()
     process.communicate(timeout=60)
+    shutil.copytree(first, copy)
     shutil.copy(text, words)
-    before = words.read_bytes()
-    assert "v.txt is given twice" in fails("resume", checkpoint_path(output), words)
+    kept, before = checkpoint_path(output), words.read_bytes()
+    assert "v.txt is given twice" in fails("resume", kept, words)
+    assert f"{words}: was written since the run began" in fails("resume", kept)
+    words.unlink()
+    words.symlink_to(text)
+    assert f"{text} is given twice" in fails("resume", kept)
     assert words.read_bytes() == before
+    words.unlink()
+    done = run("resume", kept.name, cwd=copy / "models")
+    assert done.returncode == 0, done.stderr
+    assert (copy / "words" / "v.txt").exists() and not words.exists()

@@ -1,6 +1,7 @@
 """The commands that train: `train` and `resume`."""
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -12,7 +13,7 @@ import click
 from w2v_hs.checks import argument, shown
 from w2v_hs.cli import parameters, show
 from w2v_hs.cli.stopping import exit_when_interrupted
-from w2v_hs.files.outputs import reserved
+from w2v_hs.files.outputs import check_unchanged, checksum, reserved
 from w2v_hs.options import COMPASS_OPTIONS, SENTENCE, Options, Preprocessing
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def train(
     kind, tree = choose_tree(options["tree"])
     run = Options(**options | {"tree": kind})
     sources, checkpoint = _sources(text, scheduler), checkpoint_path(output)
-    vocab_name = None if save_vocab is None else str(save_vocab.absolute())
+    vocab_name = None if save_vocab is None else _seen_from(checkpoint, save_vocab)
     settings = CheckpointSettings(checkpoint, checkpoint_every, named_texts(sources), save_vocab=vocab_name)
     tree_file = None if tree is None else Path(options["tree"])
     model_read = resume_from if output != resume_from else None
@@ -148,9 +149,11 @@ def train(
         reserved([output, save_vocab], [*text, *read], [checkpoint, beside]),
         exit_when_interrupted(scheduler),
         contextlib.nullcontext() if beside is None else new_folder(beside) as folder,
-        new_checkpoint(settings),  # also for replicas, which write none: that of an earlier run stays
+        # Also for replicas, which write none: that of an earlier run stays.
+        new_checkpoint(settings, keep_ended=run.replicas == 1),
         _connected(scheduler) as client,
     ):
+        settings = replace(settings, output_before=checksum(output), vocab_before=checksum(save_vocab))
         if resume_from is None:
             preprocessing = Preprocessing(**{n: value for n, value in prepared.items() if value is not None})
             dim = run.dim if "dim" in explicit else None
@@ -202,15 +205,17 @@ def resume(checkpoint: Path, text: tuple[str, ...], scheduler: str | None) -> No
     from w2v_hs.training.resuming import resumed
 
     output, saved = output_path(checkpoint), load_checkpoint(checkpoint)
-    named = saved.settings.save_vocab
-    save_vocab = None if named is None else Path(named)
-    with (
-        reserved([output, save_vocab], text, [checkpoint]),
-        exit_when_interrupted(scheduler),
-        _connected(scheduler) as client,
-        resumed(saved, _sources(text, scheduler) or None, client, progress=True) as model,
-    ):
-        _finish(model, output, save_vocab, checkpoint)
+    run, folder = saved.settings, checkpoint.parent
+    save_vocab = None if run.save_vocab is None else Path(os.path.realpath(folder / run.save_vocab))
+    with reserved([output, save_vocab], text or run.texts or (), [checkpoint]):
+        check_unchanged(output, run.output_before)
+        check_unchanged(save_vocab, run.vocab_before)
+        with (
+            exit_when_interrupted(scheduler),
+            _connected(scheduler) as client,
+            resumed(saved, _sources(text, scheduler) or None, client, progress=True) as model,
+        ):
+            _finish(model, output, save_vocab, checkpoint)
 
 
 # ---- usage --------------------------------------------------------------------------------------
@@ -288,6 +293,13 @@ def _checked_output(output: Path | None, resume_from: Path | None) -> Path:
 
 
 # ---- training -----------------------------------------------------------------------------------
+
+
+def _seen_from(checkpoint: Path, path: Path) -> str:
+    """The name of an output in a checkpoint: if both are relative, they may move together."""
+    if path.is_absolute() or checkpoint.is_absolute():
+        return str(path.absolute())
+    return os.path.relpath(os.path.realpath(path), os.path.realpath(checkpoint.parent))
 
 
 def _sources(text: tuple[str, ...], scheduler: str | None) -> list[str | Path]:

@@ -2,12 +2,13 @@
 
 import contextlib
 import glob
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from w2v_hs.checks import shown
-from w2v_hs.errors import OptionError
+from w2v_hs.errors import OptionError, OutputError
 from w2v_hs.files.atomic import holding, is_beside
 
 
@@ -63,6 +64,23 @@ def check_distinct(outputs: Sequence[str | Path | None], inputs: Sequence[object
                 raise OptionError(f"{shown(other)} has the name of a lock or temporary file of {shown(real)}")
         for parent in written.intersection(map(str, Path(real).parents)):
             raise OptionError(f"{shown(real)} lies within {shown(parent)}, which is written, too; move one")
+
+
+def checksum(path: Path | None) -> str | None:
+    """The SHA-256 of a file as hexadecimal digits; None if there is none."""
+    if path is None or not path.exists():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_unchanged(output: Path | None, before: str | None) -> None:
+    """Raise `OutputError` if a file is there whose `checksum` is not `before`."""
+    if checksum(output) not in (None, before):
+        raise OutputError(
+            f"{shown(output)}: was written since the run began, and would be replaced; move it, and resume "
+            "again"
+        )
 
 
 def _is_standard_input(real: str) -> bool:

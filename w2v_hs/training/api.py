@@ -257,7 +257,7 @@ def train(
             show=progress,
         )
         if settings is not None:
-            end_checkpoint(settings.path, model)
+            end_checkpoint(settings, model)
     warn_of_small_text(model)
     return model
 

@@ -81,7 +81,7 @@ def resumed(
     with holding(path, checkpoint=True):
         if not saved.ended:
             model = _resumed(saved, corpus, client, listed(callbacks), progress)
-            end_checkpoint(path, model)
+            end_checkpoint(saved.settings, model)
         yield model
 
 

@@ -55,7 +55,9 @@ class CheckpointSettings:
     every: float = 300.0  # seconds between two checkpoints; 0: only when the run is stopped
     texts: list[str] | None = None  # their names; None if they have none
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
-    save_vocab: str | None = None  # a file that is to get the vocabulary
+    save_vocab: str | None = None  # a file that is to get the vocabulary, seen from the checkpoint's folder
+    output_before: str | None = None  # SHA-256 of the file that the model replaces; None: there was none
+    vocab_before: str | None = None  # the same for `save_vocab`
     layout: ClusterLayout | None = None  # of a run on a cluster; each round counts as one chunk
 
     def __post_init__(self) -> None:
@@ -96,6 +98,19 @@ class _Run:
     tree_due: bool = False
     update: _RunOfUpdate | None = None
     held: _RunHeld = _RunHeld()
+    output_before: str | None = None
+    vocab_before: str | None = None
+
+
+@dataclass(frozen=True)
+class _EndedRun:
+    """What the description of a checkpoint says of a run that has ended."""
+
+    format: int
+    ended: bool
+    save_vocab: str | None = None
+    output_before: str | None = None
+    vocab_before: str | None = None
 
 
 @dataclass(frozen=True)
@@ -146,15 +161,15 @@ def output_path(checkpoint: Path) -> Path:
     return checkpoint.with_name(checkpoint.name.removesuffix(SUFFIX) + ".safetensors")
 
 
-def check_no_checkpoint(path: Path) -> None:
+def check_no_checkpoint(path: Path, keep_ended: bool = False) -> None:
     """Raise `OutputError` if a new run cannot write to `path`, or would replace a checkpoint.
 
-    That of a finished run may be replaced.
+    That of a finished run may be replaced, unless `keep_ended`.
     """
     if not check_writable(path, checkpoint=True).exists():
         return
     try:
-        ended = load_checkpoint(path).ended
+        ended = load_checkpoint(path).ended and not keep_ended
     except FormatError:
         ended = False
         if not path.name.endswith(SUFFIX):  # such as a model, which must not be called a checkpoint
@@ -170,22 +185,23 @@ def check_no_checkpoint(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def new_checkpoint(settings: CheckpointSettings | None) -> Iterator[None]:
+def new_checkpoint(settings: CheckpointSettings | None, keep_ended: bool = False) -> Iterator[None]:
     """Keep other runs from the checkpoint of a new run while the block runs.
 
     Raises `OutputError` if another run writes it, or as `check_no_checkpoint`.
     """
     with contextlib.nullcontext() if settings is None else holding(settings.path, checkpoint=True):
         if settings is not None:
-            check_no_checkpoint(settings.path)
+            check_no_checkpoint(settings.path, keep_ended)
         yield
 
 
-def end_checkpoint(path: Path, model: Model) -> None:
+def end_checkpoint(settings: CheckpointSettings, model: Model) -> None:
     """Replace a checkpoint by the model of its run, which has ended; warn where that fails."""
     arrays, description = model.parts()
+    run = _EndedRun(FORMAT, True, settings.save_vocab, settings.output_before, settings.vocab_before)
     try:
-        save_arrays(path, arrays, description | {CHECKPOINT: {"format": FORMAT, "ended": True}})
+        save_arrays(settings.path, arrays, description | {CHECKPOINT: asdict(run)})
     except OutputError as error:
         warn(f"the checkpoint does not hold the finished model: {error}")
 
@@ -227,6 +243,8 @@ def save_checkpoint(
         position.tree_due,
         None if update is None else _RunOfUpdate(update.options.as_dict(), update.checksum, update.names),
         _RunHeld(held.share, held.nodes),
+        settings.output_before,
+        settings.vocab_before,
     )
     save_arrays(settings.path, arrays, description | {CHECKPOINT: asdict(run)})
 
@@ -265,10 +283,24 @@ def _saved_run(path: str | Path, model: Model, arrays: dict[str, Array], run: di
     if run.get("ended"):
         no_losses, no_predictions = np.zeros(0), np.zeros(0, np.int64)
         place = Position(1, no_losses, no_predictions, 0.0)
-        return SavedRun(model, CheckpointSettings(Path(path)), place, ended=True)
+        last: _EndedRun = as_type(_EndedRun, run, "checkpoint")
+        settings = CheckpointSettings(
+            Path(path),
+            save_vocab=last.save_vocab,
+            output_before=last.output_before,
+            vocab_before=last.vocab_before,
+        )
+        return SavedRun(model, settings, place, ended=True)
     record: _Run = as_type(_Run, run, "checkpoint")
     settings = CheckpointSettings(
-        Path(path), record.every, record.texts, record.cleaning, record.save_vocab, record.cuts
+        Path(path),
+        record.every,
+        record.texts,
+        record.cleaning,
+        record.save_vocab,
+        record.output_before,
+        record.vocab_before,
+        record.cuts,
     )
     loss, predictions = arrays["chunks.loss"], arrays["chunks.predictions"]
     position = Position(record.chunk_tokens, loss, predictions, record.seconds, record.tree_due)
