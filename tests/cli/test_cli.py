@@ -4,6 +4,7 @@ import errno
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -80,9 +81,16 @@ def test_demo_leaves_a_model_vectors_and_an_evaluation(run, fails, tmp_path):
     assert "france" in done.stdout.decode()
     done = run("demo", "--epochs", "1", cwd=tmp_path)  # replaces its own results
     assert done.returncode == 0, done.stderr
-    (tmp_path / "model.safetensors").write_bytes(b"mine")
-    assert "model.safetensors: is there already; remove it, or" in fails("demo", "-o", ".", cwd=tmp_path)
-    assert (tmp_path / "model.safetensors").read_bytes() == b"mine"
+    own, names = tmp_path / "own", ["model.safetensors", "vectors.txt", "evaluation.json"]
+    for name in names:  # as long as one is somebody's, all stay
+        shutil.rmtree(own, ignore_errors=True)
+        shutil.copytree(tmp_path / "w2v-demo", own)
+        (own / name).write_bytes(b"{}")
+        before = {path: path.read_bytes() for path in own.iterdir()}
+        assert "model.safetensors: is there already, and not as a demo left it; remove it, or" in fails(
+            "demo", "-o", own
+        )
+        assert {path: path.read_bytes() for path in own.iterdir()} == before
 
 
 def test_info(run, model, model_file):

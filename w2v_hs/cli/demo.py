@@ -1,5 +1,6 @@
 """The command `demo`: train, export, evaluate and query on the bundled corpus."""
 
+import json
 import os
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from w2v_hs.checks import shown
 from w2v_hs.cli import parameters, show
 from w2v_hs.cli.stopping import exit_when_interrupted
 
-_RESULTS = ("model.safetensors", "vectors.txt", "evaluation.json")
+_RESULTS = ("model.safetensors", "vectors.txt", "evaluation.json")  # the last has checksums of the others
+_LARGEST = 1 << 20  # bytes of an evaluation that is read
 _EXAMPLE_WORDS = ("france", "island", "religion", "copper", "coffee", "army")
 
 
@@ -56,7 +58,7 @@ def demo(corpus: str, output: Path, epochs: int, seed: int) -> None:
                 console.print(f"{word:>9}  {found}", highlight=False, markup=False)
         result = evaluate(model)
         print_evaluation(result, console)
-        show.write_json(results, result.as_dict())
+        show.write_json(results, result.as_dict() | {"sha256": _checksums(output)})
     console.print(
         f"Vectors of {len(model.vocabulary):,} words lie in {output}. Next, try:\n"
         f"  w2v-hs neighbors {path} island\n"
@@ -67,7 +69,7 @@ def demo(corpus: str, output: Path, epochs: int, seed: int) -> None:
 
 
 def _make_folder(output: Path) -> None:
-    """Make the folder for the results, or take that of an earlier demo, which left them all."""
+    """Make the folder for the results, or take that of an earlier demo with all as it left them."""
     from w2v_hs.errors import OutputError
 
     try:
@@ -75,5 +77,25 @@ def _make_folder(output: Path) -> None:
     except OSError as error:
         raise OutputError(f"{shown(output)}: cannot make this folder: {error.strerror}") from error
     there = [path for path in (output / name for name in _RESULTS) if os.path.lexists(path)]
-    if 0 < len(there) < len(_RESULTS):
-        raise OutputError(f"{shown(there[0])}: is there already; remove it, or give another folder with -o")
+    if there and not _is_of_a_demo(output):
+        raise OutputError(
+            f"{shown(there[0])}: is there already, and not as a demo left it; remove it, or give another "
+            "folder with -o"
+        )
+
+
+def _is_of_a_demo(folder: Path) -> bool:
+    """Whether the results in a folder are those of a demo."""
+    evaluation = folder / _RESULTS[-1]
+    try:
+        small = evaluation.is_file() and evaluation.stat().st_size <= _LARGEST
+        return small and json.loads(evaluation.read_bytes())["sha256"] == _checksums(folder)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return False
+
+
+def _checksums(folder: Path) -> dict[str, str | None]:
+    """The SHA-256 of the model and the vectors."""
+    from w2v_hs.files.outputs import checksum
+
+    return {name: checksum(folder / name) for name in _RESULTS[:-1]}

@@ -68,7 +68,7 @@ def check_distinct(outputs: Sequence[str | Path | None], inputs: Sequence[object
 
 def checksum(path: Path | None) -> str | None:
     """The SHA-256 of a file as hexadecimal digits; None if there is none."""
-    if path is None or not path.exists():
+    if path is None or not path.is_file():
         return None
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
