@@ -2,6 +2,9 @@
 
 import itertools
 import json
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -96,6 +99,24 @@ def test_runs_that_are_kept_are_those_of_their_seeds(text_file, tmp_path):
     with pytest.raises(DivergedError):
         w2v_hs.train(text_file, replicas=2, keep_replicas=tmp_path / "more", **OPTIONS | {"lr": 1e30})
     assert [each.name for each in tmp_path.iterdir()] == ["runs"]
+
+
+def test_runs_that_have_ended_stay_when_a_later_one_is_killed(text_file, tmp_path):
+    code = f"""
+import w2v_hs
+w2v_hs.train({str(text_file)!r}, replicas=1000, keep_replicas="runs", **{OPTIONS})
+"""
+    process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", code], cwd=tmp_path)
+    while not (tmp_path / "runs" / "3.safetensors").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    with pytest.raises(OutputError, match=f"runs: process {process.pid} is writing it"):
+        w2v_hs.train(text_file, replicas=2, keep_replicas=tmp_path / "runs", **OPTIONS)
+    process.kill()
+    process.communicate()
+    for number in (1, 2, 3):
+        kept = w2v_hs.load(tmp_path / "runs" / f"{number}.safetensors")
+        assert kept.options.seed == number and kept.options.replicas == 1
 
 
 def test_a_bootstrap_of_the_text_draws_its_sentences_with_replacement(tmp_path):

@@ -49,8 +49,8 @@ _scheduler_option = click.option(
 @click.option(
     "--keep-replicas",
     is_flag=True,
-    help="With --replicas: save each run, too, in a new folder beside OUTPUT: m-replicas/1.safetensors "
-    "and so on. See 'stability'.",
+    help="With --replicas: save each run, too, when it ends, in a new folder beside OUTPUT: "
+    "m-replicas/1.safetensors and so on. See 'stability'.",
 )
 @click.option("--save-vocab", type=parameters.FILE, help="Write 'word count' lines to this file.")
 @click.option(
@@ -123,7 +123,7 @@ def train(
     w2v-hs train news.txt -o m2.safetensors --compass m.safetensors
     w2v-hs train s3://bucket/texts -o m.safetensors --tree huffman --scheduler tcp://host:8786
     """
-    from w2v_hs.files.atomic import new_folder
+    from w2v_hs.files.atomic import growing_folder
     from w2v_hs.model import load
     from w2v_hs.training.api import train_with
     from w2v_hs.training.observers.checkpoint import CheckpointSettings, checkpoint_path, new_checkpoint
@@ -148,7 +148,7 @@ def train(
     with (
         reserved([output, save_vocab], [*text, *read], [checkpoint, beside]),
         exit_when_interrupted(scheduler),
-        contextlib.nullcontext() if beside is None else new_folder(beside) as folder,
+        contextlib.nullcontext() if beside is None else growing_folder(beside) as folder,
         # Also for replicas, which write none: that of an earlier run stays.
         new_checkpoint(settings, keep_ended=run.replicas == 1),
         _connected(scheduler) as client,

@@ -77,6 +77,20 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def growing_folder(path: Path) -> Iterator[Path]:
+    """Yield the path of a folder that the block makes and fills; what it wrote stays if it fails.
+
+    Nobody else makes it while the block runs. `OutputError` as in `new_folder`, of which all files
+    appear at once.
+    """
+    _check_free(path, _resolved(path))  # else one that grows would be said to be in the way
+    with _temporary(path, folder=True) as (_, real):
+        pass
+    with _locked(path, real):
+        yield _check_folder(path)
+
+
+@contextlib.contextmanager
 def holding(path: Path, checkpoint: bool = False) -> Iterator[None]:
     """Let only this thread write to `path` while the block runs.
 

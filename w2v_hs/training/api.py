@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from w2v_hs.checks import option
 from w2v_hs.errors import OptionError
-from w2v_hs.files.atomic import new_folder
+from w2v_hs.files.atomic import growing_folder
 from w2v_hs.files.outputs import check_distinct
 from w2v_hs.model.model import Model
 from w2v_hs.options import BUCKETS, Architecture, Loss, Options, Order, Preprocessing, Side
@@ -134,8 +134,8 @@ def train(
         model: better vectors than those of one longer run. With `client` each trains on one worker,
         which reads the text itself; Ctrl-C is then a plain `KeyboardInterrupt`.
     keep_replicas
-        A new folder in which to save each of these runs as a model: 1.safetensors and so on. It
-        appears when all have ended.
+        A new folder in which to save each of these runs as a model, when it ends: 1.safetensors and
+        so on. They stay if a later run fails.
     resample
         Draw the sentences of each of these runs with replacement, as many as there are, so that
         what they disagree on is also the noise of the text (a bootstrap).
@@ -239,7 +239,7 @@ def train(
         preprocessing = base.model.preprocessing_of(corpus, **asked)
     if checkpoint is not None:
         settings = CheckpointSettings(Path(checkpoint), checkpoint_every, texts, preprocessing)
-    kept = nullcontext() if keep_replicas is None else new_folder(Path(keep_replicas))
+    kept = nullcontext() if keep_replicas is None else growing_folder(Path(keep_replicas))
     with new_checkpoint(settings), kept as folder:
         model = train_with(
             options,
@@ -281,7 +281,7 @@ def train_with(
     """`train` with the options as one object.
 
     tree: the user's own, from `choose_tree`. settings: where checkpoints go, in the caller's
-    `new_checkpoint`. init, compass: what to begin with. keep_replicas: a folder that is there.
+    `new_checkpoint`. init, compass: what to begin with. keep_replicas: from `growing_folder`.
     show: whether to show bars on a terminal, or the display to show progress on.
     """
     if init is not None or compass is not None:

@@ -63,7 +63,7 @@ def train_replicas(
 ) -> Model:
     """Train `options.replicas` runs, with the seeds from `options.seed` on, and merge them.
 
-    folder: where each run is saved when it ends, as 1.safetensors and so on. fit_tokens: of the
+    folder: made to save each run when it ends, as 1.safetensors and so on. fit_tokens: of the
     text to which the tree is fitted, or `FIT_SHARE` of it if that is more. models: those of the
     runs, in order, where others train them.
     """
@@ -77,6 +77,7 @@ def train_replicas(
         models = (train_replica(text, tree, options, number, shows) for number in range(options.replicas))
     for number, model in enumerate(models):
         if folder is not None:
+            folder.mkdir(exist_ok=True)
             replace(model, options=replace(model.options, replicas=1)).save(
                 folder / f"{number + 1}.safetensors"
             )
