@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import re
 import resource
 import subprocess
 import sys
@@ -137,19 +139,26 @@ def test_types_of_parquet_columns(tmp_path):
     assert lines_of(parquet(tmp_path / "t.parquet", ["x y"], "a.b"), odd) == ["x y"]
 
 
+# The memory of what reads a file, and the error that it meets.
+READ = """
+import re, sys
+from pathlib import Path
+from w2v_hs.errors import CorpusError
+from w2v_hs.text.columns.parquet import parquet_blocks
+try:
+    print(sum(len(block) for block, _ in parquet_blocks(sys.argv[1], "text")))
+except CorpusError as error:
+    print(error)
+status = Path("/proc/self/status").read_text()  # getrusage counts what forked this process
+print(int(re.search("VmHWM:\\s*(\\d+)", status)[1]) // 1024)
+"""
+
+
 def test_large_row_groups_take_little_memory(tmp_path):
     """150 MB of text in one row group."""
     distinct = [f"{i} " * 10_000 for i in range(3000)]
     path = parquet(tmp_path / "big.parquet", distinct, row_group_size=3000, use_dictionary=False)
-    code = """
-import re, sys
-from pathlib import Path
-from w2v_hs.text.columns.parquet import parquet_blocks
-size = sum(len(block) for block, _ in parquet_blocks(sys.argv[1], "text"))
-status = Path("/proc/self/status").read_text()  # getrusage counts what forked this process
-print(size, int(re.search("VmHWM:\\s*(\\d+)", status)[1]) // 1024)
-"""
-    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, check=True, text=True)
+    done = subprocess.run([sys.executable, "-c", READ, path], capture_output=True, check=True, text=True)
     size, megabytes = map(int, done.stdout.split())
     assert size == sum(len(text) + 1 for text in distinct)
     assert megabytes < 350
@@ -184,6 +193,7 @@ def test_a_stopped_run_resumes_with_its_column_and_tokenizer(tmp_path, run):
         assert done.returncode == 0, done.stderr
         again = w2v_hs.load(tmp_path / "m.safetensors")
         assert again.vectors.matrix.tobytes() == whole.vectors.matrix.tobytes()
+        (tmp_path / "m.safetensors").unlink()
 
 
 def test_standard_input_and_commands(tmp_path, run, fails):
@@ -324,10 +334,34 @@ def test_parquet_that_holds_no_text(tmp_path):
     assert "t.parquet: row 2: 0xff is not UTF-8" in refused(parquet(path, bad))
     corpus = read_corpus(path, min_count=1, preprocessing=Preprocessing(errors="ignore", text_column="text"))
     assert corpus.mended == 1 and corpus.tokens == 3
-    long = pa.array([["a"], ["x" * 100] * 200_000])
-    assert "row 2: the column 'text' is a list of more than 16,777,216" in refused(parquet(path, long))
+    row = "x" * (LONGEST_LINE + 1)
+    for long in (
+        pa.array(["a", row]),
+        pa.array([b"a", row.encode()]),
+        pa.array(["a", row]).dictionary_encode(),
+        pa.array([["a"], ["x" * 99] * 200_000]),
+    ):
+        length = "20,000,000" if pa.types.is_list(long.type) else f"{LONGEST_LINE + 1:,}"
+        message = f"row 2: the column 'text' holds {length} bytes, expected at most 16,777,216; make"
+        assert message in refused(parquet(path, long, compression="none"))
     lists = pa.array([[b"a"], [b"b\xff"]], pa.list_(pa.binary()))
     assert "t.parquet: row 2: 0xff is not UTF-8" in refused(parquet(path, lists))
+
+
+def test_a_small_file_of_parquet_that_unfolds_to_much_is_refused(tmp_path):
+    """Before any of it is read; and few of its rows are, if it is larger."""
+    pa = pytest.importorskip("pyarrow")
+    options = {"compression": "zstd", "use_dictionary": False, "write_batch_size": 1}
+    path = parquet(tmp_path / "t.parquet", [" x" * 9_000_000], **options)
+    size = path.stat().st_size
+    assert re.search(f"its {size:,} bytes unfold to 18,000,..., over 1,000 times as many", refused(path))
+    rows = pa.chunked_array([pa.array([" x" * 20_000_000])] * 24)
+    noise = [os.urandom(80_000) for _ in rows]
+    pa.parquet.write_table(pa.table({"text": rows, "noise": noise}), path, **options)
+    done = subprocess.run([sys.executable, "-c", READ, path], capture_output=True, text=True)
+    message, megabytes = done.stdout.splitlines()
+    assert "row 1: the column 'text' holds 40,000,000 bytes, expected at most 16,777,216" in message
+    assert int(megabytes) < 500
 
 
 def test_every_truncation_of_parquet(tmp_path):

@@ -1,6 +1,7 @@
 """Text in a column of a Parquet file, read by pyarrow in batches of rows."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,9 @@ from w2v_hs.files.lines import LONGEST_LINE
 from w2v_hs.text.columns.rows import TOKEN_LISTS, BadRow, described, missing, sentence
 from w2v_hs.text.compression import BLOCK, is_address, open_file
 
-_ROWS = 64  # in memory at a time
+_ROWS = 64  # in memory at a time, or as many as take no more than
+_BATCH = 1 << 31  # bytes, even if each is as long as its row group
+_UNFOLDED = 1000  # bytes of a row group for each byte of the file; text has some ten
 
 
 def column_names(path: str) -> list[str]:
@@ -25,11 +28,12 @@ def parquet_blocks(
 ) -> Iterator[tuple[bytes, int]]:
     """Read a column in blocks of text, one row per line.
 
-    Only a few rows are in memory at a time, however large the row groups are. The text is what the
-    file holds, whether valid UTF-8 or not. A row holds a string or a list of strings; lists are an
-    error if the text will be tokenized. Yields lines, each with its newline, and about how many of
-    the `size` bytes of the file were read so far. Raises `CorpusError` if the file is damaged or is
-    not a Parquet file, lacks the column, or a row holds no text.
+    Only a few rows are in memory at a time, however large the row groups are, and the page that
+    pyarrow decompresses. The text is what the file holds, whether valid UTF-8 or not. A row holds a
+    string or a list of strings; lists are an error if the text will be tokenized. Yields lines,
+    each with its newline, and about how many of the `size` bytes of the file were read so far. Raises
+    `CorpusError` if the file is damaged or is not a Parquet file, lacks the column, or a row holds
+    no text or more than `LONGEST_LINE` bytes of it.
     """
     lines: list[bytes] = []
     length = 0
@@ -88,10 +92,26 @@ def _texts(path: str, file: Any, column: str, tokenize: bool) -> Iterator[bytes]
         raise CorpusError(f"{shown(path)}: {described(column)} {TOKEN_LISTS}")
     # Bytes, as what Parquet declares a string may not be UTF-8.
     plain = pa.large_list(pa.large_binary()) if lists else pa.large_binary()
+    with open_file(path) as raw:
+        whole = raw.seek(0, os.SEEK_END)
     row = 0
     for group in range(file.num_row_groups):  # pyarrow cannot join dictionaries of two within lists
-        for batch in file.iter_batches(_ROWS, row_groups=[group], columns=[column]):
-            for value in batch.column(column).cast(plain).to_pylist():
+        size = file.metadata.row_group(group).total_byte_size
+        if size > max(LONGEST_LINE, _UNFOLDED * whole):
+            raise CorpusError(
+                f"{shown(path)}: its {whole:,} bytes unfold to {size:,}, over {_UNFOLDED:,} "
+                "times as many; is it the right file?"
+            )
+        rows = min(max(1, _BATCH // max(1, size)), _ROWS)
+        for batch in file.iter_batches(rows, row_groups=[group], columns=[column]):
+            texts = batch.column(column)
+            for number, length in enumerate(_lengths(texts, lists), row + 1):
+                if length > LONGEST_LINE:
+                    raise CorpusError(
+                        f"{shown(path)}: row {number}: {described(column)} holds {length:,} bytes, expected "
+                        f"at most {LONGEST_LINE:,}; make several rows of it"
+                    )
+            for value in texts.cast(plain).to_pylist():
                 row += 1
                 try:
                     yield _text(value, column)
@@ -118,6 +138,22 @@ def _holds_lists(path: str, schema: Any, column: str) -> bool:
     return lists
 
 
+def _lengths(texts: Any, lists: bool) -> list[int]:
+    """The bytes of the text of each row, with a space after each token; 0 for null."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if lists:
+        rows = (row.values for row in texts)
+        return [0 if row is None else sum(_lengths(row, lists=False)) + len(row) for row in rows]
+    if pa.types.is_dictionary(texts.type):
+        lengths = pc.binary_length(texts.dictionary).take(texts.indices)
+    else:
+        lengths = pc.binary_length(texts)
+    found: list[int] = lengths.fill_null(0).to_pylist()
+    return found
+
+
 def _is_text(kind: Any) -> bool:
     import pyarrow as pa
 
@@ -135,7 +171,5 @@ def _text(value: bytes | list[bytes | None] | None, column: str) -> bytes:
     words = [word for word in value if word is not None]
     if len(words) < len(value):
         raise BadRow(f"{described(column)} is a list that holds null, expected strings")
-    if sum(map(len, words)) > LONGEST_LINE:
-        raise BadRow(f"{described(column)} is a list of more than {LONGEST_LINE:,} bytes")
     tokens = [word.decode(errors="surrogateescape") for word in words]
     return sentence(column, tokens).encode(errors="surrogateescape")
