@@ -1,5 +1,6 @@
 """SIGINT and SIGTERM end a command at once: one line, no temporary files and no locks."""
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -19,5 +20,6 @@ def terminate(number: int, frame: object) -> None:
         else:
             path.unlink(missing_ok=True)
     show_cursor = b"\033[?25h" if os.isatty(2) else b""
-    os.write(2, show_cursor + b"stopped\n")
+    with contextlib.suppress(OSError):  # a closed pipe, or a full disk
+        os.write(2, show_cursor + b"stopped\n")
     os._exit(128 + number)

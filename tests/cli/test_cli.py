@@ -274,6 +274,21 @@ def test_a_full_standard_output_is_one_line(model_file):
     assert done.stderr.decode() == "error: standard output: No space left on device\n"
 
 
+def test_closed_streams(model_file, tmp_path):
+    """No file takes their place, which would get what is meant for them."""
+    show, write = ("info", model_file), ("export", model_file, tmp_path / "v.txt")
+    for command, closed, code, message in (
+        (show, ">&-", 1, "error: standard output: Bad file descriptor\n"),
+        (show, "<&- >&- 2>&-", 1, ""),
+        (write, "<&- >&- 2>&-", 0, ""),
+        (("none",), "<&- >&- 2>&-", 2, ""),
+    ):
+        script = [f'exec "$@" {closed}', "sh", sys.executable, "-m", "w2v_hs", *map(str, command)]
+        done = subprocess.run(["sh", "-c", *script], capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (code, message)
+    assert len(w2v_hs.load_vectors(tmp_path / "v.txt")) == len(w2v_hs.load(model_file).vectors)
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [
@@ -377,6 +392,9 @@ def test_sigterm_is_heeded_where_python_ignores_exceptions():
         """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (143, b"", b"stopped\n")
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=full)
+    assert (done.returncode, done.stdout) == (143, b"")
 
 
 def test_a_second_sigterm_does_not_stop_a_command_that_ends():

@@ -35,6 +35,7 @@ def main() -> None:
     # Else the last collection would walk through the many objects of Numba, for some 0.2 s.
     atexit.register(gc.freeze)
     speak_command_line()
+    _open_closed_streams()
     warnings.showwarning = lambda message, *place, **_: click.echo(f"warning: {message}", err=True)
     if isinstance(sys.stderr, io.TextIOWrapper):
         lossy = io.BufferedWriter(_Lossy(sys.stderr))
@@ -44,6 +45,21 @@ def main() -> None:
             # Characters that the terminal's encoding lacks are escaped instead of raising.
             stream.reconfigure(errors="backslashreplace")
     sys.exit(_run())
+
+
+def _open_closed_streams() -> None:
+    """Put the null device where standard input, output or error is closed.
+
+    A file would take its number, and get what is written to it. Standard output cannot be written
+    to then, which is an error, as on a full disk.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY if number == 1 else os.O_RDWR)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 class _Lossy(io.RawIOBase):
