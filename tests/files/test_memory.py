@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from w2v_hs.files.container import save_arrays
 from w2v_hs.files.memory import available_bytes
 
 
@@ -76,3 +77,33 @@ def test_vectors_that_do_not_fit_are_refused_before_memory_is_taken(tmp_path):
     assert child.returncode == 0, child.stderr
     for path, line in zip(paths, child.stdout.splitlines(), strict=True):
         assert line.startswith(f"{path}: its arrays take "), line
+
+
+JSON = """
+import json, resource, sys
+from pathlib import Path
+import w2v_hs, w2v_hs.model.file, w2v_hs.vectors.formats
+
+folder, model = sys.argv[1:]
+w2v_hs.load(model)  # what this imports takes memory once
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 6 * 10**8, used + 6 * 10**8))
+for path in (Path(folder), Path(folder, "m.safetensors")):
+    try:
+        (w2v_hs.load_vectors if path.is_dir() else w2v_hs.load)(path)
+    except w2v_hs.W2VError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc")
+def test_json_that_may_take_more_memory_than_is_free_is_refused(tmp_path, model_file):
+    """Empty objects take many times the bytes of their text."""
+    (tmp_path / "modules.json").write_text("[" + "{}," * 10**7 + "{}]")
+    save_arrays(tmp_path / "m.safetensors", {}, [{}] * 10**7)
+    command = [sys.executable, "-c", JSON, tmp_path, model_file]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert child.returncode == 0, child.stderr
+    folder, model = child.stdout.splitlines()
+    assert "modules.json: its 30,000,004 bytes of JSON may take 720,000,096 bytes of memory, " in folder
+    assert "m.safetensors: its 40,000,000 bytes of JSON may take 960,000,000 bytes of memory, " in model

@@ -23,6 +23,17 @@ def test_saved_and_loaded(model, tmp_path):
         assert again.tree.code(word) == model.tree.code(word)
 
 
+def test_a_model_of_millions_of_files_is_read_again(model, tmp_path):
+    """The header of a .safetensors file has 100 MB at most."""
+    corpus = model.provenance["corpus"] | {"names": ["x" * 101_000_000]}
+    large = dataclasses.replace(model, provenance=model.provenance | {"corpus": corpus})
+    large.save(tmp_path / "m.safetensors")
+    again = w2v_hs.load(tmp_path / "m.safetensors")
+    assert again.provenance == large.provenance and again.losses == model.losses
+    vectors = w2v_hs.load_vectors(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(vectors.matrix, model.vectors.matrix)
+
+
 def test_full_softmax_and_odd_words_are_saved_too(tmp_path):
     words = ["new york", "line\nbreak", "😀"]
     model = w2v_hs.train([words] * 20, loss="softmax", dim=3, epochs=1, threads=1, sample=0)

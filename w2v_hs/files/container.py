@@ -19,7 +19,7 @@ import numpy as np
 from w2v_hs.checks import shown
 from w2v_hs.errors import FormatError, MissingFileError
 from w2v_hs.files.atomic import replacing
-from w2v_hs.files.memory import check_memory
+from w2v_hs.files.memory import check_json, check_memory
 from w2v_hs.types import Array, Word
 
 _DTYPES = {
@@ -31,7 +31,10 @@ _DTYPES = {
     "uint8": "U8",
 }
 _ROWS = 1 << 14  # rows of a matrix hashed or written at a time
+DESCRIPTION = "description"
+LONGEST_DESCRIPTION = 1 << 24  # characters in the header, which may have 100 MB; a longer one is an array
 CHECKPOINT = "checkpoint"  # the part of a description that says where a run stands
+UNFINISHED = "chunks.loss"  # an array of those that have not ended alone
 # The kinds, in their descriptions, of files that contain no model of words.
 VECTORS = "vectors"
 TEXT_CLASSIFIER = "text classifier"
@@ -63,16 +66,7 @@ def holds_array(path: Path, name: str) -> bool:
 
 def holds_unfinished_run(path: Path) -> bool:
     """Whether a file is the checkpoint of a run that has not ended; False for any other file."""
-    from safetensors import safe_open
-
-    if not is_container(path):
-        return False
-    try:
-        with safe_open(path, framework="numpy") as file:
-            description = json.loads((file.metadata() or {})["description"])
-        return CHECKPOINT in description and not description[CHECKPOINT].get("ended", False)
-    except Exception:  # untrusted bytes, as in `holds_array`
-        return False
+    return holds_array(path, UNFINISHED)
 
 
 def save_arrays(path: str | Path, arrays: dict[str, Array], description: dict[str, Any]) -> None:
@@ -84,7 +78,9 @@ def save_arrays(path: str | Path, arrays: dict[str, Array], description: dict[st
     """
     path = Path(path)
     text = json.dumps(description, sort_keys=True)
-    header: dict[str, Any] = {"__metadata__": {"description": text, "sha256": _digest(arrays, text)}}
+    if len(text) > LONGEST_DESCRIPTION:  # as of a text of a million files
+        arrays, text = arrays | {DESCRIPTION: np.frombuffer(text.encode(), np.uint8)}, ""
+    header: dict[str, Any] = {"__metadata__": {DESCRIPTION: text, "sha256": _digest(arrays, text)}}
     position = 0
     for name, array in arrays.items():
         size = array.dtype.itemsize * array.size
@@ -120,10 +116,13 @@ def load_arrays(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
             raise
         advice = "a model was expected: files of vectors are read by load_vectors"
         raise FormatError(f"{error}; {advice}") from None
-    if "description" not in metadata or "sha256" not in metadata:
+    if DESCRIPTION not in metadata or "sha256" not in metadata:
         raise FormatError(f"{shown(path)}: a .safetensors file, but not a model of w2v_hs")
+    packed = arrays.pop(DESCRIPTION, None)
+    text = metadata[DESCRIPTION] if packed is None else packed.tobytes()
+    check_json(shown(path), len(text))
     try:
-        description = json.loads(metadata["description"], parse_constant=_no_number)
+        description = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise FormatError(f"{shown(path)}: its description is not JSON") from None
     check_memory(shown(path), sum(array.nbytes for array in arrays.values()))
@@ -158,8 +157,8 @@ def map_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
         raise MissingFileError(f"{shown(path)}: no such file") from None
     except Exception as error:  # untrusted bytes can make the reader raise anything
         raise FormatError(f"{shown(path)}: not a readable .safetensors file: {shown(error)}") from None
-    if "description" in metadata and "sha256" in metadata:
-        found = _digest(arrays, metadata["description"])
+    if DESCRIPTION in metadata and "sha256" in metadata:
+        found = _digest(arrays, metadata[DESCRIPTION])
         if found != metadata["sha256"]:
             raise FormatError(
                 f"{shown(path)}: damaged: its contents have the checksum {found[:16]}..., the file "

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from w2v_hs.errors import FormatError
 
+JSON_EXPANSION = 24  # bytes of memory that each byte of JSON may take, in many empty objects: "{},"
+
 
 def check_memory(name: str, needed: int) -> None:
     """Raise `FormatError` if `needed` bytes, of arrays in a file, are not available.
@@ -14,6 +16,15 @@ def check_memory(name: str, needed: int) -> None:
     free = available_bytes()
     if free is not None and needed > free:
         raise FormatError(f"{name}: its arrays take {needed:,} bytes of memory, {free:,} are free")
+
+
+def check_json(name: str, size: int) -> None:
+    """Raise `FormatError` if JSON of `size` bytes may need more memory than is free."""
+    free, most = available_bytes(), JSON_EXPANSION * size
+    if free is not None and most > free:
+        raise FormatError(
+            f"{name}: its {size:,} bytes of JSON may take {most:,} bytes of memory, {free:,} are free"
+        )
 
 
 def available_bytes(groups: Path = Path("/sys/fs/cgroup")) -> int | None:

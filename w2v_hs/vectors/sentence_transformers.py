@@ -14,7 +14,7 @@ from w2v_hs.checks import shown
 from w2v_hs.errors import FormatError
 from w2v_hs.files import container
 from w2v_hs.files.atomic import new_folder
-from w2v_hs.files.memory import check_memory
+from w2v_hs.files.memory import check_json, check_memory
 from w2v_hs.types import Array
 from w2v_hs.vectors.contents import Contents, as_float32, check_words, regular_file, row_place, whole_file
 
@@ -136,6 +136,7 @@ def _vocabulary(path: Path) -> tuple[dict[str, int], str | None]:
 
 def _json(path: Path) -> Any:
     content = whole_file(path)
+    check_json(shown(path), len(content))
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:

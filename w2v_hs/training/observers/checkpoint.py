@@ -17,7 +17,7 @@ from w2v_hs.checks import argument, shown, spoken, warn
 from w2v_hs.errors import FormatError, OptionError, OutputError
 from w2v_hs.files.atomic import CHECKPOINT_SUFFIX as SUFFIX
 from w2v_hs.files.atomic import check_writable, holding
-from w2v_hs.files.container import CHECKPOINT, load_arrays, save_arrays
+from w2v_hs.files.container import CHECKPOINT, UNFINISHED, load_arrays, save_arrays
 from w2v_hs.files.typed_json import as_type
 from w2v_hs.model.contents import check_weights, tree_arrays
 from w2v_hs.model.file import model_from
@@ -216,7 +216,7 @@ def save_checkpoint(
 ) -> None:
     """Write a checkpoint. If that raises `OutputError`, the one before stays whole."""
     arrays, description = model.parts()
-    arrays |= {"chunks.loss": position.loss, "chunks.predictions": position.predictions}
+    arrays |= {UNFINISHED: position.loss, "chunks.predictions": position.predictions}
     if holdout is not None and holdout.best is not None:
         vectors, outputs, tree = holdout.best
         arrays |= {"best.vectors": vectors, "best.outputs": outputs}
@@ -302,7 +302,7 @@ def _saved_run(path: str | Path, model: Model, arrays: dict[str, Array], run: di
         record.vocab_before,
         record.cuts,
     )
-    loss, predictions = arrays["chunks.loss"], arrays["chunks.predictions"]
+    loss, predictions = arrays[UNFINISHED], arrays["chunks.predictions"]
     position = Position(record.chunk_tokens, loss, predictions, record.seconds, record.tree_due)
     best = update = None
     if "best.vectors" in arrays:
