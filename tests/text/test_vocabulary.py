@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -52,6 +54,17 @@ def test_saved_and_read_again(tmp_path):
     v.save(tmp_path / "v.txt")
     again = load_vocabulary(tmp_path / "v.txt")
     assert again.words == v.words and again.counts.tolist() == v.counts.tolist()
+
+
+def test_a_vocabulary_that_may_be_cut_off_is_read_with_a_warning(tmp_path):
+    for text in ("a 30\nb 12", "a 30\r\nb 12"):
+        (tmp_path / "v.txt").write_text(text, newline="")
+        with pytest.warns(UserWarning, match=r"v\.txt:2: no line end after 'b 12'; is the file whole\?$"):
+            assert load_vocabulary(tmp_path / "v.txt").counts.tolist() == [30, 12]
+        (tmp_path / "v.txt").write_text(text + "\n")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            load_vocabulary(tmp_path / "v.txt")
 
 
 @pytest.mark.parametrize(

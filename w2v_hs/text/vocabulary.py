@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from w2v_hs.checks import is_text, quoted, shown
+from w2v_hs.checks import is_text, quoted, shown, warn
 from w2v_hs.errors import FormatError, MissingFileError, VocabularyError
 from w2v_hs.files.atomic import replacing
 from w2v_hs.files.lines import LARGEST_LIST, bounded_lines
@@ -166,7 +166,7 @@ def load_vocabulary(path: str | Path) -> Vocabulary:
     """
     name = shown(path)
     counts: dict[str, int] = {}
-    for number, line in numbered_lines(path):
+    for number, line in numbered_lines(path, warn_if_cut=True):
         fields = line.split(maxsplit=2)
         if len(fields) != 2 or not fields[1].isascii() or not fields[1].isdigit():
             raise FormatError(f"{name}:{number}: found {line[:80]!r}, expected 'word count'")
@@ -188,8 +188,11 @@ def load_vocabulary(path: str | Path) -> Vocabulary:
     return Vocabulary.from_counts(counts)
 
 
-def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
+def numbered_lines(path: str | Path, warn_if_cut: bool = False) -> Iterator[tuple[int, str]]:
     """Read a file line by line, with line numbers from 1, without a byte order mark.
+
+    warn_if_cut: warn if the last line has no line end, as where a file is cut off within a number;
+    one that was written by hand may lack it, too.
 
     Raises `FormatError` if the file cannot be read, is not UTF-8, has a line of more than
     `LONGEST_LINE` bytes or more than `LARGEST_LIST` in all.
@@ -202,6 +205,8 @@ def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
                 text = line.decode().rstrip("\r\n")
                 yield number, text.removeprefix("\ufeff" if number == 1 else "")
                 begin += len(line)
+            if warn_if_cut and number and not line.endswith(b"\n"):
+                warn(f"{name}:{number}: no line end after {quoted(text)}; is the file whole?")
     except UnicodeDecodeError as error:
         raise FormatError(f"{name}:{number}: byte {begin + error.start}: not UTF-8") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
