@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import w2v_hs
 from w2v_hs.files.container import save_arrays
 from w2v_hs.files.memory import available_bytes
+from w2v_hs.vectors.formats import save_vectors
 
 
 @pytest.mark.parametrize(
@@ -77,6 +79,18 @@ def test_vectors_that_do_not_fit_are_refused_before_memory_is_taken(tmp_path):
     assert child.returncode == 0, child.stderr
     for path, line in zip(paths, child.stdout.splitlines(), strict=True):
         assert line.startswith(f"{path}: its arrays take "), line
+
+
+def test_vectors_of_parquet_that_do_not_fit_are_refused(tmp_path):
+    pytest.importorskip("pyarrow")
+    small, large = tmp_path / "s.parquet", tmp_path / "l.parquet"
+    save_vectors(w2v_hs.Vectors(["a", "b"], [[1.0], [2.0]]), small)
+    words = [str(row) for row in range(80_000)]
+    save_vectors(w2v_hs.Vectors(words, np.ones((80_000, 400), np.float32)), large)
+    command = [sys.executable, "-c", READING, small, json.dumps([str(large)])]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert child.returncode == 0, child.stderr
+    assert f"{large}: its arrays take 128,000,000 bytes of memory, " in child.stdout
 
 
 JSON = """

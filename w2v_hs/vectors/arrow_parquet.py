@@ -2,7 +2,8 @@
 
 The column `word` holds text, the column `vector` lists of floats of one length; other columns are
 not read. We write lists of fixed size of float32 or float16. pyarrow parses the files, so they are
-only as safe to open as pyarrow is: how much memory a file may unfold to is not limited.
+only as safe to open as pyarrow is: how much memory the rows that it reads at once may unfold to is
+not limited.
 """
 
 import mmap
@@ -14,6 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from w2v_hs.errors import FormatError
+from w2v_hs.files.memory import check_memory
 from w2v_hs.types import Array, Int64
 from w2v_hs.vectors.contents import Contents, check_words, first_line_of, row_blocks, row_place
 
@@ -181,6 +183,7 @@ def _gather(name: str, rows: int, batches: Iterable[Any]) -> Contents:
                 f"{max(dim, 1)} as in the first, and no nulls"
             )
         if not begin:
+            check_memory(name, 4 * rows * dim)
             matrix = np.empty((rows, dim), np.float32)
         words += batch.column("word").to_pylist()
         with np.errstate(over="ignore"):  # see `as_float32`
