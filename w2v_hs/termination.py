@@ -18,7 +18,8 @@ def terminate(number: int, frame: object) -> None:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
     show_cursor = b"\033[?25h" if os.isatty(2) else b""
     with contextlib.suppress(OSError):  # a closed pipe, or a full disk
         os.write(2, show_cursor + b"stopped\n")

@@ -382,8 +382,10 @@ def test_what_a_folder_or_pattern_takes_in_is_not_written_over(fails, run, tmp_p
 def test_sigterm_is_heeded_where_python_ignores_exceptions():
     program = """if True:
         import os, signal
-        from w2v_hs.termination import terminate
+        from pathlib import Path
+        from w2v_hs.termination import terminate, unfinished
         signal.signal(signal.SIGTERM, terminate)
+        unfinished.add(Path(os.devnull, "cannot be removed"))
         class Dying:
             def __del__(self):
                 os.kill(os.getpid(), signal.SIGTERM)
