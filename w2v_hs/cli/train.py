@@ -193,8 +193,8 @@ def resume(checkpoint: Path, text: tuple[str, ...], scheduler: str | None) -> No
     """Resume an interrupted run of 'train' from CHECKPOINT.
 
     The run writes its model as if it had not been interrupted: m.checkpoint.safetensors leads to
-    m.safetensors. With one thread the result is identical to the bit. Give TEXT if it has moved or
-    came from standard input.
+    m.safetensors, unless another file came there meanwhile. With one thread the result is identical
+    to the bit. Give TEXT if it has moved or came from standard input.
 
     \b
     w2v-hs resume m.checkpoint.safetensors
