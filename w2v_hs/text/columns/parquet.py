@@ -31,7 +31,7 @@ def parquet_blocks(
     Only a few rows are in memory at a time, however large the row groups are, and the page that
     pyarrow decompresses. The text is what the file holds, whether valid UTF-8 or not. A row holds a
     string or a list of strings; lists are an error if the text will be tokenized. Yields lines,
-    each with its newline, and about how many of the `size` bytes of the file were read so far. Raises
+    each with its newline, and about how many of the `size` bytes of the file were read. Raises
     `CorpusError` if the file is damaged or is not a Parquet file, lacks the column, or a row holds
     no text or more than `LONGEST_LINE` bytes of it.
     """
