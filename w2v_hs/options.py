@@ -28,6 +28,11 @@ LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.05}  # as in word2vec.c
 # (Böhning 1992). Sessions and texts of 500 to 3,000 words diverge at 2 to 4 times this rate, CBOW
 # on a text of 18 words at twice it.
 SOFTMAX_LEARNING_RATE = 0.05
+# Subsampling and learning rate fit the size of the text; docs/options.md has the figures.
+SAMPLE, SMALL_TEXT_SAMPLE = 1e-4, 1e-3
+LARGE_TEXT = 10_000_000  # tokens
+SHORT_RUN = 100_000_000  # tokens * epochs * window, below which steps are larger,
+LARGEST_STEPS = 2  # up to so many times
 SENTENCE = "sentence"  # the window that is the whole sentence, in words
 # What a run against the output layer of a model sets itself; the model determines all else.
 COMPASS_OPTIONS = ("epochs", "lr", "threads", "seed", "holdout", "patience")
@@ -66,10 +71,12 @@ class Options:
     max_vocab
         Size limit of the vocabulary, which keeps the most frequent words; None: no limit.
     sample
-        Subsampling threshold as a fraction of all tokens; 0: no subsampling.
+        Subsampling threshold as a fraction of all tokens; 0: no subsampling. None: 1e-4; for the
+        full softmax and for a text of fewer than ten million tokens 1e-3.
     lr
-        Initial learning rate, which decays linearly to 1e-4 of it; None: 0.025, for CBOW and the
-        full softmax 0.05.
+        Initial learning rate, which decays linearly to 1e-4 of it. None: 0.025; for CBOW and the
+        full softmax 0.05. With hierarchical softmax, short runs have sqrt(100 million / N) times
+        this rate, at most twice, where N is tokens * epochs * window.
     threads
         Number of threads; None: one per core.
     seed
@@ -108,7 +115,7 @@ class Options:
     epochs: int = 5
     min_count: int = 5
     max_vocab: int | None = None
-    sample: float = 1e-3
+    sample: float | None = None
     lr: float | None = None
     threads: int | None = None
     seed: int = 1
@@ -132,7 +139,6 @@ class Options:
             "side": one_of("side", self.side, SIDES),
             "epochs": whole("epochs", self.epochs, 1, 1_000_000),
             "min_count": max(1, whole("min_count", self.min_count, 0, 2**62)),
-            "sample": real("sample", self.sample, 0.0, 1.0, "from 0 to 1"),
             "seed": whole("seed", self.seed, 0, 2**63 - 1),
             "buckets": whole("buckets", self.buckets, 1, 2**31 - 1),
             "replicas": whole("replicas", self.replicas, 1, 1000),
@@ -142,6 +148,8 @@ class Options:
         checked["shrink_windows"] &= checked["window"] is not None
         if self.max_vocab is not None:
             checked["max_vocab"] = whole("max_vocab", self.max_vocab, 2, 2**31 - 2)
+        if self.sample is not None:
+            checked["sample"] = real("sample", self.sample, 0.0, 1.0, "from 0 to 1")
         if self.lr is not None:
             limits = f"above 0, {LEAST_LR:g} at least"
             checked["lr"] = real("lr", self.lr, LEAST_LR, math.inf, limits)
@@ -164,23 +172,49 @@ class Options:
         for name, value in checked.items():
             object.__setattr__(self, name, value)  # plain int, float and str, not NumPy's
 
-    def resolved(self) -> "Resolved":
-        """Fill in the defaults that depend on the architecture and the machine.
+    def suited(self, tokens: int | None = None) -> "Options":
+        """Fill in the defaults that depend on the architecture and the text.
+
+        Parameters
+        ----------
+        tokens
+            Tokens of the text that are in the vocabulary; None: so many that the defaults do not
+            depend on them.
+
+        Returns
+        -------
+        Options
+            The same options with numbers for `sample` and `lr`.
+        """
+        if self.loss == "softmax":
+            sample, lr = SMALL_TEXT_SAMPLE, SOFTMAX_LEARNING_RATE
+        else:
+            tokens = max(LARGE_TEXT, SHORT_RUN) if tokens is None else max(1, tokens)
+            sample = SAMPLE if tokens >= LARGE_TEXT else SMALL_TEXT_SAMPLE
+            steps = math.sqrt(SHORT_RUN / (tokens * self.epochs * (self.window or SHORT_RUN)))
+            lr = LEARNING_RATES[self.arch] * min(max(steps, 1), LARGEST_STEPS)
+        return replace(self, sample=sample if self.sample is None else self.sample, lr=self.lr or lr)
+
+    def resolved(self, tokens: int | None = None) -> "Resolved":
+        """Fill in the defaults of `suited`, and those that depend on the machine.
+
+        Parameters
+        ----------
+        tokens
+            As in `suited`.
 
         Returns
         -------
         Resolved
-            The same options with numbers for `lr` and `threads`. More threads than there are cores
-            are reduced to the number of cores, with a warning.
+            The same options with numbers for `sample`, `lr` and `threads`. More threads than there
+            are cores are reduced to the number of cores, with a warning.
         """
         cores = available_cores()
         threads = self.threads or cores
         if threads > cores:
             warn(f"threads={threads}: this process may use {cores} cores; using {cores}")
             threads = cores
-        usual = LEARNING_RATES[self.arch] if self.loss == "hs" else SOFTMAX_LEARNING_RATE
-        filled = replace(self, lr=self.lr or usual, threads=threads)
-        return cast(Resolved, filled)
+        return cast(Resolved, replace(self.suited(tokens), threads=threads))
 
     @property
     def learns_tree(self) -> bool:
@@ -213,8 +247,9 @@ def ngram_range(given: Any) -> tuple[int, int]:
 if TYPE_CHECKING:
 
     class Resolved(Options):
-        """To a type checker, `Options` whose `lr` and `threads` are not None."""
+        """To a type checker, `Options` whose `sample`, `lr` and `threads` are not None."""
 
+        sample: float
         lr: float
         threads: int
 else:

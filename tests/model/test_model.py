@@ -221,4 +221,4 @@ def test_a_model_put_together_without_a_rate_gets_the_usual_one(model, tmp_path)
     by_hand = dataclasses.replace(model, options=w2v_hs.Options(dim=20))
     by_hand.save(tmp_path / "m.safetensors")
     options = w2v_hs.load(tmp_path / "m.safetensors").options
-    assert options.lr == 0.025 and options.threads >= 1
+    assert (options.sample, options.lr) == (1e-3, 0.05) and options.threads >= 1

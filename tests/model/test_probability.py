@@ -324,7 +324,7 @@ def test_wide_windows_and_long_paths():
     counts = [2**i for i in range(40, -1, -1)]  # a Huffman tree of depth 40
     for arch in ("skipgram", "cbow"):
         model = made(counts, arch=arch, dim=33, scale=0.4)
-        model.options = w2v_hs.Options(arch=arch, dim=33, window=30)
+        model.options = w2v_hs.Options(arch=arch, dim=33, window=30).resolved()
         sentence = list(np.random.default_rng(0).permutation(model.vectors.words * 2))
         expected = np.mean(naive_losses(model, sentence))
         assert model.perplexity([sentence]).nats == pytest.approx(expected, rel=1e-6)

@@ -85,7 +85,7 @@ def test_the_losses_are_the_perplexity_of_the_sentences_set_aside(arch, layer, w
 
 def test_measuring_does_not_change_the_training():
     """The weights are those of training on the rest alone, to the bit."""
-    options = Options(dim=8, epochs=3, threads=1, seed=4, lr=0.025, tree="huffman")
+    options = Options(dim=8, epochs=3, sample=1e-3, threads=1, seed=4, lr=0.05, tree="huffman")
     training, _ = set_aside(read_corpus(SENTENCES), 0.1, 4)
     expected = TrainingLoop(training, huffman(training.vocabulary.counts), options).run()
     model = w2v_hs.train(

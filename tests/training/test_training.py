@@ -221,7 +221,7 @@ class Broken(Worker):
 
 def test_an_error_in_one_thread_stops_all():
     corpus = read_corpus(SENTENCES)
-    options = Options(dim=4, epochs=1000, threads=2, lr=0.1, tree="huffman")
+    options = Options(dim=4, epochs=1000, sample=1e-3, threads=2, lr=0.1, tree="huffman")
     tree = huffman(corpus.vocabulary.counts)
     loop = TrainingLoop(corpus, tree, options, make_workers=lambda *_: [Fine(), Broken()])
     with pytest.raises(RuntimeError, match="broken worker") as caught:
@@ -266,6 +266,36 @@ def test_options_outside_their_range(options, message):
 def test_more_threads_than_cores_are_cut_with_a_warning():
     with pytest.warns(UserWarning, match="threads=100000: this process may use"):
         assert Options(threads=100_000).resolved().threads < 100_000
+
+
+@pytest.mark.parametrize(
+    ("tokens", "options", "sample", "lr"),
+    [
+        (1_000_000, {}, 1e-3, 0.05),
+        (2_000_000, {}, 1e-3, 0.025 * 2**0.5),
+        (2_000_000, {"epochs": 20}, 1e-3, 0.025),
+        (1_000_000, {"epochs": 5, "window": 10}, 1e-3, 0.025 * 2**0.5),
+        (1_000_000, {"window": None}, 1e-3, 0.025),
+        (9_999_999, {}, 1e-3, 0.025),
+        (10_000_000, {}, 1e-4, 0.025),
+        (1_000_000, {"arch": "cbow"}, 1e-3, 0.1),
+        (10**9, {"arch": "cbow"}, 1e-4, 0.05),
+        (100, {"loss": "softmax"}, 1e-3, 0.05),
+        (10**9, {"loss": "softmax"}, 1e-3, 0.05),
+        (100, {"sample": 0, "lr": 0.3}, 0, 0.3),
+        (None, {}, 1e-4, 0.025),
+    ],
+)
+def test_sample_and_lr_fit_the_text(tokens, options, sample, lr):
+    found = Options(**options).resolved(tokens)
+    assert (found.sample, found.lr) == (sample, pytest.approx(lr))
+
+
+def test_a_run_says_and_stores_which_sample_and_lr_it_took(text_file, tmp_path, run):
+    done = run("train", text_file, "-o", tmp_path / "m.safetensors", "--dim", 4, "--epochs", 1)
+    assert b" with sample 0.001, lr 0.05; peak" in done.stderr
+    options = w2v_hs.load(tmp_path / "m.safetensors").options
+    assert (options.sample, options.lr) == (1e-3, 0.05)
 
 
 def test_a_vocabulary_that_does_not_fit_names_the_min_count_that_would():

@@ -259,11 +259,15 @@ training_options = combined(
     click.option("--max-vocab", type=int, help="Maximum vocabulary size."),
     click.option(
         "--sample",
-        default=_DEFAULTS.sample,
-        help="Subsampling threshold for frequent words; 0 turns subsampling off.",
+        type=float,
+        help="Subsampling threshold for frequent words; 0 turns subsampling off.  [default: 1e-4; 1e-3 "
+        "below 10 million words and with --loss softmax]",
     ),
     click.option(
-        "--lr", type=float, help="Initial learning rate.  [default: 0.025; CBOW and --loss softmax: 0.05]"
+        "--lr",
+        type=float,
+        help="Initial learning rate.  [default: 0.025; CBOW and --loss softmax: 0.05; up to twice as "
+        "much where words of TEXT * --epochs * --window is below 100 million]",
     ),
     threads_option,
     click.option("--seed", default=_DEFAULTS.seed, help="Random seed."),

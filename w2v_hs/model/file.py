@@ -107,8 +107,6 @@ def _build(path: str | Path, arrays: dict[str, Array], description: dict[str, An
             f"{FORMAT}; install the version that wrote it"
         )
     options = Options(**description["options"])
-    if options.lr is None or options.threads is None:  # of a model that was built by hand
-        options = options.resolved()
     words = unpack_words(arrays, path)
     names = list(map(str, words))
     integers = frozenset(str(word) for word in words if not isinstance(word, str))

@@ -64,6 +64,10 @@ class Model(Predictions):
     provenance: dict[str, Any] = field(default_factory=dict)
     holdout_losses: list[float] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        if None in (self.options.sample, self.options.lr, self.options.threads):  # built by hand
+            self.options = self.options.resolved(self.vocabulary.tokens)
+
     def __repr__(self) -> str:
         kind = f"{self.options.arch}/{self.options.loss}"
         return f"Model({len(self.vocabulary):,} words, dim {self.options.dim}, {kind})"

@@ -21,7 +21,7 @@ from w2v_hs.formatting import mended, texts
 from w2v_hs.kernels import likelihood, tokens
 from w2v_hs.kernels.common import Paths, aligned_zeros, padded
 from w2v_hs.model.new_words import Parameters
-from w2v_hs.options import Options, OutOfVocabulary, Preprocessing
+from w2v_hs.options import Options, OutOfVocabulary, Preprocessing, Resolved
 from w2v_hs.progress import display
 from w2v_hs.text import Corpus, Vocabulary, read_corpus
 from w2v_hs.text.tokenizing import tokenized
@@ -90,7 +90,7 @@ class Scorer:
         outputs: Float32,
         tree: Tree | None,
         vocabulary: Vocabulary,
-        options: Options,
+        options: Resolved,
         chunk_words: int = CHUNK_WORDS,
     ):
         self.vectors, self.outputs, self.tree = vectors, outputs, tree
@@ -101,7 +101,7 @@ class Scorer:
         self.sampled = -np.log(sampled / sampled.sum())
 
     @classmethod
-    def of(cls, parameters: Parameters, options: Options, chunk_words: int = CHUNK_WORDS) -> "Scorer":
+    def of(cls, parameters: Parameters, options: Resolved, chunk_words: int = CHUNK_WORDS) -> "Scorer":
         """A scorer with padded copies of the matrices; `FormatError` if the paths form no tree."""
         vocabulary, vectors, outputs, tree, _ = parameters
         if tree is not None:

@@ -3,12 +3,12 @@
 import math
 from typing import Any
 
-from w2v_hs.options import Options
+from w2v_hs.options import Options, Resolved
 from w2v_hs.text import Vocabulary
 from w2v_hs.tree import Tree, entropy
 
 
-def vocabulary_summary(vocabulary: Vocabulary, options: Options) -> dict[str, Any]:
+def vocabulary_summary(vocabulary: Vocabulary, options: Resolved) -> dict[str, Any]:
     """Counts, and the entropy of the relative frequencies."""
     counts = vocabulary.counts
     return {

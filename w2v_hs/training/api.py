@@ -54,7 +54,7 @@ def train(
     epochs: int = 5,
     min_count: int = 5,
     max_vocab: int | None = None,
-    sample: float = 1e-3,
+    sample: float | None = None,
     lr: float | None = None,
     threads: int | None = None,
     seed: int = 1,
@@ -121,10 +121,12 @@ def train(
     max_vocab
         Size limit of the vocabulary, which keeps the most frequent words; None: no limit.
     sample
-        Subsampling threshold as a fraction of all tokens; 0: no subsampling.
+        Subsampling threshold as a fraction of all tokens; 0: no subsampling. None: 1e-4; for the
+        full softmax and for a text of fewer than ten million tokens 1e-3.
     lr
-        Initial learning rate, which decays linearly to 1e-4 of it; None: 0.025; for CBOW and
-        the full softmax 0.05.
+        Initial learning rate, which decays linearly to 1e-4 of it. None: 0.025; for CBOW and the
+        full softmax 0.05. With hierarchical softmax, short runs have sqrt(100 million / N) times
+        this rate, at most twice, where N is tokens * epochs * window.
     threads
         Number of threads; None: one per core.
     seed
@@ -315,9 +317,10 @@ def train_with(
             )
         return train_on(client, corpus, options, tree, vocabulary, preprocessing, settings, rounds, show)
     vocabulary = vocabulary if compass is None else compass.model.vocabulary
-    resolved, start = options.resolved(), None
+    reading, start = options.resolved(), None
     with display(show) as shows:
-        text = read_text(corpus, resolved, vocabulary, preprocessing, shows)
+        text = read_text(corpus, reading, vocabulary, preprocessing, shows)
+        resolved = replace(options, threads=reading.threads).resolved(len(text.ids))
         if compass is not None:
             first, start = compass.model.tree, start_against(compass, text, shows.note)
         else:

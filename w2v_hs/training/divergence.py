@@ -12,7 +12,7 @@ import numpy as np
 
 from w2v_hs.checks import warn
 from w2v_hs.model.weights import Weights
-from w2v_hs.options import Options, Resolved
+from w2v_hs.options import Resolved
 from w2v_hs.text.corpus import Corpus
 from w2v_hs.text.windows import kernel_window
 from w2v_hs.tree.tree import Tree
@@ -55,7 +55,7 @@ class Probe:
     loss is weighted by the probability that subsampling keeps its words.
     """
 
-    def __init__(self, corpus: Corpus, options: Options):
+    def __init__(self, corpus: Corpus, options: Resolved):
         self.mean = options.arch == "cbow"
         self.keep = corpus.vocabulary.keep_probabilities(options.sample).astype(np.float64)
         kept = corpus.vocabulary.kept_frequencies(options.sample)

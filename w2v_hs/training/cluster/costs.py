@@ -16,7 +16,7 @@ branch.
 
 from dataclasses import dataclass
 
-from w2v_hs.options import Options
+from w2v_hs.options import Resolved
 from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.text.windows import expected_contexts
 from w2v_hs.tree.tree import Tree
@@ -66,7 +66,7 @@ def fewest_rounds(workers: int) -> int:
     return 4 * max(1, workers - 1) + 1
 
 
-def work_of(vocabulary: Vocabulary, tree: Tree, tokens: int, options: Options) -> Work:
+def work_of(vocabulary: Vocabulary, tree: Tree, tokens: int, options: Resolved) -> Work:
     """The work of a run."""
     kept = vocabulary.kept_frequencies(options.sample)
     branches = float(kept @ tree.lengths) / float(vocabulary.counts.sum())
