@@ -10,7 +10,7 @@ from w2v_hs.errors import OptionError, VocabularyError
 from w2v_hs.kernels.common import padded
 from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
-from w2v_hs.options import LEARNING_RATES, Options, Preprocessing, Resolved, available_cores
+from w2v_hs.options import Options, Preprocessing, Resolved, available_cores
 from w2v_hs.progress import Display, display
 from w2v_hs.text.sources import Source
 from w2v_hs.text.tokenizing import warn_of_raw_text
@@ -51,9 +51,10 @@ def train_on(
     files = _files(corpus, preprocessing)
     with dask.dask_errors(client, partial(_advice, settings)), display(show) as shows:
         workers = dask.note_workers(client, shows)
-        run_options = resolved(options, workers)
         size = _shard_bytes(files, len(workers))
-        text = read(client, files, size, run_options, vocabulary, preprocessing, shows.read)
+        text = read(client, files, size, options, vocabulary, preprocessing, shows.read)
+        threads = options.threads or min(workers.values())  # of each worker
+        run_options = cast(Resolved, replace(options.suited(sum(text.lengths)), threads=threads))
         if vocabulary is None:
             warn_of_raw_text(text.vocabulary.words)
         built = make_tree(text.vocabulary, run_options, tree, shows)
@@ -103,16 +104,6 @@ def check_options(options: Options) -> None:
             "subwords on a cluster: not supported, since all rows of n-grams would have to travel; train "
             "in one process"
         )
-
-
-def resolved(options: Options, workers: dict[str, int]) -> Resolved:
-    """Options with what depends on the run filled in; threads are those of each worker."""
-    filled = replace(
-        options,
-        lr=options.lr or LEARNING_RATES[options.arch],
-        threads=options.threads or min(workers.values()),
-    )
-    return cast(Resolved, filled)
 
 
 def _shard_bytes(files: list[Source], workers: int) -> int:

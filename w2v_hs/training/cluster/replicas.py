@@ -55,11 +55,12 @@ def train_replicas_on(
     show: bool | Display,
 ) -> Model:
     """`replicas.train_replicas`, whose runs train on the workers of a `distributed.Client`."""
-    texts, run = _texts(corpus, options), options.resolved()
+    texts, reading = _texts(corpus, options), options.resolved()
     with display(show) as shows:
         with _dask_errors(client):
             workers = dask.note_workers(client, shows)
-        text = read_text(corpus, run, vocabulary, preprocessing, shows)
+        text = read_text(corpus, reading, vocabulary, preprocessing, shows)
+        run = replace(options, threads=reading.threads).resolved(len(text.ids))
         first = make_tree(text.vocabulary, run, tree, shows)
         each = replace(run, threads=options.threads or min(workers.values()))
         job = Job(texts, preprocessing, text.facts(), text.vocabulary, first, each)
