@@ -17,7 +17,7 @@ MODES = [
     for layer in ({"tree": "huffman"}, {"tree": "learned"}, {"loss": "softmax"}, {"subwords": (2, 3)})
 ]
 MODES.append({"loss": "softmax", "subwords": (2, 3)})
-SMALL = {"dim": 8, "epochs": 2, "sample": 0, "min_count": 1, "threads": 1}
+SMALL = {"dim": 8, "lr": 0.025, "epochs": 2, "sample": 0, "min_count": 1, "threads": 1}
 # Sentences of 1 to 7 words, the longest with others between.
 SENTENCES = [[f"w{(3 * line + i * i) % 11}" for i in range(1 + line % 7)] for line in range(200)]
 

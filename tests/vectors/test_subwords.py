@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 import w2v_hs
 from w2v_hs.errors import FormatError, OptionError, UnknownWordError
 from w2v_hs.files.container import save_arrays
-from w2v_hs.options import Preprocessing
 from w2v_hs.training.cluster.api import check_options
 from w2v_hs.training.update import ngram_shares
 from w2v_hs.vectors.subwords import buckets_of, choose_ngrams, parts_to_train, tied_rows
@@ -329,7 +328,7 @@ def test_a_capital_of_a_test_set_is_one_of_a_lower_case_model(trained, tmp_path)
 
 def test_a_cluster_refuses_them(text_file):
     with pytest.raises(OptionError, match="subwords on a cluster: not supported"):
-        check_options(w2v_hs.Options(subwords=(3, 6)), Preprocessing())
+        check_options(w2v_hs.Options(subwords=(3, 6)))
 
 
 def test_an_unpickled_model_can_be_updated(trained, text_file, tmp_path):
