@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 import warnings
 from pathlib import Path
@@ -316,9 +315,13 @@ def test_a_stop_while_a_tree_is_learned_is_heeded_and_the_tree_learned_on_resume
 @pytest.mark.parametrize("kept", [None, "m.checkpoint.safetensors"])
 def test_ctrl_c_in_python_leaves_a_usable_model(text, tmp_path, kept):
     kept = tmp_path / kept if kept else None
-    threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    def stop_after_two(epoch):
+        if epoch.epoch == 2:
+            signal.raise_signal(signal.SIGINT)
+
     with pytest.raises(KeyboardInterrupt) as stop:
-        w2v_hs.train(text, checkpoint=kept, **OPTIONS | {"epochs": 100_000})
+        w2v_hs.train(text, checkpoint=kept, callbacks=stop_after_two, **OPTIONS | {"epochs": 100_000})
     model = stop.value.model
     assert isinstance(stop.value, w2v_hs.Interrupted) and stop.value.signal == signal.SIGINT
     assert model.distribution("king").sum() == pytest.approx(1, abs=1e-9)
