@@ -31,7 +31,7 @@ SOFTMAX_LEARNING_RATE = 0.05
 # Subsampling and learning rate fit the size of the text; docs/options.md has the figures.
 SAMPLE, SMALL_TEXT_SAMPLE = 1e-4, 1e-3
 LARGE_TEXT = 10_000_000  # tokens
-SHORT_RUN = 100_000_000  # tokens * epochs * window, below which steps are larger,
+SHORT_RUN = 50_000_000  # tokens * epochs * window, below which steps are larger,
 LARGEST_STEPS = 2  # up to so many times
 SENTENCE = "sentence"  # the window that is the whole sentence, in words
 # What a run against the output layer of a model sets itself; the model determines all else.
@@ -75,8 +75,8 @@ class Options:
         full softmax and for a text of fewer than ten million tokens 1e-3.
     lr
         Initial learning rate, which decays linearly to 1e-4 of it. None: 0.025; for CBOW and the
-        full softmax 0.05. With hierarchical softmax, short runs have sqrt(100 million / N) times
-        this rate, at most twice, where N is tokens * epochs * window.
+        full softmax 0.05. With hierarchical softmax, short runs have 50 million / N times this
+        rate, at most twice, where N is tokens * epochs * window.
     threads
         Number of threads; None: one per core.
     seed
@@ -191,7 +191,7 @@ class Options:
         else:
             tokens = max(LARGE_TEXT, SHORT_RUN) if tokens is None else max(1, tokens)
             sample = SAMPLE if tokens >= LARGE_TEXT else SMALL_TEXT_SAMPLE
-            steps = math.sqrt(SHORT_RUN / (tokens * self.epochs * (self.window or SHORT_RUN)))
+            steps = SHORT_RUN / (tokens * self.epochs * (self.window or SHORT_RUN))
             lr = LEARNING_RATES[self.arch] * min(max(steps, 1), LARGEST_STEPS)
         return replace(self, sample=sample if self.sample is None else self.sample, lr=self.lr or lr)
 

@@ -67,7 +67,7 @@ def test_figures_are_those_of_slow_loops():
 def test_intervals_cover_the_mean_of_the_other_runs_and_one_more_of_them():
     rng = np.random.default_rng(3)
     text = [[f"t{topic}w{i}" for i in rng.integers(8, size=8)] for topic in rng.integers(6, size=300)]
-    options = {"dim": 8, "epochs": 2, "sample": 0, "threads": 1, "tree": "huffman"}
+    options = {"dim": 8, "epochs": 2, "lr": 0.025, "sample": 0, "threads": 1, "tree": "huffman"}
     runs = [w2v_hs.train(text, seed=seed, **options).vectors for seed in range(40)]
     unit = [run.matrix / np.linalg.norm(run.matrix, axis=1, keepdims=True) for run in runs]
     first, second = rng.integers(len(runs[0]), size=(2, 300))

@@ -125,8 +125,8 @@ def train(
         full softmax and for a text of fewer than ten million tokens 1e-3.
     lr
         Initial learning rate, which decays linearly to 1e-4 of it. None: 0.025; for CBOW and the
-        full softmax 0.05. With hierarchical softmax, short runs have sqrt(100 million / N) times
-        this rate, at most twice, where N is tokens * epochs * window.
+        full softmax 0.05. With hierarchical softmax, short runs have 50 million / N times this
+        rate, at most twice, where N is tokens * epochs * window.
     threads
         Number of threads; None: one per core.
     seed
