@@ -21,7 +21,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from w2v_hs.classifier import HierarchicalSoftmaxRegression, ProbabilisticLabelTree, SoftmaxRegression
+from w2v_hs.classifier import (
+    GroupedSoftmaxRegression,
+    HierarchicalSoftmaxRegression,
+    ProbabilisticLabelTree,
+    SoftmaxRegression,
+)
 from w2v_hs.errors import DivergedError, OptionError, W2VError
 from w2v_hs.kernels import classifier as kernel
 from w2v_hs.kernels.common import Paths
@@ -420,23 +425,49 @@ def test_bad_data(estimator):
             estimator().fit(X, y).top_k(X, k)
 
 
-@pytest.mark.parametrize("estimator", BOTH)
-def test_a_fit_that_fails_leaves_no_half_of_an_estimator(estimator):
+def refused(estimator):
+    """Parameters, and a factor of X, with which `fit` fails only after it has seen the classes."""
+    if estimator is not GroupedSoftmaxRegression:
+        yield {"tree": "oak"} if estimator is not SoftmaxRegression else {"early_stopping": True}, 1
+    if estimator in BOTH:
+        yield {"solver": "sgd", "lr": 1e200, "l2": 0.0}, 1  # diverges
+    else:
+        yield {"n_groups": 9} if estimator is GroupedSoftmaxRegression else {"tree": ["a", "b"]}, 1
+    yield {}, 1e200  # overflows
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("estimator", [*BOTH, GroupedSoftmaxRegression, ProbabilisticLabelTree])
+def test_a_fit_that_fails_leaves_the_estimator_as_it_was(estimator):
     X, y = data()
-    clf = estimator()
-    with pytest.raises(OptionError, match="one class"):
-        clf.fit(X, np.zeros(len(X)))
-    with pytest.raises(NotFittedError):
-        clf.predict(X)
-    before = clf.fit(X, y).predict(X)
-    with pytest.raises(OptionError, match="one class"):
-        clf.fit(X, np.zeros(len(X)))
-    np.testing.assert_array_equal(clf.predict(X), before)
-    online = estimator(lr=-1.0)
+    others = np.array(list("abcd"))[np.arange(len(X)) % 4]
+    for parameters, factor in refused(estimator):
+        with pytest.raises((OptionError, DivergedError)):
+            (clf := estimator(**parameters)).fit(X * factor, y)
+        with pytest.raises(NotFittedError):
+            clf.predict(X)
+        clf = estimator().fit(X, y)
+        before, classes = clf.predict_proba(X), clf.classes_
+        with pytest.raises((OptionError, DivergedError)):
+            clf.set_params(**parameters).fit(X[:, :3] * factor, others)
+        np.testing.assert_array_equal(clf.classes_, classes)
+        np.testing.assert_array_equal(clf.predict_proba(X), before)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("estimator", BOTH)
+def test_a_partial_fit_that_fails_leaves_the_estimator_as_it_was(estimator):
+    X, y = data()
+    online = estimator(lr=-1.0, batch_size=1)
     with pytest.raises(OptionError, match="'lr'"):
         online.partial_fit(X, y, classes=range(5))
-    online.set_params(lr=0.1).partial_fit(X, y)
-    assert len(online.classes_) == 5
+    with pytest.raises(NotFittedError):
+        online.predict(X)
+    online.set_params(lr=0.1).partial_fit(X, y, classes=range(5))
+    before = online.predict_proba(X)
+    with pytest.raises(DivergedError):
+        online.partial_fit(X * 1e200, y)
+    np.testing.assert_array_equal(online.predict_proba(X), before)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

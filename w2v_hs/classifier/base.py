@@ -23,7 +23,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from functools import wraps
+from typing import Any, ClassVar, TypeAlias, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +50,26 @@ except ImportError:
 
 # (n, d) numbers: dense, or CSR of SciPy, which has no types.
 Features: TypeAlias = Any
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def restores_on_failure(method: _Method) -> _Method:
+    """Decorator of what fits an estimator: if it raises, the estimator is as it was before.
+
+    The method must not change attributes in place.
+    """
+
+    @wraps(method)
+    def restoring(self: Any, *args: Any, **kwargs: Any) -> Any:
+        before = vars(self).copy()
+        try:
+            return method(self, *args, **kwargs)
+        except BaseException:
+            self.__dict__ = before
+            raise
+
+    return cast(_Method, restoring)
 
 
 @dataclass
@@ -182,7 +203,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         return (X, *rest) if rest else X
 
     def _checked(self, X: Features) -> Features:
-        check_is_fitted(self, "intercept_")  # a `fit` that failed may have left other attributes
+        check_is_fitted(self)
         return self._features(X, reset=False)
 
     def _data(

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
-from w2v_hs.classifier.base import Classifier, Data, Features
+from w2v_hs.classifier.base import Classifier, Data, Features, restores_on_failure
 from w2v_hs.errors import DivergedError, OptionError
 from w2v_hs.kernels.classifier import Batches
 from w2v_hs.options import LEAST_LR
@@ -59,6 +59,7 @@ class Descent(Classifier):
         """Train `coef_` and `bias` on X - centre; yields the mean loss of each epoch."""
         raise NotImplementedError
 
+    @restores_on_failure
     def partial_fit(
         self,
         X: Features,
@@ -93,7 +94,7 @@ class Descent(Classifier):
         DivergedError
             The loss becomes infinite or NaN, or ends far above that of zero weights.
         """
-        first = _check_partial_fit_first_call(self, classes) or not hasattr(self, "coef_")
+        first = _check_partial_fit_first_call(self, classes)
         if self.early_stopping:
             raise OptionError("early_stopping=True with partial_fit, which makes one pass: use fit")
         if isinstance(self.class_weight, str):
@@ -105,8 +106,8 @@ class Descent(Classifier):
         weight = float(data.weights.sum())
         self._weight_seen = weight + (0.0 if first else getattr(self, "_weight_seen", 0.0))
         start = None
-        if not first:
-            coef = self.coef_ if isinstance(self.coef_, np.ndarray) else self.coef_.toarray()
+        if not first:  # training changes the weights in place, and may fail: so a copy
+            coef = np.copy(self.coef_) if isinstance(self.coef_, np.ndarray) else self.coef_.toarray()
             start, data.X = (coef, self.intercept_), data.X.astype(coef.dtype, copy=False)
         self._fit_by_descent(data, start, self._penalty(self._weight_seen), epochs=1, falls=False)
         return self

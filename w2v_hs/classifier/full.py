@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from w2v_hs.classifier.base import Data, Features, warn_not_converged
+from w2v_hs.classifier.base import Data, Features, restores_on_failure, warn_not_converged
 from w2v_hs.classifier.descent import Descent
 from w2v_hs.classifier.lbfgs import minimise
 from w2v_hs.classifier.objective import Objective, Products, rows_of
@@ -130,6 +130,7 @@ class SoftmaxRegression(Descent):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
+    @restores_on_failure
     def fit(self, X: Features, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Train from weights of zero, or with `warm_start` from those of the last fit.
 

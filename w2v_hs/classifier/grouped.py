@@ -8,7 +8,7 @@ import numpy.typing as npt
 import scipy.sparse
 
 from w2v_hs.classifier import softmaxes
-from w2v_hs.classifier.base import Classifier, Data, Features, warn_not_converged
+from w2v_hs.classifier.base import Classifier, Data, Features, restores_on_failure, warn_not_converged
 from w2v_hs.classifier.class_trees import centroids, grouped, whole_counts
 from w2v_hs.classifier.nodes import Training
 from w2v_hs.classifier.objective import rows_of
@@ -105,6 +105,7 @@ class GroupedSoftmaxRegression(Classifier):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
+    @restores_on_failure
     def fit(self, X: Features, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Group the classes and train the softmaxes.
 

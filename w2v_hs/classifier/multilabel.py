@@ -9,7 +9,7 @@ import scipy.sparse
 from scipy.special import logsumexp
 
 from w2v_hs.classifier import nodes
-from w2v_hs.classifier.base import Classifier, Features, warn_not_converged
+from w2v_hs.classifier.base import Classifier, Features, restores_on_failure, warn_not_converged
 from w2v_hs.classifier.class_trees import plant
 from w2v_hs.classifier.nodes import node_scores
 from w2v_hs.classifier.objective import rows_of
@@ -108,6 +108,7 @@ class ProbabilisticLabelTree(Classifier):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
+    @restores_on_failure
     def fit(self, X: Features, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Build the tree and train its nodes.
 

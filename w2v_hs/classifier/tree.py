@@ -10,7 +10,7 @@ import scipy.sparse
 from scipy.special import logsumexp
 
 from w2v_hs.classifier import nodes
-from w2v_hs.classifier.base import Data, Features, warn_not_converged
+from w2v_hs.classifier.base import Data, Features, restores_on_failure, warn_not_converged
 from w2v_hs.classifier.class_trees import plant
 from w2v_hs.classifier.descent import Descent
 from w2v_hs.classifier.objective import rows_of
@@ -157,6 +157,7 @@ class HierarchicalSoftmaxRegression(Descent):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
+    @restores_on_failure
     def fit(self, X: Features, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Build the trees and train from weights of zero, unless `warm_start` continues.
 
