@@ -236,9 +236,22 @@ def test_a_warm_start_continues(estimator):
     assert clf.fit(X / 16, y).losses_[0] < first
     clf.fit(X[:, :5] / 16, y)  # other features: from the beginning
     assert clf.coef_.shape[1] == 5
+    clf.set_params(fit_intercept=False).fit(X[:, :5] / 16, y)
+    assert not clf.intercept_.any()
     full = SoftmaxRegression(warm_start=True).fit(X / 16, y)
     assert full.n_iter_ > 5
     assert full.fit(X / 16, y).n_iter_ < 5
+    without = full.set_params(fit_intercept=False).fit(X / 16, y).predict_proba(X / 16)
+    expected = SoftmaxRegression(fit_intercept=False).fit(X / 16, y).predict_proba(X / 16)
+    np.testing.assert_allclose(without, expected, atol=0.01)
+
+
+def test_a_warm_start_of_several_trees():
+    X, y = load_digits(return_X_y=True)
+    clf = HierarchicalSoftmaxRegression(n_trees=2, solver="sgd", max_iter=2, warm_start=True).fit(X / 16, y)
+    first = clf.losses_[0]
+    assert clf.fit(X / 16, y).losses_[0] < first
+    assert len(clf.set_params(n_trees=3).fit(X / 16, y).trees_) == 3
 
 
 @pytest.mark.parametrize(

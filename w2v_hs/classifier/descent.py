@@ -166,7 +166,8 @@ class Descent(Classifier):
         if not np.array_equal(before["classes_"], self.classes_):
             return None
         coef = before["coef_"] if isinstance(before["coef_"], np.ndarray) else before["coef_"].toarray()
-        return coef.astype(data.X.dtype), before["intercept_"].astype(data.X.dtype)
+        intercept = before["intercept_"] * bool(self.fit_intercept)
+        return coef.astype(data.X.dtype), intercept.astype(data.X.dtype)
 
     def _held_out(self, data: Data, generator: np.random.Generator) -> tuple[Data, Data | None]:
         """Rows to learn from and, with `early_stopping`, those whose loss says when to stop."""

@@ -54,7 +54,8 @@ class SoftmaxRegression(Descent):
     batch_size : int, default=32
         "sgd": most rows in a step, which takes their mean gradient.
     early_stopping : bool, default=False
-        "sgd": whether to hold rows out, and to stop when their loss no longer falls.
+        "sgd": whether to hold rows out, and to stop when their loss no longer falls. "lbfgs" ends
+        at the minimum and refuses it.
     validation_fraction : float, default=0.1
         The share of rows that `early_stopping` holds out.
     n_iter_no_change : int, default=5

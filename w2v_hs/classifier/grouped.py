@@ -27,7 +27,8 @@ class GroupedSoftmaxRegression(Classifier):
     (Goodman 2001, "Classes for fast maximum entropy training"). Probabilities sum to 1. For each
     feature that is not 0, a pass over the rows costs the number of groups and the size of the group
     of its row's class. With one group it is the model of `SoftmaxRegression`.
-    `w2v_hs.classifier.base` has the objective.
+    `w2v_hs.classifier.base` has the objective. The dual solver always begins at zero and ends at
+    the minimum, so there is neither `warm_start` nor `early_stopping`.
 
     Parameters
     ----------

@@ -29,7 +29,9 @@ class ProbabilisticLabelTree(Classifier):
     Each node of a binary tree over the labels has a logistic regression: given that a label below
     its parent is on, the probability that one below it is on, too. The product along a path is the
     marginal probability of its label (Jasinska et al. 2016, "Extreme F-measure maximization using
-    sparse probability estimates"). Search finds the most probable labels without the others.
+    sparse probability estimates"). Search finds the most probable labels without the others. The
+    dual solver always begins at zero and ends at the minimum, so there is neither `warm_start` nor
+    `early_stopping`.
 
     Parameters
     ----------

@@ -63,8 +63,8 @@ class HierarchicalSoftmaxRegression(Descent):
         A weight for each label, by which those of its rows are multiplied. "balanced": inverse to
         the frequencies of the classes.
     warm_start : bool, default=False
-        "sgd": whether `fit` begins with the weights and trees of the last one, if classes and
-        features are the same.
+        "sgd": whether `fit` begins with the weights and trees of the last one, if classes, features
+        and `n_trees` are the same. "dual" refuses it: it would need the dual variables of the rows.
     lr : float or None, default=None
         "sgd": learning rate at the start; it falls linearly to 0. None: derived from the features.
     batch_size : int, default=1
@@ -72,7 +72,8 @@ class HierarchicalSoftmaxRegression(Descent):
         of any size. In batches of one row, as in word2vec, rarely visited nodes learn fastest at a
         given `lr`.
     early_stopping : bool, default=False
-        "sgd": whether to hold rows out, and to stop when their loss no longer falls.
+        "sgd": whether to hold rows out, and to stop when their loss no longer falls. "dual" refuses
+        it: each node ends at its minimum.
     validation_fraction : float, default=0.1
         The share of rows that `early_stopping` holds out.
     n_iter_no_change : int, default=5
@@ -189,7 +190,8 @@ class HierarchicalSoftmaxRegression(Descent):
         data = self._data(X, y, sample_weight)
         l2 = self._penalty(float(data.weights.sum()))
         if solver == "sgd":
-            start = self._continued(before, len(self.classes_) - 1, data)
+            outputs = self._whole("n_trees", 1, 10_000) * (len(self.classes_) - 1)
+            start = self._continued(before, outputs, data)
             self._fit_by_descent(data, start, l2, max_iter)
             return self
         for name in ("early_stopping", "warm_start"):
