@@ -9,7 +9,6 @@ import scipy.sparse
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from w2v_hs.classifier import GroupedSoftmaxRegression
 from w2v_hs.errors import OptionError
@@ -17,13 +16,6 @@ from w2v_hs.kernels import grouped as kernel
 from w2v_hs.kernels.classifier import Rows
 
 FORMATS = [np.asarray, scipy.sparse.csr_array]
-
-
-@pytest.mark.filterwarnings("ignore:The number of unique classes")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@parametrize_with_checks([GroupedSoftmaxRegression(l2=0.1, tol=1e-16, n_groups=k) for k in (None, 2)])
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
 
 
 def data(rows=300, features=9, classes=7, seed=1):

@@ -5,18 +5,11 @@ import numpy as np
 import pytest
 import scipy.sparse
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from w2v_hs.classifier import ProbabilisticLabelTree
 from w2v_hs.errors import OptionError
 
 FORMATS = [np.asarray, scipy.sparse.csr_array]
-
-
-@parametrize_with_checks([ProbabilisticLabelTree(l2=0.1, tol=1e-16)])
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
 
 
 def data(rows=300, features=60, labels=40, seed=1):
