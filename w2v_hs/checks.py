@@ -42,12 +42,12 @@ def is_text(word: str) -> bool:
     return word.isprintable() or not NOT_TEXT.search(word)  # the first is quick
 
 
-def warn(message: str) -> None:
-    """Warn, with the line of the user's code that called the package."""
+def warn(message: str, category: type[Warning] = UserWarning, within: tuple[str, ...] = ("w2v_hs.",)) -> None:
+    """Warn, with the line of the user's code that called the package, or others that called it."""
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("w2v_hs."):
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(within):
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, stacklevel=level)
+    warnings.warn(message, category, stacklevel=level)
 
 
 _on_command_line = False

@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from w2v_hs.classifier import HierarchicalSoftmaxRegression, SoftmaxRegression
@@ -112,11 +113,16 @@ def test_many_sparse_classes_reach_the_optimum():
 
 
 def test_the_end_before_the_minimum_is_told():
+    """With the line that called `fit`."""
     X, y = text_like()
-    with pytest.warns(ConvergenceWarning, match="after 2 iterations .* above its minimum, more than tol"):
-        SoftmaxRegression(max_iter=2).fit(X, y)
-    with pytest.warns(ConvergenceWarning, match=r"\d+ of 119 nodes .* after 1 passes"):
-        HierarchicalSoftmaxRegression(max_iter=1, tol=1e-6).fit(X, y)
+    for clf, message in (
+        (SoftmaxRegression(max_iter=2), "after 2 iterations .* above its minimum, more than tol"),
+        (HierarchicalSoftmaxRegression(max_iter=1, tol=1e-6), r"\d+ of 119 nodes .* after 1 passes"),
+        (make_pipeline(SoftmaxRegression(max_iter=2)), "after 2 iterations"),
+    ):
+        with pytest.warns(ConvergenceWarning, match=message) as found:
+            clf.fit(X, y)
+        assert found[0].filename == __file__
 
 
 # ---- the nodes of a tree ------------------------------------------------------------------------

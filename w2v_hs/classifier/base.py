@@ -17,8 +17,6 @@ for the descent.
 """
 
 import math
-import sys
-import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from w2v_hs.checks import real, shown, whole
+from w2v_hs.checks import real, shown, warn, whole
 from w2v_hs.errors import OptionError
 from w2v_hs.options import available_cores
 from w2v_hs.progress import display
@@ -361,10 +359,5 @@ def _check_sum(weights: Float64) -> None:
 
 
 def warn_not_converged(message: str) -> None:
-    """Warn of a solver that ended early, with the line that called `fit`."""
-    frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(
-        ("w2v_hs.", "sklearn.")
-    ):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, ConvergenceWarning, stacklevel=level - 1)
+    """Warn of a solver that ended early, with the line that called `fit`, also by scikit-learn."""
+    warn(message, ConvergenceWarning, ("w2v_hs.", "sklearn."))
