@@ -99,7 +99,10 @@ def test_labels_that_no_row_has(make):
     [
         ({"threshold": 1.5}, data()[1], r"'threshold' parameter .* a float in the range \[0, 1\]"),
         ({"class_weight": "balanced"}, data()[1], "class_weight with several labels a row"),
-        ({}, data()[1] * 2 + 1, r"y of shape \(n, L\) must hold 0 and 1 alone"),
+        ({}, data()[1] * 2 + 1, r"y of shape \(n, L\) holds more than 0 and 1: .*MultiLabelBinarizer"),
+        ({}, [["a", "b"]] * 300, "holds more than 0 and 1: .*MultiLabelBinarizer"),
+        ({}, [["a"], ["b", "c"], []] * 100, "a list of labels for each row: .*MultiLabelBinarizer"),
+        ({}, [{"a"}, {"b", "c"}, set()] * 100, "a list of labels for each row: .*MultiLabelBinarizer"),
         ({}, scipy.sparse.csr_array(data()[1][:, :1]), "need at least 2 labels"),
         ({"tree": [0, 1]}, data()[1], "the class '10' is missing"),
     ],

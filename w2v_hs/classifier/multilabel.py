@@ -21,6 +21,9 @@ from w2v_hs.types import Array, Float64, Int64
 
 _SCORES = 1 << 22  # of nodes that are computed at once
 _ROWS = 256  # that a thread searches at once
+_MATRIX = (
+    "a matrix (n, L) of 0 and 1; scikit-learn's MultiLabelBinarizer(sparse_output=True) makes it of lists"
+)
 
 
 class ProbabilisticLabelTree(Classifier):
@@ -160,6 +163,8 @@ class ProbabilisticLabelTree(Classifier):
 
     def _indicators(self, X: Features, y: Any, sample_weight: Any) -> tuple[Features, Any, Float64]:
         """X, the labels as CSR (n, L), and the weights, of the rows whose weight is not 0."""
+        if _collections(y):
+            raise OptionError(f"y holds a list of labels for each row: expected {_MATRIX}")
         self._sparse_output = scipy.sparse.issparse(y)
         self.multilabel_ = self._sparse_output or (np.asarray(y).ndim == 2 and np.asarray(y).shape[1] > 1)
         if not self.multilabel_:
@@ -173,7 +178,7 @@ class ProbabilisticLabelTree(Classifier):
         if y.shape[1] < 2:
             raise OptionError("y holds one class, one column: need at least 2 labels")
         if not np.isin(y.data if scipy.sparse.issparse(y) else y, (0, 1)).all():
-            raise OptionError("y of shape (n, L) must hold 0 and 1 alone: 1 where a row has a label")
+            raise OptionError(f"y of shape (n, L) holds more than 0 and 1: expected {_MATRIX}")
         weights = self._row_weights(sample_weight, X)
         kept = np.flatnonzero(weights)
         labels = scipy.sparse.csr_array(y, dtype=np.float64)[kept]
@@ -325,3 +330,14 @@ class ProbabilisticLabelTree(Classifier):
         with self._pool() as pool:
             list(pool.map(search, range(0, len(best), _ROWS)))
         return best, log_probs, found
+
+
+def _collections(y: Any) -> bool:
+    """Whether y has a set of labels for each row, or lists of them that are no matrix."""
+    if scipy.sparse.issparse(y):
+        return False
+    try:
+        found = np.asarray(y)
+    except ValueError:  # lists of unequal lengths
+        return True
+    return found.dtype == object and isinstance(found.flat[0] if found.size else None, (list, tuple, set))
