@@ -20,15 +20,15 @@ def ours(o) -> dict:
         o.text,
         arch=o.arch,
         loss=o.loss,
-        tree=o.tree,
         dim=o.dim,
         window=o.window,
         epochs=o.epochs,
         min_count=o.min_count,
-        sample=o.sample,
         threads=o.threads,
         seed=o.seed,
         subwords=o.subwords,
+        replicas=o.replicas,
+        **{} if o.usual else {"tree": o.tree, "sample": o.sample},
     )
     model.export(o.output, format="fasttext" if o.subwords else "word2vec-binary")
     return {
@@ -118,6 +118,8 @@ def main() -> None:
     parser.add_argument("--arch", default="skipgram", choices=("skipgram", "cbow"))
     parser.add_argument("--loss", default="hs", choices=("hs", "softmax", "ns"))
     parser.add_argument("--tree", default="huffman")
+    parser.add_argument("--usual", action="store_true", help="ours: tree and sample by default")
+    parser.add_argument("--replicas", type=int, default=1, help="ours: runs that are merged")
     parser.add_argument("--negative", type=int, default=0, help="gensim: negative samples")
     parser.add_argument("--subwords", type=int, nargs=2, help="ours, fasttext: lengths of n-grams")
     parser.add_argument("--dim", type=int, default=100)
