@@ -5,7 +5,7 @@
     python benchmarks/peers.py wiki.txt --epochs 5 --runs 1 --programs ours gensim
     python benchmarks/peers.py wiki.txt --epochs 5 --programs ours-subwords fasttext-subwords \
         ours-learned fasttext-subwords-hs --similarity ../shared/data/eval/EN-MTurk-771.txt
-    python benchmarks/peers.py wiki.txt --epochs 5 --programs ours-default ours-replicas gensim-ns-best
+    python benchmarks/peers.py wiki.txt --epochs 5 --runs 1 --programs ours-default gensim-ns-best
     python benchmarks/peers.py wiki.txt --word2vec ./word2vec --json peers.json
     python benchmarks/peers.py wiki.txt --loss softmax --words 5000 --tokens 20000 \
         --programs ours fasttext
@@ -17,11 +17,12 @@ i. Printed are medians of seconds, the ratio to ours, and means over the runs of
 Programs: ours (a Huffman tree, as all peers have); ours-learned (a learned tree, with --sample);
 ours-default (all by default, but for --epochs); ours-replicas (three such runs, merged); gensim
 (hierarchical softmax); gensim-ns (5 negative samples); gensim-hs-best and gensim-ns-best (sample
-1e-4 and 8 epochs, the best of a few settings on two texts of 16 million words); fasttext (the package must be
-installed); ours-subwords, fasttext-subwords and fasttext-subwords-hs (n-grams, sample 1e-4, all
-else by the defaults of each); word2vec.c, where --word2vec gives the binary. --words and --tokens
-train on the beginning of the text, made of its most frequent words alone, as the full softmax
-needs; nothing is then subsampled, so that all programs train the same number of pairs.
+1e-4 and 8 epochs, the best of a few settings on two texts of 16 million words); fasttext (the
+package must be installed); ours-subwords, fasttext-subwords and fasttext-subwords-hs (n-grams,
+sample 1e-4, all else by the defaults of each); word2vec.c, where --word2vec gives the binary.
+--words and --tokens train on the beginning of the text, made of its most frequent words alone, as
+the full softmax needs; nothing is then subsampled, so that all programs train the same number of
+pairs.
 """
 
 import argparse
