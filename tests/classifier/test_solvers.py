@@ -105,6 +105,24 @@ def test_scaled_iris_reaches_the_optimum(make, dtype):
     assert optimum == pytest.approx(0.2092, abs=1e-4)
 
 
+@pytest.mark.parametrize("make", [SoftmaxRegression, HierarchicalSoftmaxRegression])
+def test_a_feature_of_a_large_scale_does_not_hide_the_others(make):
+    X, y = load_iris(return_X_y=True)
+    noise = np.random.default_rng(1).normal(size=(len(X), 1))
+    X = np.hstack([X, 1e8 * noise])
+    assert make(tol=1e-4).fit(X, y).score(X, y) > 0.95
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("make", [SoftmaxRegression, HierarchicalSoftmaxRegression])
+def test_a_constant_feature_gets_no_weight(make, dtype):
+    X, y = load_iris(return_X_y=True)
+    X = np.hstack([X, np.full((len(X), 1), 0.1)]).astype(dtype)
+    clf = make(l2=0, tol=1e-3).fit(X, y)
+    assert not clf.coef_[:, -1].any()
+    assert clf.score(X, y) > 0.95
+
+
 def test_many_sparse_classes_reach_the_optimum():
     X, y = text_like()
     theirs = LogisticRegression(tol=1e-9, max_iter=10_000).fit(X, y)

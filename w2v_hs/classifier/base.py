@@ -270,6 +270,8 @@ class Classifier(ClassifierMixin, BaseEstimator):
         means = np.zeros(X.shape[1])
         if centre and self.fit_intercept:
             means = np.asarray(X.T @ shares, np.float64)
+            if isinstance(X, np.ndarray):  # no weight may fit what rounding leaves of a constant
+                means = np.where((X[0] == X).all(axis=0), X[0], means)
         if isinstance(X, np.ndarray):
             return (X - means).astype(X.dtype), np.zeros_like(means), means
         return X, means, means

@@ -223,9 +223,11 @@ class SoftmaxRegression(Descent):
             squares = (X * X).T @ shares if isinstance(X, np.ndarray) else X.multiply(X).T @ shares
         if not np.isfinite(squares).all():
             raise OptionError("the squares of X overflow: give features of a smaller scale")
-        squares = np.append(np.maximum(squares - centre**2, 0), 1)
+        squares = np.append(np.maximum(squares - centre**2, 1e-14 * squares), 1)
         curvature = np.outer(squares, frequencies * (1 - frequencies)) + l2
-        scale: Array = (1 / np.sqrt(np.maximum(curvature, 1e-8 * curvature.max()))).astype(X.dtype)
+        # Bounded by feature: a feature of a large scale must not hide what remains of the others.
+        bound = np.maximum(1e-8 * curvature.max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        scale: Array = (1 / np.sqrt(np.maximum(curvature, bound))).astype(X.dtype)
         return scale
 
     # ---- batches --------------------------------------------------------------------------------

@@ -138,7 +138,8 @@ def _minimum(X: Features, positive: int, shares: Float64, how: Training, max_ite
     squares = (X * X).T @ shares if isinstance(X, np.ndarray) else X.multiply(X).T @ shares
     curvature = np.append(squares, 1) * max(left * (1 - left), 1e-6)
     curvature[:-1] += l2
-    scale = 1 / np.sqrt(np.maximum(curvature, 1e-8 * curvature.max()))
+    # No bound relative to the largest: a feature of a large scale must not hide the others.
+    scale = 1 / np.sqrt(np.maximum(curvature, np.finfo(np.float32).tiny))
     return minimise(function, point, scale, how.tol, max_iter)
 
 
