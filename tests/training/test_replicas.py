@@ -182,10 +182,8 @@ def test_the_command(run, fails, text_file, tmp_path):
     info = json.loads(run("info", "m.safetensors", "--json", cwd=tmp_path).stdout)
     assert info["options"]["replicas"] == 2
     assert [file.name for file in tmp_path.iterdir()] == ["m.safetensors"]  # no checkpoint is left
-    assert (
-        run("train", text_file, "-o", "k.safetensors", *options, "--keep-replicas", cwd=tmp_path).returncode
-        == 0
-    )
+    done = run("train", text_file, "-o", "k.safetensors", *options, "--keep-replicas", cwd=tmp_path)
+    assert done.returncode == 0 and b"\nwrote 2 runs to k-replicas\n" in done.stderr
     kept = sorted(file.name for file in (tmp_path / "k-replicas").iterdir())
     assert kept == ["1.safetensors", "2.safetensors"]
     before = (tmp_path / "k.safetensors").read_bytes()

@@ -83,7 +83,7 @@ def training_summary(model: "Model", path: Path) -> str:
         + (f", {_mended(corpus)}" if corpus["decoding_errors"] else "")
         + (f"\n{describe(facts)}" if describe(facts) else "")
         + f"\ntrained in {seconds:.1f} s ({tokens / seconds:,.0f} words/s, {threads} "
-        f"thread{'s' if threads > 1 else ''}) with sample {model.options.sample:g}, lr {model.options.lr:g}"
+        f"thread{'s' if threads > 1 else ''}) with sample {model.options.sample:g}, lr {model.options.lr:.3g}"
         + _memory(facts["peak_memory_bytes"])
         + (_replica_losses(model.losses) if "replicas" in facts else _training_losses(model.losses))
         + _holdout_summary(model)

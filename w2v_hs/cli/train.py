@@ -183,6 +183,8 @@ def train(
             preprocessing = model.preprocessing_of([*map(Path, text)], **prepared)
             _update(model, sources, replace(settings, preprocessing=preprocessing), update_vocab, given)
         _finish(model, output, save_vocab, checkpoint if run.replicas == 1 else None)
+    if beside is not None:
+        click.echo(f"wrote {run.replicas} runs to {shown(beside)}", err=True)
 
 
 @click.command()
