@@ -38,7 +38,16 @@ def test_train_from_many_sources(run, tmp_path):
     assert b"loss by epoch" in done.stderr and done.stdout == b""
     model = w2v_hs.load(tmp_path / "m.safetensors")
     assert model.options == w2v_hs.Options(
-        arch="cbow", tree="balanced", dim=20, window=8, epochs=3, min_count=10, threads=1, seed=7, lr=0.05
+        arch="cbow",
+        tree="balanced",
+        dim=20,
+        window=8,
+        epochs=3,
+        min_count=10,
+        threads=1,
+        seed=7,
+        sample=1e-3,
+        lr=0.1,
     )
     assert model.provenance["corpus"]["tokens"] == 150 * len(TEXT.split())
     assert (tmp_path / "v.txt").read_text().splitlines()[0] == "the 1500"
