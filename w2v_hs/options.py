@@ -189,10 +189,10 @@ class Options:
         if self.loss == "softmax":
             sample, lr = SMALL_TEXT_SAMPLE, SOFTMAX_LEARNING_RATE
         else:
-            tokens = max(LARGE_TEXT, SHORT_RUN) if tokens is None else max(1, tokens)
-            sample = SAMPLE if tokens >= LARGE_TEXT else SMALL_TEXT_SAMPLE
-            steps = SHORT_RUN / (tokens * self.epochs * (self.window or SHORT_RUN))
-            lr = LEARNING_RATES[self.arch] * min(max(steps, 1), LARGEST_STEPS)
+            sample = SAMPLE if tokens is None or tokens >= LARGE_TEXT else SMALL_TEXT_SAMPLE
+            lr = LEARNING_RATES[self.arch]
+            if tokens and self.window is not None:
+                lr *= min(max(SHORT_RUN / (tokens * self.epochs * self.window), 1), LARGEST_STEPS)
         return replace(self, sample=sample if self.sample is None else self.sample, lr=self.lr or lr)
 
     def resolved(self, tokens: int | None = None) -> "Resolved":
