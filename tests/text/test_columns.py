@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from w2v_hs.errors import CorpusError, OptionError
 from w2v_hs.options import Preprocessing
 from w2v_hs.text import columns
 from w2v_hs.text.blocks import LONGEST_LINE, read_lines
+from w2v_hs.text.columns.parquet import parquet_blocks
 from w2v_hs.text.corpus import read_corpus
 from w2v_hs.text.sources import find_sources
 
@@ -162,6 +164,19 @@ def test_large_row_groups_take_little_memory(tmp_path):
     size, megabytes = map(int, done.stdout.split())
     assert size == sum(len(text) + 1 for text in distinct)
     assert megabytes < 350
+
+
+def test_long_rows_of_a_dictionary_are_read_one_at_a_time(tmp_path):
+    """Some 75 MB of text, of which the file has two rows."""
+    long = ["sea " * 800_000, "land " * 600_000]
+    path = parquet(tmp_path / "t.parquet", long * 12, use_dictionary=True)
+    tracemalloc.start()
+    found = [len(block) for block, _ in parquet_blocks(str(path), "text")]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(found) == 12 * (800_000 * 4 + 600_000 * 5 + 2)
+    assert peak < 20e6
+    assert len(lines_of(path)) == 24
 
 
 def test_progress_and_checksum(tmp_path):
