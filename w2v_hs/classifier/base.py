@@ -1,12 +1,13 @@
 """What the softmax regressions share: parameters, checks of data and weights, predictions.
 
-Both minimise, for n rows of features x_i with classes y_i and sample weights v_i of mean 1,
+They minimise, for n rows of features x_i with classes y_i and sample weights v_i of mean 1,
 
     1/n sum_i v_i (-log P(y_i | x_i)) + l2/2 ||W||^2
 
 in nats, where W are all weights; the intercepts b are not penalised. They differ in P:
 
     full            P(y | x) = exp(w_y . x + b_y) / sum_c exp(w_c . x + b_c)
+    grouped         P(y | x) = P(group of y | x) P(y | group of y, x), both as in "full"
     hierarchical    P(y | x) = product over the path of y of sigmoid(+-(w_l . x + b_l))
 
 With an intercept, dense features are centred during training, and the intercept absorbs the means
