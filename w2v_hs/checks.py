@@ -6,8 +6,10 @@ import operator
 import re
 import shlex
 import sys
+import threading
 import warnings
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeGuard, TypeVar
 
 from w2v_hs.errors import OptionError
@@ -42,8 +44,25 @@ def is_text(word: str) -> bool:
     return word.isprintable() or not NOT_TEXT.search(word)  # the first is quick
 
 
+_thread = threading.local()
+
+
+@contextmanager
+def warnings_kept() -> Iterator[list[str]]:
+    """Keep the messages of `warn` in this thread, for a caller in another thread or process."""
+    kept: list[str] = []
+    _thread.kept = kept
+    try:
+        yield kept
+    finally:
+        _thread.kept = None
+
+
 def warn(message: str, category: type[Warning] = UserWarning, within: tuple[str, ...] = ("w2v_hs.",)) -> None:
     """Warn, with the line of the user's code that called the package, or others that called it."""
+    if (kept := getattr(_thread, "kept", None)) is not None:
+        kept.append(message)
+        return
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(within):
         frame, level = frame.f_back, level + 1

@@ -108,7 +108,7 @@ class Lines(Display):
 
     def line(self, text: str) -> None:
         with contextlib.suppress(OSError):  # a full disk under standard error ends no run
-            print(text, file=sys.stderr, flush=True)
+            print(f"{text}\n", end="", file=sys.stderr, flush=True)  # whole, as runs train side by side
 
 
 class Bars(Display):

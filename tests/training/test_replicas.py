@@ -2,20 +2,23 @@
 
 import itertools
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
 import pytest
 
 import w2v_hs
-from w2v_hs.errors import DivergedError, OptionError, OutputError
+from w2v_hs.errors import DivergedError, Interrupted, OptionError, OutputError
 from w2v_hs.options import Options
-from w2v_hs.progress import display
+from w2v_hs.progress import Display, display
 from w2v_hs.text.corpus import read_corpus, resampled, thinned
 from w2v_hs.training.recipe import make_tree
-from w2v_hs.training.replicas import train_replicas
+from w2v_hs.training.replicas import runs_at_once, train_replicas
 
 OPTIONS = {"dim": 12, "epochs": 3, "sample": 0, "threads": 1}
 
@@ -87,9 +90,11 @@ def test_what_several_runs_cannot_do_is_refused(text_file, tmp_path, wrong, mess
     assert not list(tmp_path.iterdir())
 
 
-def test_runs_that_are_kept_are_those_of_their_seeds(text_file, tmp_path):
-    w2v_hs.train(text_file, replicas=3, seed=7, keep_replicas=tmp_path / "runs", **OPTIONS)
-    for number, seed in enumerate((7, 8, 9), 1):
+@pytest.mark.parametrize(("threads", "seeds"), [(1, (7, 8, 9)), (2, (7, 8))])
+def test_runs_that_are_kept_are_those_of_their_seeds(text_file, tmp_path, threads, seeds):
+    side_by_side = OPTIONS | {"threads": threads, "replicas": len(seeds)}  # with a thread each
+    w2v_hs.train(text_file, seed=7, keep_replicas=tmp_path / "runs", **side_by_side)
+    for number, seed in enumerate(seeds, 1):
         kept = w2v_hs.load(tmp_path / "runs" / f"{number}.safetensors")
         alone = w2v_hs.train(text_file, seed=seed, **OPTIONS)
         assert np.array_equal(kept.vectors.matrix, alone.vectors.matrix)
@@ -99,6 +104,54 @@ def test_runs_that_are_kept_are_those_of_their_seeds(text_file, tmp_path):
     with pytest.raises(DivergedError):
         w2v_hs.train(text_file, replicas=2, keep_replicas=tmp_path / "more", **OPTIONS | {"lr": 1e30})
     assert [each.name for each in tmp_path.iterdir()] == ["runs"]
+
+
+@pytest.mark.parametrize(
+    ("runs", "threads", "most", "turns"),
+    [(10, 2, 99, [2] * 5), (3, 2, 99, [2, 1]), (3, 2, 1, [1] * 3), (10, 16, 99, [8, 2]), (3, 7, 99, [1] * 3)],
+)
+def test_so_many_runs_train_at_once_that_no_thread_is_idle(runs, threads, most, turns):
+    found = []
+    while sum(found) < runs:
+        found.append(runs_at_once(runs - sum(found), threads, most))
+    assert found == turns
+
+
+class Calling(Display):
+    """Calls a function, with the name of the run, when a run shows how far it is."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def train(self, progress):
+        self.function(self._part)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_interrupt_ends_all_runs_and_has_the_model_of_one(text_file, threads):
+    shows = Calling(lambda run: os.kill(os.getpid(), signal.SIGINT))
+    options = OPTIONS | {"epochs": 99_999, "threads": threads}
+    with pytest.raises(Interrupted, match="stopped") as caught:
+        w2v_hs.train(text_file, replicas=4, progress=shows, **options)
+    assert "king" in caught.value.model.vectors
+    assert not [each for each in threading.enumerate() if each.name.startswith(("replica", "trainer"))]
+
+
+def test_a_run_that_fails_ends_those_beside_it(text_file):
+    def fail(run):
+        if run == "run 2 of 4: ":
+            raise ZeroDivisionError(run)
+
+    options = OPTIONS | {"epochs": 99_999, "threads": 2}
+    with pytest.raises(ZeroDivisionError, match="run 2"):
+        w2v_hs.train(text_file, replicas=4, progress=Calling(fail), **options)
+
+
+def test_warnings_of_runs_are_those_of_the_caller():
+    noise = [[f"w{(7 * i + j * j) % 31}" for j in range(9)] for i in range(400)]
+    with pytest.warns(UserWarning, match="learned nothing") as warned:
+        w2v_hs.train(noise, replicas=2, dim=4, epochs=1, threads=2, lr=1e-6)
+    assert [each.filename for each in warned if "learned nothing" in str(each.message)] == [__file__] * 2
 
 
 def test_runs_that_have_ended_stay_when_a_later_one_is_killed(text_file, tmp_path):

@@ -25,7 +25,7 @@ from w2v_hs.training.memory import check_fits, ngram_bytes, peak_bytes, run_byte
 from w2v_hs.training.observers.checkpoint import CheckpointSettings, SavedRun
 from w2v_hs.training.observers.epochs import AfterEpoch, Callbacks, listed
 from w2v_hs.training.observers.holdout import Holdout, set_aside
-from w2v_hs.training.observers.interruption import Checkpointer
+from w2v_hs.training.observers.interruption import Checkpointer, StopSignals
 from w2v_hs.training.start import Held, Start
 from w2v_hs.tree.tree import Tree
 from w2v_hs.tree.user_trees import Codes, build_tree
@@ -99,23 +99,29 @@ def train_model(
     saved: SavedRun | None = None,
     callbacks: Callbacks = (),
     start: Start | None = None,
+    ngrams: Ngrams | None = None,
+    signals: StopSignals | None = None,
 ) -> Model:
-    """Train from the beginning, with the weights of `start` if any, or from where `saved` was."""
+    """Train from the beginning, with the weights of `start` if any, or from where `saved` was.
+
+    ngrams: those of `make_ngrams`, where they are known. signals: as in `Checkpointer`.
+    """
     words = len(text.vocabulary)
     start = saved.start if saved else start
-    ngrams = start.ngrams if start else make_ngrams(text.vocabulary, options)
+    ngrams = start.ngrams if start else ngrams or make_ngrams(text.vocabulary, options)
     need = _check_memory(text, options, ngrams, start is not None)
     holdout = None
     if options.holdout:
         text, aside = set_aside(text, options.holdout, options.seed)
         earlier = (saved.results, saved.best) if saved is not None else ((), None)
         holdout = Holdout(aside, options, shows.note, *earlier)
-    shows.note(f"{words:,} words, {len(text.ids):,} tokens; about {need / 1e6:,.0f} MB of memory")
+    if options.replicas == 1:
+        shows.note(f"{words:,} words, {len(text.ids):,} tokens; about {need / 1e6:,.0f} MB of memory")
     shows.step("compiling")
     held, facts = (start.held, start.facts) if start else (Held(), {})
     model_of = partial(model_of_weights, text, options, holdout, facts=facts)
     after_epoch = AfterEpoch(listed(callbacks), model_of, holdout)
-    with Checkpointer(settings, model_of, shows, holdout, held=held) as observer:
+    with Checkpointer(settings, model_of, shows, holdout, held=held, signals=signals) as observer:
         weights = TrainingLoop(
             text,
             tree,
@@ -150,8 +156,6 @@ def _check_memory(text: Corpus, options: Resolved, ngrams: Ngrams | None, starts
     """Bytes that the run is expected to need; `VocabularyError` if they are not available."""
     stride = padded(options.dim)
     copies = 1 if options.patience is None else 2
-    if options.replicas > 1:
-        copies += 2  # the sum of the runs so far, and the first
     matrices = 2 * copies + options.learns_tree + 2 * starts  # weights to begin with stay in memory
     extra = 0
     if ngrams is not None:

@@ -6,14 +6,13 @@ The client reads the text, too: it makes the vocabulary and the first tree, and 
 import math
 import time
 import uuid
-import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from w2v_hs.checks import warn
+from w2v_hs.checks import warn, warnings_kept
 from w2v_hs.errors import CorpusError, OptionError
 from w2v_hs.model.model import Model
 from w2v_hs.options import Options, Preprocessing, Resolved
@@ -78,7 +77,7 @@ def _texts(corpus: Texts, options: Options) -> list[Path]:
     return [*map(Path, names)]
 
 
-def _models(client: Any, job: Job, shows: Display) -> Iterator[Model]:
+def _models(client: Any, job: Job, shows: Display) -> Generator[Model]:
     """The models of all runs in order; as many train at once as there are workers."""
     options, began, topic = job.options, time.perf_counter(), f"w2v-hs-{uuid.uuid4().hex}"
     total = job.facts["retained_tokens"] * options.epochs * options.replicas
@@ -118,7 +117,7 @@ def _train(job: Job, number: int, topic: str) -> tuple[Model, list[str]]:
     from distributed import get_worker
 
     shows = _Reports(topic, number)
-    with warnings.catch_warnings(record=True) as warned:
+    with warnings_kept() as warned:
         try:
             text = read_text(job.texts, job.options, job.vocabulary, job.preprocessing, shows)
             check_same(text, job.facts, "all workers must find the same text under this name")
@@ -127,7 +126,7 @@ def _train(job: Job, number: int, topic: str) -> tuple[Model, list[str]]:
         if job.options.holdout:
             text, _ = set_aside(text, job.options.holdout, job.options.seed)
         model = train_replica(text, job.tree, job.options, number, shows)
-    return model, [str(each.message) for each in warned]
+    return model, warned
 
 
 class _Reports(Display):

@@ -63,7 +63,8 @@ class Checkpointer(Observer):
     """Writes a checkpoint from time to time, and after a signal, which also ends the run.
 
     A context manager around the run. Without `settings` there are no checkpoints, and only Ctrl-C
-    ends the run, with the model as it is. `display` gets notes for people.
+    ends the run, with the model as it is. `display` gets notes for people. signals: those that the
+    caller watches, for several runs at once; None: its own.
     """
 
     def __init__(
@@ -74,21 +75,25 @@ class Checkpointer(Observer):
         holdout: Holdout | None = None,
         update: UpdateStart | None = None,
         held: Held = Held(),  # noqa: B008 (frozen)
+        signals: StopSignals | None = None,
     ):
         self.settings, self.model_of, self.display = settings, model_of, display
         self.holdout, self.update, self.held = holdout, update, held
         self.every = settings.every if settings is not None else 0.0
         self.look = min(LOOK, self.every) if self.every else LOOK
         numbers = (signal.SIGINT,) if settings is None else (signal.SIGINT, signal.SIGTERM)
-        self.signals = StopSignals(numbers, display.note)
+        self.shares_signals = signals is not None
+        self.signals = signals or StopSignals(numbers, display.note)
         self.last = time.monotonic()
 
     def __enter__(self) -> "Checkpointer":
-        self.signals.__enter__()
+        if not self.shares_signals:
+            self.signals.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.signals.__exit__()
+        if not self.shares_signals:
+            self.signals.__exit__()
 
     def stopping(self) -> bool:
         return self.signals.received is not None
