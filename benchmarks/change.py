@@ -1,8 +1,8 @@
 """Which figure finds words whose use changed? Change that was planted, in two halves of a text.
 
     python benchmarks/change.py wiki.txt
-    python benchmarks/change.py wiki.txt --seeds 3 --runs 3 --json change.json
-    python benchmarks/change.py wiki.txt --lines 500 --pairs 10 --probabilities 0.5 1
+    python benchmarks/change.py wiki.txt --gensim --seeds 3 --runs 3 --json change.json
+    python benchmarks/change.py wiki.txt --lines 1500 --neighbors 10 100 1000 --probabilities 0.5 1
 
 The lines are divided at random. In the later half, the occurrences of 50 words of medium frequency
 become the word with which each is paired, with a given probability; the two words of a pair are
@@ -10,16 +10,23 @@ about as frequent. Words with 100 occurrences in both halves are ranked by each 
 `w2v_hs.shift`. Printed is the average precision with which the planted words come first, as means
 over the seeds; a random order has their share among all ranked words.
 
-Vectors of gensim stand beside (skip-gram, negative sampling, same options), compared in the same
-way and by the usual recipe: Procrustes on all shared words, cosine distance. "raw" figures are not
-compared with those of words of the same frequency. --runs N trains each half N times, with both
-programs, and takes means as well.
+"raw" figures are not compared with those of words of the same frequency. "compass" are models of
+both halves against one of the whole text; their distance needs no rotation. --runs N trains each
+half N times and takes means as well.
 
---control N adds N rounds of the control: the share of the words that did not change with p < 0.05,
-which should be 0.05, and the share of the planted words with q < 0.05.
+At the first and the last probability, --control N rounds of the control of `w2v_hs.shift` tell the
+share of the words that did not change with p < 0.05, which should be 0.05, and the share of the
+planted words with q < 0.05.
+
+If the first probability is 0, the two halves are of one period. Printed is by how many nats, in the
+mean over neighbouring words of the text, log_prob of two models then differs.
+
+--gensim: vectors of gensim stand beside (skip-gram, negative sampling, same options), compared in
+the same way and by the usual recipe: Procrustes on all shared words, cosine distance.
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import sys
@@ -84,6 +91,13 @@ def gensim_vectors(path: Path, seed: int, o: argparse.Namespace) -> w2v_hs.Vecto
     return w2v_hs.Vectors(keyed.index_to_key, keyed.vectors)
 
 
+def not_rotated(old: w2v_hs.Vectors, new: w2v_hs.Vectors, ranked: list[str]) -> list[str]:
+    """The words by cosine distance."""
+    a, b = (np.stack([vectors.normalized()[word] for word in ranked]) for vectors in (old, new))
+    distance = dict(zip(ranked, 1 - (a * b).sum(axis=1), strict=True))
+    return sorted(ranked, key=lambda word: -distance[word])
+
+
 def usual_recipe(old: w2v_hs.Vectors, new: w2v_hs.Vectors, ranked: list[str]) -> list[str]:
     """The words by cosine distance after a rotation of all shared words."""
     shared = [word for word in old.words if word in new]
@@ -114,7 +128,7 @@ def train_each(path: Path, number: int, o: argparse.Namespace) -> dict[str, list
     vectors: dict[str, list[object]] = {"w2v_hs": runs[:1]}
     if o.runs > 1:
         vectors[f"w2v_hs, {o.runs} runs"] = runs
-    if not o.without_gensim:
+    if o.gensim:
         runs = [gensim_vectors(path, number + run, o) for run in range(o.runs)]
         vectors["gensim"] = runs[:1]
         if o.runs > 1:
@@ -122,12 +136,39 @@ def train_each(path: Path, number: int, o: argparse.Namespace) -> dict[str, list
     return vectors
 
 
-def controlled(earlier: object, later: object, by: str, planted: set[str], o: argparse.Namespace) -> dict:
+def against_compass(old: Path, new: Path, seed: int, o: argparse.Namespace) -> list[w2v_hs.Model]:
+    """A model of each text, and another of the old one, against the output layer of one of both."""
+    both = w2v_hs.train([old, new], dim=o.dim, window=o.window, epochs=o.epochs, threads=o.threads, seed=seed)
+    texts = ((old, seed + 1), (new, seed + 2), (old, seed + 3))
+    return [
+        w2v_hs.train(text, compass=both, epochs=o.epochs, threads=o.threads, seed=seed)
+        for text, seed in texts
+    ]
+
+
+def controlled(earlier: object, later: object, planted: set[str], o: argparse.Namespace) -> dict[str, float]:
     """False alarms of the control of `w2v_hs.shift`, and the share of planted words it finds."""
-    words = w2v_hs.shift(earlier, later, by=by, control=o.control, top=None).words
+    neighbors = max(o.neighbors)
+    words = w2v_hs.shift(earlier, later, control=o.control, neighbors=neighbors, top=None).words
     p = [each.p for each in words if each.word not in planted]
     q = [each.q for each in words if each.word in planted]
-    return {"unchanged, p < 0.05": np.mean(np.less(p, 0.05)), "planted, q < 0.05": np.mean(np.less(q, 0.05))}
+    shares = {
+        "unchanged, p < 0.05": np.mean(np.less(p, 0.05)),
+        "planted, q < 0.05": np.mean(np.less(q, 0.05)),
+    }
+    return {name: float(share) for name, share in shares.items()}
+
+
+def disagreement(a: w2v_hs.Model, b: w2v_hs.Model, lines: list[list[str]]) -> float:
+    """Mean absolute difference of log_prob over neighbouring words of the text, in nats."""
+    pairs = [
+        pair
+        for line in lines[:: max(1, len(lines) // 2000)]
+        for pair in itertools.islice(itertools.pairwise(line), 20)
+        if all(word in model.vectors for word in pair for model in (a, b))
+    ]
+    contexts, words = zip(*pairs, strict=True)
+    return float(np.mean(np.abs(a.log_probs(contexts, words) - b.log_probs(contexts, words))))
 
 
 def measure(lines: list[list[str]], seed: int, folder: Path, o: argparse.Namespace) -> list[dict]:
@@ -136,30 +177,44 @@ def measure(lines: list[list[str]], seed: int, folder: Path, o: argparse.Namespa
     old, new = halves(lines, rng)
     counts = [Counter(word for line in half for word in line) for half in (old, new)]
     partner = choose_pairs(counts, o.pairs, rng)
-    path, results = folder / "new.txt", []
-    write(folder / "old.txt", old)
-    earlier = train_each(folder / "old.txt", 1000 * seed, o)
+    old_path, new_path, results = folder / "old.txt", folder / "new.txt", []
+
+    def add(vectors: str, figure: str, value: float, **more: int) -> None:
+        result = {"seed": seed, "probability": probability, "vectors": vectors, "figure": figure}
+        results.append(result | {"value": value} | more)
+        print(json.dumps(results[-1]), file=sys.stderr, flush=True)
+
+    write(old_path, old)
+    earlier = train_each(old_path, 1000 * seed, o)
     for turn, probability in enumerate(o.probabilities, 1):
         changed = planted(new, partner, probability, rng)
-        write(path, changed)
+        write(new_path, changed)
         count = Counter(word for line in changed for word in line)
         ranked = {word for word, n in count.items() if min(n, counts[0][word]) >= MIN_COUNT}
-        trained = train_each(path, 1000 * seed + 100 * turn, o)
-        for by in ("overlap", "distance") if o.control else ():
-            for name, share in controlled(earlier["w2v_hs"], trained["w2v_hs"], by, set(partner), o).items():
-                result = {"seed": seed, "probability": probability, "vectors": f"{by}, control"}
-                results.append(result | {"figure": name, "value": float(share)})
-                print(json.dumps(results[-1]), file=sys.stderr, flush=True)
-        for program, later in trained.items():
-            found = orders(earlier[program], later, ranked, o)
+        later = train_each(new_path, 1000 * seed + 100 * turn, o)
+        one, other, again = against_compass(old_path, new_path, 1000 * seed + 100 * turn + 50, o)
+        if o.control and turn in (1, len(o.probabilities)):
+            for name, share in controlled(earlier["w2v_hs"], later["w2v_hs"], set(partner), o).items():
+                add("control", name, share)
+        if probability == 0:
+            add("difference of log_prob", "compass, two halves", disagreement(one, other, old))
+            add("difference of log_prob", "compass, one half", disagreement(one, again, old))
+            first = earlier["w2v_hs"][0]
+            add("difference of log_prob", "two halves alone", disagreement(first, later["w2v_hs"][0], old))
+            same = train_each(old_path, 1000 * seed + 99, o)["w2v_hs"][0]
+            add("difference of log_prob", "one half alone", disagreement(first, same, old))
+        for program, (before, after) in {
+            **{program: (earlier[program], runs) for program, runs in later.items()},
+            "compass": ([one], [other]),
+        }.items():
+            found = orders(before, after, ranked, o)
             if program == "gensim":
-                found["usual recipe"] = usual_recipe(earlier[program][0], later[0], sorted(ranked))
+                found["usual recipe"] = usual_recipe(before[0], after[0], sorted(ranked))
+            if program == "compass":
+                found["distance, not rotated"] = not_rotated(one.vectors, other.vectors, sorted(ranked))
             for figure, words in found.items():
                 assert set(words) == ranked
-                result = {"seed": seed, "probability": probability, "vectors": program, "figure": figure}
-                result["value"] = average_precision(words, set(partner))
-                results.append(result | {"ranked": len(words)})
-                print(json.dumps(results[-1]), file=sys.stderr, flush=True)
+                add(program, figure, average_precision(words, set(partner)), ranked=len(words))
     return results
 
 
@@ -175,15 +230,15 @@ def main() -> None:
     parser.add_argument("--lines", type=int, help="of the text, the first so many")
     parser.add_argument("--pairs", type=int, default=25, help="pairs of words that change places")
     parser.add_argument("--probabilities", type=float, nargs="+", default=[0, 0.25, 0.5, 1])
-    parser.add_argument("--neighbors", type=int, nargs="+", default=[10, 100, 300, 1000])
+    parser.add_argument("--neighbors", type=int, nargs="+", default=[1000])
     parser.add_argument("--dim", type=int, default=100)
     parser.add_argument("--window", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--runs", type=int, default=1, help="of each half")
-    parser.add_argument("--control", type=int, default=0, help="rounds of the control")
-    parser.add_argument("--without-gensim", action="store_true")
+    parser.add_argument("--control", type=int, default=1, help="rounds of the control")
+    parser.add_argument("--gensim", action="store_true", help="also gensim, over 100 s a run of 16M words")
     parser.add_argument("--json", type=Path, help="write all runs to this file")
     o = parser.parse_args()
     lines = [line.split() for line in Path(o.text).read_text(encoding="utf-8").splitlines()]
@@ -197,10 +252,8 @@ def main() -> None:
     table = Table("vectors", "figure", *(f"p = {p:g}" for p in o.probabilities), title=title)
     for program, figure in dict.fromkeys((run["vectors"], run["figure"]) for run in runs):
         mine = [run for run in runs if (run["vectors"], run["figure"]) == (program, figure)]
-        means = (
-            statistics.mean(run["value"] for run in mine if run["probability"] == p) for p in o.probabilities
-        )
-        table.add_row(program, figure, *(f"{mean:.3f}" for mean in means))
+        values = ([run["value"] for run in mine if run["probability"] == p] for p in o.probabilities)
+        table.add_row(program, figure, *(f"{statistics.mean(v):.3f}" if v else "" for v in values))
     Console(width=100).print(table)
     if o.json:
         o.json.write_text(json.dumps(runs, indent=1))

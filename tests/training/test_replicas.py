@@ -17,8 +17,9 @@ from w2v_hs.errors import DivergedError, Interrupted, OptionError, OutputError
 from w2v_hs.options import Options
 from w2v_hs.progress import Display, display
 from w2v_hs.text.corpus import read_corpus, resampled, thinned
+from w2v_hs.training import memory
 from w2v_hs.training.recipe import make_tree
-from w2v_hs.training.replicas import runs_at_once, train_replicas
+from w2v_hs.training.replicas import MERGING, runs_at_once, train_replicas
 
 OPTIONS = {"dim": 12, "epochs": 3, "sample": 0, "threads": 1}
 
@@ -115,6 +116,18 @@ def test_so_many_runs_train_at_once_that_no_thread_is_idle(runs, threads, most, 
     while sum(found) < runs:
         found.append(runs_at_once(runs - sum(found), threads, most))
     assert found == turns
+
+
+def test_the_memory_of_runs_side_by_side_is_predicted(run, tmp_path):
+    words = [f"word{i}" for i in range(40_000)]
+    text = tmp_path / "text.txt"
+    text.write_text("\n".join(" ".join(words[i : i + 20]) for i in range(0, len(words), 20)))
+    options = ["--min-count", 1, "--epochs", 1, "--threads", 2, "--replicas", 6, "--keep-replicas"]
+    done = run("train", text, "-o", tmp_path / "m.safetensors", *options, env={})
+    assert done.returncode == 0, done.stderr
+    peak = w2v_hs.load(tmp_path / "m.safetensors").provenance["peak_memory_bytes"]
+    expected = memory.run_bytes(len(words), 112, len(words), MERGING) + 2 * memory.model_bytes(40_000, 112, 3)
+    assert peak == pytest.approx(expected, rel=0.1)
 
 
 class Calling(Display):

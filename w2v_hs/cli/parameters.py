@@ -275,7 +275,8 @@ training_options = combined(
         "--replicas",
         default=_DEFAULTS.replicas,
         help="Runs with different seeds whose vectors are merged: better ones than those of one longer "
-        "run. There is no checkpoint. With --scheduler each trains on one worker.",
+        "run. They train side by side, with a thread each where there are enough. There is no checkpoint. "
+        "With --scheduler each trains on one worker.",
     ),
     click.option(
         "--resample",

@@ -133,8 +133,9 @@ def train(
         Seed of all random numbers. With one thread, the same seed gives the same bytes.
     replicas
         Number of runs, with the seeds seed, seed + 1 and so on, whose vectors are merged into one
-        model: better vectors than those of one longer run. With `client` each trains on one worker,
-        which reads the text itself; Ctrl-C is then a plain `KeyboardInterrupt`.
+        model: better vectors than those of one longer run. They train side by side, with a thread
+        each where there are enough runs and memory. With `client` each trains on one worker, which
+        reads the text itself; Ctrl-C is then a plain `KeyboardInterrupt`.
     keep_replicas
         A new folder in which to save each of these runs as a model, when it ends: 1.safetensors and
         so on. They stay if a later run fails.

@@ -52,8 +52,8 @@ from w2v_hs.vectors.subwords import Ngrams
 FIT_SHARE = 1 / 8
 FIT_TOKENS = 1_000_000  # at least
 # Matrices held beside those of the runs that train: two of the first run and two of one that has
-# ended, the sum, the directions of both, and what is added.
-MERGING = 8
+# ended, the sum, the directions of both, what is added, and two as they are written.
+MERGING = 10
 LOOK = 0.1  # seconds without a look at signals
 Result = TypeVar("Result")
 
@@ -160,14 +160,14 @@ def runs_at_once(runs: int, threads: int, most: int) -> int:
 
 
 def _in_order(futures: list[Future[Result]]) -> Iterator[Result]:
-    """Results in order, as soon as they are there; an error of any of them at once."""
-    waiting = set(futures)
-    for future in futures:
-        while not future.done():
-            finished, waiting = wait(waiting, LOOK, FIRST_COMPLETED)
-            for each in finished:
-                each.result()
-        yield future.result()
+    """Results in order, which this list does not keep; an error of any of them at once."""
+    while futures:
+        wait([future for future in futures if not future.done()], LOOK, FIRST_COMPLETED)
+        for error in (future.exception() for future in futures if future.done()):
+            if error is not None:
+                raise error
+        while futures and futures[0].done():
+            yield futures.pop(0).result()
 
 
 def _most_at_once(text: Corpus, options: Resolved, ngrams: Ngrams | None, shows: Display) -> int:
