@@ -107,11 +107,19 @@ def usual_recipe(old: w2v_hs.Vectors, new: w2v_hs.Vectors, ranked: list[str]) ->
     return sorted(ranked, key=lambda word: -distance[word])
 
 
-def orders(old: object, new: object, ranked: set[str], o: argparse.Namespace) -> dict[str, list[str]]:
+def orders(
+    old: list[w2v_hs.Model] | list[w2v_hs.Vectors],
+    new: list[w2v_hs.Model] | list[w2v_hs.Vectors],
+    ranked: set[str],
+    counted: bool,
+    o: argparse.Namespace,
+) -> dict[str, list[str]]:
     """The ranked words in the order of each figure."""
-    found = {}
+    # Models know which words occur often enough; for vectors, and against a compass, take the top.
+    found, top = {}, None if counted else 2 * len(ranked)
     for k in o.neighbors:
-        words = [each for each in w2v_hs.shift(old, new, neighbors=k, top=None).words if each.word in ranked]
+        words = w2v_hs.shift(old, new, neighbors=k, top=top).words
+        words = [each for each in words if each.word in ranked]
         for name, by, sign in ((f"overlap of {k:,}", "overlap", 1), ("distance", "distance", -1)):
             figures = {each.word: getattr(each, by) for each in words}
             differences = {word: sign * (figure.value - figure.usual) for word, figure in figures.items()}
@@ -207,7 +215,7 @@ def measure(lines: list[list[str]], seed: int, folder: Path, o: argparse.Namespa
             **{program: (earlier[program], runs) for program, runs in later.items()},
             "compass": ([one], [other]),
         }.items():
-            found = orders(before, after, ranked, o)
+            found = orders(before, after, ranked, program.startswith("w2v_hs"), o)
             if program == "gensim":
                 found["usual recipe"] = usual_recipe(before[0], after[0], sorted(ranked))
             if program == "compass":

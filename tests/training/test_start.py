@@ -66,6 +66,12 @@ def test_vectors_rest_for_the_first_fifth_of_a_run_while_the_nodes_learn(
     assert facts["sha256"] == hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
 
 
+def test_vectors_that_are_there_are_trained_at_the_usual_rate(text_file, model):
+    assert w2v_hs.train(text_file, init=model, **OPTIONS).options.lr == 0.025
+    assert w2v_hs.train(text_file, init=model, lr=0.04, **OPTIONS).options.lr == 0.04
+    assert w2v_hs.train(text_file, **OPTIONS).options.lr == 0.05
+
+
 @pytest.mark.parametrize("options", [{}, {"arch": "cbow", "threads": 2}, {"loss": "softmax"}], ids=str)
 @pytest.mark.parametrize("some", [False, True])
 def test_frozen_vectors_stay_to_the_bit(text_file, half, tmp_path, options, some):

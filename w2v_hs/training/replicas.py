@@ -8,6 +8,8 @@ decides (Antoniak and Mimno 2018).
 
 The runs share the text and the first tree, but each learns a tree of its own: the tree is a part of
 the noise. With that of the first run, others would agree too well (`benchmarks/stability.py`).
+Nor do they share the beginning of a run: from ten runs that part after 15% of it, intervals cover
+an independent run in 0.83 of the cases instead of 0.95, and the mean of such runs in 0.57.
 
 Runs train side by side, with a thread each where there are as many runs: threads that share weights
 wait for each other, those of different runs do not.
