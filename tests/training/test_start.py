@@ -69,6 +69,8 @@ def test_vectors_rest_for_the_first_fifth_of_a_run_while_the_nodes_learn(
 def test_vectors_that_are_there_are_trained_at_the_usual_rate(text_file, model):
     assert w2v_hs.train(text_file, init=model, **OPTIONS).options.lr == 0.025
     assert w2v_hs.train(text_file, init=model, lr=0.04, **OPTIONS).options.lr == 0.04
+    # Where they stay, only nodes learn, and new words, from the beginning.
+    assert w2v_hs.train(text_file, init=model, freeze=True, **OPTIONS).options.lr == 0.05
     assert w2v_hs.train(text_file, **OPTIONS).options.lr == 0.05
 
 

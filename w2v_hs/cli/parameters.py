@@ -266,9 +266,9 @@ training_options = combined(
     click.option(
         "--lr",
         type=float,
-        help="Initial learning rate.  [default: 0.025; CBOW and --loss softmax: 0.05; without "
-        "--init up to twice as much where --epochs * --window * words of TEXT in the vocabulary is below 50 "
-        "million]",
+        help="Initial learning rate.  [default: 0.025; CBOW and --loss softmax: 0.05; up to twice as "
+        "much where --epochs * --window * words of TEXT in the vocabulary is below 50 million, unless "
+        "vectors of --init learn]",
     ),
     threads_option,
     click.option("--seed", default=_DEFAULTS.seed, help="Random seed."),

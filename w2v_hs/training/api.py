@@ -125,8 +125,8 @@ def train(
         full softmax and for a text of fewer than ten million tokens 1e-3.
     lr
         Initial learning rate, which decays linearly to 1e-4 of it. None: 0.025; for CBOW and the
-        full softmax 0.05. With hierarchical softmax, short runs without `init` have 50 million / N
-        times this rate, at most twice, where N is tokens * epochs * window.
+        full softmax 0.05. With hierarchical softmax, short runs have 50 million / N times this
+        rate, at most twice, where N is tokens * epochs * window; not if vectors of `init` learn.
     threads
         Number of threads; None: one per core.
     seed
@@ -304,8 +304,9 @@ def train_with(
     elif rounds is not None:
         raise OptionError(f"rounds={rounds} without a cluster: one process needs none")
     if init is not None:
-        # Vectors that are good already lose by the larger steps of short runs.
-        options = replace(options, dim=init.vectors.dim, lr=options.suited().lr)
+        options = replace(options, dim=init.vectors.dim)
+        if init.freeze is not True:  # vectors that are good already lose by the larger steps of short runs
+            options = replace(options, lr=options.suited().lr)
     if compass is not None:
         options = compass_options(compass.model.options, options)
     vocabulary = load_vocabulary(vocab) if vocab is not None else None
