@@ -66,6 +66,13 @@ def test_vectors_rest_for_the_first_fifth_of_a_run_while_the_nodes_learn(
     assert facts["sha256"] == hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
 
 
+def test_vectors_that_are_there_need_no_more_epochs(text_file, model):
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        w2v_hs.train(text_file, init=model)
+    assert not [each for each in warned if "a small text" in str(each.message)]
+
+
 def test_vectors_that_are_there_are_trained_at_the_usual_rate(text_file, model):
     assert w2v_hs.train(text_file, init=model, **OPTIONS).options.lr == 0.025
     assert w2v_hs.train(text_file, init=model, lr=0.04, **OPTIONS).options.lr == 0.04

@@ -139,6 +139,8 @@ def train_model(
 def warn_of_small_text(model: Model) -> None:
     """Warn if a small text was trained with epochs and window for large ones."""
     words, options, usual = model.provenance["corpus"]["retained_tokens"], model.options, Options()
+    if "init" in model.provenance:  # the vectors are good already
+        return
     if words < SMALL_TEXT and (options.epochs, options.window) == (usual.epochs, usual.window):
         window = "" if "compass" in model.provenance else f" and {option('window', 10)}"  # it is the model's
         warn(f"a small text ({words:,} words): for better vectors try {option('epochs', 20)}{window}")
