@@ -93,7 +93,7 @@ def gensim_vectors(path: Path, seed: int, o: argparse.Namespace) -> w2v_hs.Vecto
 
 def not_rotated(old: w2v_hs.Vectors, new: w2v_hs.Vectors, ranked: list[str]) -> list[str]:
     """The words by cosine distance."""
-    a, b = (np.stack([vectors.normalized()[word] for word in ranked]) for vectors in (old, new))
+    a, b = (np.stack([unit[word] for word in ranked]) for unit in (old.normalized(), new.normalized()))
     distance = dict(zip(ranked, 1 - (a * b).sum(axis=1), strict=True))
     return sorted(ranked, key=lambda word: -distance[word])
 
@@ -101,7 +101,7 @@ def not_rotated(old: w2v_hs.Vectors, new: w2v_hs.Vectors, ranked: list[str]) -> 
 def usual_recipe(old: w2v_hs.Vectors, new: w2v_hs.Vectors, ranked: list[str]) -> list[str]:
     """The words by cosine distance after a rotation of all shared words."""
     shared = [word for word in old.words if word in new]
-    a, b = (np.stack([vectors.normalized()[word] for word in shared]) for vectors in (old, new))
+    a, b = (np.stack([unit[word] for word in shared]) for unit in (old.normalized(), new.normalized()))
     matrix, _ = orthogonal_procrustes(b, a)
     distance = dict(zip(shared, 1 - (a * (b @ matrix)).sum(axis=1), strict=True))
     return sorted(ranked, key=lambda word: -distance[word])
