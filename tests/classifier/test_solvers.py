@@ -174,6 +174,12 @@ def test_each_node_is_a_logistic_regression(make, l2, intercept):
         np.testing.assert_allclose(ours, theirs.predict_proba(X[below])[:, 1], atol=2e-3)
 
 
+def test_long_rows_take_few_passes():
+    X, labels = text_like()
+    clf = HierarchicalSoftmaxRegression(n_jobs=2).fit(X * 6, labels)
+    assert clf.n_iter_ < 50  # where the nodes would start again with L-BFGS
+
+
 def test_without_a_penalty_nodes_reach_the_frequencies():
     X, y = np.ones((100, 1)), [0] * 60 + [1] * 30 + [2] * 10
     for make in FORMATS:

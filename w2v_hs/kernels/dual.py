@@ -31,7 +31,7 @@ from w2v_hs.kernels.common import next_random
 from w2v_hs.kernels.jit import inline, jit
 
 NEWTON = 20  # most steps for one row
-CLOSE = 0.05  # of the first residual: where they end
+CLOSE = 0.05  # of the first residual, or of 1: where they end
 NEAR, NEARER = 0.05, 0.25  # excess at which b' first changes, and its factor at each change
 
 
@@ -113,7 +113,7 @@ def solve(t, share, q):
     first = abs(q * (share - s))
     for _ in range(NEWTON):
         residual = at - t + q * (share - s)
-        if abs(residual) <= CLOSE * first:
+        if abs(residual) <= CLOSE * min(first, 1.0):
             break
         if residual > 0.0:
             high = at
