@@ -206,7 +206,7 @@ class SoftmaxRegression(Descent):
         scale = self._scale(X, centre, shares, frequencies, l2)
         with self._pool() as pool:
             objective = Objective(X, centre, data.labels, shares, outputs, l2, bool(self.fit_intercept), pool)
-            found = minimise(objective, point.ravel(), scale.ravel(), tol, max_iter, noted)
+            found = minimise(objective, point.ravel(), scale.ravel(), tol, max_iter, noted, pool.map)
         if not found.converged:
             warn_not_converged(
                 f"after {found.iterations} iterations the objective is still an estimated {found.excess:.2g} "

@@ -3,10 +3,11 @@
 SciPy's L-BFGS-B is for bounds, works in float64 on one thread, and with millions of weights takes
 several times as long as the function itself. Here the products among the last steps, changes of the
 gradient and the gradient are kept as a small matrix (Chen, Wang and Zhou 2014, "Large-scale L-BFGS
-using MapReduce"), so that an iteration reads the history twice, in blocks that BLAS multiplies.
+using MapReduce"), so that an iteration reads the history twice, in blocks that BLAS multiplies, on
+several threads where there are some.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,8 @@ ARMIJO, WOLFE = 1e-4, 0.9
 
 # (value, gradient) at a point.
 Function = Callable[[Array], tuple[float, Array]]
+# A function of each block of variables, on one thread or, as a pool's `map`, on several.
+Each = Callable[[Callable[[slice], Any], Iterable[slice]], Iterable[Any]]
 
 
 @dataclass
@@ -45,17 +48,18 @@ def minimise(
     tol: float,
     max_iter: int,
     report: Callable[[int, float], Any] = lambda iteration, value: None,
+    each: Each = map,
 ) -> Minimum:
     """Minimise a convex function from x.
 
     scale, of the shape of x: the variables are x / scale; roots of the inverse of the diagonal of
     the Hessian let the first steps be of the right length. The end is reached when the value is
     estimated to be within `tol` of the minimum. `report` is called after each iteration. Arrays
-    keep the dtype of x.
+    keep the dtype of x. `each` does not change the result.
     """
     value, gradient = function(x)
     slope = scale * gradient
-    history = _History(len(x), x.dtype)
+    history = _History(len(x), x.dtype, each)
     cleared = 0
     for iteration in range(max_iter + 1):
         direction, decrement = history.direction(slope)
@@ -73,24 +77,25 @@ def minimise(
                 break
             history.clear()
             cleared = iteration + 1
-            found = _search(function, x, -scale * slope, value, -float(slope @ slope))
+            direction = -slope
+            found = _search(function, x, scale * direction, value, -float(slope @ slope))
             if found is None:
                 break
-        new_x, value, gradient = found
+        step, x, value, gradient = found
         new_slope = scale * gradient
-        history.add((new_x - x) / scale, new_slope - slope, new_slope)
-        x, slope = new_x, new_slope
+        history.add(x.dtype.type(step) * direction, new_slope - slope, new_slope)
+        slope = new_slope
         report(iteration + 1, value)
     return Minimum(x, value, excess, iteration, False)
 
 
 def _search(
     function: Function, x: Array, direction: Array, value: float, descent: float
-) -> tuple[Array, float, Array] | None:
-    """A point along a direction that meets the weak Wolfe conditions, by bisection.
+) -> tuple[float, Array, float, Array] | None:
+    """A step along a direction that meets the weak Wolfe conditions, by bisection.
 
-    descent: the derivative along the direction, negative. None if no step decreases the value.
-    Lewis and Overton 2013.
+    descent: the derivative along the direction, negative. Returns the step, the point, its value
+    and gradient; None if no step decreases the value. Lewis and Overton 2013.
     """
     step, low, high = 1.0, 0.0, np.inf
     best = None
@@ -101,9 +106,9 @@ def _search(
         if not here <= value + ARMIJO * step * descent:
             high = step
         elif float(gradient @ direction) < WOLFE * descent:
-            low, best = step, (point, here, gradient)
+            low, best = step, (step, point, here, gradient)
         else:
-            return point, here, gradient
+            return step, point, here, gradient
         step = 2 * low if high == np.inf else (low + high) / 2
     return best
 
@@ -111,7 +116,8 @@ def _search(
 class _History:
     """The last steps and changes of the gradient, and their products with each other."""
 
-    def __init__(self, size: int, dtype: Any):
+    def __init__(self, size: int, dtype: Any, each: Each):
+        self._each, self._parts = each, [slice(i, i + BLOCK) for i in range(0, size, BLOCK)]
         self._rows = np.zeros((2 * MEMORY, size), dtype)  # steps, then changes
         self._products = np.zeros((2 * MEMORY, 2 * MEMORY))
         self._along = np.zeros(2 * MEMORY)  # products with the slope
@@ -156,22 +162,28 @@ class _History:
             beta = shrink * along[change] + self._products[change] @ on_rows
             on_rows[place] += alphas[place] - beta / self._products[place, change]
         decrement = shrink * float(slope @ slope) + float(on_rows @ along)
-        direction = slope * slope.dtype.type(-shrink)
-        used = self._used()
-        if len(used):
-            factors = -on_rows[used].astype(slope.dtype)
-            for begin in range(0, len(slope), BLOCK):
-                part = slice(begin, begin + BLOCK)
+        direction, used = np.empty_like(slope), self._used()
+        factors = -on_rows[used].astype(slope.dtype)
+
+        def combine(part: slice) -> None:
+            np.multiply(slope[part], -shrink, out=direction[part])
+            if len(used):
                 direction[part] += factors @ self._block(used, part)
+
+        list(self._each(combine, self._parts))
         return direction, decrement
 
     def _times(self, vectors: tuple[Array, ...]) -> Float64:
         """(2 * MEMORY, v): the products of all rows with v vectors (n,), summed in float64."""
         products, used = np.zeros((2 * MEMORY, len(vectors))), self._used()
+
+        def multiply(part: slice) -> Array:
+            rows = self._block(used, part)
+            return np.stack([rows @ v[part] for v in vectors], 1)  # quicker than one thin product
+
         if len(used):
-            for begin in range(0, len(vectors[0]), BLOCK):
-                part = slice(begin, begin + BLOCK)
-                products[used] += self._block(used, part) @ np.stack([v[part] for v in vectors], 1)
+            for found in self._each(multiply, self._parts):
+                products[used] += found
         return products
 
     def _used(self) -> Any:

@@ -64,6 +64,8 @@ class Objective:
         self._l2, self._intercept, self._pool = l2, intercept, pool
         self._centre = centre.astype(X.dtype)
         self.shape = X.shape[1] + 1, outputs
+        cuts = np.linspace(0, X.shape[1], _PARTS + 1).astype(int).tolist()
+        self._features = list(map(slice, cuts[:-1], cuts[1:]))
         step = max(1, min(X.shape[0], _SCORES // outputs))
         self._blocks = [
             _Block(X[i : i + step], labels[i : i + step], weights[i : i + step])
@@ -74,18 +76,28 @@ class Objective:
     def __call__(self, point: Array) -> tuple[float, Array]:
         """The value and the gradient at a point."""
         W, b = point.reshape(self.shape)[:-1], point.reshape(self.shape)[-1]
-        gradient = np.zeros(self.shape, point.dtype)
-        offsets, loss = b - self._centre @ W, 0.0
+        gradient, loss = np.empty(self.shape, point.dtype), 0.0
+        total = np.zeros_like(b)  # of the slopes, over all rows
+        offsets = b - self._centre @ W
+        penalty = sum(self._pool.map(partial(self._start, W, gradient), self._features))
         for block in self._blocks:
             scores = self._scores[: len(block.labels)]
             found = list(self._pool.map(partial(block.slopes, W, offsets, scores), block.rows.parts))
             loss += sum(some for some, _ in found)
-            gradient[-1] += np.sum([total for _, total in found], axis=0)
+            total += np.sum([some for _, some in found], axis=0)
             list(self._pool.map(partial(block.columns.add, scores, gradient), block.columns.parts))
-        gradient[:-1] -= np.outer(self._centre, gradient[-1])
-        gradient[:-1] += W * W.dtype.type(self._l2)
-        gradient[-1] *= self._intercept
-        return loss + self._l2 / 2 * float(W.ravel() @ W.ravel()), gradient.ravel()
+        if self._centre.any():
+            list(self._pool.map(partial(self._subtract_centre, total, gradient), self._features))
+        gradient[-1] = total * self._intercept
+        return loss + penalty, gradient.ravel()
+
+    def _start(self, W: Array, gradient: Array, part: slice) -> float:
+        """Write the gradient of the penalty for some features; returns their penalty."""
+        np.multiply(W[part], W.dtype.type(self._l2), out=gradient[part])
+        return float(W[part].ravel() @ gradient[part].ravel()) / 2
+
+    def _subtract_centre(self, total: Array, gradient: Array, part: slice) -> None:
+        gradient[part] -= np.outer(self._centre[part], total)
 
 
 def rows_of(X: Features) -> Rows:
