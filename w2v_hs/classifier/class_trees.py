@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.tree import Tree, balanced, huffman, nested_codes, tree_from_children, tree_from_codes
 from w2v_hs.types import Array, Float64, Int64
 
+_STARTS = 4  # of a cut, of which the best is taken
 BUILDERS: dict[str, Callable[[Int64], Tree]] = {"huffman": huffman, "balanced": balanced}
 
 
@@ -119,21 +122,36 @@ class _Cutter:
     def __init__(self, centroids: Features, counts: Int64, seed: int, pool: ThreadPoolExecutor, threads: int):
         self._rows, self._mass, self._pool = rows_of(centroids), counts.astype(np.float64), pool
         self._generator = np.random.Generator(np.random.PCG64(seed))
-        self._scratch = [two_means.make_scratch(*centroids.shape) for _ in range(threads)]
+        self._threads, self._scratch = threads, SimpleQueue[two_means.MeansScratch]()
+        for _ in range(threads):
+            self._scratch.put(two_means.make_scratch(*centroids.shape))
 
     def cut(self, order: Int64, firsts: Int64, lasts: Int64) -> Int64:
-        """Reorder each part order[firsts[i] : lasts[i]]; returns where the second halves begin."""
-        cuts = np.empty(len(firsts), np.int64)
-        seeds = self._generator.integers(2**64, size=len(firsts), dtype=np.uint64)
-        sizes = np.concatenate([[0], np.cumsum(lasts - firsts)])
-        bounds = np.searchsorted(sizes, np.linspace(0, sizes[-1], len(self._scratch) + 1))
+        """Reorder each part order[firsts[i] : lasts[i]]; returns where the second halves begin.
 
-        def work(memory: two_means.MeansScratch, a: int, b: int) -> None:
-            parts = firsts[a:b], lasts[a:b]
-            two_means.cut_parts(self._rows, order, *parts, self._mass, seeds[a:b], memory, cuts[a:b])
+        The best of `_STARTS` attempts, which threads take for some of the parts at a time.
+        """
+        seeds = self._generator.integers(2**64, size=(_STARTS, len(firsts)), dtype=np.uint64)
+        orders, cuts = np.tile(order, (_STARTS, 1)), np.empty((_STARTS, len(firsts)), np.int64)
+        lengths, sizes = np.empty(cuts.shape), lasts - firsts
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        bounds = np.searchsorted(starts, np.linspace(0, starts[-1], self._threads + 1))
 
-        list(self._pool.map(work, self._scratch, bounds[:-1], bounds[1:]))
-        return cuts
+        def work(attempt: int, a: int, b: int) -> None:
+            memory, parts = self._scratch.get(), (firsts[a:b], lasts[a:b])
+            results = cuts[attempt, a:b], lengths[attempt, a:b]
+            two_means.cut_parts(
+                self._rows, orders[attempt], *parts, self._mass, seeds[attempt, a:b], memory, *results
+            )
+            self._scratch.put(memory)
+
+        some = [(attempt, *ends) for ends in pairwise(bounds) for attempt in range(_STARTS)]
+        list(self._pool.map(work, *zip(*some, strict=True)))
+        best = np.argmax(lengths, axis=0)
+        places = np.arange(starts[-1]) + np.repeat(firsts - starts[:-1], sizes)
+        order[places] = orders[np.repeat(best, sizes), places]
+        found: Int64 = cuts[best, np.arange(len(firsts))]
+        return found
 
 
 def learned(centroids: Features, counts: Int64, seed: int, pool: ThreadPoolExecutor, threads: int) -> Tree:

@@ -4,7 +4,7 @@ The centroids z_c are rows of length 1 (or 0). A part of the classes is cut into
 about equal mass such that sum_A z_c . u_A + sum_B z_c . u_B is large, where u is the normalised sum
 of a half: balanced spherical 2-means (Prabhu et al. 2018, "Parabel"). From two random classes on,
 the part is alternately sorted along u_A - u_B and cut at half its mass, until that no longer
-improves it; the best of some such attempts counts.
+improves it. Callers take the best of some such attempts.
 
 Tested on classes that fall into groups, in tests/classifier/test_solvers.py.
 """
@@ -18,8 +18,7 @@ from w2v_hs.kernels.common import next_random
 from w2v_hs.kernels.dual import add, dot
 from w2v_hs.kernels.jit import inline, jit
 
-STARTS = 4  # of which the best cut is taken
-ROUNDS = 20  # at most, from each
+ROUNDS = 20  # at most
 BETTER = 1e-4  # the relative improvement that is worth another round
 
 
@@ -29,12 +28,11 @@ class MeansScratch(NamedTuple):
     total: np.ndarray  # (d,) float64: zeros
     along: np.ndarray  # (m,) float64
     mass: np.ndarray  # (m,) float64
-    best: np.ndarray  # (m,) int64: classes in the order of the best cut so far
 
 
 def make_scratch(classes: int, features: int) -> MeansScratch:
     """Memory of one thread."""
-    return MeansScratch(np.zeros(features), np.empty(classes), np.empty(classes), np.empty(classes, np.int64))
+    return MeansScratch(np.zeros(features), np.empty(classes), np.empty(classes))
 
 
 @inline
@@ -95,32 +93,22 @@ def improve(centroids, order, first, last, mass, a, b, scratch):
     return middle, best
 
 
-@inline
-def cut(centroids, order, first, last, mass, random, scratch):
-    """Reorder a part of two classes or more; returns where its second half begins."""
-    size = last - first
-    if size == 2:
-        return first + 1
-    best, middle = -2.0, first
-    for _ in range(STARTS):
-        a = np.int64(next_random(random) % np.uint64(size))
-        b = np.int64(next_random(random) % np.uint64(size - 1))
-        b += np.int64(b >= a)
-        here, length = improve(centroids, order, first, last, mass, a, b, scratch)
-        if length > best:
-            best, middle = length, here
-            scratch.best[:size] = order[first:last]
-    order[first:last] = scratch.best[:size]
-    return middle
-
-
 @jit
-def cut_parts(centroids, order, firsts, lasts, mass, seeds, scratch, cuts):
+def cut_parts(centroids, order, firsts, lasts, mass, seeds, scratch, cuts, lengths):
     """Cut each of the parts order[firsts[i]:lasts[i]], of 2 classes or more.
 
     centroids: `Rows` of m classes; of float64. order (m,) int64: the classes, reordered within each
     part. mass (m,) float64, positive. seeds (n,) uint64: a state of the random generator for each
-    part. Written: cuts (n,) int64, where each second half begins.
+    part. Written: cuts (n,) int64, where each second half begins, and lengths (n,) float64, the
+    larger the better.
     """
     for part in range(len(firsts)):
-        cuts[part] = cut(centroids, order, firsts[part], lasts[part], mass, seeds[part : part + 1], scratch)
+        first, last, random = firsts[part], lasts[part], seeds[part : part + 1]
+        size = last - first
+        if size == 2:
+            cuts[part], lengths[part] = first + 1, 0.0
+            continue
+        a = np.int64(next_random(random) % np.uint64(size))
+        b = np.int64(next_random(random) % np.uint64(size - 1))
+        b += np.int64(b >= a)
+        cuts[part], lengths[part] = improve(centroids, order, first, last, mass, a, b, scratch)
