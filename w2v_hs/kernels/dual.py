@@ -105,7 +105,8 @@ def solve(t, share, q):
     """The new share s: s = sigmoid(-(t + q (s - share))), nearly; and sigmoid(-t).
 
     q is that of the module times the cost. The new t lies between t - q share and
-    t + q (1 - share); where Newton's method leaves this interval, it is halved.
+    t + q (1 - share); where Newton's method leaves this interval, it is halved. The residual is by
+    how much the row misses the new t, so it has to be small beside 1, where the sigmoid bends.
     """
     low, high = t - q * share, t + q * (1.0 - share)
     at, before = t, sigmoid(-t)
