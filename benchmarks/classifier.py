@@ -1,16 +1,17 @@
 """Classifiers of many classes on sparse rows, beside napkinXC, fastText and scikit-learn.
 
-    python benchmarks/classifier.py                             # the bundled corpus, 1,000 classes
+    python benchmarks/classifier.py                             # 1,000, 10,000 and 30,000 classes
     python benchmarks/classifier.py --data brown --classes 10000 --json out.json
-    python benchmarks/classifier.py --only learned huffman balanced --seeds 3
-    python benchmarks/classifier.py --data wiki.txt --classes 10000 --costs 10
+    python benchmarks/classifier.py --classes 1000 --only learned huffman balanced --seeds 3
+    python benchmarks/classifier.py --data wiki.txt --classes 10000
 
 The class is a word, one of the most frequent; its features are the words up to five before and five
-after it in its sentence, as indicators, scaled to length 1. Every tenth sentence is held out.
-Brown needs NLTK's corpus of that name. With a file as `--data`, the class is a line of it, and rows
-are its passages of 40 words, as TF-IDF; up to 18 of a line, some of which are held out. napkinXC,
-fastText and scikit-learn's solver are left out where they are not installed; the full softmaxes
-only run with `--full`, for they take long.
+after it in its sentence, as indicators, scaled to length 1. Every tenth sentence is held out, and
+each class has at least one training row. Words are those of the bundled corpus; Brown needs NLTK's
+corpus of that name. With a file as `--data`, the class is a line of it, and rows are its passages
+of 40 words, as TF-IDF; up to 18 of a line, some of which are held out. napkinXC and fastText are
+left out where they are not installed. Each program runs in a process of its own, which ends when it
+reaches the limit of processor time or of memory.
 
 Figures: the share of held-out rows whose class is the first found, and among the first 3 and 5; the
 log loss in nats, on the first 1,000 of them, of what has probabilities that sum to 1; and seconds
@@ -19,7 +20,10 @@ that run beside it change processor time little.
 """
 
 import argparse
+import functools
 import json
+import multiprocessing
+import resource
 import statistics
 import tempfile
 import time
@@ -31,6 +35,8 @@ import scipy.sparse
 from rich.console import Console
 from rich.table import Table
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
 
 from w2v_hs.classifier import (
@@ -42,6 +48,7 @@ from w2v_hs.classifier import (
 from w2v_hs.text import named_corpora
 
 WINDOW = 5
+HOLD_OUT = 10  # every tenth sentence
 WORDS = 40_000  # the most frequent, which are features
 PASSAGE, PASSAGES = 40, 18  # words of a passage, and most passages of a document
 
@@ -50,25 +57,58 @@ def sentences(name):
     if name == "brown":
         from nltk.corpus import brown
 
-        return [[word.lower() for word in sentence] for sentence in brown.sents()]
-    text = b"".join(named_corpora.open_text("factbook")).decode()
-    return [line.split() for line in text.splitlines()]
+        return [" ".join(sentence).lower() for sentence in brown.sents()]
+    return b"".join(named_corpora.open_text("factbook")).decode().splitlines()
 
 
-def rows(some, index, classes):
-    """(X, y) of some sentences."""
-    starts, columns, y = [0], [], []
-    for sentence in some:
-        words = [index.get(word, -1) for word in sentence]
-        for i, word in enumerate(words):
-            around = {w for w in words[max(0, i - WINDOW) : i] + words[i + 1 : i + 1 + WINDOW] if w >= 0}
-            if 0 <= word < classes and around:
-                columns += sorted(around)
-                starts.append(len(columns))
-                y.append(word)
-    lengths = np.diff(starts)
-    values = np.repeat(1 / np.sqrt(lengths), lengths).astype(np.float32)
-    return scipy.sparse.csr_matrix((values, columns, starts), shape=(len(y), len(index))), np.array(y)
+@functools.cache
+def encoded(name):
+    """The words of a text, and their sentences.
+
+    Words are numbers by their frequency in sentences that are not held out; -1 for those that are
+    no features.
+    """
+    text = sentences(name)
+    counts = Counter()
+    for i, sentence in enumerate(text):
+        if i % HOLD_OUT:
+            counts.update(sentence.split())
+    index = {word: i for i, (word, _) in enumerate(counts.most_common(WORDS))}
+    ids = [np.array([index.get(word, -1) for word in sentence.split()], np.int32) for sentence in text]
+    return np.concatenate(ids), np.repeat(np.arange(len(ids)), list(map(len, ids)))
+
+
+def neighbours(ids, sentence, places):
+    """(n, 2 * WINDOW): the words around some places, -1 where there is none."""
+    around = places[:, None] + np.delete(np.arange(-WINDOW, WINDOW + 1), WINDOW)
+    inside = (around >= 0) & (around < len(ids))
+    around = np.where(inside, around, 0)
+    return np.where(inside & (sentence[around] == sentence[places][:, None]), ids[around], -1)
+
+
+def rows(ids, sentence, places):
+    """(X, y) of some places of a text."""
+    found = neighbours(ids, sentence, places)
+    row, column = np.nonzero(found >= 0)
+    shape = len(places), WORDS
+    X = scipy.sparse.coo_matrix((np.ones(len(row), np.float32), (row, found[row, column])), shape).tocsr()
+    X.data[:] = 1
+    return normalize(X), ids[places].astype(np.int64)
+
+
+def words(name, classes, most, held_out, seed):
+    """As `data`, of words and those around them."""
+    ids, sentence = encoded(name)
+    generator = np.random.default_rng(seed)
+    places = generator.permutation(np.flatnonzero((ids >= 0) & (ids < classes)))
+    places = places[(neighbours(ids, sentence, places) >= 0).any(axis=1)]
+    held = sentence[places] % HOLD_OUT == 0
+    kept, held = places[~held], places[held][:held_out]
+    first = np.unique(ids[kept], return_index=True)[1]  # a row of each class
+    if len(first) < classes:
+        raise SystemExit(f"{name} has training rows of {len(first):,} words: give fewer --classes")
+    kept = np.append(kept[first], np.delete(kept, first)[: most - classes])
+    return *rows(ids, sentence, np.sort(kept)), *rows(ids, sentence, held)
 
 
 def documents(path, classes, most, held_out, seed):
@@ -89,20 +129,10 @@ def documents(path, classes, most, held_out, seed):
     return X, y[kept], features.transform([passages[i] for i in known]), y[known]
 
 
-def data(name, classes, most, held_out, seed):
+def data(o, classes, seed):
     """Training rows and held-out rows of the classes that occur in training."""
-    if name not in ("factbook", "brown"):
-        return documents(name, classes, most, held_out, seed)
-    text = sentences(name)
-    counts = Counter(word for sentence in text for word in sentence)
-    index = {word: i for i, (word, _) in enumerate(counts.most_common(WORDS))}
-    X, y = rows([s for i, s in enumerate(text) if i % 10], index, classes)
-    T, z = rows(text[::10], index, classes)
-    generator = np.random.default_rng(seed)
-    kept = np.sort(generator.permutation(len(y))[:most])
-    X, y = X[kept], y[kept]
-    known = generator.permutation(np.flatnonzero(np.isin(z, y)))[:held_out]
-    return X, y, T[known], z[known]
+    of = words if o.data in ("factbook", "brown") else documents
+    return of(o.data, classes, o.rows or max(100_000, 10 * classes), o.held_out, seed)
 
 
 # ---- programs: each yields what it is called, and (fit, top 5, log-probabilities or None) -------
@@ -124,16 +154,14 @@ def ours(o, seed):
             groups = round(factor * o.classes_found**0.5)
             clf = GroupedSoftmaxRegression(n_groups=groups, n_jobs=o.threads, random_state=seed, l2=l2)
             yield f"{factor} sqrt(m) groups, C={cost:g}", run(clf)
-        if o.full:
-            clf = GroupedSoftmaxRegression(n_groups=1, n_jobs=o.threads, random_state=seed, l2=l2)
-            yield f"one group, C={cost:g}", run(clf)
+        clf = GroupedSoftmaxRegression(n_groups=1, n_jobs=o.threads, random_state=seed, l2=l2)
+        yield f"one group, C={cost:g}", run(clf)
         for name in ("learned", "huffman", "balanced"):
             yield f"{name}, C={cost:g}", run(tree(tree=name, l2=l2))
         yield f"3 learned trees, C={cost:g}", run(tree(n_trees=3, l2=l2))
         label_tree = ProbabilisticLabelTree(n_jobs=o.threads, random_state=seed, l2=l2)
         yield f"ProbabilisticLabelTree, C={cost:g}", (*run(label_tree)[:2], None)
-        if o.full:
-            yield f"SoftmaxRegression, C={cost:g}", run(SoftmaxRegression(n_jobs=o.threads, l2=l2))
+        yield f"SoftmaxRegression, C={cost:g}", run(SoftmaxRegression(n_jobs=o.threads, l2=l2))
 
 
 def napkin(o, seed):
@@ -160,7 +188,7 @@ def fast_text(o, seed):
         import fasttext
     except ImportError:
         return
-    for loss in ("hs", "softmax") if o.full else ("hs",):
+    for loss in ("hs", "softmax"):
         state = {}
 
         def lines(X):
@@ -182,19 +210,18 @@ def fast_text(o, seed):
 
 
 def scikit_learn(o, seed):
-    if not o.full:
-        return
-    from sklearn.linear_model import LogisticRegression
-
-    clf = LogisticRegression(max_iter=500)
-    yield (
-        "LogisticRegression, C=1",
-        (
-            clf.fit,
-            lambda T: clf.classes_[np.argsort(-clf.predict_proba(T), axis=1)[:, :5]],
-            lambda T, z: clf.predict_log_proba(T)[np.arange(len(z)), np.searchsorted(clf.classes_, z)],
-        ),
-    )
+    for cost in o.costs:
+        clf = LogisticRegression(C=cost, max_iter=500)
+        yield (
+            f"LogisticRegression, C={cost:g}",
+            (
+                clf.fit,
+                lambda T, clf=clf: clf.classes_[np.argsort(-clf.predict_proba(T), axis=1)[:, :5]],
+                lambda T, z, clf=clf: clf.predict_log_proba(T)[
+                    np.arange(len(z)), np.searchsorted(clf.classes_, z)
+                ],
+            ),
+        )
 
 
 def measure(run, X, y, T, z):
@@ -214,9 +241,37 @@ def measure(run, X, y, T, z):
     }
 
 
+def limited(o, *args):
+    """`measure` in a process of its own; the limit that it reached, where it reached one."""
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+
+    def child():
+        resource.setrlimit(resource.RLIMIT_CPU, (o.seconds, o.seconds))
+        resource.setrlimit(resource.RLIMIT_AS, (o.memory << 30, o.memory << 30))
+        with threadpool_limits(o.threads):
+            try:
+                sender.send(measure(*args))
+            except MemoryError:
+                sender.send(f"more than {o.memory} GiB")
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    sender.close()
+    try:
+        return receiver.recv()
+    except EOFError:  # killed
+        process.join()
+        return f"more than {o.seconds} s"
+    finally:
+        process.join()
+
+
 def show(title, results):
     table = Table("classifier", "first", "in 3", "in 5", "nats", "train, s", "find, s", title=title)
     for name, runs in results.items():
+        if isinstance(runs[0], str):
+            table.add_row(name, runs[0])
+            continue
         figures = [f"{statistics.mean(r[key] for r in runs):.4f}" for key in ("first", "in 3", "in 5")]
         nats = "" if runs[0]["nats"] is None else f"{statistics.mean(r['nats'] for r in runs):.3f}"
         seconds = [f"{statistics.median(r[key] for r in runs):.1f}" for key in ("train", "find")]
@@ -229,17 +284,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", default="factbook", help="factbook, brown, or a text of documents")
-    parser.add_argument("--classes", type=int, default=1000)
-    parser.add_argument("--rows", type=int, default=100_000, help="most training rows")
+    parser.add_argument("--classes", type=int, nargs="+", default=[1000, 10_000, 30_000])
+    parser.add_argument("--rows", type=int, help="most training rows; by default 100,000 or 10 a class")
     parser.add_argument("--held-out", type=int, default=5000, help="most held-out rows")
-    parser.add_argument("--costs", type=float, nargs="+", default=[1.0, 10.0], help="C = 1 / (l2 n)")
+    parser.add_argument("--costs", type=float, nargs="+", default=[10.0], help="C = 1 / (l2 n)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=1, help="runs, of which means are shown")
     parser.add_argument("--only", nargs="*", default=[""], help="beginnings of names of classifiers")
-    parser.add_argument("--full", action="store_true", help="the full softmaxes, too")
+    parser.add_argument("--seconds", type=int, default=600, help="most processor time of a program")
+    parser.add_argument("--memory", type=int, default=12, help="most memory of a program, in GiB")
     parser.add_argument("--json", type=Path, help="write the figures to a file")
     o = parser.parse_args()
-    results: dict[str, list] = {}
     small = scipy.sparse.csr_matrix(np.eye(4, dtype=np.float32))
     for estimator in (
         GroupedSoftmaxRegression,
@@ -249,18 +304,22 @@ def main() -> None:
     ):
         clf = estimator().fit(small, range(4))
         clf.top_k(small, 1), clf.predict_proba(small)  # compiles
-    for seed in range(1, o.seeds + 1):
-        X, y, T, z = data(o.data, o.classes, o.rows, o.held_out, seed)
-        o.rows_found, o.classes_found = len(y), len(np.unique(y))
-        for programs in (ours, napkin, fast_text, scikit_learn):
-            for name, run in programs(o, seed):
-                if any(name.startswith(beginning) for beginning in o.only):
-                    with threadpool_limits(o.threads):
-                        results.setdefault(name, []).append(measure(run, X, y, T, z))
-    title = f"{o.data}: {len(np.unique(y)):,} classes, {len(y):,} rows, {o.seeds} seeds, {o.threads} threads"
-    show(title, results)
-    if o.json:
-        o.json.write_text(json.dumps({"title": title, "results": results}, indent=1) + "\n")
+    tables = []
+    for classes in o.classes:
+        results: dict[str, list] = {}
+        for seed in range(1, o.seeds + 1):
+            X, y, T, z = data(o, classes, seed)
+            o.rows_found, o.classes_found = len(y), len(np.unique(y))
+            for programs in (ours, napkin, fast_text, scikit_learn):
+                for name, run in programs(o, seed):
+                    if any(name.startswith(beginning) for beginning in o.only):
+                        results.setdefault(name, []).append(limited(o, run, X, y, T, z))
+        size = f"{o.classes_found:,} classes, {len(y):,} rows"
+        title = f"{o.data}: {size}, {o.seeds} seeds, {o.threads} threads"
+        show(title, results)
+        tables.append({"title": title, "results": results})
+        if o.json:
+            o.json.write_text(json.dumps(tables, indent=1) + "\n")
 
 
 if __name__ == "__main__":
