@@ -147,7 +147,8 @@ class _Cutter:
 
         some = [(attempt, *ends) for ends in pairwise(bounds) for attempt in range(_STARTS)]
         list(self._pool.map(work, *zip(*some, strict=True)))
-        best = np.argmax(lengths, axis=0)
+        # The first of equals: rounding must not decide between two attempts at the same halves.
+        best = np.argmax(lengths >= (1 - 1e-9) * lengths.max(axis=0), axis=0)
         places = np.arange(starts[-1]) + np.repeat(firsts - starts[:-1], sizes)
         order[places] = orders[np.repeat(best, sizes), places]
         found: Int64 = cuts[best, np.arange(len(firsts))]
