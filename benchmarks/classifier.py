@@ -24,6 +24,7 @@ import functools
 import json
 import multiprocessing
 import resource
+import signal
 import statistics
 import tempfile
 import time
@@ -246,7 +247,7 @@ def limited(o, *args):
     receiver, sender = multiprocessing.Pipe(duplex=False)
 
     def child():
-        resource.setrlimit(resource.RLIMIT_CPU, (o.seconds, o.seconds))
+        resource.setrlimit(resource.RLIMIT_CPU, (o.seconds, o.seconds + 5))  # SIGXCPU, then SIGKILL
         resource.setrlimit(resource.RLIMIT_AS, (o.memory << 30, o.memory << 30))
         with threadpool_limits(o.threads):
             try:
@@ -259,9 +260,10 @@ def limited(o, *args):
     sender.close()
     try:
         return receiver.recv()
-    except EOFError:  # killed
+    except EOFError:  # the process ended without a result
         process.join()
-        return f"more than {o.seconds} s"
+        slow = process.exitcode == -signal.SIGXCPU
+        return f"more than {o.seconds} s" if slow else f"exit code {process.exitcode}"
     finally:
         process.join()
 
