@@ -44,7 +44,7 @@ def test_a_notebook_shows_bars_without_widgets(text_file):
 
 def test_without_a_terminal_there_is_a_line_an_epoch(run, tmp_path):
     text = tmp_path / "text.txt"
-    text.write_text("the king rules the land and the queen rules the sea\n" * 40_000)
+    text.write_text("the king rules the land and the queen rules the sea\n" * 100_000)
     done = run("train", text, "-o", tmp_path / "m.safetensors", "--epochs", 3, "--threads", 1, "--sample", 0)
     assert done.returncode == 0, done.stderr
     found = LINE.findall(done.stderr.decode())

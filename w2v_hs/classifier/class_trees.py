@@ -18,7 +18,7 @@ from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.tree import Tree, balanced, huffman, nested_codes, tree_from_children, tree_from_codes
 from w2v_hs.types import Array, Float64, Int64
 
-_STARTS = 4  # of a cut, of which the best is taken
+_STARTS = 4  # attempts at each cut, of which the best is kept
 BUILDERS: dict[str, Callable[[Int64], Tree]] = {"huffman": huffman, "balanced": balanced}
 
 
@@ -129,7 +129,7 @@ class _Cutter:
     def cut(self, order: Int64, firsts: Int64, lasts: Int64) -> Int64:
         """Reorder each part order[firsts[i] : lasts[i]]; returns where the second halves begin.
 
-        The best of `_STARTS` attempts, which threads take for some of the parts at a time.
+        The best of `_STARTS` attempts. A task makes one attempt at each of some parts.
         """
         seeds = self._generator.integers(2**64, size=(_STARTS, len(firsts)), dtype=np.uint64)
         orders, cuts = np.tile(order, (_STARTS, 1)), np.empty((_STARTS, len(firsts)), np.int64)
@@ -140,10 +140,12 @@ class _Cutter:
         def work(attempt: int, a: int, b: int) -> None:
             memory, parts = self._scratch.get(), (firsts[a:b], lasts[a:b])
             results = cuts[attempt, a:b], lengths[attempt, a:b]
-            two_means.cut_parts(
-                self._rows, orders[attempt], *parts, self._mass, seeds[attempt, a:b], memory, *results
-            )
-            self._scratch.put(memory)
+            try:
+                two_means.cut_parts(
+                    self._rows, orders[attempt], *parts, self._mass, seeds[attempt, a:b], memory, *results
+                )
+            finally:  # others wait for it
+                self._scratch.put(memory)
 
         some = [(attempt, *ends) for ends in pairwise(bounds) for attempt in range(_STARTS)]
         list(self._pool.map(work, *zip(*some, strict=True)))

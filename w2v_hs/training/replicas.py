@@ -11,8 +11,8 @@ the noise. With that of the first run, others would agree too well (`benchmarks/
 Nor do they share the beginning of a run: from ten runs that part after 15% of it, intervals cover
 an independent run in 0.83 of the cases instead of 0.95, and the mean of such runs in 0.57.
 
-Runs train side by side, with a thread each where there are as many runs: threads that share weights
-wait for each other, those of different runs do not.
+Runs train side by side, with a thread each where threads and memory allow it: threads that share
+weights wait for each other, those of different runs do not.
 """
 
 import copy
@@ -100,7 +100,7 @@ def train_replicas(
         seconds = time.perf_counter() - started
         shows.part("fitting the tree to the mean of the runs")
         part = thinned(text, max(fit_tokens, int(FIT_SHARE * len(text.ids))))
-        weights = _fit_outputs(first, rows, text, part, options, shows, holdout, signals)
+        weights = _fit_outputs(first, rows, text, part, options, shows, holdout, signals if numbers else None)
     weights.seconds += seconds
     weights.predictions += predictions
     return _merged(first, weights, text, options, holdout, runs)
@@ -221,11 +221,11 @@ def _fit_outputs(
     options: Resolved,
     shows: Display,
     holdout: Holdout | None,
-    signals: StopSignals,
+    signals: StopSignals | None,
 ) -> Weights:
     """Train the output weights of the first run, for an epoch of a part of the text.
 
-    The inputs stay.
+    The inputs stay. signals: as in `Checkpointer`.
     """
     settled: dict[str, Any] = {
         "tree": "given" if options.loss == "hs" else options.tree,
