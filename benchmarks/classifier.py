@@ -317,7 +317,7 @@ def main() -> None:
                     if any(name.startswith(beginning) for beginning in o.only):
                         results.setdefault(name, []).append(limited(o, run, X, y, T, z))
         size = f"{o.classes_found:,} classes, {len(y):,} rows"
-        title = f"{o.data}: {size}, {o.seeds} seeds, {o.threads} threads"
+        title = f"{Path(o.data).name}: {size}, {o.seeds} seeds, {o.threads} threads"
         show(title, results)
         tables.append({"title": title, "results": results})
         if o.json:
