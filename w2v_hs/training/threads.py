@@ -74,7 +74,7 @@ class Losses:
         if all(mean is None for mean in means) and done >= self.per_epoch:
             raise CorpusError(
                 f"nothing to predict: of {self.tokens:,} tokens no sentence kept two words; give "
-                "longer sentences, or turn subsampling off with sample=0"
+                "longer sentences, or turn subsampling off (sample 0)"
             )
         return means
 
