@@ -208,6 +208,9 @@ def main() -> None:
     parser.add_argument("--word2vec", type=Path, help="binary of word2vec.c; adds it")
     parser.add_argument("--json", type=Path, help="write all runs to this file")
     o = parser.parse_args()
+    for path in (o.text, *o.similarity):
+        if not path.is_file():
+            parser.error(f"{path}: no such file")
     programs = o.programs + (["word2vec.c"] if o.word2vec else [])
     if any(name.startswith("fasttext") for name in programs) and importlib.util.find_spec("fasttext") is None:
         sys.exit("the package fasttext is not installed: leave it out of --programs")
