@@ -9,17 +9,21 @@ import sys
 import threading
 import time
 
+import naive
 import numpy as np
 import pytest
 
 import w2v_hs
 from w2v_hs.errors import DivergedError, Interrupted, OptionError, OutputError
+from w2v_hs.kernels.common import Window
+from w2v_hs.model.weights import start_vectors
 from w2v_hs.options import Options
 from w2v_hs.progress import Display, display
 from w2v_hs.text.corpus import read_corpus, resampled, thinned
 from w2v_hs.training import memory
 from w2v_hs.training.recipe import make_tree
 from w2v_hs.training.replicas import MERGING, runs_at_once, train_replicas
+from w2v_hs.training.schedule import with_short_sentences
 
 OPTIONS = {"dim": 12, "epochs": 3, "sample": 0, "threads": 1}
 
@@ -186,18 +190,56 @@ w2v_hs.train({str(text_file)!r}, replicas=1000, keep_replicas="runs", **{OPTIONS
 
 
 def test_a_bootstrap_of_the_text_draws_its_sentences_with_replacement(tmp_path):
-    sentences = [[f"w{i}", *["more"] * (i % 3)] for i in range(20_000)]  # more than are copied at once
+    sentences = [[f"w{i}", *["more"] * (i % 3)] for i in range(30_000)]  # more than are copied at once
     text = read_corpus(sentences, min_count=1)
     whole, name = np.array(text.ids), text.vocabulary.words
     drawn = resampled(text, 5)
     bounds = drawn.sentences.tolist()
     words = [name[row] for row in drawn.ids]
     found = [words[a:b] for a, b in itertools.pairwise(bounds)]
-    places = [int(sentence[0][1:]) for sentence in found]
-    assert found == [sentences[place] for place in places] and len(found) == 20_000
-    assert places == sorted(places) and len(set(places)) == pytest.approx(0.632 * 20_000, rel=0.02)
+    places = np.array([int(sentence[0][1:]) for sentence in found])
+    assert found == [sentences[place] for place in places]
+    # One drawn n times has n // 2 copies of weight 2 and, where n is odd, one of weight 1.
+    times = np.bincount(places, drawn.weights).astype(int)
+    assert times.sum() == drawn.facts()["sentences"] == 30_000
+    assert drawn.facts()["retained_tokens"] == times @ [1 + i % 3 for i in range(len(times))]
+    assert np.bincount(times)[:4] / 30_000 == pytest.approx([0.368, 0.368, 0.184, 0.061], abs=0.01)
+    assert np.array_equal(np.bincount(places), (times + 1) // 2) and set(drawn.weights) == {1, 2}
+    # In the order of the text but for stretches of one weight, which are long.
+    assert np.abs(places - np.sort(places)).max() < 10_000
+    assert np.count_nonzero(np.diff(drawn.weights)) == 2 * len(text.ids) // 20_000 - 1
     assert np.array_equal(drawn.ids, resampled(text, 5).ids) and len(resampled(text, 6).ids) != len(drawn.ids)
     assert np.array_equal(text.ids, whole)  # which the other runs and the fit of the tree read
+
+
+def test_a_sentence_that_is_cut_has_pieces_of_its_weight():
+    drawn = resampled(read_corpus([[f"w{(i + j) % 9}" for j in range(i)] for i in range(1, 40)]), 5)
+    cut = with_short_sentences(drawn, 10, Window(5, 5, True))
+    weights = [drawn.weights[np.searchsorted(drawn.sentences, end) - 1] for end in cut.sentences[1:]]
+    assert len(weights) > len(drawn.weights) and weights == cut.weights.tolist()
+
+
+@pytest.mark.parametrize("arch", ["skipgram", "cbow"])
+def test_a_run_trains_a_sentence_that_was_drawn_twice_once_at_twice_the_rate(tmp_path, arch):
+    sentences = [[f"w{(i * i + j * i) % 13}" for j in range(2 + i % 5)] for i in range(60)]
+    options = {"dim": 6, "epochs": 2, "window": 2, "lr": 0.2, "sample": 0, "shrink_windows": False}
+    options |= {"min_count": 1, "tree": "huffman", "arch": arch, "threads": 1}
+    w2v_hs.train(sentences, replicas=2, resample=True, keep_replicas=tmp_path / "runs", seed=7, **options)
+    found = w2v_hs.load(tmp_path / "runs" / "1.safetensors")
+    text, random = read_corpus(sentences, min_count=1), naive.Random(1)
+    keep, window, train = np.ones(13), Window(2, 2, False), getattr(naive, f"train_{arch}_tree")
+    x, nodes = start_vectors(13, 6, 7)[:, :6].astype(np.float64), np.zeros((12, 6))
+    times = np.bincount(np.random.Generator(np.random.PCG64(7)).integers(60, size=60), minlength=60)
+    rows = [text.ids[a:b].tolist() for a, b in itertools.pairwise(text.sentences)]
+    visits = [(1, row) for row, n in zip(rows, times, strict=True) if n % 2]  # a short text is one block
+    visits += [(2, row) for row, n in zip(rows, times, strict=True) for _ in range(n // 2)]
+    total, done = 2 * sum(len(row) for _, row in visits), 0
+    for weight, row in 2 * visits:
+        rate = 0.2 * (1 - done / (total + 1))
+        train([row], keep, window, found.tree, x, nodes, weight * rate, random)
+        done += len(row)
+    assert found.vectors.matrix == pytest.approx(x, abs=1e-4)
+    assert found.outputs == pytest.approx(nodes, abs=1e-4)
 
 
 def test_the_tree_is_fitted_to_a_part_of_a_long_text(text_file):
@@ -233,7 +275,8 @@ def test_resampled_runs_learn_from_texts_of_their_own(text_file, tmp_path):
     for number, seed in enumerate((7, 8), 1):
         kept = w2v_hs.load(tmp_path / "runs" / f"{number}.safetensors")
         drawn = resampled(read_corpus(text_file), seed)
-        assert kept.provenance["corpus"]["retained_tokens"] == len(drawn.ids) != 7000
+        retained = kept.provenance["corpus"]["retained_tokens"]
+        assert retained == drawn.facts()["retained_tokens"] != 7000
         assert kept.options.resample and kept.provenance["corpus"]["sentences"] == 600
     assert merged.provenance["corpus"]["retained_tokens"] == 7000
     assert merged.options.resample

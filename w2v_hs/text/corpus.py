@@ -19,6 +19,7 @@ from w2v_hs.types import Int32, Int64, Texts
 
 LONGEST_SENTENCE = 1000  # words, as in word2vec.c
 _SENTENCES = 1 << 14  # copied at once
+_BLOCK = 20_000  # tokens, within which sentences of a bootstrap stand by their weight
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,19 @@ class Corpus:
     mended: int = 0  # malformed UTF-8 sequences that were replaced or removed
     preprocessing: Preprocessing = Preprocessing()  # noqa: RUF009 (frozen)
     sources: Int64 | None = None  # (m,) int64: where in `ids` each source begins, if read from files
+    weights: Int64 | None = None  # (n,) int64: how many sentences each one stands for; None: itself
 
     def facts(self) -> dict[str, Any]:
         """What a model file says of it."""
+        lengths = np.diff(self.sentences)
+        weights = np.ones_like(lengths) if self.weights is None else self.weights
         return {
             "names": self.names,
             "sha256": self.checksum,
             "tokens": self.tokens,
             "types": self.types,
-            "retained_tokens": len(self.ids),
-            "sentences": len(self.sentences) - 1,
+            "retained_tokens": int(weights @ lengths),
+            "sentences": int(weights.sum()),
             "decoding_errors": self.mended,
             "preprocessing": asdict(self.preprocessing),
         }
@@ -102,10 +106,18 @@ def read_corpus(
 def resampled(corpus: Corpus, seed: int) -> Corpus:
     """A bootstrap of the text: as many of its sentences as it has, drawn with replacement.
 
-    They stay in the order of the text. Vocabulary and counts are those of the whole text.
+    Two copies of a sentence become one of weight 2, so that 0.72 of the tokens are left to train.
+    They stay in the order of the text, but in each block those of weight 1 come first, so that
+    stretches of one weight are long. Vocabulary and counts are those of the whole text.
     """
     count = len(corpus.sentences) - 1
-    return _sentences(corpus, np.sort(np.random.Generator(np.random.PCG64(seed)).integers(count, size=count)))
+    drawn = np.random.Generator(np.random.PCG64(seed)).integers(count, size=count)
+    times = np.bincount(drawn, minlength=count)
+    pairs, single = np.repeat(np.arange(count), times // 2), np.flatnonzero(times % 2)
+    chosen = np.concatenate([single, pairs])
+    weights = np.repeat([1, 2], [len(single), len(pairs)])
+    order = np.lexsort((weights, corpus.sentences[chosen] // _BLOCK))
+    return replace(_sentences(corpus, chosen[order]), weights=weights[order])
 
 
 def thinned(corpus: Corpus, tokens: int) -> Corpus:
@@ -120,7 +132,7 @@ def thinned(corpus: Corpus, tokens: int) -> Corpus:
 
 
 def _sentences(corpus: Corpus, chosen: Int64) -> Corpus:
-    """Some sentences of a corpus, by their numbers in ascending order."""
+    """Some sentences of a corpus, by their numbers."""
     lengths = np.diff(corpus.sentences)[chosen]
     sentences = np.concatenate([[0], np.cumsum(lengths)])
     moves = corpus.sentences[chosen] - sentences[:-1]

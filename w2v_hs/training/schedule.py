@@ -66,6 +66,11 @@ class Schedule:
             chunk_tokens = min(most, self.total_tokens // steps + 1)
         self.chunk_tokens = chunk_tokens
         self._bounds = _cut(corpus.sentences, chunk_tokens)
+        self._weights = np.ones(len(self._bounds) - 1, np.int64)  # of the sentences of each chunk
+        if corpus.weights is not None:
+            changes = 1 + np.flatnonzero(np.diff(corpus.weights))
+            self._bounds = np.union1d(self._bounds, changes)
+            self._weights = corpus.weights[self._bounds[:-1]]
         self._before = corpus.sentences[self._bounds]  # tokens before each chunk
         self.per_epoch = len(self._bounds) - 1
         self.chunks = self.per_epoch * options.epochs
@@ -78,7 +83,7 @@ class Schedule:
             int(self._bounds[number]),
             int(self._bounds[number + 1]),
             int(self._before[number + 1] - self._before[number]),
-            self.rate(self.tokens_before(place)),
+            self.rate(self.tokens_before(place)) * int(self._weights[number]),
             np.random.SeedSequence(seeds).generate_state(1, np.uint64)[0],
         )
 
@@ -110,7 +115,10 @@ def with_short_sentences(corpus: Corpus, most: int, window: Window) -> Corpus:
         return corpus
     bounds = corpus.sentences
     pieces = [np.arange(first, last, most) for first, last in itertools.pairwise(bounds.tolist())]
-    return replace(corpus, sentences=np.concatenate([*pieces, bounds[-1:]]))
+    weights = corpus.weights
+    if weights is not None:
+        weights = np.repeat(weights, [len(piece) for piece in pieces])
+    return replace(corpus, sentences=np.concatenate([*pieces, bounds[-1:]]), weights=weights)
 
 
 def _cut(sentences: Int64, size: int) -> Int64:

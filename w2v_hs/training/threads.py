@@ -170,7 +170,7 @@ class Threads:
             with self._lock:
                 self.losses.add(place, loss, int(predictions))
                 self._trained += chunk.tokens
-                self._rate = chunk.rate
+                self._rate = self.schedule.rate(self.schedule.tokens_before(place))
         worker.finish()
 
     def _take(self) -> int | None:

@@ -116,7 +116,7 @@ def _train(job: Job, number: int, topic: str) -> tuple[Model, list[str]]:
     """Read the text and train run `number`, from 0, as a task; also returns its warnings."""
     from distributed import get_worker
 
-    shows = _Reports(topic, number)
+    shows = _Reports(topic, number, job.facts["retained_tokens"] * job.options.epochs)
     with warnings_kept() as warned:
         try:
             text = read_text(job.texts, job.options, job.vocabulary, job.preprocessing, shows)
@@ -132,13 +132,14 @@ def _train(job: Job, number: int, topic: str) -> tuple[Model, list[str]]:
 class _Reports(Display):
     """Reports to the client, from a task; ends it where the client has given it up."""
 
-    def __init__(self, topic: str, number: int):
+    def __init__(self, topic: str, number: int, total: int):
         from distributed import get_worker
 
         self.report = dask.ProgressReporter(topic, 0, number)
+        self.total = total  # of the whole text, where a bootstrap has fewer tokens to train
         self.worker, self.task = get_worker(), get_worker().get_current_task()
 
     def train(self, progress: Progress) -> None:
         if self.worker.state.tasks[self.task].state == "cancelled":
             raise RuntimeError("given up")
-        self.report(progress.tokens)
+        self.report(round(progress.tokens / progress.total * self.total))
