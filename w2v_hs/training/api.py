@@ -141,7 +141,8 @@ def train(
         so on. They stay if a later run fails.
     resample
         Draw the sentences of each of these runs with replacement, as many as there are, so that
-        what they disagree on is also the noise of the text (a bootstrap).
+        what they disagree on is also the noise of the text (a bootstrap). One that is drawn twice
+        is trained once, at twice the learning rate.
     holdout
         Fraction of the sentences held out, whose loss is measured after each epoch; 0: none.
     patience
