@@ -118,6 +118,17 @@ def test_each_run_is_trained_again_with_its_own_options():
 
 
 @pytest.mark.filterwarnings("ignore:the model has learned nothing")
+def test_resampled_runs_are_trained_again_on_bootstraps_of_the_shuffled_text(tmp_path):
+    text = [[f"w{i * j % 7}" for j in range(1 + i % 9)] for i in range(200)]
+    w2v_hs.train(text, replicas=2, resample=True, keep_replicas=tmp_path / "runs", **SMALL)
+    runs = [w2v_hs.load(tmp_path / "runs" / f"{number}.safetensors") for number in (1, 2)]
+    (again,) = trained_again({"old": runs, "new": runs}, (text, text), "sentences", 1, 1, Display())
+    for models in again:
+        one, other = (model.provenance["corpus"]["retained_tokens"] for model in models)
+        assert one != other  # of one half, whose sentences differ in length
+
+
+@pytest.mark.filterwarnings("ignore:the model has learned nothing")
 def test_what_cannot_be_trained_again_is_refused_in_one_line(fails, tmp_path):
     tiny = SMALL | {"dim": 2}
     lists = w2v_hs.train([["a", "b", "c"] * 5] * 40, **tiny)
