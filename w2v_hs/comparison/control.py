@@ -17,7 +17,7 @@ from w2v_hs.formatting import texts as listed
 from w2v_hs.model import Model
 from w2v_hs.options import Preprocessing, Resolved
 from w2v_hs.progress import Display, Progress
-from w2v_hs.text.corpus import LONGEST_SENTENCE, Corpus, resampled
+from w2v_hs.text.corpus import LONGEST_SENTENCE, Corpus
 from w2v_hs.text.vocabulary import Vocabulary, choose_words
 from w2v_hs.text.windows import check_whole
 from w2v_hs.text.word_ids import TOKEN_LISTS
@@ -247,8 +247,6 @@ def _documents(text: Corpus, unit: str) -> Int64:
 def _train(sample: Sample, options: Resolved, bar: _Bar) -> Model:
     """A model with these options, of a corpus of its own: training may move its ids."""
     text = sample.corpus(options)
-    if options.resample and options.replicas == 1:  # a kept run, whose noise is also of its bootstrap
-        text = resampled(text, options.seed)
     tree = make_tree(text.vocabulary, options, None, bar)
     model = (train_replicas if options.replicas > 1 else train_model)(text, tree, options, bar)
     bar.done += 1

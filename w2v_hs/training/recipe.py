@@ -15,7 +15,7 @@ from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
 from w2v_hs.options import Options, Preprocessing, Resolved
 from w2v_hs.progress import Display
-from w2v_hs.text.corpus import Corpus, read_corpus
+from w2v_hs.text.corpus import Corpus, read_corpus, resampled
 from w2v_hs.text.tokenizing import warn_of_raw_text
 from w2v_hs.text.vocabulary import Vocabulary
 from w2v_hs.text.windows import check_whole
@@ -104,7 +104,8 @@ def train_model(
 ) -> Model:
     """Train from the beginning, with the weights of `start` if any, or from where `saved` was.
 
-    ngrams: those of `make_ngrams`, where they are known. signals: as in `Checkpointer`.
+    With `options.resample` it trains on a bootstrap of the text. ngrams: those of
+    `make_ngrams`, where they are known. signals: as in `Checkpointer`.
     """
     words = len(text.vocabulary)
     start = saved.start if saved else start
@@ -115,6 +116,8 @@ def train_model(
         text, aside = set_aside(text, options.holdout, options.seed)
         earlier = (saved.results, saved.best) if saved is not None else ((), None)
         holdout = Holdout(aside, options, shows.note, *earlier)
+    if options.resample:
+        text = resampled(text, options.seed)
     if options.replicas == 1:
         shows.note(f"{words:,} words, {len(text.ids):,} tokens; about {need / 1e6:,.0f} MB of memory")
     shows.step("compiling")

@@ -35,7 +35,7 @@ from w2v_hs.model.model import Model
 from w2v_hs.model.weights import Weights
 from w2v_hs.options import Options, Resolved
 from w2v_hs.progress import Display
-from w2v_hs.text.corpus import Corpus, resampled, thinned
+from w2v_hs.text.corpus import Corpus, thinned
 from w2v_hs.training.loop import TrainingLoop
 from w2v_hs.training.memory import check_fits, model_bytes, ngram_bytes, run_bytes
 from w2v_hs.training.observers.holdout import Holdout, set_aside
@@ -118,8 +118,7 @@ def train_replica(
     """Train run `number`, from 0, of `options.replicas`; ngrams, signals: as in `train_model`."""
     shows.part(f"run {number + 1} of {options.replicas}")
     each = replace(options, seed=options.seed + number, holdout=0.0)
-    drawn = resampled(text, each.seed) if options.resample else text
-    return train_model(drawn, tree, each, shows, ngrams=ngrams, signals=signals)
+    return train_model(text, tree, each, shows, ngrams=ngrams, signals=signals)
 
 
 def _side_by_side(

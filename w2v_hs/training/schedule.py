@@ -31,7 +31,10 @@ class Stretch:
 
 
 class Chunk(NamedTuple):
-    """Sentences first .. last - 1, `tokens` in all, the learning rate, the generator's state."""
+    """Sentences first .. last - 1, `tokens` in all, their learning rate, the generator's state.
+
+    The rate is that of the schedule, times the weight of the sentences.
+    """
 
     first: int
     last: int
